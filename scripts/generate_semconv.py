@@ -8,14 +8,19 @@ A development script, since it needs PyYAML, which the SDK does not depend on.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import opentelemetry.semconv._incubating.attributes as incubating
 import yaml
+from opentelemetry.semconv import attributes
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sdk" / "driftline" / "semconv"
@@ -42,7 +47,7 @@ class Instrument(NamedTuple):
     """The instrument of a metric.
 
     Attributes:
-        kind: "counter", "gauge" or "histogram".
+        kind: "counter", "updowncounter", "gauge" or "histogram".
         unit: UCUM unit.
         prometheus: Name in Prometheus, scraped or received over OTLP.
     """
@@ -56,40 +61,51 @@ class Instrument(NamedTuple):
 
 @dataclass(frozen=True)
 class Registry:
-    """All groups of the registry by kind: those of the core first, then in the order of the files."""
+    """All groups of the registry by kind: those of the core first, then in the order of the files.
+
+    ``additions`` are groups of attributes that extend an event.
+    """
 
     attribute_groups: list[Group]
     spans: list[Group]
     events: list[Group]
     metrics: list[Group]
+    entities: list[Group]
+    additions: list[Group]
 
     def attributes(self) -> Iterator[Group]:
         """Yield every attribute definition."""
         for group in self.attribute_groups:
             yield from group["attributes"]
 
+    def imported(self) -> list[str]:
+        """Return the names of OpenTelemetry's own attributes that groups refer to, sorted."""
+        defined = {attribute["id"] for attribute in self.attributes()}
+        groups = [*self.spans, *self.events, *self.metrics, *self.entities, *self.additions]
+        return sorted({one["ref"] for group in groups for one in group.get("attributes", [])} - defined)
+
 
 def read(folder: Path = PACKAGE / "registry") -> Registry:
     """Read the registry and check it.
 
-    Raises ``ValueError`` when a name is defined twice, lacks a brief or a stability, when a ``ref`` names no attribute,
-    when a metric does not name the one who sends it, or when a group extends one that is not there.
+    Raises ``ValueError`` when a name is defined twice, lacks a brief or a stability, when a ``ref`` is neither here nor
+    in OpenTelemetry's registry, when a metric does not name the one who sends it, or when a group extends one that is
+    not there.
     """
     groups: list[Group] = []
-    for path in sorted(folder.glob("*.yaml"), key=lambda file: (file.name != CORE, file.name)):
+    for path in sorted(folder.rglob("*.yaml"), key=lambda file: (file.name != CORE, file.name)):
         groups += yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-    by_type = {
-        kind: [g for g in groups if g["type"] == kind] for kind in ("attribute_group", "span", "event", "metric")
-    }
-    registry = Registry(*by_type.values())
-    if len(groups) != sum(map(len, by_type.values())):
-        raise ValueError("a group's type is attribute_group, span, event or metric")
-    attributes = list(registry.attributes())
-    defined = {attribute["id"] for attribute in attributes}
-    ids = [g["id"] for g in groups] + [a["id"] for a in attributes]
+    kinds = ("attribute_group", "span", "event", "metric", "entity")
+    additions = [g for g in groups if g["type"] == "attribute_group" and "extends" in g]
+    by_type = {kind: [g for g in groups if g["type"] == kind and g not in additions] for kind in kinds}
+    registry = Registry(*(by_type | {"additions": additions}).values())
+    if len(groups) != sum(map(len, by_type.values())) + len(additions):
+        raise ValueError(f"a group's type is {', '.join(kinds[:-1])} or {kinds[-1]}")
+    own = list(registry.attributes())
+    ids = [g["id"] for g in groups] + [a["id"] for a in own]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ValueError(f"defined twice: {', '.join(twice)}; a name is defined once and referred to with ref")
-    for thing in [*registry.spans, *registry.events, *registry.metrics, *attributes]:
+    for thing in [*registry.spans, *registry.events, *registry.metrics, *registry.entities, *own]:
         if missing := {"brief", "stability"} - thing.keys():
             raise ValueError(f"{thing['id']} has no {' and no '.join(sorted(missing))}")
     for metric in registry.metrics:
@@ -97,13 +113,23 @@ def read(folder: Path = PACKAGE / "registry") -> Registry:
             metric.setdefault("annotations", {"emitter": "sdk"})
         if (emitter := metric.get("annotations", {}).get("emitter")) not in EMITTERS:
             raise ValueError(f"{metric['id']}: the emitter is one of {', '.join(EMITTERS)}, not {emitter}")
-    for group in [*registry.spans, *registry.events, *registry.metrics]:
-        for reference in group.get("attributes", []):
-            if reference["ref"] not in defined:
-                raise ValueError(f"{group['id']} refers to {reference['ref']}, which no attribute group defines")
+    if unknown := sorted(set(registry.imported()) - opentelemetry_attributes()):
+        raise ValueError(f"neither this registry nor OpenTelemetry's defines {', '.join(unknown)}")
+    for group in [*registry.spans, *registry.additions]:
         if group.get("extends", group["id"]) not in ids:
             raise ValueError(f"{group['id']} extends {group['extends']}, which no file defines")
     return registry
+
+
+@cache
+def opentelemetry_attributes() -> set[str]:
+    """Return all attributes of OpenTelemetry's own registry, from its Python package."""
+    found: set[str] = set()
+    for package in (attributes, incubating):
+        for entry in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            constants = vars(importlib.import_module(entry.name)).items()
+            found |= {value for key, value in constants if key.isupper() and isinstance(value, str)}
+    return found
 
 
 def constant(name: str) -> str:
@@ -156,12 +182,13 @@ def attributes_module(registry: Registry) -> str:
         if type_name(attribute).startswith("template"):
             brief += " A prefix: append `.` and the name."
         pairs.append((attribute["id"], brief))
+    pairs += [(name, "Defined by OpenTelemetry.") for name in registry.imported()]
     return module(HEADER.format(title="Attribute names."), constants(pairs))
 
 
 def events_module(registry: Registry) -> str:
     """Return the source of ``events.py``."""
-    pairs = [(event["name"], event["brief"]) for event in registry.events if "extends" not in event]
+    pairs = [(event["name"], event["brief"]) for event in registry.events]
     return module(HEADER.format(title="Event names of log records."), constants(pairs))
 
 
@@ -210,8 +237,9 @@ def page(registry: Registry) -> str:
         "",
         "Every name that Driftline sends or reads. OpenTelemetry has no conventions for predictive models yet.",
         "Names in `ml.*` are a small core that could become a proposal: one file in the format of OpenTelemetry's",
-        "registry, `sdk/driftline/semconv/registry/core.yaml`. All other names are in `driftline.*`.",
-        "All are in development.",
+        "registry, `sdk/driftline/semconv/registry/core.yaml` ([the proposal](proposal.md)). All other names are in",
+        "`driftline.*`. All are in development. The schema URL ends in the path of a file of the package:",
+        "`sdk/driftline/semconv/schemas/0.1.0`.",
         "How the values are sent: [on the wire](wire.md).",
         "",
         "## Spans",
@@ -229,8 +257,10 @@ def page(registry: Registry) -> str:
         lines += reference_table(span)
     lines += ["## Events", ""]
     for event in registry.events:
-        lines += [f"### `{event['id']}`", "", f"{extended(event)}Event name: `{event['name']}`. {event['brief']}", ""]
-        lines += reference_table(event)
+        about = f"Event name: `{event['name']}`. {event['brief']} {event['note']}"
+        lines += [f"### `{event['id']}`", "", about, "", *reference_table(event)]
+        for addition in (group for group in registry.additions if group["extends"] == event["id"]):
+            lines += [addition["brief"], "", *reference_table(addition)]
     lines += [
         "## Metrics",
         "",
@@ -244,7 +274,14 @@ def page(registry: Registry) -> str:
         text = " ".join([metric["brief"], metric.get("note", "")]).strip()
         sender = EMITTERS[metric["annotations"]["emitter"]]
         lines.append(f"| `{name}` | {sender} | {instrument} | `{unit}` | `{prometheus_name(metric)}` | {text} |")
-    lines += ["", "Attributes:", ""]
+    lines += [
+        "",
+        "A metric whose name ends in `.status` has one series per subject, with the value 1 and the current state in",
+        "`driftline.state`, so that a sum counts the subjects in a state. A state that has ended has no series.",
+        "",
+        "Attributes:",
+        "",
+    ]
     for metric in registry.metrics:
         names = ", ".join(f"`{reference['ref']}`" for reference in metric.get("attributes", []))
         lines.append(f"- `{metric['metric_name']}`: {names or 'none'}")
@@ -259,6 +296,8 @@ def page(registry: Registry) -> str:
             "|---|---|---|---|",
         ]
         lines += [attribute_row(attribute) for attribute in group["attributes"]] + [""]
+    lines += ["### Attributes of OpenTelemetry", "", "Used as OpenTelemetry's own registry defines them.", ""]
+    lines += [f"- `{name}`" for name in registry.imported()] + [""]
     return "\n".join(lines)
 
 

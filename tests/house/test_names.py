@@ -83,7 +83,8 @@ CORE = {
 def names_of(registry: Any) -> set[str]:
     attributes = {attribute["id"] for attribute in registry.attributes()}
     spans = {span["id"] for span in registry.spans}
-    return {*attributes, *spans, *(e["name"] for e in registry.events), *(m["metric_name"] for m in registry.metrics)}
+    named = {*(e["name"] for e in registry.events), *(m["metric_name"] for m in registry.metrics)}
+    return {*attributes, *spans, *named, *registry.imported()}
 
 
 def test_ml_names_are_those_of_the_core_and_all_others_are_ours() -> None:

@@ -2,8 +2,9 @@
 
 Gauges describe the newest closed window, those of performance the newest mature one, and one gauge the drift of the
 open window so far. They have the current time, because backends reject old timestamps; an unknown value is an absent
-series, and a state is one series with the value 1. An ended gauge is sent once more without a value, because a backend
-would otherwise show it, or two states, for minutes. Counters count from the start of this process.
+series, and a state is one series of an up-down counter with the value 1. An ended gauge or state is sent once more
+without a value, because a backend would otherwise show it, or two states, for minutes. Counters count from the start
+of this process.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from .metric_points import (
     counts_up,
     ended,
     growth,
+    instrument_of,
     labels,
     model_attributes,
 )
@@ -429,10 +431,16 @@ def metrics_request(
                 made_of.exemplars.add(
                     time_unix_nano=exemplar.time, as_double=1.0, trace_id=exemplar.trace_id, span_id=exemplar.span_id
                 )
-        elif math.isnan(point.value):
-            metric.gauge.data_points.add(**stamp, flags=otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
         else:
-            metric.gauge.data_points.add(**stamp, as_double=point.value)
+            if instrument_of(point) == "updowncounter":  # cumulative with each preference, as OpenTelemetry's SDKs
+                metric.sum.aggregation_temporality = otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+                level, stamp["start_time_unix_nano"] = metric.sum, start
+            else:
+                level = metric.gauge
+            if math.isnan(point.value):
+                level.data_points.add(**stamp, flags=otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
+            else:
+                level.data_points.add(**stamp, as_double=point.value)
     return bytes(request.SerializeToString())
 
 

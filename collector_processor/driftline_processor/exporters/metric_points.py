@@ -99,7 +99,7 @@ def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 
 
 def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
-    """Return previous gauges that have ended, with the value NaN.
+    """Return previous gauges and states that have ended, with the value NaN.
 
     >>> (point,) = ended([], [Point(m.DRIFTLINE_DRIFT_STATUS, ((a.DRIFTLINE_STATE, "ok"),), 1.0)])
     >>> point.metric, point.attributes, point.value
@@ -112,8 +112,13 @@ def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 
 def counts_up(point: Point) -> bool:
     """Return True for a point of a counter or a histogram."""
+    return point.buckets is not None or instrument_of(point) == "counter"
+
+
+def instrument_of(point: Point) -> str:
+    """Return the kind of the instrument of a point, "" if the registry does not name its metric."""
     instrument = m.INSTRUMENTS.get(point.metric)
-    return point.buckets is not None or (instrument is not None and instrument.kind == "counter")
+    return "" if instrument is None else instrument.kind
 
 
 MOST: Final = 5

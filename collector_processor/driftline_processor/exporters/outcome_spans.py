@@ -102,7 +102,7 @@ def _attributes(key: ModelKey, row: JoinedRow, actual: str | float) -> Iterator[
         yield _number(a.ML_PREDICTION_VALUE if predicted is None else a.ML_PREDICTION_SCORE, score)
     if predicted is not None:
         yield text_value(a.ML_PREDICTION_CLASS, predicted)
-    yield text_value(a.ML_OUTCOME_ACTUAL, actual) if isinstance(actual, str) else _number(a.ML_OUTCOME_ACTUAL, actual)
+    yield text_value(a.ML_OUTCOME_ACTUAL, class_text(actual))
     yield KeyValue(key=a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO, value=AnyValue(int_value=row["outcome_time"]))
     if row["weight"] != 1.0:
         yield _number(a.DRIFTLINE_OUTCOME_WEIGHT, row["weight"])

@@ -102,6 +102,8 @@ class PointCollector(Collector):
         name, kind = instrument.prometheus, instrument.kind
         if kind == "histogram" and any(point.buckets is None for point in family):
             kind = "unknown"
+        if kind == "updowncounter":
+            kind = "gauge"
         # A counter's family is named without the suffix of its sample, in both formats of prometheus_client.
         made = families.Metric(name.removesuffix("_total") if kind == "counter" else name, _help(metric), kind)
         for point in family:

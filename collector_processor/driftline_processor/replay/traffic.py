@@ -13,6 +13,7 @@ from driftline.export.otlp_logs import log_record, request
 from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
 from driftline.tables import column_codec
+from driftline.tables.classes import class_text
 from driftline.tables.table import F64, I64, Column, Items, ModelKey, Text, concatenate, numbers_of, take_rows
 from driftline.tables.task import Task
 from msgspec import Struct, field
@@ -163,7 +164,7 @@ class Traffic(Struct, frozen=True):
         known_times = self.outcome_time.tolist()
         columns = {
             a.ML_PREDICTION_ID: texts_of(row_ids(self.number)),
-            a.ML_OUTCOME_ACTUAL: values_of(self.actual),
+            a.ML_OUTCOME_ACTUAL: [class_text(value) or None for value in values_of(self.actual)],
             a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: known_times,
             a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: self.time.tolist(),
             **{f"{a.DRIFTLINE_SLICE_VALUE}.{name}": values_of(column) for name, column in self.outcome_slices.items()},

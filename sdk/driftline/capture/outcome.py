@@ -71,9 +71,14 @@ class Outcome:
         return {"id": self.id, "actual": self.actual, **given}
 
     def attributes(self) -> dict[str, Any]:
-        """Return the attributes of the log record."""
+        """Return the attributes of the log record.
+
+        The actual is a text whatever its type, because a backend has one type for an attribute.
+        """
         fields = self.fields()
         slices = fields.pop("slices", {})
+        if self.actual is not None:
+            fields["actual"] = class_text(self.actual)
         attributes = {ATTRIBUTES[name]: value for name, value in fields.items() if value is not None}
         of_slices = {f"{a.DRIFTLINE_SLICE_VALUE}.{name}": value for name, value in slices.items()}
         return {a.ML_MODEL_NAME: self.identity.name, **attributes, **of_slices}

@@ -15,13 +15,21 @@ from typing import Any
 Parts = list[bytes]
 """A message as pieces, in order. Lengths are computed from the pieces, so a column is copied once, at the end."""
 
+INFO, ERROR = 9, 17
+"""``SeverityNumber`` of events, and of events about a failure (OpenTelemetry: semantic conventions for events)."""
+
 _FIXED64 = struct.Struct("<Q")
 _DOUBLE = struct.Struct("<d")
 _WRAP = 1 << 64
 
 
 def log_record(
-    event: str, time: int, attributes: Mapping[str, Any], body: str | None = None, observed: int | None = None
+    event: str,
+    time: int,
+    attributes: Mapping[str, Any],
+    body: str | None = None,
+    observed: int | None = None,
+    severity: int = INFO,
 ) -> Parts:
     """Return one LogRecord.
 
@@ -31,12 +39,13 @@ def log_record(
         attributes: Values that :func:`any_value` accepts, by name.
         body: Text of the record; None without a body.
         observed: Unix nanoseconds. Default: ``time``.
+        severity: ``SeverityNumber``, from 1 to 24.
 
     >>> b"".join(log_record("ml.outcome", 1, {})).hex()
-    '090100000000000000590100000000000000620a6d6c2e6f7574636f6d65'
+    '0901000000000000001009590100000000000000620a6d6c2e6f7574636f6d65'
     """
     stamp = _FIXED64.pack(time % _WRAP)
-    parts = [b"\x09", stamp]
+    parts = [b"\x09", stamp, bytes((0x10, severity))]
     if body is not None:
         parts += _field(0x2A, any_value(body))
     for key, value in attributes.items():

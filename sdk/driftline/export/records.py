@@ -20,7 +20,7 @@ from driftline.semconv import attributes as a
 from driftline.tables import column_codec
 from driftline.tables.ids import IDS
 
-from .otlp_logs import Parts, log_record, request
+from .otlp_logs import ERROR, INFO, Parts, log_record, request
 from .resource import resource_attributes
 from .transport import ExportRequest
 
@@ -91,7 +91,9 @@ def _events(outcomes: Iterable[Outcome | TrainingRecord]) -> Iterator[ExportRequ
     groups: dict[Identity, list[bytes]] = {}
     for outcome in outcomes:
         try:
-            record = b"".join(log_record(outcome.event, outcome.recorded, outcome.attributes()))
+            attributes = outcome.attributes()
+            severity = ERROR if a.ERROR_TYPE in attributes else INFO
+            record = b"".join(log_record(outcome.event, outcome.recorded, attributes, severity=severity))
         except Exception as error:
             FAULTS.swallow("outcome", error)
         else:

@@ -7,13 +7,13 @@ ML_MODEL_NAME: Final = "ml.model.name"
 """The name of the model, the same in every version and every process that serves it."""
 
 ML_MODEL_VERSION: Final = "ml.model.version"
-"""The version of the model that made the prediction."""
+"""The version of the model."""
 
 ML_MODEL_TASK: Final = "ml.model.task"
 """What the model predicts."""
 
 ML_OPERATION_NAME: Final = "ml.operation.name"
-"""The operation that the span describes."""
+"""The name of the operation."""
 
 ML_PREDICTION_ID: Final = "ml.prediction.id"
 """The id by which outcomes are joined with the prediction."""
@@ -31,7 +31,7 @@ ML_PREDICTION_COUNT: Final = "ml.prediction.count"
 """The number of predictions in a batch."""
 
 ML_OUTCOME_ACTUAL: Final = "ml.outcome.actual"
-"""What really happened: the class, or the number."""
+"""What really happened: the class, or the number as text."""
 
 DRIFTLINE_MODEL_TEAM: Final = "driftline.model.team"
 """The team that is responsible for the model, from `driftline.yaml`."""
@@ -249,14 +249,14 @@ DRIFTLINE_DESTINATION: Final = "driftline.destination"
 DRIFTLINE_PAGE_URL_FULL: Final = "driftline.page.url.full"
 """The URL of the Driftline page with details, if `web.public_url` is set."""
 
-SERVICE_NAME: Final = "service.name"
-"""The logical name of the service; on the resource."""
-
-SERVICE_INSTANCE_ID: Final = "service.instance.id"
-"""The id of the one process; on the resource."""
-
 DEPLOYMENT_ENVIRONMENT_NAME: Final = "deployment.environment.name"
-"""The environment, such as staging or production; on the resource. Outcomes join within one environment."""
+"""Defined by OpenTelemetry."""
 
 ERROR_TYPE: Final = "error.type"
-"""The class of the error that ended the operation."""
+"""Defined by OpenTelemetry."""
+
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+"""Defined by OpenTelemetry."""
+
+SERVICE_NAME: Final = "service.name"
+"""Defined by OpenTelemetry."""

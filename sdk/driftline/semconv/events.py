@@ -4,7 +4,7 @@
 from typing import Final
 
 ML_PREDICTION: Final = "ml.prediction"
-"""One prediction."""
+"""One prediction, also if its span is not sampled."""
 
 ML_OUTCOME: Final = "ml.outcome"
 """What really happened after a prediction. Outcomes may arrive seconds or months later, in any order, repeated or corrected."""

@@ -237,7 +237,7 @@ class Instrument(NamedTuple):
     """The instrument of a metric.
 
     Attributes:
-        kind: "counter", "gauge" or "histogram".
+        kind: "counter", "updowncounter", "gauge" or "histogram".
         unit: UCUM unit.
         prometheus: Name in Prometheus, scraped or received over OTLP.
     """
@@ -266,21 +266,21 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_DRIFT_VALUE: Instrument("gauge", "{score}", "driftline_drift_value"),
     DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: Instrument("gauge", "{score}", "driftline_drift_open_window_value"),
     DRIFTLINE_MODEL_INFO: Instrument("gauge", "{model}", "driftline_model_info"),
-    DRIFTLINE_MODEL_STATUS: Instrument("gauge", "{state}", "driftline_model_status"),
-    DRIFTLINE_DRIFT_STATUS: Instrument("gauge", "{state}", "driftline_drift_status"),
+    DRIFTLINE_MODEL_STATUS: Instrument("updowncounter", "1", "driftline_model_status"),
+    DRIFTLINE_DRIFT_STATUS: Instrument("updowncounter", "1", "driftline_drift_status"),
     DRIFTLINE_DRIFT_FRACTION: Instrument("gauge", "1", "driftline_drift_fraction_ratio"),
     DRIFTLINE_DRIFT_INCIDENT: Instrument("gauge", "{incident}", "driftline_drift_incident"),
     DRIFTLINE_QUALITY_FINDINGS: Instrument("gauge", "{finding}", "driftline_quality_findings"),
     DRIFTLINE_QUALITY_EXPECTATIONS: Instrument("gauge", "{expectation}", "driftline_quality_expectations"),
     DRIFTLINE_PERFORMANCE_VALUE: Instrument("gauge", "{score}", "driftline_performance_value"),
-    DRIFTLINE_FAIRNESS_STATUS: Instrument("gauge", "{state}", "driftline_fairness_status"),
+    DRIFTLINE_FAIRNESS_STATUS: Instrument("updowncounter", "1", "driftline_fairness_status"),
     DRIFTLINE_ESTIMATE_VALUE: Instrument("gauge", "{score}", "driftline_estimate_value"),
-    DRIFTLINE_ESTIMATE_STATUS: Instrument("gauge", "{state}", "driftline_estimate_status"),
+    DRIFTLINE_ESTIMATE_STATUS: Instrument("updowncounter", "1", "driftline_estimate_status"),
     DRIFTLINE_PERFORMANCE_REFERENCE: Instrument("gauge", "{score}", "driftline_performance_reference"),
     DRIFTLINE_PERFORMANCE_LOW: Instrument("gauge", "{score}", "driftline_performance_low"),
     DRIFTLINE_PERFORMANCE_HIGH: Instrument("gauge", "{score}", "driftline_performance_high"),
-    DRIFTLINE_PERFORMANCE_STATUS: Instrument("gauge", "{state}", "driftline_performance_status"),
-    DRIFTLINE_OBJECTIVE_STATUS: Instrument("gauge", "{state}", "driftline_objective_status"),
+    DRIFTLINE_PERFORMANCE_STATUS: Instrument("updowncounter", "1", "driftline_performance_status"),
+    DRIFTLINE_OBJECTIVE_STATUS: Instrument("updowncounter", "1", "driftline_objective_status"),
     DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: Instrument(
         "gauge", "{window}", "driftline_objective_inconclusive_windows"
     ),
@@ -290,10 +290,10 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_VERSION_DIFFERENCE: Instrument("gauge", "{score}", "driftline_version_difference"),
     DRIFTLINE_VERSION_DIFFERENCE_LOW: Instrument("gauge", "{score}", "driftline_version_difference_low"),
     DRIFTLINE_VERSION_DIFFERENCE_HIGH: Instrument("gauge", "{score}", "driftline_version_difference_high"),
-    DRIFTLINE_VERSION_STATUS: Instrument("gauge", "{state}", "driftline_version_status"),
+    DRIFTLINE_VERSION_STATUS: Instrument("updowncounter", "1", "driftline_version_status"),
     DRIFTLINE_OUTCOME_COVERAGE: Instrument("gauge", "1", "driftline_outcome_coverage_ratio"),
     DRIFTLINE_OUTCOME_DELAY: Instrument("gauge", "s", "driftline_outcome_delay_seconds"),
-    DRIFTLINE_OUTCOME_SLA_STATUS: Instrument("gauge", "{state}", "driftline_outcome_sla_status"),
+    DRIFTLINE_OUTCOME_SLA_STATUS: Instrument("updowncounter", "1", "driftline_outcome_sla_status"),
     DRIFTLINE_PREDICTIONS: Instrument("counter", "{prediction}", "driftline_predictions_total"),
     DRIFTLINE_SERVICE_ERROR_RATE: Instrument("gauge", "1", "driftline_service_error_rate_ratio"),
     DRIFTLINE_SERVICE_LATENCY: Instrument("gauge", "s", "driftline_service_latency_seconds"),

@@ -153,7 +153,11 @@ class TrainingRun:
             self._identity = replace(identity, version=str(self._version) or identity.version)
             self._pipeline = self._model._pipeline
         tracer = trace.get_tracer(SCOPE, VERSION, self._identity.tracer_provider, SCHEMA_URL)
-        self._span = tracer.start_span(f"{TRAIN} {sendable(self._identity.name)}", start_time=self._began)
+        named = {a.ML_OPERATION_NAME: TRAIN, a.ML_MODEL_NAME: self._identity.name}
+        if self._identity.version:
+            named[a.ML_MODEL_VERSION] = self._identity.version
+        span_name = f"{TRAIN} {sendable(self._identity.name)}"
+        self._span = tracer.start_span(span_name, attributes=named, start_time=self._began)
         self._in_span = trace.use_span(self._span, record_exception=False, set_status_on_exception=False)
         self._in_span.__enter__()
         self._measurement = Measurement()
@@ -171,7 +175,7 @@ class TrainingRun:
         attributes = self._attributes(identity, usage, error)
         try:
             if self._span.is_recording():
-                self._span.set_attributes({a.ML_OPERATION_NAME: TRAIN, **attributes})
+                self._span.set_attributes(attributes)
                 if a.ERROR_TYPE in attributes:
                     self._span.set_status(Status(StatusCode.ERROR, attributes[a.ERROR_TYPE]))
             self._span.end(end)

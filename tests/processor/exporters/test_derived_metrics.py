@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.windows.window import Window
 from driftline_processor.exporters import prometheus_page as page
-from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points
+from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, Temporality, metrics_request, points
 from driftline_processor.exporters.metric_points import Point, growth
 from driftline_processor.queries.model_view import ModelView
 from msgspec import structs
@@ -218,7 +219,8 @@ def test_a_backend_makes_the_series_of_the_scrape_page_of_them() -> None:
 
     made = set()
     for name, metric in metrics.items():
-        suffix = {"s": "_seconds", "1": "_ratio"}.get(metric.unit, "") + "_total" * metric.HasField("sum")
+        suffix = {"s": "_seconds", "1": "_ratio" * metric.HasField("gauge")}.get(metric.unit, "")
+        suffix += "_total" * metric.sum.is_monotonic
         series = [(each, each.as_double, "") for each in (*metric.gauge.data_points, *metric.sum.data_points)]
         series += [(each, each.sum, "_sum") for each in metric.histogram.data_points]
         for each, value, part in series:
@@ -261,6 +263,16 @@ def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
     assert metrics[m.DRIFTLINE_OUTCOME_COVERAGE].unit == "1"
 
 
+@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
+def test_a_state_is_an_updowncounter_that_is_not_monotonic_and_always_cumulative(temporality: Temporality) -> None:
+    _, metrics = decoded(metrics_request(points(FakeView([model()])), NOW, NOW - HOUR, temporality))
+
+    status = metrics[m.DRIFTLINE_DRIFT_STATUS]
+    assert (status.WhichOneof("data"), status.unit, status.sum.is_monotonic) == ("sum", "1", False)
+    assert status.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    assert {(one.start_time_unix_nano, one.as_double) for one in status.sum.data_points} == {(NOW - HOUR, 1.0)}
+
+
 def test_what_a_counter_grew_by_is_never_negative() -> None:
     before = [Point(m.DRIFTLINE_PREDICTIONS, (), 5.0), Point(m.DRIFTLINE_PREDICT_DURATION, (), 2.0, (1.0, 1.0))]
     now = [Point(m.DRIFTLINE_PREDICTIONS, (), 4.0), Point(m.DRIFTLINE_PREDICT_DURATION, (), 3.0, (1.0, 4.0))]
@@ -289,7 +301,13 @@ def test_each_sink_gets_counters_in_its_own_temporality() -> None:
     assert counted("delta") == [(NOW, NOW + HOUR, 10.0), (NOW + HOUR, NOW + 2 * HOUR, 5.0)]
 
 
-def test_a_gauge_that_ended_is_sent_once_more_without_a_value() -> None:
+def levels(metrics: Mapping[str, otlp.Metric]) -> dict[str, list[otlp.NumberDataPoint]]:
+    """Return the points of gauges and of up-down counters."""
+    found = {name: metric.gauge if metric.HasField("gauge") else metric.sum for name, metric in metrics.items()}
+    return {name: list(data.data_points) for name, data in found.items() if not getattr(data, "is_monotonic", False)}
+
+
+def test_a_gauge_or_a_state_that_ended_is_sent_once_more_without_a_value() -> None:
     view, sent = FakeView([model()]), list[bytes]()
     derived = DerivedMetrics(view, [Sink(sent.append)], lambda: NOW)
 
@@ -299,14 +317,14 @@ def test_a_gauge_that_ended_is_sent_once_more_without_a_value() -> None:
 
     first, second, third = (decoded(body)[1] for body in sent)
     there = {m.DRIFTLINE_MODEL_INFO}  # the model stays, without its windows
-    ml_gauges = {name for name, metric in first.items() if metric.HasField("gauge")} - there
-    assert ml_gauges | there == {name for name, metric in second.items() if metric.HasField("gauge")}
-    for name in ml_gauges:
-        was, now = first[name].gauge.data_points, second[name].gauge.data_points
-        assert [point.attributes for point in now] == [point.attributes for point in was]
-        assert {point.flags for point in was} == {0}
-        assert {(point.flags, point.WhichOneof("value")) for point in now} == {(1, None)}
-    assert {name for name, metric in third.items() if metric.HasField("gauge")} == there
+    was, now = levels(first), levels(second)
+    assert m.DRIFTLINE_DRIFT_STATUS in was
+    assert was.keys() == now.keys()
+    for name in was.keys() - there:
+        assert [point.attributes for point in now[name]] == [point.attributes for point in was[name]]
+        assert {point.flags for point in was[name]} == {0}
+        assert {(point.flags, point.WhichOneof("value")) for point in now[name]} == {(1, None)}
+    assert levels(third).keys() == there
 
 
 def test_a_model_is_known_with_its_team_and_tier() -> None:

@@ -104,12 +104,12 @@ def test_a_span_leads_to_the_page_of_its_prediction_where_people_can_reach_it() 
     assert linked.span_id == plain.span_id  # an address that changes makes no second span
 
 
-def test_the_outcome_of_a_regression_is_a_number_beside_the_value() -> None:
+def test_the_outcome_of_a_regression_is_a_text_beside_the_value() -> None:
     [made] = spans(row(predicted=None, actual=None, number=12.5, score=10.0, weight=4.0))
 
     found = said(made)
     assert found[a.ML_PREDICTION_VALUE] == 10.0
-    assert found[a.ML_OUTCOME_ACTUAL] == 12.5
+    assert found[a.ML_OUTCOME_ACTUAL] == "12.5"
     assert found[a.DRIFTLINE_OUTCOME_WEIGHT] == 4.0
     assert a.ML_PREDICTION_SCORE not in found
     assert a.ML_PREDICTION_CLASS not in found

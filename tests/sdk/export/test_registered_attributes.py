@@ -11,6 +11,7 @@ import pytest
 import yaml
 from driftline.baseline.baseline import Baseline
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_INFO
 
 from tests.support.service import Service
 
@@ -20,11 +21,12 @@ ROWS = 60
 def registered() -> dict[str, set[str]]:
     """Return the attributes of each event in the registry."""
     events: dict[str, set[str]] = {}
-    for name in ("core.yaml", "events.yaml"):
-        text = (files("driftline.semconv") / "registry" / name).read_text(encoding="utf-8")
+    for file in ("core.yaml", "events.yaml", "additions/events.yaml"):
+        text = (files("driftline.semconv") / "registry" / file).read_text(encoding="utf-8")
         for group in yaml.safe_load(text)["groups"]:
-            if group["type"] == "event":
-                events.setdefault(group["name"], set()).update(one["ref"] for one in group["attributes"])
+            name = group.get("name") or group.get("extends", "").removeprefix("event.")
+            if group["type"] == "event" or name:
+                events.setdefault(name, set()).update(one["ref"] for one in group["attributes"])
     return events
 
 
@@ -52,14 +54,15 @@ def test_a_record_has_the_attributes_of_its_event_in_the_registry(
     model.predict(lambda rows: scores[: len(rows)])(frame)
     model.outcome("a", actual=actual[0])
     service.flush()
-    sent = {
-        (record.event_name, attribute.key)
+    records = [
+        record
         for body in service.channel.bodies
         for of_resource in ExportLogsServiceRequest.FromString(body).resource_logs
         for scope in of_resource.scope_logs
         for record in scope.log_records
-        for attribute in record.attributes
-    }
+    ]
+    sent = {(record.event_name, attribute.key) for record in records for attribute in record.attributes}
+    assert {record.severity_number for record in records} == {SEVERITY_NUMBER_INFO}
     assert {event for event, _ in sent} == {"driftline.baseline", "driftline.prediction.batch", "ml.outcome"}
     events = registered()
     assert [(event, name) for event, name in sorted(sent) if name not in events[event]] == []

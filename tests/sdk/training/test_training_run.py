@@ -18,8 +18,12 @@ from driftline.training import training_run as training_module
 from driftline.training.measurement import Measured
 from driftline_processor.core.decode.requests import decode_logs, decode_metrics, decode_traces
 from driftline_processor.core.decode.training_runs import TrainingRun
+from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_ERROR
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from tests.support.facts import Facts, lacking
@@ -47,6 +51,13 @@ class ExplodedError(RuntimeError):
 def runs(service: Service) -> list[TrainingRun]:
     service.flush()
     return [run for body in service.channel.bodies for run in decode_logs(body, NOW).training_runs]
+
+
+def severities(service: Service) -> set[int]:
+    """Return the severities of all records that were sent."""
+    groups = [one for body in service.channel.bodies for one in ExportLogsServiceRequest.FromString(body).resource_logs]
+    scopes = [scope for group in groups for scope in group.scope_logs]
+    return {record.severity_number for scope in scopes for record in scope.log_records}
 
 
 def metrics(service: Service) -> dict[str, list[tuple[dict[str, Any], Any]]]:
@@ -90,6 +101,15 @@ def test_its_span_holds_the_same_and_those_within(service: Service) -> None:
     (of_span,) = decode_traces(encode_spans([outer]).SerializeToString(), NOW).training_runs
     (of_record,) = runs(service)
     assert (of_span.id, of_span.cost, of_span.version) == (of_record.id, of_record.cost, "v1")
+
+
+def test_a_sampler_sees_which_training_it_is(service: Service) -> None:
+    with driftline.training_run(service.model(version="v1")):
+        span = trace.get_current_span()
+        assert isinstance(span, ReadableSpan)
+        named = dict(span.attributes or {})
+
+    assert named == {"ml.operation.name": "train", "ml.model.name": "churn", "ml.model.version": "v1"}
 
 
 def test_its_metrics_add_up_over_runs(service: Service) -> None:
@@ -136,6 +156,7 @@ def test_what_the_training_raises_goes_on_and_is_recorded(service: Service) -> N
 
     (found,) = runs(service)
     (span,) = service.spans
+    assert severities(service) == {SEVERITY_NUMBER_ERROR}
     assert found.error.endswith("ExplodedError")
     assert found.results == {"validation_loss": None}
     assert span.status.status_code is StatusCode.ERROR
