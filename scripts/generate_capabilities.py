@@ -39,6 +39,7 @@ only its models (marked *). It gets 403 for all other addresses.
 |---|---|---|
 | `POST` | `/v1/traces`, `/v1/metrics`, and both over gRPC * | `ingest` |
 | `POST` | `/v1/logs`, also over gRPC *: predictions and other records | `ingest` |
+| `POST` | `/v1/cloudevents` *, on the OTLP/HTTP port | `ingest` |
 | `POST` | `/v1/logs`, also over gRPC *: outcomes, baselines | `outcomes`, `baselines` |
 """
 

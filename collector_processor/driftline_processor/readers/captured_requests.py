@@ -23,16 +23,13 @@ from driftline_processor.present.numbers import many
 
 from .delimited import are_codes
 from .errors import BadInput, Say
+from .inference_payloads import payload_rows, predictions_of_rows, row_prediction, row_values
 from .json_rows import columns_of
 from .limits import LONGEST_LINE, too_long_line, unpacked
 from .source import readable
 from .table_source import TableSource
 
 _VERTEX = frozenset({"logging_time", "request_payload", "response_payload"})
-_LISTS = ("instances", "predictions", "inputs", "outputs")
-_CLASSES = ("predicted_label", "predicted_class", "prediction", "label", "class", "predicted")
-_SCORES = ("probabilities", "scores", "probability", "score", "value")
-_GREATEST = 1e300
 _MISSING = ("", "NA", "NaN", "nan", "null", "NULL")
 
 
@@ -136,17 +133,19 @@ def _request(line: bytes | dict[str, Any]) -> _Request:
         return _vertex_request(_vertex.decode(line))
     record = _sagemaker.decode(line)
     event, exchange = record.event_metadata, record.capture_data
-    rows, predictions = _parsed(_text(exchange.endpoint_input)), _parsed(_text(exchange.endpoint_output))
-    return _Request(event.inference_id or event.event_id, event.inference_time, rows, _of_rows(predictions, len(rows)))
+    rows, predictions = payload_rows(_text(exchange.endpoint_input)), payload_rows(_text(exchange.endpoint_output))
+    return _Request(
+        event.inference_id or event.event_id, event.inference_time, rows, predictions_of_rows(predictions, len(rows))
+    )
 
 
 def _vertex_request(record: _VertexRecord) -> _Request:
-    rows = [row for payload in record.request_payload for row in _parsed(payload)]
-    predictions = [value for payload in record.response_payload for value in _parsed(payload)]
+    rows = [row for payload in record.request_payload for row in payload_rows(payload)]
+    predictions = [value for payload in record.response_payload for value in payload_rows(payload)]
     time, id_ = record.logging_time, record.request_id
     time = time.removesuffix(" UTC") if isinstance(time, str) else time
     id_ = id_ if isinstance(id_, str) else "" if id_ is None else str(int(id_))
-    return _Request(id_, time, rows, _of_rows(predictions, len(rows)))
+    return _Request(id_, time, rows, predictions_of_rows(predictions, len(rows)))
 
 
 def _text(payload: _Payload) -> str:
@@ -158,47 +157,17 @@ def _text(payload: _Payload) -> str:
         raise ValueError("a payload in BASE64 is not text; CSV and JSON are read") from None
 
 
-def _parsed(text: str) -> list[Any]:
-    """Return the rows of a payload: values of JSON, or lines of CSV.
-
-    >>> _parsed('{"instances": [{"age": 31}, {"age": 5}]}'), _parsed("31,basic\\n5,pro\\n")
-    ([{'age': 31}, {'age': 5}], ['31,basic', '5,pro'])
-    """
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not text.lstrip().startswith(("{", "[")):
-        return list(lines)
-    try:
-        body = msgspec.json.decode(text)
-    except msgspec.DecodeError:  # JSON Lines
-        return [msgspec.json.decode(line) for line in lines]
-    for name in _LISTS:
-        if isinstance(body, dict) and isinstance(body.get(name), list):
-            scores = next((body[key] for key in _SCORES if isinstance(body.get(key), list)), None)
-            if scores is not None and len(scores) == len(body[name]):
-                return [{"prediction": label, "score": score} for label, score in zip(body[name], scores, strict=True)]
-            return list(body[name])
-    return [body] if isinstance(body, dict) or not any(isinstance(row, list | dict) for row in body) else body
-
-
-def _of_rows(predictions: list[Any], rows: int) -> list[Any]:
-    """Return a prediction per row; several rows may be answered in one line of CSV or one list."""
-    if len(predictions) == 1 and rows > 1:
-        [values] = predictions
-        predictions = values.split(",") if isinstance(values, str) else values if isinstance(values, list) else []
-    return predictions if len(predictions) == rows else [None] * rows
-
-
 def _features(
     path: Path, requests: Sequence[_Request], names: Sequence[str], text: Collection[str], say: Say
 ) -> tuple[pa.Table, list[tuple[int, int]], Collection[str]]:
     """Return the features, the request and the place in it of each row, and the columns that are read by looks."""
     lines, objects = list[str](), list[dict[str, Any]]()
     of_lines, of_objects = list[tuple[int, int]](), list[tuple[int, int]]()
-    lists = Counter(len(row) for request in requests for row in map(_values, request.rows) if isinstance(row, list))
+    lists = Counter(len(row) for request in requests for row in map(row_values, request.rows) if isinstance(row, list))
     names = _names(path, names, lists.most_common(1)[0][0]) if lists else names
     unusable = 0
     for number, request in enumerate(requests):
-        for place, row in enumerate(map(_values, request.rows)):
+        for place, row in enumerate(map(row_values, request.rows)):
             if isinstance(row, str):
                 lines.append(row)
                 of_lines.append((number, place))
@@ -246,11 +215,6 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
     )
 
 
-def _values(row: Any) -> Any:
-    """Return the values of a row, which may be in a list named ``features``."""
-    return row["features"] if isinstance(row, dict) and isinstance(row.get("features"), list | dict) else row
-
-
 def _names(path: Path, names: Sequence[str], values: int) -> list[str]:
     if names and len(names) != values:
         raise BadInput(
@@ -289,7 +253,7 @@ def _with_requests(
     for number, place in owners:
         request = requests[number]
         ids.append(f"{request.id}.{place}" if request.id and len(request.rows) > 1 else request.id or None)
-        predictions.append(_prediction(request.predictions[place]))
+        predictions.append(row_prediction(request.predictions[place]))
     added = {
         "id": pa.array(ids, pa.string()),
         "time": pa.array([requests[number].time or None for number, _ in owners]),
@@ -303,37 +267,6 @@ def _with_requests(
         if free != name:
             say(f"{path}: a feature has the name '{name}', so the prediction is the column '{free}'")
     return table
-
-
-def _prediction(value: Any) -> dict[str, Any]:
-    """Return the class (``predicted``) and the scores of one prediction.
-
-    >>> _prediction({"predicted_label": 1, "score": 0.8}), _prediction("yes,0.9"), _prediction([0.2, 0.8])
-    ({'predicted': 1, 'scores': [0.8]}, {'predicted': 'yes', 'scores': [0.9]}, {'scores': [0.2, 0.8]})
-    """
-    found: dict[str, Any] = {}
-    if isinstance(value, dict):
-        label = next((value[name] for name in _CLASSES if not isinstance(value.get(name), list | dict | None)), None)
-        scores = next((value[name] for name in _SCORES if value.get(name) is not None), None)
-        found = {"predicted": label} if label is not None else {}
-        value = scores
-    values = value if isinstance(value, list) else [value] if not isinstance(value, str) else value.split(",")
-    numbers = [_number(item) for item in values]
-    if numbers and isinstance(numbers[0], str) and "predicted" not in found:
-        found["predicted"], *numbers = numbers
-    if numbers and all(isinstance(number, int | float) and abs(number) < _GREATEST for number in numbers):
-        found["scores"] = numbers
-    return found
-
-
-def _number(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    try:
-        return int(text) if text.isdigit() else float(text)
-    except ValueError:
-        return text
 
 
 def _outputs(path: Path, predictions: Sequence[dict[str, Any]], say: Say) -> dict[str, pa.Array]:

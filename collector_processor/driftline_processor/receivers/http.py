@@ -1,6 +1,7 @@
 """OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip or deflate.
 
-The same port accepts ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that a service needs one address only.
+The same port accepts ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that a service needs one address only, and
+``POST /v1/cloudevents`` (:mod:`.cloudevents_http`).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from driftline_processor.servers.loop_calls import LoopCalls
 from driftline_processor.servers.request_memory import ceiling_of
 from driftline_processor.servers.tls import ListenerTls
 
-from . import outcomes_http
+from . import cloudevents_http, outcomes_http
 from .receiver import Accept, Intake, Surroundings
 
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
@@ -99,7 +100,9 @@ class HttpReceiver:
         outcomes = outcomes_http.routes(
             intake.submit_outcomes, counters, clock, intake.unknown_outcomes, intake.note_outcomes
         )
-        application = Authentication(otlp_app(partial(_accept, intake), outcomes), self._around.access)
+        accept = partial(_accept, intake)
+        events = cloudevents_http.routes(accept, counters, clock)
+        application = Authentication(otlp_app(accept, [*outcomes, *events]), self._around.access)
         self._port.start(application, self._around.grace)
 
     def stop(self, grace: float) -> None:
@@ -114,7 +117,7 @@ def _accept(
 
 
 def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """Return the application of the OTLP/HTTP port; ``more_routes``: those of the outcome API.
+    """Return the application of the OTLP/HTTP port; ``more_routes``: those of outcomes and of CloudEvents.
 
     A request in JSON is answered in JSON, all others in protobuf.
     """
@@ -226,7 +229,7 @@ async def _no_route(request: Request, error: Exception) -> Response:
     else:
         allowed = " or ".join(sorted(headers.get("Allow", "POST").split(", ")))
         sentence = f"{path} takes {allowed}, not {request.method[:20]}"
-    if path == _OUTCOMES or path.startswith(f"{_OUTCOMES}/"):
+    if path in (_OUTCOMES, cloudevents_http.PATH) or path.startswith(f"{_OUTCOMES}/"):
         return JSONResponse({"error": sentence}, error.status_code, headers)
     return otlp_refusal(request.scope, error.status_code, sentence, headers)
 

@@ -1,0 +1,390 @@
+"""Receive the requests and responses of models by ``POST /v1/cloudevents``, as KServe's logger and MLServer send them.
+
+A call is two events with the same ``ce-id``: ``org.kubeflow.serving.inference.request`` and ``.response``. The first is
+in memory until the other arrives; then the call becomes one prediction per row of the request. The route is on the port
+of OTLP/HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+from driftline.semconv import attributes, events, metrics
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from driftline_processor.access.routes import Guarded, may_send, principal_of
+from driftline_processor.core.decode.requests import Malformed, TooManyMessages
+from driftline_processor.core.decode.untrusted_json import TooLarge
+from driftline_processor.health import Counters
+from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
+from driftline_processor.readers.inference_payloads import (
+    payload_rows,
+    predictions_of_rows,
+    row_prediction,
+    row_values,
+)
+from driftline_processor.receipts import Overloaded
+from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body, retry_later
+from driftline_processor.servers.request_memory import ceiling_of
+
+from .receiver import Accept
+
+PATH = "/v1/cloudevents"
+
+UNPAIRED = "unpaired_event"
+"""The reason under which rows are counted whose request or response did not arrive."""
+
+MAX_EVENT = 16 * 2**20
+"""Maximum bytes of an event."""
+
+MAX_WAIT = 300.0
+"""Seconds for which an event is kept until the other one arrives."""
+
+MAX_WAITING, MAX_WAITING_BYTES = 10_000, 32 * 2**20
+"""Maximum number of events that wait for the other one, and of the bytes that they were sent as."""
+
+_TASKS = ("binary", "multiclass", "regression")
+_INT64 = 2**63
+
+_log = logging.getLogger("driftline")
+
+
+class MalformedEvent(Exception):  # noqa: N818 - as Malformed
+    """An event cannot be read; the message is a sentence for its sender."""
+
+
+class Options(NamedTuple):
+    """What the parameters of the address set.
+
+    Attributes:
+        model: Name of the model; default: that of the event.
+        version: Version of the model; default: that of the response.
+        environment: Environment of the model.
+        task: Task of the model.
+        features: Names of the values of a row without names.
+    """
+
+    model: str = ""
+    version: str = ""
+    environment: str = ""
+    task: str = ""
+    features: tuple[str, ...] = ()
+
+
+class Half(NamedTuple):
+    """One event: a request, or a response.
+
+    Attributes:
+        call: Identifies the call: the service, its namespace, the component and the id.
+        id: ``ce-id``.
+        model: Name of the model in the event, or "".
+        version: Version of the model in the event, or "".
+        response: True if it is the response.
+        rows: Rows of features, or predictions.
+        time: Unix nanoseconds.
+        size: Bytes of its payload.
+    """
+
+    call: tuple[str, str, str, str]
+    id: str
+    model: str
+    version: str
+    response: bool
+    rows: list[Any]
+    time: int
+    size: int
+
+
+class Pairs:
+    """Events that wait for the other one of their call. Thread-safe."""
+
+    def __init__(self, counters: Counters, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._counters, self._seconds = counters, seconds
+        self._waiting = OrderedDict[tuple[Any, ...], tuple[float, Half, Options]]()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def join(self, half: Half, options: Options) -> tuple[Half, Half] | None:
+        """Return request and response if the other one has arrived; otherwise keep this one."""
+        now = self._seconds()
+        with self._lock:
+            unpaired = self._expired(now)
+            found = self._waiting.get((half.call, options))
+            if found is not None and found[1].response != half.response:
+                self._remove((half.call, options))
+                pair = (found[1], half) if half.response else (half, found[1])
+            else:
+                if found is not None:  # the event came again
+                    self._remove((half.call, options))
+                self._waiting[(half.call, options)] = (now, half, options)
+                self._bytes += half.size
+                pair = None
+        if unpaired:
+            self._counters.add(metrics.DRIFTLINE_REJECTED_ROWS, unpaired, {attributes.DRIFTLINE_REASON: UNPAIRED})
+        return pair
+
+    def keep(self, half: Half, options: Options) -> None:
+        """Keep an event again, because the sender of the other one will send it again."""
+        with self._lock:
+            if (half.call, options) not in self._waiting:
+                self._waiting[(half.call, options)] = (self._seconds(), half, options)
+                self._bytes += half.size
+
+    def _expired(self, now: float) -> int:
+        """Remove what is too old or too much, and return its number of rows."""
+        rows = 0
+        while self._waiting:
+            key, (since, half, _) = next(iter(self._waiting.items()))
+            if now - since <= MAX_WAIT and len(self._waiting) < MAX_WAITING and self._bytes <= MAX_WAITING_BYTES:
+                break
+            rows += len(half.rows)
+            self._remove(key)
+        return rows
+
+    def _remove(self, key: tuple[Any, ...]) -> None:
+        self._bytes -= self._waiting.pop(key)[1].size
+
+
+def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
+    """Return the route of CloudEvents.
+
+    Args:
+        accept: Called with an OTLP request of logs once per complete call.
+        counters: Counters of rows whose other half did not arrive.
+        clock: Unix nanoseconds, the time of events without one.
+    """
+    pairs, parsers = Pairs(counters), ThreadPoolExecutor(2, "driftline-cloudevents")
+
+    async def post_event(request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        sending = may_send(principal_of(request.scope), "logs")
+        try:
+            options = _options(request.query_params)
+            body = await receive_body(request, MAX_EVENT)
+            halves = await loop.run_in_executor(parsers, _halves, body, request.headers, clock())
+            accepted, rejected = 0, dict[str, int]()
+            for half in halves:
+                pair = pairs.join(half, options)
+                if pair is None:
+                    continue
+                try:
+                    logs = await loop.run_in_executor(parsers, partial(logs_request, *pair, options))
+                    receipt = await asyncio.wrap_future(accept("logs", logs, {}, 0.0, sending))
+                except Overloaded:
+                    pairs.keep(pair[0] if half.response else pair[1], options)
+                    raise
+                accepted += receipt.accepted
+                for reason, rows in receipt.rejected.items():
+                    rejected[reason] = rejected.get(reason, 0) + rows
+        except (TooLarge, TooManyMessages, NeedsMoreMemory) as reason:
+            return _error(413, str(reason))
+        except UnknownEncoding as reason:
+            return _error(415, str(reason))
+        except (MalformedBody, MalformedEvent, Malformed) as reason:
+            return _error(400, str(reason))
+        except Overloaded as overloaded:
+            return retry_later(overloaded)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception:
+            _log.exception("an event could not be stored")
+            return retry_later(Overloaded(), "the event could not be stored; see the log of driftline")
+        return JSONResponse({"accepted": accepted, "rejected": rejected}, 200 if accepted or rejected else 202)
+
+    return [Guarded("/v1/cloudevents", post_event, may="ingest", methods=["POST"], by_model=True)]
+
+
+def _options(query: QueryParams) -> Options:
+    unknown = sorted(set(query) - set(Options._fields))
+    if unknown:
+        raise MalformedEvent(f"the parameter '{unknown[0][:40]}' is not known; use {', '.join(Options._fields)}")
+    task = query.get("task", "")
+    if task and task not in _TASKS:
+        raise MalformedEvent(f"task: '{task[:40]}' is not supported; use {', '.join(_TASKS)}")
+    features = tuple(name.strip() for name in query.get("features", "").split(",") if name.strip())
+    return Options(query.get("model", ""), query.get("version", ""), query.get("environment", ""), task, features)
+
+
+def _halves(body: Body, headers: Headers, now: int) -> list[Half]:
+    """Return the events of a body: of one in binary mode, or of one or more in structured mode."""
+    data = body.unpacked()
+    with ceiling_of(body.scope).working(JSON * len(data)):
+        kind = headers.get("content-type", "").split(";")[0].strip().lower()
+        try:
+            if kind == "application/cloudevents+json":
+                return [_structured(msgspec.json.decode(data), now)]
+            if kind == "application/cloudevents-batch+json":
+                return [_structured(event, now) for event in msgspec.json.decode(data, type=list[Any])]
+            event = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
+            return [_half(event, data.decode(), now)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise MalformedEvent(f"the event cannot be read: {error}") from None
+
+
+def _structured(event: Any, now: int) -> Half:
+    if not isinstance(event, dict):
+        raise MalformedEvent("the event is not a JSON object; send the attributes and 'data' of a CloudEvent")
+    data = event.get("data")
+    if "data_base64" in event:
+        try:
+            data = base64.b64decode(str(event["data_base64"]), validate=True).decode()
+        except binascii.Error as error:
+            raise ValueError(f"data_base64: {error}") from None
+    text = data if isinstance(data, str) else msgspec.json.encode(data).decode()
+    return _half({key: value for key, value in event.items() if isinstance(value, str)}, text, now)
+
+
+def _half(event: Mapping[str, str], payload: str, now: int) -> Half:
+    """Return an event; ``event``: its attributes without ``ce-``."""
+    kind = event.get("type", "")
+    if not kind.endswith(("inference.request", "inference.response")):
+        raise MalformedEvent(
+            f"ce-type: '{kind[:80]}' is not supported; use org.kubeflow.serving.inference.request and .response"
+        )
+    if not event.get("id"):
+        raise MalformedEvent("ce-id is missing; a request and its response need the same ce-id to be joined")
+    rows = payload_rows(payload) if payload.lstrip().startswith(("{", "[")) else []
+    if not rows:
+        raise MalformedEvent("the payload has no rows; send instances, predictions, inputs or outputs in JSON")
+    service, namespace = event.get("inferenceservicename", ""), event.get("namespace", "")
+    model, version = event.get("modelid") or service, ""
+    if payload.lstrip().startswith("{"):
+        named, version = _names(payload)
+        model = model or named
+    call = (service, namespace, event.get("component", ""), event["id"])
+    response = kind.endswith("response")
+    return Half(call, event["id"], model, version, response, rows, _nanoseconds(event.get("time"), now), len(payload))
+
+
+class _Named(msgspec.Struct):
+    model_name: Any = ""
+    model_version: Any = ""
+
+
+def _names(payload: str) -> tuple[str, str]:
+    """Return name and version of the model in a payload of V2, "" if they are not in it."""
+    try:
+        named = msgspec.json.decode(payload, type=_Named)
+    except msgspec.MsgspecError:
+        return "", ""
+    return str(named.model_name or ""), str(named.model_version or "")
+
+
+def _nanoseconds(text: str | None, now: int) -> int:
+    """Return a time as unix nanoseconds; ``now`` if it is missing or cannot be read."""
+    try:
+        time_ = datetime.fromisoformat(text or "")
+    except ValueError:
+        return now
+    return now if time_.tzinfo is None else int(time_.timestamp() * 1e6) * 1000
+
+
+def logs_request(request: Half, response: Half, options: Options) -> bytes:
+    """Return the rows of a call as an ``ExportLogsServiceRequest`` of predictions. Raises MalformedEvent."""
+    model = options.model or request.model or response.model
+    if not model:
+        raise MalformedEvent(
+            "the model is missing; add ?model=NAME to the URL, or send ce-inferenceservicename or ce-modelid"
+        )
+    shared: list[tuple[str, Any]] = [(attributes.ML_MODEL_NAME, model)]
+    version = options.version or response.version or request.version
+    shared += [(attributes.ML_MODEL_VERSION, version)] if version else []
+    shared += [(attributes.ML_MODEL_TASK, options.task)] if options.task else []
+    logs = ExportLogsServiceRequest()
+    group = logs.resource_logs.add()
+    group.resource.attributes.append(_key_value(attributes.SERVICE_NAME, request.call[0] or model))
+    if options.environment:
+        group.resource.attributes.append(_key_value(attributes.DEPLOYMENT_ENVIRONMENT_NAME, options.environment))
+    scope = group.scope_logs.add()
+    scope.scope.name = "driftline.cloudevents"
+    rows = list(map(row_values, request.rows))
+    predictions = predictions_of_rows(response.rows, len(rows))
+    if len(response.rows) == 1 and isinstance(response.rows[0], dict) and "error" in response.rows[0]:
+        shared.append((attributes.ERROR_TYPE, "inference_error"))
+    for place, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):
+        name = f"{request.id}.{place}" if len(rows) > 1 else request.id
+        pairs = [*shared, (attributes.ML_PREDICTION_ID, name), *_predicted(row_prediction(prediction), options.task)]
+        pairs += ((f"{attributes.DRIFTLINE_FEATURE_VALUE}.{key}", value) for key, value in _features(row, options))
+        scope.log_records.add(
+            event_name=events.ML_PREDICTION,
+            time_unix_nano=request.time,
+            attributes=[_key_value(key, value) for key, value in pairs if value is not None],
+        )
+    return bytes(logs.SerializeToString())
+
+
+def _predicted(prediction: dict[str, Any], task: str) -> Iterator[tuple[str, Any]]:
+    """Yield the class and the score, or the value, of a prediction. Whole numbers alone are classes."""
+    label, scores = prediction.get("predicted"), [float(score) for score in prediction.get("scores") or ()]
+    if task == "regression":
+        value = scores[0] if scores else label
+        yield attributes.ML_PREDICTION_VALUE, float(value) if isinstance(value, int | float) else None
+        return
+    if label is None and len(scores) == 1 and all(isinstance(score, int) for score in prediction["scores"]):
+        label, scores = prediction["scores"][0], []
+    if label is not None:
+        yield attributes.ML_PREDICTION_CLASS, str(label).lower() if isinstance(label, bool) else str(label)
+    if len(scores) > 2 or (scores and task == "multiclass"):
+        yield attributes.DRIFTLINE_PREDICTION_SCORES, scores
+    elif scores:
+        yield attributes.ML_PREDICTION_SCORE, scores[-1]
+
+
+def _features(row: Any, options: Options) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of a row: of an object its own, of a list those of the options or its places."""
+    if not isinstance(row, dict):
+        values: Sequence[Any] = row if isinstance(row, list) else [row]
+        if options.features and len(options.features) != len(values):
+            raise MalformedEvent(
+                f"features: {len(options.features)} names, but a row has {len(values)} values; "
+                "name each value of a row, in their order"
+            )
+        names = options.features or [f"value_{place}" for place in range(len(values))]
+        row = dict(zip(names, values, strict=True))
+    yield from row.items()
+
+
+def _key_value(key: str, value: Any) -> KeyValue:
+    return KeyValue(key=key.encode("utf-8", "replace").decode(), value=_any_value(value))
+
+
+def _any_value(value: Any) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int) and -_INT64 <= value < _INT64:
+        return AnyValue(int_value=value)
+    if isinstance(value, int | float):
+        return AnyValue(double_value=_float(value))
+    if isinstance(value, list):
+        return AnyValue(array_value=ArrayValue(values=[_any_value(item) for item in value]))
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return AnyValue(string_value=text.encode("utf-8", "replace").decode())
+
+
+def _float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _error(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status)

@@ -1,0 +1,270 @@
+"""POST /v1/cloudevents: a request and its response, as KServe and MLServer send them, become predictions."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline_processor.access.access import Access
+from driftline_processor.access.routes import Authentication
+from driftline_processor.health import Counters
+from driftline_processor.receipts import Overloaded, Receipt
+from driftline_processor.receivers import cloudevents_http
+from driftline_processor.receivers.cloudevents_http import UNPAIRED, Half, Options, Pairs
+from httpx2 import Response
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.support.fake_intake import FakeIntake
+from tests.support.running_service import get, running, url
+from tests.support.waiting import wait_until
+
+KSERVE = {
+    "ce-specversion": "1.0",
+    "ce-source": "http://localhost:9081/",
+    "ce-inferenceservicename": "churn",
+    "ce-namespace": "shop",
+    "ce-component": "predictor",
+    "content-type": "application/json",
+}
+"""Headers of KServe's logger beside those of one event."""
+
+FEATURES = {"age": 31, "plan": "basic"}
+NAMED = f"{a.DRIFTLINE_FEATURE_VALUE}."
+
+
+class Sender:
+    """Sends events, and keeps the records that the processor is given."""
+
+    def __init__(self, intake: FakeIntake | None = None) -> None:
+        self.intake, self.counters = intake or FakeIntake(lambda: Receipt(1)), Counters()
+        app = Starlette(routes=cloudevents_http.routes(self.intake, self.counters, lambda: 7_000))
+        self.client = TestClient(Authentication(app, Access.without_log_in()))
+
+    def post(self, half: str, body: object, query: str = "", id: str = "c1", **headers: str) -> Response:
+        kind = f"org.kubeflow.serving.inference.{half}"
+        sent = {**KSERVE, "ce-id": id, "ce-type": kind, **headers}
+        content = body if isinstance(body, str) else json.dumps(body)
+        return self.client.post(f"/v1/cloudevents{query}", content=content, headers=sent)
+
+    def call(self, request: object, response: object, query: str = "", **headers: str) -> list[dict[str, Any]]:
+        first = self.post("request", request, query, **headers)
+        assert (first.status_code, first.json()) == (202, {"accepted": 0, "rejected": {}})
+        assert self.post("response", response, query, **headers).status_code == 200
+        return self.rows()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the attributes of each record that the processor was given."""
+        found = []
+        for signal, body in self.intake.taken:
+            assert signal == "logs"
+            for group in ExportLogsServiceRequest.FromString(body).resource_logs:
+                records = [record for scope in group.scope_logs for record in scope.log_records]
+                found += [{pair.key: _plain(pair.value) for pair in record.attributes} for record in records]
+        return found
+
+
+def _plain(value: Any) -> Any:
+    if value.WhichOneof("value") == "array_value":
+        return [_plain(item) for item in value.array_value.values]
+    return getattr(value, value.WhichOneof("value"))
+
+
+def tensor(name: str, shape: list[int], datatype: str, data: list[Any]) -> dict[str, Any]:
+    return {"name": name, "shape": shape, "datatype": datatype, "data": data}
+
+
+def test_a_call_of_v1_is_a_prediction() -> None:
+    [row] = Sender().call({"instances": [FEATURES]}, {"predictions": [0.8]})
+    assert row == {
+        a.ML_MODEL_NAME: "churn",
+        a.ML_PREDICTION_ID: "c1",
+        a.ML_PREDICTION_SCORE: 0.8,
+        NAMED + "age": 31,
+        NAMED + "plan": "basic",
+    }
+
+
+def test_the_response_may_arrive_first() -> None:
+    sender = Sender()
+    assert sender.post("response", {"predictions": [1]}).status_code == 202
+    assert sender.post("request", {"instances": [FEATURES]}).status_code == 200
+    [row] = sender.rows()
+    assert (row[a.ML_PREDICTION_CLASS], row[NAMED + "age"]) == ("1", 31)
+
+
+def test_calls_are_joined_by_id_and_service() -> None:
+    sender, fraud = Sender(), {"ce-inferenceservicename": "fraud"}
+    sender.post("request", {"instances": [{"age": 1}]}, id="x")
+    sender.post("request", {"instances": [{"age": 2}]}, id="y")
+    sender.post("request", {"instances": [{"age": 3}]}, id="y", **fraud)
+    sender.post("response", {"predictions": [0.2]}, id="y")
+    sender.post("response", {"predictions": [0.3]}, id="y", **fraud)
+    sender.post("response", {"predictions": [0.1]}, id="x")
+    found = [(row[a.ML_MODEL_NAME], row[NAMED + "age"], row[a.ML_PREDICTION_SCORE]) for row in sender.rows()]
+    assert found == [("churn", 2, 0.2), ("fraud", 3, 0.3), ("churn", 1, 0.1)]
+
+
+def test_several_rows_have_ids_and_the_features_of_the_address() -> None:
+    request = {"instances": [[31, "basic"], [5, "pro"]]}
+    rows = Sender().call(request, {"predictions": [[0.2, 0.8], [0.9, 0.1]]}, "?features=age,plan&version=7&model=ours")
+    assert [row[a.ML_PREDICTION_ID] for row in rows] == ["c1.0", "c1.1"]
+    assert [(row[NAMED + "age"], row[NAMED + "plan"]) for row in rows] == [(31, "basic"), (5, "pro")]
+    assert [row[a.ML_PREDICTION_SCORE] for row in rows] == [0.8, 0.1]
+    assert {(row[a.ML_MODEL_NAME], row[a.ML_MODEL_VERSION]) for row in rows} == {("ours", "7")}
+
+
+def test_v2_with_one_tensor_and_classes() -> None:
+    request = {"inputs": [tensor("input-0", [2, 2], "FP32", [31.5, 1.0, 5.0, 2.0])]}
+    classes, scores = tensor("predict", [2, 1], "INT64", [1, 0]), [0.2, 0.8, 0.9, 0.1]
+    outputs = [classes, tensor("predict_proba", [2, 2], "FP64", scores)]
+    response = {"model_name": "other", "model_version": "v3", "outputs": outputs}
+    rows = Sender().call(request, response, "?features=age,months")
+    assert [(row[NAMED + "age"], row[NAMED + "months"]) for row in rows] == [(31.5, 1.0), (5.0, 2.0)]
+    assert [(row[a.ML_PREDICTION_CLASS], row[a.ML_PREDICTION_SCORE]) for row in rows] == [("1", 0.8), ("0", 0.1)]
+    assert {row[a.ML_MODEL_VERSION] for row in rows} == {"v3"}
+
+
+def test_v2_with_a_tensor_per_feature() -> None:
+    inputs = [tensor("age", [2], "INT64", [31, 5]), tensor("plan", [2, 1], "BYTES", [["basic"], ["pro"]])]
+    rows = Sender().call({"inputs": inputs}, {"outputs": [tensor("y", [2], "FP32", [3.5, 4.5])]}, "?task=regression")
+    assert [(row[NAMED + "age"], row[NAMED + "plan"]) for row in rows] == [(31, "basic"), (5, "pro")]
+    assert [row[a.ML_PREDICTION_VALUE] for row in rows] == [3.5, 4.5]
+    assert a.ML_PREDICTION_SCORE not in rows[0]
+
+
+def test_three_scores_are_those_of_a_multiclass_model() -> None:
+    [row] = Sender().call({"instances": [FEATURES]}, {"predictions": [[0.1, 0.2, 0.7]]})
+    assert row[a.DRIFTLINE_PREDICTION_SCORES] == [0.1, 0.2, 0.7]
+
+
+def test_an_error_is_a_failed_call() -> None:
+    [row] = Sender().call({"instances": [FEATURES]}, {"error": "no such model"})
+    assert (row[a.ERROR_TYPE], row[NAMED + "age"]) == ("inference_error", 31)
+
+
+def test_structured_events_are_read() -> None:
+    sender, kind = Sender(), "io.seldon.serving.inference"
+    shared = {"specversion": "1.0", "source": "s", "id": "c1", "inferenceservicename": "churn"}
+    response = base64.b64encode(b'{"predictions": [0.8]}').decode()
+    batch: list[dict[str, Any]] = [
+        {**shared, "type": f"{kind}.request", "time": "2026-11-20T08:00:00Z", "data": {"instances": [FEATURES]}},
+        {**shared, "type": f"{kind}.response", "data_base64": response},
+    ]
+    headers = {"content-type": "application/cloudevents-batch+json"}
+    assert sender.client.post("/v1/cloudevents", json=batch, headers=headers).json()["accepted"] == 1
+    [(_, body)] = sender.intake.taken
+    [group] = ExportLogsServiceRequest.FromString(body).resource_logs
+    [record] = group.scope_logs[0].log_records
+    assert record.time_unix_nano == 1_795_161_600 * 10**9
+    headers = {"content-type": "application/cloudevents+json; charset=utf-8"}
+    one = sender.client.post("/v1/cloudevents", json={**batch[0], "id": "c2"}, headers=headers)
+    assert one.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "headers", "sentence"),
+    [
+        ({"instances": [1]}, "", {"ce-type": "dev.event"}, "ce-type: 'dev.event' is not supported; use org.kubeflow"),
+        ({"instances": [1]}, "", {"ce-id": ""}, "ce-id is missing; a request and its response need the same ce-id"),
+        ("not json", "", {}, "the payload has no rows; send instances, predictions, inputs or outputs in JSON"),
+        ("{", "", {}, "the event cannot be read: Input data was truncated"),
+        ("[" * 100_000, "", {}, "the event cannot be read: "),
+        ({"inputs": [tensor("x", [2, 2], "FP32", [1.0])]}, "", {}, "the tensor 'x' has the shape [2, 2], but 1 values"),
+        ({"inputs": [{"name": "x", "shape": [1], "datatype": "FP32"}]}, "", {}, "the tensor 'x' has no data in JSON"),
+        ({"instances": [1]}, "?task=guess", {}, "task: 'guess' is not supported; use binary, multiclass, regression"),
+        ({"instances": [1]}, "?modle=x", {}, "the parameter 'modle' is not known; use model, version"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence(
+    body: object, query: str, headers: Mapping[str, str], sentence: str
+) -> None:
+    sender = Sender()
+    answer = sender.post("request", body, query, **headers)
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]
+    assert sender.intake.taken == []
+
+
+def test_names_must_be_as_many_as_values() -> None:
+    sender = Sender()
+    sender.post("request", {"instances": [[1, 2, 3]]}, "?features=age,plan")
+    answer = sender.post("response", {"predictions": [1]}, "?features=age,plan")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("features: 2 names, but a row has 3 values")
+
+
+def test_an_overloaded_processor_keeps_the_request_for_the_next_attempt() -> None:
+    answers: list[Any] = [Overloaded(2.0), Receipt(1)]
+
+    def answer() -> Receipt:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        assert isinstance(found, Receipt)
+        return found
+
+    sender = Sender(FakeIntake(answer, later=True))
+    sender.post("request", {"instances": [FEATURES]})
+    refused = sender.post("response", {"predictions": [0.8]})
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert sender.post("response", {"predictions": [0.8]}).json()["accepted"] == 1
+    assert sender.rows()[0][NAMED + "age"] == 31
+
+
+def half(number: int, response: bool = False, size: int = 10) -> Half:
+    rows = [{"age": number}] * 2
+    return Half(("churn", "", "", str(number)), str(number), "churn", "", response, rows, 1, size)
+
+
+def test_a_request_without_a_response_is_counted_after_five_minutes() -> None:
+    counters, now = Counters(), [0.0]
+    pairs = Pairs(counters, lambda: now[0])
+    assert pairs.join(half(1), Options()) is None
+    now[0] = 301.0
+    assert pairs.join(half(2), Options()) is None
+    assert _unpaired(counters) == 2
+    assert pairs.join(half(1, response=True), Options()) is None
+    assert pairs.join(half(2, response=True), Options()) is not None
+
+
+def test_waiting_events_are_bounded_in_number_and_bytes() -> None:
+    counters = Counters()
+    pairs = Pairs(counters, lambda: 0.0)
+    for number in range(cloudevents_http.MAX_WAITING + 5):
+        pairs.join(half(number), Options())
+    assert _unpaired(counters) == 10
+    counters = Counters()
+    pairs = Pairs(counters, lambda: 0.0)
+    for number in range(6):
+        pairs.join(half(number, size=cloudevents_http.MAX_WAITING_BYTES // 3), Options())
+    assert _unpaired(counters) == 4
+
+
+def _unpaired(counters: Counters) -> float:
+    labels = ((a.DRIFTLINE_REASON, UNPAIRED),)
+    return counters.snapshot().get((m.DRIFTLINE_REJECTED_ROWS, labels), 0.0)
+
+
+def test_calls_are_rows_of_the_model_in_the_processor(tmp_path: Path) -> None:
+    with running(tmp_path) as service, httpx.Client(trust_env=False) as client:
+        address = url(service, "http", "/v1/cloudevents")
+        for number in range(30):
+            for kind, body in (("request", {"instances": [{"age": number}]}), ("response", {"predictions": [0.25]})):
+                sent = {**KSERVE, "ce-id": f"c{number}", "ce-type": f"org.kubeflow.serving.inference.{kind}"}
+                assert client.post(address, json=body, headers=sent).is_success
+        name = m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus
+        wait_until(lambda: f"{name}{{" in get(service, "/metrics").text)
+        [line] = [line for line in get(service, "/metrics").text.splitlines() if line.startswith(f"{name}{{")]
+        assert 'ml_model_name="churn"' in line
+        assert float(line.rpartition(" ")[2]) == 30
+        answer = httpx.get(address, trust_env=False)
+        assert (answer.status_code, answer.json()) == (405, {"error": "/v1/cloudevents takes POST, not GET"})
