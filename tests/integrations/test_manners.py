@@ -91,6 +91,7 @@ def test_a_decorated_function_is_recorded_all_the_same_and_the_estimator_inside_
     assert scopes(service) == ["driftline"]
 
 
+@pytest.mark.filterwarnings("ignore")  # of libraries that are not all of one mind
 @pytest.mark.parametrize("make", ALL)
 def test_an_instrumentor_depends_on_the_package_that_is_installed(make: Callable[[], Named]) -> None:
     make()  # skipped if no such package is installed

@@ -392,7 +392,7 @@ def test_declared_networks_are_recorded_with_no_code(service: Service, monkeypat
     from driftline import declared_models
 
     declared = declared_models.DeclaredModel(service.model(), estimator=f"{__name__}.Net")
-    monkeypatch.setattr(declared_models, "declared", lambda: (declared,))
+    monkeypatch.setattr(torch_instrumentor, "declared", lambda: (declared,))
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
     plain = Net.__init__
     TorchInstrumentor().instrument()
@@ -412,7 +412,7 @@ def test_a_network_that_is_imported_after_the_instrumentor_left_is_plain(
 
     home = types.ModuleType("shop_networks")
     declared = declared_models.DeclaredModel(service.model(), estimator="shop_networks.Churn")
-    monkeypatch.setattr(declared_models, "declared", lambda: (declared,))
+    monkeypatch.setattr(torch_instrumentor, "declared", lambda: (declared,))
     TorchInstrumentor().instrument()
     TorchInstrumentor().uninstrument()
     home.Churn = type("Churn", (Net,), {})  # type: ignore[attr-defined]
@@ -428,7 +428,7 @@ def test_networks_of_an_older_torch_are_left_alone_with_a_line_that_says_so(
     from driftline import declared_models
 
     declared = declared_models.DeclaredModel(service.model(), estimator=f"{__name__}.Net")
-    monkeypatch.setattr(declared_models, "declared", lambda: (declared,))
+    monkeypatch.setattr(torch_instrumentor, "declared", lambda: (declared,))
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
     monkeypatch.setattr(torch_instrumentor, "_NEEDED", ("torch >= 99",))
     plain = Net.__init__

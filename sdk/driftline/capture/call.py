@@ -155,10 +155,10 @@ def finish(
             span.set_attributes(span_attributes(prediction))
             if prediction.shape is not None and prediction.shape.keys:
                 keep_identity(prediction.plan, span)
-            if isinstance(error, Exception):
+            if isinstance(error, BaseException):
                 record_error(span, error, prediction.error, discreet=prediction.plan.identity.discreet)
-            elif error is not None and not isinstance(error, GeneratorExit):  # a caller may stop an iteration early
-                span.set_status(Status(StatusCode.ERROR, "" if isinstance(error, str) else type(error).__name__))
+            elif error is not None:
+                span.set_status(Status(StatusCode.ERROR))
     except Exception as fault:
         FAULTS.swallow("span", fault)
 

@@ -8,9 +8,16 @@ from opentelemetry.trace import Span, Status, StatusCode
 from driftline.tables.text import sendable
 
 
-def record_error(span: Span, error: Exception, kind: str, *, discreet: bool) -> None:
-    """Record an exception on a span; only its type if ``discreet``, because a message often contains a value."""
-    if discreet:
+def record_error(span: Span, error: BaseException, kind: str, *, discreet: bool) -> None:
+    """Record an exception on a span; only its type if ``discreet``, because a message often contains a value.
+
+    An exception that ends a task or the process, such as ``CancelledError`` or ``SystemExit``, is only a status.
+    ``GeneratorExit`` is not an error: a caller may stop an iteration early.
+    """
+    if not isinstance(error, Exception):
+        if not isinstance(error, GeneratorExit):
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+    elif discreet:
         span.add_event("exception", {EXCEPTION_TYPE: kind})
         span.set_status(Status(StatusCode.ERROR, type(error).__name__))
     else:

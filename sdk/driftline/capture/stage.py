@@ -54,7 +54,9 @@ class Stage:
         try:
             if token is not None:
                 context.detach(token)
-            if isinstance(error, Exception) and self._plan is not None and span.is_recording():
+            if isinstance(error, GeneratorExit):
+                error = None  # a caller may stop an iteration early
+            if error is not None and self._plan is not None and span.is_recording():
                 name = error_type(error)
                 span.set_attribute(a.ERROR_TYPE, name)
                 record_error(span, error, name, discreet=self._plan.identity.discreet)

@@ -10,7 +10,7 @@ import pytest
 from driftline.capture.prediction import Prediction
 from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import INVALID_SPAN
+from opentelemetry.trace import INVALID_SPAN, StatusCode
 
 from tests.support.service import Service
 from tests.support.unwrap import unwrap
@@ -61,6 +61,19 @@ def test_what_a_stage_raises_reaches_the_caller_and_the_span(service: Service, p
     assert unwrap(stage.attributes)["error.type"] == "LookupError"
     assert ("4711" in str(stage.to_json())) is not privacy
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+@pytest.mark.parametrize("stop", [asyncio.CancelledError, SystemExit, GeneratorExit])
+def test_a_stage_that_is_stopped_has_a_status_and_no_exception_event(
+    service: Service, stop: type[BaseException]
+) -> None:
+    with pytest.raises(stop), service.model().prediction() as prediction, prediction.stage("features"):
+        raise stop
+    stage = next(span for span in service.spans if span.name == "features churn")
+    expected = (StatusCode.UNSET, None) if stop is GeneratorExit else (StatusCode.ERROR, stop.__name__)
+    assert (stage.status.status_code, stage.status.description) == expected
+    assert ("error.type" in unwrap(stage.attributes)) is (stop is not GeneratorExit)
+    assert not stage.events
 
 
 def test_stages_of_a_coroutine_belong_to_their_own_prediction(service: Service) -> None:
