@@ -118,6 +118,7 @@ def abandon(prediction: Prediction, error_type: str) -> None:
             prediction.exchange.forget(prediction)
         if prediction.span.is_recording():
             prediction.span.set_attributes(abandoned_attributes(prediction.plan, error_type))
+            keep_identity(prediction.plan, prediction.span)
     except Exception as fault:
         FAULTS.swallow("abandon", fault)
     try:
@@ -153,8 +154,7 @@ def finish(
     try:
         if span.is_recording():
             span.set_attributes(span_attributes(prediction))
-            if prediction.shape is not None and prediction.shape.keys:
-                keep_identity(prediction.plan, span)
+            keep_identity(prediction.plan, span)
             if isinstance(error, BaseException):
                 record_error(span, error, prediction.error, discreet=prediction.plan.identity.discreet)
             elif error is not None:

@@ -87,7 +87,8 @@ class CallPlan:
             result. ``score_type``: float if a returned float is the score.
         by_class: True if the scores had one column per class. ``no_features``: the schema of a call without features;
             ``newest``: the schema of the last row. ``initial_attributes``: attributes of a span when it
-            starts, because a sampler decides by them. ``position``: the position of the argument that is the row.
+            starts, because a sampler decides by them. ``may_lose_identity``: whether they are looked for when it ends.
+            ``position``: the position of the argument that is the row.
             ``last_tracer_check``: time in unix nanoseconds at which a request found that the tracer creates no spans.
         has_logged_reading: True after the log line that describes how the call is read.
         has_logged_unread: True after the warning about a result that cannot be read.
@@ -140,6 +141,7 @@ class CallPlan:
             **{name: record[name] for name in _IDENTITY if name in record},
         }
         self.no_features = self.newest = RowSchema((), "", self.is_feature, *self._span_attributes())
+        self.may_lose_identity = True
         self.last_tracer_check = 0
         self._plan_by_task: dict[Task, CallPlan] = {}
         PLANS.add(self)

@@ -15,7 +15,7 @@ from driftline.faults import FAULTS
 from .absent import ABSENT
 from .call import elapsed_of, end, finish, leave, let_go
 from .prediction import DeferredReading, Prediction
-from .prediction_span import scored_attributes, unknown_attributes
+from .prediction_span import keep_identity, scored_attributes, unknown_attributes
 from .row_schema import RowSchema
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def read_unmade(late: UnmadePrediction) -> Prediction | BufferedRow:
         try:
             if span.is_recording():
                 span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
+                keep_identity(plan, span)
             if span.get_span_context().trace_flags & TraceFlags.SAMPLED:
                 context = span.get_span_context()
             span.end(time + elapsed)
@@ -163,6 +164,7 @@ def abandon_deferred(prediction: Prediction) -> None:
     try:
         if prediction.span.is_recording():
             prediction.span.set_attributes(unknown_attributes(prediction.plan))
+            keep_identity(prediction.plan, prediction.span)
     except Exception as fault:
         FAULTS.swallow("span", fault)
     _end_span(prediction)

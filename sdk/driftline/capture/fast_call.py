@@ -137,7 +137,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                     if id is None:
                         id = IDS.uuid7(began)
                     span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
-                    if shape.keys:
+                    if plan.may_lose_identity:
                         keep_identity(plan, span)
                 elif not context.trace_flags & SAMPLED:  # unused, and keeping it costs 0.15 µs
                     context = INVALID_SPAN_CONTEXT
@@ -288,7 +288,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
             context = span.get_span_context()
             if span.is_recording():
                 span.set_attributes(scored_attributes(plan, shape, values, prediction.id, score, decided))
-                if shape.keys:
+                if plan.may_lose_identity:
                     keep_identity(plan, span)
             elif not context.trace_flags & SAMPLED:
                 context = INVALID_SPAN_CONTEXT

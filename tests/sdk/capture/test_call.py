@@ -25,6 +25,8 @@ from opentelemetry.trace import StatusCode
 
 from tests.support.service import NOW, Service, returns
 from tests.support.unwrap import unwrap
+from tests.support.web_places import Place
+from tests.support.web_places import predict as predict_request
 
 CHURN = driftline.Model("module-level", task="binary")
 
@@ -460,22 +462,24 @@ def test_what_is_set_after_the_call_changes_neither_the_span_nor_the_record(kind
 
 
 class Chooser(Sampler):
-    """A sampler that keeps the attributes that it was shown."""
+    """A sampler that keeps the attributes that it was shown, and returns them if it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, returns: bool = True) -> None:
         self.shown: list[dict[str, Any]] = []
+        self._returns = returns
 
     def should_sample(self, *given: Any, **_: Any) -> SamplingResult:
         attributes = given[4]  # parent context, trace id, name, kind, attributes, links
         self.shown.append(dict(attributes or {}))
-        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes if self._returns else None)
 
     def get_description(self) -> str:
         return "Chooser"
 
 
-def test_a_sampler_decides_by_model_version_task_and_operation() -> None:
-    sampler = Chooser()
+@pytest.mark.parametrize("returns_them", [True, False])
+def test_a_sampler_decides_by_model_version_task_and_operation(returns_them: bool) -> None:
+    sampler = Chooser(returns=returns_them)
     service = Service(sampler=sampler)
     model = service.model(version="7")
 
@@ -490,15 +494,20 @@ def test_a_sampler_decides_by_model_version_task_and_operation() -> None:
     asyncio.run(later({"amount": 2.0}))
     with model.prediction(features={"amount": 1.0}) as prediction:
         prediction.score = 0.25
+    place = Place(model)
+    for _ in range(2):
+        predict_request(place)
+        service.flush()
 
     identity = {
         "ml.operation.name": "predict", "ml.model.name": "churn", "ml.model.version": "7", "ml.model.task": "binary",
     }  # fmt: skip
-    assert sampler.shown == [identity] * 6
+    assert sampler.shown == [identity] * 8
+    assert len(service.spans) == 8
     assert all(identity.items() <= unwrap(span.attributes).items() for span in service.spans)
 
 
-@pytest.mark.parametrize("way", ["quick", "general", "async"])
+@pytest.mark.parametrize("way", ["quick", "general", "async", "request"])
 def test_a_small_span_drops_features_and_never_the_model(way: str) -> None:
     service = Service()
     service.tracers = TracerProvider(span_limits=SpanLimits(max_span_attributes=40))
@@ -519,6 +528,13 @@ def test_a_small_span_drops_features_and_never_the_model(way: str) -> None:
         asyncio.run(later(row))
         service.exporter.clear()
         asyncio.run(later(row))
+    elif way == "request":
+        place = Place(model)
+        predict_request(place, row)
+        service.flush()
+        service.exporter.clear()
+        predict_request(place, row)
+        service.flush()
     else:
         with model.prediction(features=row) as prediction:
             prediction.score = 0.25
