@@ -478,7 +478,10 @@ class Chooser(Sampler):
 
 
 @pytest.mark.parametrize("returns_them", [True, False])
-def test_a_sampler_decides_by_model_version_task_and_operation(returns_them: bool) -> None:
+def test_a_sampler_decides_by_model_version_task_and_operation(
+    returns_them: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DRIFTLINE_SPAN_FEATURES")
     sampler = Chooser(returns=returns_them)
     service = Service(sampler=sampler)
     model = service.model(version="7")
