@@ -1,4 +1,4 @@
-"""A real MLServer, whose payloads a logger posts as CloudEvents: `sh scripts/mlserver.sh` installs it."""
+"""A real MLServer, whose payloads a logger posts as CloudEvents: `sh scripts/model_servers.sh` installs it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ MLSERVER = PYTHON.parent / "mlserver"
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(
-        not MLSERVER.exists(), reason="no MLServer: `sh scripts/mlserver.sh` installs it into an environment of its own"
+        not MLSERVER.exists(),
+        reason="no MLServer: `sh scripts/model_servers.sh` installs it",
     ),
 ]
 
