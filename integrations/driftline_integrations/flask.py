@@ -60,7 +60,7 @@ def instrument(
         app: Flask application.
         routes: Sources of features, id, score and class by route, such as "POST /models/<name>/predict": a
             :class:`Route`, or its fields as a mapping. Paths are those of Flask's rules, with the prefix of their
-            blueprint; "{name}" equals "<name>".
+            blueprint or of the application that ``DispatcherMiddleware`` mounts; "{name}" equals "<name>".
         outcomes: Path of a route that accepts outcomes; "" for none.
 
     Returns:
@@ -77,7 +77,11 @@ def instrument(
     """
     if not isinstance(app, Flask):
         raise TypeError(f"instrument() for Flask requires the application itself, not a {type(app).__qualname__}")
-    plans = plan_routes(model, routes or {}, "driftline.flask")
+    own = dict(routes or {})
+    plan_routes(model, own, "driftline.flask")  # raises for a mistake before anything is instrumented
+    for mounted, of_mounted in _of_mounted(app, own):
+        instrument(model, mounted, routes=of_mounted)
+    plans = plan_routes(model, own, "driftline.flask")
     site = _site_of(app)
     if outcomes:
         site.outcomes.add(model, outcomes)
@@ -85,6 +89,23 @@ def instrument(
         site.plans[plan.method, _untyped_path(plan.path)] = plan
         site.mapped.add(plan)
     return app
+
+
+def _of_mounted(
+    app: Flask, routes: dict[str, Route | Mapping[str, Any]]
+) -> Iterator[tuple[Flask, dict[str, Route | Mapping[str, Any]]]]:
+    """Yield each Flask application that a ``DispatcherMiddleware`` mounts, and its routes, which ``routes`` loses.
+
+    Requests to a mounted application do not pass the methods of ``app``.
+    """
+    layer: Any = app.__dict__.get("wsgi_app")
+    while layer is not None:
+        # the longest prefix first, as the middleware looks them up
+        for prefix, mounted in sorted(getattr(layer, "mounts", {}).items(), key=lambda mount: -len(mount[0])):
+            inside = {text for text in routes if text.partition(" ")[2].lstrip().startswith(f"{prefix}/")}
+            if isinstance(mounted, Flask) and inside:
+                yield mounted, {text.replace(prefix, "", 1): routes.pop(text) for text in sorted(inside)}
+        layer = getattr(layer, "app", None)
 
 
 def uninstrument(app: Flask) -> None:
