@@ -49,7 +49,7 @@ def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Cap
     >>> with capture() as captured:
     ...     Model("churn").outcome("A-1001", actual=1)
     >>> [(outcome.model, outcome.id, outcome.actual) for outcome in captured.outcomes]
-    [('churn', 'A-1001', 1)]
+    [('churn', 'A-1001', '1')]
     """
     with ExitStack() as stack:
         captured = Capture(Clock() if clock is None else clock, lambda: flush())

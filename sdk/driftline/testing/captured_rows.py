@@ -70,7 +70,7 @@ class CapturedOutcome:
     Attributes:
         model: Name of the model.
         id: Id of the prediction.
-        actual: Actual class or value as sent; None for a retraction.
+        actual: Actual class or value as sent, which is a text; None for a retraction.
         time: Time at which the outcome was known, UTC; None if not given.
         prediction_time: Time of the prediction, UTC; None if not given.
         weight: 1 / the probability with which the row was chosen for labelling; None if not given.
@@ -82,7 +82,7 @@ class CapturedOutcome:
 
     model: str
     id: str
-    actual: Any
+    actual: str | None
     time: datetime | None = None
     prediction_time: datetime | None = None
     weight: float | None = None

@@ -37,7 +37,7 @@ def _tuple(value: Any) -> Any:
 
 def _actual(value: Any) -> Any:
     relevant = relevant_text(value)
-    return value if relevant is None else relevant
+    return class_text(value) or None if relevant is None else relevant
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {

@@ -192,7 +192,7 @@ def test_outcomes_are_captured_one_by_one_and_in_bulk(service: Service) -> None:
         answer = churn.outcomes([("A-2", "stays"), {"id": "", "actual": 1}])
     assert (answer.accepted, answer.rejected) == (1, (driftline.Rejection(1, "it has no id"),))
     assert captured.outcomes == [
-        CapturedOutcome("churn", "A-1", 1, time=datetime(2026, 1, 2, 8, tzinfo=UTC)),
+        CapturedOutcome("churn", "A-1", "1", time=datetime(2026, 1, 2, 8, tzinfo=UTC)),
         CapturedOutcome("churn", "A-2", "stays"),
     ]
     assert captured.assert_outcome("churn", id="A-2").actual == "stays"
@@ -578,8 +578,8 @@ def test_counts_and_outcomes_that_differ_are_named(service: Service) -> None:
         "1 prediction of 'churn' with predicted '1' was counted, not 2; all counts:\n  1 of churn, predicted '1'"
     )
     assert said(lambda: captured.assert_outcome("churn", id="A-1", actual=1)).splitlines()[:2] == [
-        "no outcome of 'churn' has id 'A-1', actual 1; 1 was captured:",
-        "  churn 'A-1': actual is 0, not 1",
+        "no outcome of 'churn' has id 'A-1', actual '1'; 1 was captured:",
+        "  churn 'A-1': actual is '0', not '1'",
     ]
 
 
