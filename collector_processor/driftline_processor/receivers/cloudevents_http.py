@@ -180,20 +180,18 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
             options = _options(request.query_params)
             body = await receive_body(request, MAX_EVENT)
             halves = await loop.run_in_executor(parsers, _halves, body, request.headers, clock())
-            accepted, rejected = 0, dict[str, int]()
+            rows = 0
             for half in halves:
                 pair = pairs.join(half, options)
                 if pair is None:
                     continue
                 try:
                     logs = await loop.run_in_executor(parsers, partial(logs_request, *pair, options))
-                    receipt = await asyncio.wrap_future(accept("logs", logs, {}, 0.0, sending))
+                    await asyncio.wrap_future(accept("logs", logs, {}, 0.0, sending))
                 except Overloaded:
                     pairs.keep(pair[0] if half.response else pair[1], options)
                     raise
-                accepted += receipt.accepted
-                for reason, rows in receipt.rejected.items():
-                    rejected[reason] = rejected.get(reason, 0) + rows
+                rows += len(pair[0].rows)
         except (TooLarge, TooManyMessages, NeedsMoreMemory) as reason:
             return _error(413, str(reason))
         except UnknownEncoding as reason:
@@ -207,7 +205,7 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
         except Exception:
             _log.exception("an event could not be stored")
             return retry_later(Overloaded(), "the event could not be stored; see the log of driftline")
-        return JSONResponse({"accepted": accepted, "rejected": rejected}, 200 if accepted or rejected else 202)
+        return JSONResponse({"rows": rows}, 200 if rows else 202)
 
     return [Guarded("/v1/cloudevents", post_event, may="ingest", methods=["POST"], by_model=True)]
 

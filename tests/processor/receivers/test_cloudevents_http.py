@@ -15,7 +15,7 @@ from driftline.semconv import metrics as m
 from driftline_processor.access.access import Access
 from driftline_processor.access.routes import Authentication
 from driftline_processor.health import Counters
-from driftline_processor.receipts import Overloaded, Receipt
+from driftline_processor.receipts import NOT_PERMITTED, Overloaded, Receipt
 from driftline_processor.receivers import cloudevents_http
 from driftline_processor.receivers.cloudevents_http import UNPAIRED, Half, Options, Pairs
 from httpx2 import Response
@@ -45,7 +45,7 @@ class Sender:
     """Sends events, and keeps the records that the processor is given."""
 
     def __init__(self, intake: FakeIntake | None = None) -> None:
-        self.intake, self.counters = intake or FakeIntake(lambda: Receipt(1)), Counters()
+        self.intake, self.counters = intake or FakeIntake(), Counters()
         app = Starlette(routes=cloudevents_http.routes(self.intake, self.counters, lambda: 7_000))
         self.client = TestClient(Authentication(app, Access.without_log_in()))
 
@@ -57,7 +57,7 @@ class Sender:
 
     def call(self, request: object, response: object, query: str = "", **headers: str) -> list[dict[str, Any]]:
         first = self.post("request", request, query, **headers)
-        assert (first.status_code, first.json()) == (202, {"accepted": 0, "rejected": {}})
+        assert (first.status_code, first.json()) == (202, {"rows": 0})
         assert self.post("response", response, query, **headers).status_code == 200
         return self.rows()
 
@@ -160,7 +160,7 @@ def test_structured_events_are_read() -> None:
         {**shared, "type": f"{kind}.response", "data_base64": response},
     ]
     headers = {"content-type": "application/cloudevents-batch+json"}
-    assert sender.client.post("/v1/cloudevents", json=batch, headers=headers).json()["accepted"] == 1
+    assert sender.client.post("/v1/cloudevents", json=batch, headers=headers).json() == {"rows": 1}
     [(_, body)] = sender.intake.taken
     [group] = ExportLogsServiceRequest.FromString(body).resource_logs
     [record] = group.scope_logs[0].log_records
@@ -203,7 +203,7 @@ def test_names_must_be_as_many_as_values() -> None:
 
 
 def test_an_overloaded_processor_keeps_the_request_for_the_next_attempt() -> None:
-    answers: list[Any] = [Overloaded(2.0), Receipt(1)]
+    answers: list[Any] = [Overloaded(2.0), Receipt()]
 
     def answer() -> Receipt:
         found = answers.pop(0)
@@ -216,7 +216,7 @@ def test_an_overloaded_processor_keeps_the_request_for_the_next_attempt() -> Non
     sender.post("request", {"instances": [FEATURES]})
     refused = sender.post("response", {"predictions": [0.8]})
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
-    assert sender.post("response", {"predictions": [0.8]}).json()["accepted"] == 1
+    assert sender.post("response", {"predictions": [0.8]}).json() == {"rows": 1}
     assert sender.rows()[0][NAMED + "age"] == 31
 
 
@@ -268,3 +268,23 @@ def test_calls_are_rows_of_the_model_in_the_processor(tmp_path: Path) -> None:
         assert float(line.rpartition(" ")[2]) == 30
         answer = httpx.get(address, trust_env=False)
         assert (answer.status_code, answer.json()) == (405, {"error": "/v1/cloudevents takes POST, not GET"})
+
+
+def test_a_token_for_one_model_sends_no_other_model(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("0123456789abcdef0123456789abcdef\n")
+    secret.chmod(0o600)
+    token = {"name": "kserve", "token_file": str(secret), "may": ["ingest"], "models": ["churn"]}
+    bearer = {"authorization": f"Bearer {secret.read_text().strip()}"}
+    with running(tmp_path / "state", auth={"tokens": [token]}) as service, httpx.Client(trust_env=False) as client:
+        address = url(service, "http", "/v1/cloudevents")
+        answers = []
+        for model, headers in (("churn", bearer), ("fraud", bearer), ("churn", {})):
+            for kind, body in (("request", {"instances": [FEATURES]}), ("response", {"predictions": [0.25]})):
+                event = {"ce-id": "c1", "ce-type": f"org.kubeflow.serving.inference.{kind}"}
+                sent = {**KSERVE, **event, "ce-inferenceservicename": model, **headers}
+                answers.append(client.post(address, json=body, headers=sent))
+        labels = ((a.DRIFTLINE_REASON, NOT_PERMITTED),)
+        counters = service.health.counters
+        wait_until(lambda: counters.snapshot().get((m.DRIFTLINE_REJECTED_ROWS, labels)) == 1)
+    assert [answer.status_code for answer in answers] == [202, 200, 202, 200, 401, 401]
