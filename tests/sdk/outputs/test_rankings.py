@@ -311,7 +311,7 @@ def test_what_was_relevant_is_said_of_an_item_or_of_the_whole_list(service: Serv
 
     (table,) = service.outcomes()
     assert strings(unwrap(table.item)) == ["17", "", "", "", "", "p4"]
-    assert list_of(table.actual) == [1.0, '["p17", "4"]', '{"p17": 3.0, "4": 0.5}', '["p4"]', 1.0, None]
+    assert list_of(table.actual) == ["1", '["p17", "4"]', '{"p17": 3.0, "4": 0.5}', '["p4"]', "1", None]
 
 
 @pytest.mark.parametrize(
