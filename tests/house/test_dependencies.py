@@ -47,6 +47,7 @@ OF_THE_CALLER = {
     "driftline.testing.plugin": ("pytest",),
     "driftline.training.measurement": ("pynvml",),
     "driftline.training.price_sheet": ("yaml",),
+    "driftline_integrations.prometheus": ("prometheus_client",),
     "driftline_integrations.web.route_plan": ("pydantic_core",),
     "driftline_integrations.instrumentation.instrumentor": ("opentelemetry.instrumentation",),
     "driftline_processor.evaluation.evaluation_codec": ("compression",),

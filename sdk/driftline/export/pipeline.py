@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from driftline.baseline.baseline import Baseline
     from driftline.batch.prediction_batch import PredictionBatch
     from driftline.capture.model_identity import Identity
+    from driftline.distributions.model_distributions import Distributions
 
     from .metrics_reporter import Reporter
 
@@ -90,6 +91,7 @@ class Pipeline:
         self._open_channel = open_channel
         self._reporter = reporter
         self._baselines: dict[tuple[str, str], tuple[Identity, Baseline]] = {}
+        self._collected: Distributions | None = None
         self._clear()
         lifecycle.register_pipeline(self)
 
@@ -136,10 +138,21 @@ class Pipeline:
         self._baselines.setdefault((identity.name, baseline.digest), (identity, baseline))
         self._use_bins()
 
+    def collect_distributions(self) -> Distributions:
+        """Return distributions of all later rows, for a collector in this process."""
+        if self._collected is None:
+            from driftline.distributions.model_distributions import Distributions
+
+            self._collected = Distributions(cumulative=True)
+            self._use_bins()
+        return self._collected
+
     def _use_bins(self) -> None:
-        if self._reporter is not None:
-            for identity, baseline in self._baselines.values():
+        for identity, baseline in [*self._baselines.values()]:
+            if self._reporter is not None:
                 self._reporter.distributions.use(identity.name, baseline.bins)
+            if self._collected is not None:
+                self._collected.use(identity.name, baseline.bins)
 
     def flush(self, timeout: float, *, again: Collection[State] = TEMPORARY) -> bool:
         """Send everything recorded before the call, and retry until it arrives or ``timeout`` seconds have passed.
@@ -246,6 +259,7 @@ class Pipeline:
         before = dict(vars(self))
         self._lock.release()
         self._open_channel, self._reporter, self.recording = lambda: channel, reporter, True
+        self._collected = None
         self._clear()
         self._due = NEVER  # so that nothing wakes a thread
         self._use_bins()
@@ -279,6 +293,8 @@ class Pipeline:
             self._channel.forget()
         if self._reporter is not None:
             self._reporter.after_fork()
+        if self._collected is not None:
+            self._collected.forget()
         self._begin()
 
     def _rouse(self) -> None:
@@ -386,6 +402,8 @@ class Pipeline:
                 FAULTS.swallow("histograms", error)
         if self._reporter is not None:
             self._reporter.add(rest, direct=direct)
+        if self._collected is not None and block.identity.distributions:
+            self._collected.add(rest, direct=direct)
 
     def _count_lost(self) -> None:
         """Count the predictions that a full buffer dropped: no record contains them."""
