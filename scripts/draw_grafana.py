@@ -24,6 +24,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
+from driftline_processor.demo.processes import free_ports
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.exporters.prometheus_page import exposition
 from driftline_processor.state import State
@@ -31,7 +32,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.interop.peers import executable, free_ports, get, running
+from tests.interop.peers import executable, get, running
 from tests.support.browser import CHROMIUM
 from tests.support.dashboards import panels
 from tests.support.otlp_requests import logs, record

@@ -37,10 +37,17 @@ def test_the_nearest_base_that_is_known_decides(monkeypatch: pytest.MonkeyPatch)
 def test_instrument_passes_everything_on_and_returns_what_the_integration_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    points(monkeypatch, **{Own.__module__.partition(".")[0]: lambda *args, **kwargs: (args, kwargs)})
+    calls: list[Any] = []
+
+    def instrument(*args: Any, **kwargs: Any) -> Any:
+        calls.append((args, kwargs))
+        return args[1]
+
+    points(monkeypatch, **{Own.__module__.partition(".")[0]: instrument})
     model, target = driftline.Model("churn", task="binary"), Own()
 
-    assert model.instrument(target, routes={}, outcomes="/o") == ((model, target), {"routes": {}, "outcomes": "/o"})
+    assert model.instrument(target, routes={}, outcomes="/o") is target
+    assert calls == [((model, target), {"routes": {}, "outcomes": "/o"})]
 
 
 def test_an_object_that_nobody_knows_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ class RealJaeger:
                 SpanSeen(
                     one["traceID"],
                     one["spanID"],
-                    next((of["spanID"] for of in one["references"] if of["refType"] == "CHILD_OF"), ""),
+                    next((of["spanID"] for of in one["references"] if of["traceID"] == one["traceID"]), ""),
                     one["operationName"],
                     {tag["key"]: tag["value"] for tag in one["tags"]},
                 )
