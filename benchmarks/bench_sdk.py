@@ -3,9 +3,10 @@
     python -m benchmarks.bench_sdk [WORD ...]     # only the cases whose name holds one of the words
 
 CPU time of the calling thread, or of the process where the name of the case says so. Both sides use one provider with a
-batch processor whose exporter drops, and build the attributes of the row they are given; the background thread of ours runs, and sends to nowhere. Rounds alternate, so
-that a noisy machine hits both sides alike; the ratio is the median of the rounds' ratios. Between rounds what waits is
-sent, as it is each second in a service: a loop that never pauses fills the buffer with fresh memory, 0.3 µs a row.
+batch processor whose exporter drops, and build the attributes of the row they are given; the background thread of ours
+runs, and sends to nowhere. Rounds alternate, so that a noisy machine hits both sides alike; the ratio is the median of
+the rounds' ratios. Between rounds what waits is sent, as it is each second in a service: a loop that never pauses fills
+the buffer with fresh memory, 0.3 µs a row.
 
 Promised: at most 1.15 times the bare span with 20 features, 1.10 times without them or not sampled; 1.5 µs without a
 tracer; 0.3 µs a row of a batch.
