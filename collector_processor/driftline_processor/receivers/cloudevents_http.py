@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from driftline.semconv import attributes, events, metrics
+from driftline.tables.task import Task, TaskKind
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from starlette.datastructures import Headers, QueryParams
@@ -317,9 +318,10 @@ def logs_request(request: Half, response: Half, options: Options) -> bytes:
     predictions = predictions_of_rows(response.rows, len(rows))
     if len(response.rows) == 1 and isinstance(response.rows[0], dict) and "error" in response.rows[0]:
         shared.append((attributes.ERROR_TYPE, "inference_error"))
+    kind = Task(options.task).of_kind
     for place, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):
         name = f"{request.id}.{place}" if len(rows) > 1 else request.id
-        pairs = [*shared, (attributes.ML_PREDICTION_ID, name), *_predicted(row_prediction(prediction), options.task)]
+        pairs = [*shared, (attributes.ML_PREDICTION_ID, name), *_predicted(row_prediction(prediction), kind)]
         pairs += ((f"{attributes.DRIFTLINE_FEATURE_VALUE}.{key}", value) for key, value in _features(row, options))
         scope.log_records.add(
             event_name=events.ML_PREDICTION,
@@ -329,10 +331,10 @@ def logs_request(request: Half, response: Half, options: Options) -> bytes:
     return bytes(logs.SerializeToString())
 
 
-def _predicted(prediction: dict[str, Any], task: str) -> Iterator[tuple[str, Any]]:
+def _predicted(prediction: dict[str, Any], kind: TaskKind) -> Iterator[tuple[str, Any]]:
     """Yield the class and the score, or the value, of a prediction. Whole numbers alone are classes."""
     label, scores = prediction.get("predicted"), [float(score) for score in prediction.get("scores") or ()]
-    if task == "regression":
+    if kind.predicts_number:
         value = scores[0] if scores else label
         yield attributes.ML_PREDICTION_VALUE, float(value) if isinstance(value, int | float) else None
         return
@@ -340,7 +342,7 @@ def _predicted(prediction: dict[str, Any], task: str) -> Iterator[tuple[str, Any
         label, scores = prediction["scores"][0], []
     if label is not None:
         yield attributes.ML_PREDICTION_CLASS, str(label).lower() if isinstance(label, bool) else str(label)
-    if len(scores) > 2 or (scores and task == "multiclass"):
+    if len(scores) > 2 or (scores and kind.has_class_scores):
         yield attributes.DRIFTLINE_PREDICTION_SCORES, scores
     elif scores:
         yield attributes.ML_PREDICTION_SCORE, scores[-1]
