@@ -50,7 +50,7 @@ class FeatureCollector:
         return self._families()
 
     def collect(self) -> Iterable[Any]:
-        """Return the families with the counts of all rows so far, at most a second old."""
+        """Return the families with the counts of all rows until at most one second ago."""
         numbers, categories, missing = self._families()
         with self._lock:
             _, streams = self._distributions.take()

@@ -29,13 +29,12 @@ def payload_rows(text: str) -> list[Any]:
     >>> payload_rows('{"outputs": [{"name": "predict", "shape": [2, 1], "datatype": "INT64", "data": [0, 1]}]}')
     [{'prediction': 0}, {'prediction': 1}]
     """
-    lines = [line for line in text.splitlines() if line.strip()]
     if not text.lstrip().startswith(("{", "[")):
-        return list(lines)
+        return _lines(text)
     try:
         body = msgspec.json.decode(text)
     except msgspec.DecodeError:  # JSON Lines
-        return [msgspec.json.decode(line) for line in lines]
+        return [msgspec.json.decode(line) for line in _lines(text)]
     for name in ("inputs", "outputs"):
         if isinstance(body, dict) and _are_tensors(body.get(name)):
             return _input_rows(body[name]) if name == "inputs" else _output_rows(body[name])
@@ -46,6 +45,10 @@ def payload_rows(text: str) -> list[Any]:
                 return [{"prediction": label, "score": score} for label, score in zip(body[name], scores, strict=True)]
             return list(body[name])
     return [body] if isinstance(body, dict) or not any(isinstance(row, list | dict) for row in body) else body
+
+
+def _lines(text: str) -> list[Any]:
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _are_tensors(tensors: Any) -> bool:
@@ -100,8 +103,9 @@ def _input_rows(tensors: Sequence[dict[str, Any]]) -> list[Any]:
 
 def _output_rows(tensors: Sequence[dict[str, Any]]) -> list[Any]:
     """Return the class and the scores of each row: floating-point numbers are scores, everything else is a class."""
-    objects: list[Any] = [{} for _ in _equal_rows(tensors)[0][1]]
-    for tensor, rows in _equal_rows(tensors):
+    read = _equal_rows(tensors)
+    objects: list[Any] = [{} for _ in read[0][1]]
+    for tensor, rows in read:
         scores = str(tensor["datatype"]).startswith(("FP", "BF"))
         for row, values in zip(objects, rows, strict=True):
             if scores:
@@ -130,19 +134,19 @@ def row_prediction(value: Any) -> dict[str, Any]:
     >>> row_prediction({"predicted_label": 1, "score": 0.8}), row_prediction("yes,0.9"), row_prediction([0.2, 0.8])
     ({'predicted': 1, 'scores': [0.8]}, {'predicted': 'yes', 'scores': [0.9]}, {'scores': [0.2, 0.8]})
     """
-    found: dict[str, Any] = {}
+    prediction: dict[str, Any] = {}
     if isinstance(value, dict):
         label = next((value[name] for name in _CLASSES if not isinstance(value.get(name), list | dict | None)), None)
         scores = next((value[name] for name in _SCORES if value.get(name) is not None), None)
-        found = {"predicted": label} if label is not None else {}
+        prediction = {"predicted": label} if label is not None else {}
         value = scores
     values = value if isinstance(value, list) else [value] if not isinstance(value, str) else value.split(",")
     numbers = [_number(item) for item in values]
-    if numbers and isinstance(numbers[0], str) and "predicted" not in found:
-        found["predicted"], *numbers = numbers
+    if numbers and isinstance(numbers[0], str) and "predicted" not in prediction:
+        prediction["predicted"], *numbers = numbers
     if numbers and all(isinstance(number, int | float) and abs(number) < _GREATEST for number in numbers):
-        found["scores"] = numbers
-    return found
+        prediction["scores"] = numbers
+    return prediction
 
 
 def _number(value: Any) -> Any:

@@ -17,13 +17,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 from driftline.semconv import attributes, events, metrics
 from driftline.tables.task import Task, TaskKind
+from driftline.tables.timestamps import instant
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from starlette.datastructures import Headers, QueryParams
@@ -33,9 +33,8 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, may_send, principal_of
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
-from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.health import Counters
-from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
+from driftline_processor.memory_ceiling import JSON
 from driftline_processor.readers.inference_payloads import (
     payload_rows,
     predictions_of_rows,
@@ -43,7 +42,7 @@ from driftline_processor.readers.inference_payloads import (
     row_values,
 )
 from driftline_processor.receipts import Overloaded
-from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body, retry_later
+from driftline_processor.servers.http_body import UNREADABLE, Body, receive_body, refuse_body, retry_later
 from driftline_processor.servers.request_memory import ceiling_of
 
 from .receiver import Accept
@@ -119,7 +118,7 @@ class Pairs:
 
     def __init__(self, counters: Counters, seconds: Callable[[], float] = time.monotonic) -> None:
         self._counters, self._seconds = counters, seconds
-        self._waiting = OrderedDict[tuple[Any, ...], tuple[float, Half, Options]]()
+        self._waiting = OrderedDict[tuple[Any, ...], tuple[float, Half]]()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -128,16 +127,14 @@ class Pairs:
         now = self._seconds()
         with self._lock:
             unpaired = self._expired(now)
-            found = self._waiting.get((half.call, options))
-            if found is not None and found[1].response != half.response:
-                self._remove((half.call, options))
-                pair = (found[1], half) if half.response else (half, found[1])
-            else:
-                if found is not None:  # the event came again
-                    self._remove((half.call, options))
-                self._waiting[(half.call, options)] = (now, half, options)
-                self._bytes += half.size
-                pair = None
+            key, pair = (half.call, options), None
+            other = self._waiting.get(key)
+            if other is not None:
+                self._remove(key)
+            if other is not None and other[1].response != half.response:
+                pair = (other[1], half) if half.response else (half, other[1])
+            else:  # the first event of its call, or the same one again
+                self._add(key, now, half)
         if unpaired:
             self._counters.add(metrics.DRIFTLINE_REJECTED_ROWS, unpaired, {attributes.DRIFTLINE_REASON: UNPAIRED})
         return pair
@@ -145,20 +142,24 @@ class Pairs:
     def keep(self, half: Half, options: Options) -> None:
         """Keep an event again, because the sender of the other one will send it again."""
         with self._lock:
-            if (half.call, options) not in self._waiting:
-                self._waiting[(half.call, options)] = (self._seconds(), half, options)
-                self._bytes += half.size
+            key = (half.call, options)
+            if key not in self._waiting:
+                self._add(key, self._seconds(), half)
 
     def _expired(self, now: float) -> int:
         """Remove what is too old or too much, and return its number of rows."""
         rows = 0
         while self._waiting:
-            key, (since, half, _) = next(iter(self._waiting.items()))
+            key, (since, half) = next(iter(self._waiting.items()))
             if now - since <= MAX_WAIT and len(self._waiting) < MAX_WAITING and self._bytes <= MAX_WAITING_BYTES:
                 break
             rows += len(half.rows)
             self._remove(key)
         return rows
+
+    def _add(self, key: tuple[Any, ...], now: float, half: Half) -> None:
+        self._waiting[key] = (now, half)
+        self._bytes += half.size
 
     def _remove(self, key: tuple[Any, ...]) -> None:
         self._bytes -= self._waiting.pop(key)[1].size
@@ -193,11 +194,11 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
                     pairs.keep(pair[0] if half.response else pair[1], options)
                     raise
                 rows += len(pair[0].rows)
-        except (TooLarge, TooManyMessages, NeedsMoreMemory) as reason:
+        except UNREADABLE as reason:
+            return refuse_body(reason)
+        except TooManyMessages as reason:
             return _error(413, str(reason))
-        except UnknownEncoding as reason:
-            return _error(415, str(reason))
-        except (MalformedBody, MalformedEvent, Malformed) as reason:
+        except (MalformedEvent, Malformed) as reason:
             return _error(400, str(reason))
         except Overloaded as overloaded:
             return retry_later(overloaded)
@@ -208,7 +209,7 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
             return retry_later(Overloaded(), "the event could not be stored; see the log of driftline")
         return JSONResponse({"rows": rows}, 200 if rows else 202)
 
-    return [Guarded("/v1/cloudevents", post_event, may="ingest", methods=["POST"], by_model=True)]
+    return [Guarded(PATH, post_event, may="ingest", methods=["POST"], by_model=True)]
 
 
 def _options(query: QueryParams) -> Options:
@@ -288,12 +289,12 @@ def _names(payload: str) -> tuple[str, str]:
 
 
 def _nanoseconds(text: str | None, now: int) -> int:
-    """Return a time as unix nanoseconds; ``now`` if it is missing or cannot be read."""
+    """Return a time as unix nanoseconds; ``now`` if it is missing, cannot be read, or is before 1970."""
     try:
-        time_ = datetime.fromisoformat(text or "")
+        nanoseconds = instant(text)
     except ValueError:
         return now
-    return now if time_.tzinfo is None else int(time_.timestamp() * 1e6) * 1000
+    return nanoseconds if nanoseconds > 0 else now
 
 
 def logs_request(request: Half, response: Half, options: Options) -> bytes:

@@ -23,16 +23,15 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.principal import Principal
 from driftline_processor.access.routes import Guarded, principal_of, refused
-from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.health import Counters
-from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
+from driftline_processor.memory_ceiling import JSON
 from driftline_processor.present.sentences.outcomes import unknown_outcomes_sentence
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
 from driftline_processor.receipts import NOT_PERMITTED, UNUSABLE_OUTCOME, Overloaded, Receipt
-from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body, retry_later
+from driftline_processor.servers.http_body import UNREADABLE, Body, receive_body, refuse_body, retry_later
 from driftline_processor.servers.request_memory import ceiling_of
 
 _log = logging.getLogger("driftline")
@@ -101,11 +100,9 @@ def routes(
             now = clock()
             form = _Form(kind, parse, model, environment)
             read = await asyncio.get_running_loop().run_in_executor(parsers, _read, body, form, now)
-        except (TooLarge, NeedsMoreMemory) as reason:
-            return _error(413, str(reason))
-        except UnknownEncoding as reason:
-            return _error(415, str(reason))
-        except (MalformedBody, MalformedOutcomes, UnusableField) as reason:
+        except UNREADABLE as reason:
+            return refuse_body(reason)
+        except (MalformedOutcomes, UnusableField) as reason:
             return _error(400, str(reason))
         except Overloaded as overloaded:
             return retry_later(overloaded)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from driftline_processor.core.decode.untrusted_json import TooLarge
+from driftline_processor.memory_ceiling import NeedsMoreMemory
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
 
@@ -124,6 +125,16 @@ def _unpack_member(
             raise _too_large(limit)
         offset += len(block) - len(member.unconsumed_tail) - len(member.unused_data)
     return offset
+
+
+UNREADABLE = (TooLarge, NeedsMoreMemory, MalformedBody)
+"""Why a body cannot be read; :func:`refuse_body` answers the sender."""
+
+
+def refuse_body(reason: Exception) -> JSONResponse:
+    """Answer 413, 415 or 400 with the reason, one of :data:`UNREADABLE`."""
+    status = 415 if isinstance(reason, UnknownEncoding) else 400 if isinstance(reason, MalformedBody) else 413
+    return JSONResponse({"error": str(reason)}, status)
 
 
 def retry_later(overloaded: Overloaded, sentence: str = "") -> JSONResponse:

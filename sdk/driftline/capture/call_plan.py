@@ -86,9 +86,9 @@ class CallPlan:
         quick: True if ``fast_call.py`` can process a call. ``selective``: whether score or class are selected from the
             result. ``score_type``: float if a returned float is the score.
         by_class: True if the scores had one column per class. ``no_features``: the schema of a call without features;
-            ``newest``: the schema of the last row. ``initial_attributes``: attributes of a span when it
-            starts, because a sampler decides by them. ``may_lose_identity``: whether they are looked for when it ends.
-            ``position``: the position of the argument that is the row.
+            ``newest``: the schema of the last row. ``position``: the position of the argument that is the row.
+            ``initial_attributes``: attributes with which a span starts, because a sampler decides by them.
+            ``may_lose_identity``: whether the span is checked for them at its end.
             ``last_tracer_check``: time in unix nanoseconds at which a request found that the tracer creates no spans.
         has_logged_reading: True after the log line that describes how the call is read.
         has_logged_unread: True after the warning about a result that cannot be read.

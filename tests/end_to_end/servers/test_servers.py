@@ -204,7 +204,7 @@ def test_tasks_of_celery_arrive_once(books: Books, tmp_path: Path, pool: str) ->
 
 
 def test_tasks_of_celery_are_in_the_providers_of_the_application(books: Books, tmp_path: Path) -> None:
-    """Children of Celery end without ``atexit``, so nobody else sends the last spans and counts."""
+    """Children of Celery end without ``atexit``, in which the providers would send the last spans and counts."""
     pytest.importorskip("celery")
     zero_code = pytest.importorskip("opentelemetry.instrumentation.auto_instrumentation")
     env = environment(books)

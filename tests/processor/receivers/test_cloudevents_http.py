@@ -35,7 +35,7 @@ KSERVE = {
     "ce-component": "predictor",
     "content-type": "application/json",
 }
-"""Headers of KServe's logger beside those of one event."""
+"""Headers that KServe's logger sends with every event."""
 
 FEATURES = {"age": 31, "plan": "basic"}
 NAMED = f"{a.DRIFTLINE_FEATURE_VALUE}."
@@ -91,6 +91,15 @@ def test_a_call_of_v1_is_a_prediction() -> None:
         NAMED + "age": 31,
         NAMED + "plan": "basic",
     }
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T00:00:00Z", "1960-01-01T00:00:00Z", "soon"])
+def test_an_event_with_a_time_that_no_record_can_have_has_that_of_its_arrival(time: str) -> None:
+    sender = Sender()
+    sender.call({"instances": [FEATURES]}, {"predictions": [0.8]}, **{"ce-time": time})
+    [(_, body)] = sender.intake.taken
+    [record] = ExportLogsServiceRequest.FromString(body).resource_logs[0].scope_logs[0].log_records
+    assert record.time_unix_nano == 7_000
 
 
 def test_the_response_may_arrive_first() -> None:
