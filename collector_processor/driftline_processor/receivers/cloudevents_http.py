@@ -209,7 +209,7 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
             return retry_later(Overloaded(), "the event could not be stored; see the log of driftline")
         return JSONResponse({"rows": rows}, 200 if rows else 202)
 
-    return [Guarded(PATH, post_event, may="ingest", methods=["POST"], by_model=True)]
+    return [Guarded("/v1/cloudevents", post_event, may="ingest", methods=["POST"], by_model=True)]
 
 
 def _options(query: QueryParams) -> Options:
