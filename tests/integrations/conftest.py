@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from driftline.loss_counters import UNRECORDED
+from driftline_integrations import fastapi, flask
 
 from tests.support.sdk_fixtures import _inside as _inside
 from tests.support.sdk_fixtures import receiver as receiver
@@ -20,6 +21,16 @@ def _plain_classes() -> Iterator[None]:
 
     for library in ("", *calls._owners):
         calls.forget_library(library)
+
+
+@pytest.fixture(autouse=True)
+def _plain_applications() -> Iterator[None]:
+    """Let no test leave an instrumented application: a mapped route is looked for in all of the process."""
+    yield
+    for app in list(fastapi._sites):
+        fastapi.uninstrument(app)
+    for site in list(flask._apps):
+        flask.uninstrument(site)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from driftline.export.pipeline import pipeline_of
 from driftline.integration.web_request import RequestPrediction
 from driftline.tables.column_codec import strings
 from driftline.testing import deterministic
-from driftline_integrations import fastapi as integration
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
 from driftline_integrations.web.route_plan import RoutePlan
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response, WebSocket
@@ -60,13 +59,6 @@ def app() -> FastAPI:
         return JSONResponse(order.get("answer", {}), status)
 
     return app
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    for one in list(integration._sites):
-        uninstrument(one)
 
 
 def client(app: Starlette) -> TestClient:

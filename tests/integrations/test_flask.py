@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import driftline
@@ -11,7 +11,6 @@ import pytest
 import wrapt
 from driftline import declared_models
 from driftline.tables.column_codec import strings
-from driftline_integrations import flask as integration
 from driftline_integrations.flask import FlaskInstrumentor, Route, instrument, uninstrument
 from flask import Blueprint, Flask, abort, jsonify, request, stream_with_context
 from flask.typing import ResponseReturnValue
@@ -45,13 +44,6 @@ def app() -> Flask:
         return jsonify(request.get_json()), status
 
     return app
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    for one in list(integration._apps):
-        uninstrument(one)
 
 
 def spans(service: Service, name: str = "predict fraud") -> list[ReadableSpan]:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from driftline import declared_models
 from driftline.export import pipeline as pipelines
-from driftline_integrations import fastapi as on_fastapi
 from driftline_integrations.estimators import library_method
 from driftline_integrations.estimators.model_names import ModelLeftOut, declared_model, model_of
 from driftline_integrations.fastapi import FastAPIInstrumentor
@@ -33,7 +32,7 @@ LOGISTIC = "sklearn.linear_model.LogisticRegression"
 
 
 @pytest.fixture
-def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
+def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Let ``DRIFTLINE_CONFIG`` name a file with a text."""
 
     def write(text: str) -> Path:
@@ -43,9 +42,7 @@ def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         monkeypatch.setattr(declared_models, "_read", {})
         return path
 
-    yield write
-    for app in list(on_fastapi._sites):
-        on_fastapi.uninstrument(app)
+    return write
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
@@ -81,13 +81,6 @@ def breaks(where: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def label(step: Any) -> str:
     return step if isinstance(step, str) else str(getattr(step, "__name__", step)).rpartition(".")[2]
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    for app in list(on_fastapi._sites):
-        on_fastapi.uninstrument(app)
 
 
 @pytest.mark.parametrize(("where", "name"), [*SHARED, *OF_FASTAPI], ids=label)

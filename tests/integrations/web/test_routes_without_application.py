@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,6 @@ FIX = (
 SILENT = (
     "driftline: churn: no application in this process has the route 'POST /predict', so its requests are not recorded; "
 )
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    for app in list(on_fastapi._sites):
-        on_fastapi.uninstrument(app)
-    for one in list(on_flask._apps):
-        on_flask.uninstrument(one)
 
 
 @pytest.fixture
