@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -418,10 +419,12 @@ def _retry_info(error: Any) -> float | None:
 
 
 def _retry_after(text: str) -> float | None:
-    try:
+    """Return the seconds of a ``Retry-After``, which is a number or an HTTP date (RFC 9110, section 10.2.3)."""
+    with contextlib.suppress(ValueError):
         return max(0.0, float(text))
-    except ValueError:
-        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    return None
 
 
 def _file(path: str) -> bytes | None:

@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,19 @@ def test_what_an_http_status_means(receiver: Service, status: int, headers: dict
     channel = _http(receiver)
 
     assert channel.send(b"body", 60.0) == delivery
+    channel.close()
+
+
+@pytest.mark.parametrize(("since", "after"), [(-90.0, 90.0), (90.0, 0.0)], ids=["ahead", "past"])
+def test_a_date_of_retry_after_is_a_pause(
+    receiver: Service, monkeypatch: pytest.MonkeyPatch, since: float, after: float
+) -> None:
+    date = datetime(2035, 10, 21, 7, 28, tzinfo=UTC)
+    monkeypatch.setattr("driftline.export.transport.time.time", lambda: date.timestamp() + since)
+    receiver.answers, receiver.headers = lambda _: (503, None), {"retry-after": "Sun, 21 Oct 2035 07:28:00 GMT"}
+    channel = _http(receiver)
+
+    assert channel.send(b"body", 60.0) == Delivery("retry", "503 Service Unavailable", after)
     channel.close()
 
 
