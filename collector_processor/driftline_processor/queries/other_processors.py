@@ -1,0 +1,65 @@
+"""Whether another processor may have what this one lacks, if several share the models.
+
+Only a guess, shown after better explanations: a processor does not know of others. By turns over two processors, half
+of the rows and half of the outcomes have no counterpart here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.ingest.changes import SeriesTotals
+from driftline_processor.ingest.completeness import Balance
+
+OTHER_PROCESSORS = "If several processors run, another one may have them: see docs/how-to/choose-a-topology.md."
+"""The sentence for rows and for predictions."""
+
+_SIZABLE = 0.1
+"""Minimum fraction that is missing."""
+
+_FEW = 20
+"""Outcomes below which they are strays."""
+
+
+def rows_may_be_elsewhere(balance: Balance | None, totals: SeriesTotals, refused: bool) -> bool:
+    """Return True if many counted predictions have no row, and nothing else here explains it.
+
+    Args:
+        balance: Rows that arrived compared with predictions that were counted; None without counts.
+        totals: Sums over the predictions. Rows of spans and of distributions are not those of records: spans are sampled.
+        refused: Whether predictions were refused for their time.
+
+    >>> rows_may_be_elsewhere(Balance(1_000.0, 2_000.0, 0, 1), SeriesTotals(rows=1_000, received=1), refused=False)
+    True
+    """
+    if balance is None or refused or balance.counted - balance.rows <= balance.doubt:
+        return False
+    as_spans = not balance.rows and totals.received >= balance.start
+    return not as_spans and balance.completeness <= 1 - _SIZABLE
+
+
+def predictions_may_be_elsewhere(
+    pending: int, joined: int, unknown: Sequence[UnknownOutcomes], totals: SeriesTotals, refused: bool
+) -> bool:
+    """Return True if many outcomes of a model have no prediction, and nothing else here explains it.
+
+    Args:
+        pending: Number of outcomes without a prediction.
+        joined: Number of outcomes with one.
+        unknown: Why the newest outcomes wait.
+        totals: Sums over the predictions; without rows, outcomes cannot be joined.
+        refused: Whether predictions were refused for their time.
+
+    >>> predictions_may_be_elsewhere(500, 500, (), SeriesTotals(rows=1_000), refused=False)
+    True
+    """
+    if refused or not totals.rows or pending < max(_FEW, _SIZABLE * (pending + joined)):
+        return False
+    waiting = [reason for reason in unknown if reason.kind != "actual"]
+    return not waiting or any(map(has_known_form, waiting))
+
+
+def has_known_form(unknown: UnknownOutcomes) -> bool:
+    """Return True if outcomes have no prediction although their ids have the form of the stored ones."""
+    return unknown.kind == "id" and unknown.stored.kind != "none" and not unknown.form.difference(unknown.stored)
