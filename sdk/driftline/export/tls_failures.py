@@ -5,20 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["untrusted", "name", "certificate", "refused", "plain", "encrypted"]
+Kind = Literal["untrusted", "name", "certificate", "refused", "plain", "encrypted", "http/1.1", "other"]
 
 _PHRASES: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    ("name", ("hostname mismatch", "ip address mismatch", "doesn't match", "is not in peer certificate")),
-    ("untrusted", ("certificate_verify_failed", "certificate verify failed")),
+    ("name", ("hostname mismatch", "ip address mismatch", "' doesn't match", "is not in peer certificate",
+              "hostname verification check failed")),
+    ("untrusted", ("certificate_verify_failed", "certificate verify failed", ":bad_signature",
+                   ":padding_check_failed")),
     ("certificate", ("certificate required", "certificate_required", "peer_did_not_return_a_certificate")),
-    ("refused", ("alert", "tlsv1_alert", "sslv3_alert", "tlsv13_alert")),
+    ("refused", ("tlsv1 alert", "tlsv1_alert", "sslv3 alert", "sslv3_alert", "tlsv13 alert", "tlsv13_alert",
+                 "ssl/tls alert", "ssl/tls_alert")),
     ("plain", ("wrong_version_number", "wrong version number", "record layer failure", "record_layer_failure")),
-)
-"""Parts of the messages of OpenSSL and BoringSSL in lower case, the first match wins."""
+    ("http/1.1", ("missing selected alpn property",)),
+)  # fmt: skip
+"""Parts of the messages of OpenSSL, BoringSSL and gRPC in lower case, the first match wins."""
+
+_LONGEST_DETAIL = 120
 
 _CUT = ("disconnected", "closed connection", "connection aborted", "connection reset", "socket closed", "broken pipe",
         "unexpected_eof", "eof occurred", "without sending", "recvmsg", "closed before")  # fmt: skip
 """Parts of messages about a connection that the server ended before it answered."""
+
+_OTHER = ("sslerror", "ssl_error", "handshak", "empty address list")
+"""Parts of messages about a handshake that failed for any reason; gRPC before 1.70 gives the last one for a key that
+does not belong to its certificate.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,8 @@ class TlsFailure:
     Attributes:
         kind: untrusted: the certificate of the server cannot be verified. name: it is for another name. certificate:
             the server requires a certificate of the client. refused: it does not accept that of the client. plain: it
-            does not use TLS. encrypted: it uses TLS, and the client does not.
+            does not use TLS. encrypted: it uses TLS, and the client does not. http/1.1: it does not use HTTP/2, which
+            gRPC requires. other: any other failure of the handshake.
         detail: Reason of the library; "" without.
     """
 
@@ -54,6 +66,8 @@ class TlsFailure:
             "refused": f"the server does not accept the certificate of the client{detail}; check {certificate}",
             "plain": "the server does not use TLS at this port; use http://, or the port that uses TLS",
             "encrypted": "the server closed the connection without an answer, as a port with TLS does; use https://",
+            "http/1.1": "the server does not use HTTP/2 at this port, which gRPC requires; use its port for gRPC",
+            "other": f"the TLS handshake failed{detail}; check {ca} and {certificate}",
         }[self.kind]
 
 
@@ -68,14 +82,17 @@ def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) 
     >>> failure_of("SSL: WRONG_VERSION_NUMBER", encrypted=True, certified=False).kind
     'plain'
     """
-    text = error if isinstance(error, str) else " ".join(_messages(error))
+    messages = [error] if isinstance(error, str) else _messages(error)
+    text = " ".join(messages)
     low = text.lower()
     if encrypted:
         for kind, phrases in _PHRASES:
-            if any(phrase in low for phrase in phrases) and ("ssl" in low or "certificate" in low):
+            if any(phrase in low for phrase in phrases):
                 return TlsFailure(kind, _detail(text) if kind in ("untrusted", "name", "refused") else "")
     if not any(phrase in low for phrase in _CUT):
-        return None
+        is_tls = encrypted and any(phrase in low for phrase in _OTHER)
+        last = messages[-1].rpartition("last error: ")[2]  # gRPC's last address; the innermost of exceptions
+        return TlsFailure("other", last[:_LONGEST_DETAIL]) if is_tls else None
     if not encrypted:
         return TlsFailure("encrypted")
     # Python's servers close the connection without an alert if they do not accept a certificate.
@@ -107,5 +124,11 @@ def _detail(text: str) -> str:
     for mark in ("verify failed: ", "verify_failed: "):
         if mark in low:
             start = low.index(mark) + len(mark)
-            return text[start : start + 120].partition(" (_ssl")[0].partition(";")[0].removesuffix(": OK").strip()
+            return (
+                text[start : start + _LONGEST_DETAIL]
+                .partition(" (_ssl")[0]
+                .partition(";")[0]
+                .removesuffix(": OK")
+                .strip()
+            )
     return ""

@@ -7,6 +7,7 @@ often.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import importlib
 import json
@@ -194,8 +195,7 @@ class HttpChannel:
         except requests.exceptions.Timeout as error:
             return Delivery("retry", type(error).__name__), b""
         except requests.exceptions.SSLError as error:
-            fix = _tls_fix(endpoint, error) or f"TLS failed ({error}); check {endpoint.variables('CERTIFICATE')}"
-            return Delivery("unreachable", type(error).__name__, fix=fix), b""
+            return Delivery("unreachable", type(error).__name__, fix=_tls_fix(endpoint, error)), b""
         except requests.exceptions.ConnectionError as error:
             fix = "" if self._has_delivered else _tls_fix(endpoint, error)
             return Delivery("unreachable", type(error).__name__, fix=fix), b""
@@ -264,6 +264,7 @@ class GrpcChannel:
     def __init__(self, endpoint: Endpoint) -> None:
         self.name = endpoint.base
         self._endpoint = endpoint
+        self._has_delivered = False
         self._channel: Any = None
         self._stamps: list[float | None] = []
 
@@ -282,11 +283,12 @@ class GrpcChannel:
             metadata = tuple((key.lower(), value) for key, value in headers.items())
             answer = export(body, metadata=metadata, timeout=min(endpoint.timeout, timeout))
         except grpc.RpcError as error:
-            return _grpc_failure(error, endpoint, headers)
+            return _grpc_failure(error, endpoint, headers, self._has_delivered)
         except OSError as error:
             return _unusable_files(endpoint, error)
         except Exception as error:  # its text can contain a header, often a key
             return Delivery("refused", type(error).__name__)
+        self._has_delivered = True
         return _taken(answer)
 
     def _open(self, grpc: Any) -> Any:
@@ -299,9 +301,10 @@ class GrpcChannel:
             options.append(("grpc.use_local_subchannel_pool", 1))
         if endpoint.insecure:
             return grpc.insecure_channel(endpoint.url, options, compression=compression)
-        credentials = grpc.ssl_channel_credentials(
-            _file(endpoint.certificate), _file(endpoint.client_key), _file(endpoint.client_certificate)
-        )
+        certificate = endpoint.client_certificate
+        # Both or neither, since gRPC ends the process if one is missing. As over HTTP, one file can hold both.
+        key = certificate and (endpoint.client_key or certificate)
+        credentials = grpc.ssl_channel_credentials(_pem(endpoint.certificate), _pem(key), _pem(certificate))
         return grpc.secure_channel(endpoint.url, credentials, options, compression=compression)
 
     def forget(self) -> None:
@@ -333,15 +336,18 @@ def _taken(answer: bytes) -> Delivery:
     return Delivery("delivered", message or ("it gave no reason" if rejected else ""), rejected=rejected)
 
 
-def _grpc_failure(error: Any, endpoint: Endpoint, headers: Mapping[str, str]) -> Delivery:
+def _grpc_failure(error: Any, endpoint: Endpoint, headers: Mapping[str, str], has_delivered: bool) -> Delivery:
     code, details = error.code().name, str(error.details() or "")
     reason = f"{code} {details}".strip()
     if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return _denied(endpoint, headers, code, details, unknown=code == "UNAUTHENTICATED")
     if code == "UNIMPLEMENTED":
         return Delivery("unsupported", reason)
-    if code == "UNAVAILABLE" and "onnect" in details:  # "failed to connect", "Connection refused"
-        return Delivery("unreachable", reason, fix=_tls_fix(endpoint, details))
+    if code == "UNAVAILABLE":
+        is_connecting = "onnect" in details  # "failed to connect", "Connection refused"
+        fix = "" if has_delivered and not is_connecting else _tls_fix(endpoint, details)
+        if is_connecting or fix:
+            return Delivery("unreachable", reason, fix=fix)
     after = _retry_info(error)
     if code in _RETRYABLE_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
         return Delivery("retry", reason, after)
@@ -427,11 +433,15 @@ def _retry_after(text: str) -> float | None:
     return None
 
 
-def _file(path: str) -> bytes | None:
+def _pem(path: str) -> bytes | None:
+    """Return the content of a PEM file; raises ``OSError`` if it is none: gRPC ends the process if it is empty."""
     if not path:
         return None
     with open(path, "rb") as file:
-        return file.read()
+        content = file.read()
+    if b"-----BEGIN " not in content:
+        raise OSError(errno.EINVAL, "not a PEM file", path)
+    return content
 
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
