@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from driftline_processor.config.capabilities import CAPABILITIES
+
 from tests.support.paths import ROOT
 
 from .modules import modules, within
@@ -55,3 +57,9 @@ def test_every_problem_that_readyz_tells_is_in_the_documentation() -> None:
     source = "\n".join(module.path.read_text(encoding="utf-8") for module in processor)
     reported = re.findall(r'self\.health\.(?:report|watch)\(\s*"(\w+)"', source)
     assert sorted(told) == sorted(set(reported))
+
+
+def test_every_capability_is_needed_by_an_address() -> None:
+    text = (ROOT / "docs" / "reference" / "capabilities.md").read_text(encoding="utf-8")
+    needed = re.findall(r"^\| `(?:GET|POST|PUT|DELETE)` \|.*\| ([^|]*) \|$", text, re.MULTILINE)
+    assert {name for names in needed for name in re.findall(r"`(\w+)`", names)} == set(CAPABILITIES)

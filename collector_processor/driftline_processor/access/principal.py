@@ -152,9 +152,7 @@ UNRESTRICTED = Sending()
 EVERYTHING = Permission(frozenset(CAPABILITIES))
 """Every capability for every model."""
 
-ANONYMOUS = Principal(
-    "", (Permission(frozenset({"ingest", "outcomes", "read", "read_rows", "metrics", "baselines", "panes"})),)
-)
+ANONYMOUS = Principal("", (Permission(frozenset({"ingest", "outcomes", "read", "read_rows", "metrics", "baselines"})),))
 """A sender without credentials, if the configuration has no ``auth``: it may send and read, but decide nothing."""
 
 NOBODY = Principal("", ())

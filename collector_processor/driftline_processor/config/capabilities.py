@@ -12,7 +12,6 @@ Capability = Literal[
     "metrics",
     "baselines",
     "annotate",
-    "panes",
     "decide",
     "erase",
     "admin",
@@ -26,7 +25,6 @@ Capability = Literal[
 - ``metrics``: read ``/metrics``
 - ``baselines``: replace the baseline of a model
 - ``annotate``: add marks to the timeline of a model
-- ``panes``: send the sums of another processor (no address uses it yet)
 - ``decide``: acknowledge alerts, silence them, approve actions, and record decisions
 - ``erase``: delete predictions, subjects and models
 - ``admin``: reload the configuration, back up the state, and read the audit log
