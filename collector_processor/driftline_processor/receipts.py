@@ -20,11 +20,30 @@ NOT_PERMITTED = "not_permitted"
 """The reason under which rows are counted that their sender may not send."""
 
 
+class PartialSuccess(Struct, frozen=True):
+    """The part of an OTLP request that cannot be used.
+
+    Attributes:
+        rejected: Number of spans, log records or data points; 0 if a record loses only some of its rows.
+        message: The reason, for the sender.
+    """
+
+    rejected: int
+    message: str
+
+
 class Receipt(Struct, frozen=True):
-    """The result of one request. ``rejected``: reason → number of unusable rows, spans or outcomes."""
+    """The result of one request.
+
+    Attributes:
+        accepted: Number of rows.
+        rejected: Reason → number of unusable rows, spans or outcomes.
+        partial_success: What the sender of OTLP is answered; None if everything is used.
+    """
 
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    partial_success: PartialSuccess | None = None
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})

@@ -19,7 +19,7 @@ from driftline_processor.health import Counters
 from driftline_processor.log.entry_format import FOR_ANALYSIS, FOR_DESTINATIONS, Entry, Headers
 from driftline_processor.log.request_log import RequestLog, travelling
 from driftline_processor.memory_ceiling import PROTOBUF, MemoryCeiling
-from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
+from driftline_processor.receipts import NO_HEADERS, PartialSuccess, Receipt, Signal, StorageOutage
 
 from .decoding import Decoding
 from .deduplication import digest_of
@@ -76,10 +76,12 @@ class _Unanswered(Struct):
 
     Attributes:
         since: When the last of its senders started to wait, on the monotonic clock.
+        partial_success: What of it cannot be used.
     """
 
     answer: Future[Receipt]
     since: float
+    partial_success: PartialSuccess | None = None
 
 
 class Admission:
@@ -126,7 +128,8 @@ class Admission:
     ) -> Future[Receipt]:
         """Accept a request; the future resolves when it is on disk.
 
-        Its rows are decoded later; unusable ones are counted by reason. A request that nothing reads (ordinary
+        Its rows are decoded later; unusable ones are counted by reason. The receipt names those whose time is too far
+        ahead. A request that nothing reads (ordinary
         telemetry without forwarding) is accepted immediately. A repeated request that is still being written gets the
         future of the first one and is stored once; it is rejected as late only if it is late for all of its senders.
 
@@ -167,9 +170,9 @@ class Admission:
 
     def _resolve(self, key: _Key, answer: Future[Receipt], error: BaseException | None) -> None:
         with self._registering:
-            del self._unanswered[key]
+            request = self._unanswered.pop(key)
         if error is None:
-            answer.set_result(Receipt())
+            answer.set_result(Receipt(partial_success=request.partial_success))
         else:
             answer.set_exception(error)
 
@@ -179,11 +182,14 @@ class Admission:
         """Check a request and append it for its readers; the future resolves when it is on disk."""
         with self._checking(body):
             began = self._monotonic()
-            self._decoding.check(signal, body)
+            message = self._decoding.parse(signal, body)
+            analysed = self._decoding.holds_ours(signal, body)
+            if analysed:
+                request.partial_success = self._decoding.partial_success(signal, body, message, self._clock())
+            del message
             with self._registering:  # the time for its own bytes is not waiting time
                 request.since += self._monotonic() - began
         passage = self.passing.passage(signal, body) if sending.forwards else NO_PASSAGE
-        analysed = self._decoding.holds_ours(signal, body)
         if analysed and (outage := self._queue.outage) is not None:
             raise StorageOutage(outage)  # the log is on the same disk, and would not be read
         if not analysed and not passage.body:
@@ -218,7 +224,7 @@ class Admission:
         self, signal: Signal, body: bytes, headers: Mapping[str, str], offsets: Sequence[Offset]
     ) -> Future[Receipt]:
         with self._checking(body):
-            self._decoding.check(signal, body)
+            self._decoding.parse(signal, body)
         passage = self.passing.passage(signal, body)
         if passage.body:
             travels = travelling(headers, self.passing.headers)

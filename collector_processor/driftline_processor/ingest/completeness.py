@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables.table import F64, I64
 
+from driftline_processor.core.decode.event_times import LATEST_POINT
 from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.store.database import Connection, insert, read
 
@@ -58,9 +59,6 @@ class Balance(NamedTuple):
         """The period in which the predictions were made."""
         return Window("", self.start, self.end)
 
-
-CLOCK_AHEAD = 3_600 * 10**9
-"""Nanoseconds by which the clock of a sender may be ahead for its counts to be used."""
 
 TOGETHER = 256
 """Intervals whose counts are added together: at most 74,000 panes."""
@@ -164,7 +162,7 @@ class Balances:
 
     def _add(self, series: int, pane: int, sums: _Pane) -> bool:
         """Add sums; return False for those of a wrong clock, which are left out of the balance."""
-        if not self._now - LONGEST - 2 * PANE <= pane <= self._now + CLOCK_AHEAD:
+        if not self._now - LONGEST - 2 * PANE <= pane <= self._now + LATEST_POINT:
             return False
         panes = self._panes.setdefault(series, {})
         panes[pane] = panes.get(pane, _Pane()) + sums

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+import numpy as np
+from google.protobuf.message import Message
+
 from driftline_processor.core.decode import requests
 from driftline_processor.core.decode.business_points import NONE as NO_BUSINESS
 from driftline_processor.core.decode.business_points import BusinessMetrics
+from driftline_processor.core.decode.event_times import LATEST, LATEST_POINT, has_late_times, timely
 from driftline_processor.core.decode.foreign_metrics import Mappings
-from driftline_processor.receipts import Signal
+from driftline_processor.core.decode.metric_points import METRICS
+from driftline_processor.receipts import PartialSuccess, Signal
 
 from .deduplication import digest_of
 from .queue_offsets import Offset
@@ -33,19 +38,39 @@ class Decoding:
 
     def _use(self, mappings: Mappings, business: BusinessMetrics) -> None:
         self._mappings, self._business = mappings, business
+        self._metrics = {*METRICS, *mappings, *business}
         self._decoders: dict[Signal, Callable[[bytes, int], requests.Decoded]] = {
             "traces": requests.decode_traces,
             "logs": requests.decode_logs,
             "metrics": partial(requests.decode_metrics, mappings=self._mappings, business=business),
         }
 
-    def check(self, signal: Signal, body: bytes) -> None:
-        """Raise Malformed if protobuf would reject the body."""
-        requests.check_form(signal, body)
+    def parse(self, signal: Signal, body: bytes) -> Message:
+        """Return a request as its message. Raises Malformed if protobuf rejects the body."""
+        return requests.parse_request(signal, body)
 
     def holds_ours(self, signal: Signal, body: bytes) -> bool:
         """Return False for a request that certainly has nothing for the analysis."""
         return requests.holds_ours(signal, body, self._mappings, self._business)
+
+    def partial_success(self, signal: Signal, body: bytes, message: Message, now: int) -> PartialSuccess | None:
+        """Return what the analysis will reject for its time; None if that is nothing.
+
+        Only a request with such times is decoded, because that costs five times as much as everything before the
+        acknowledgement.
+
+        Args:
+            signal: The OTLP signal.
+            body: The protobuf message.
+            message: The same, parsed.
+            now: Unix nanoseconds.
+        """
+        if not has_late_times(message, body, now, self._metrics):
+            return None
+        try:
+            return _late(self._decoders[signal](body, now), now)
+        except Exception:  # the analysis logs it, and counts the request
+            return None
 
     def traces(self, bodies: Mapping[bytes, bytes], received: int) -> Request:
         """Decode new requests of traces together; ``bodies``: by digest."""
@@ -80,3 +105,22 @@ class Decoding:
             training_runs=decoded.training_runs,
             business=decoded.business,
         )
+
+
+def _late(decoded: requests.Decoded, now: int) -> PartialSuccess | None:
+    """Return the rows and points whose time cannot be used, as spans, log records and data points; None without any."""
+    times = [*(table.time for table in decoded.predictions), *(table.time for table in decoded.outcomes)]
+    late_rows = [int(np.count_nonzero(~timely(time, now))) for time in times]
+    runs = sum(not 0 < run.end < now + LATEST for run in decoded.training_runs)
+    business = sum(point.time >= now + LATEST for point in decoded.business)
+    points = sum(point.end > now + LATEST_POINT for point in decoded.points)
+    late = sum(late_rows) + runs + business + points
+    if not late:
+        return None
+    whole = sum(rows == len(time) for rows, time in zip(late_rows[: decoded.columnar], times, strict=False))
+    limit = "an hour" if points else "a year"
+    return PartialSuccess(
+        whole + sum(late_rows[decoded.columnar :]) + runs + business + points,
+        f"time_out_of_range: {late:,} rows or points are more than {limit} ahead of the clock of the processor and are "
+        "not used; check the clock of the sender, and that times are unix nanoseconds",
+    )

@@ -29,6 +29,7 @@ from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.core.audit_chain import Entry
 from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessReading, CumulativePoint
+from driftline_processor.core.decode.event_times import LATEST, LATEST_POINT, timely
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.decode.untrusted_json import check_json
@@ -65,7 +66,7 @@ from driftline_processor.store.slices import HOUR, Cutting, SliceValues
 from driftline_processor.store.training_runs import TrainingRuns
 
 from .changes import ChangedPanes, SeriesTotals, read_totals
-from .completeness import CLOCK_AHEAD, Balances
+from .completeness import Balances
 from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, digest_of
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
@@ -230,9 +231,6 @@ def note_listening(connection: Connection, now: int) -> None:
     """Store that the processor is running at ``now``, unix nanoseconds, inside the caller's transaction."""
     set_mark(connection, _LISTENED, now)
 
-
-LATEST = 366 * 86_400 * 10**9
-"""Event times before 1970, or more than a year beyond the wall clock, are invalid."""
 
 _POSITION, _ACKNOWLEDGED = "log", "log_acknowledged"
 """Names of the marks with the stored position of the log, and with its end when they were stored.
@@ -472,7 +470,7 @@ class Intake:
             self._outcome_seq += len(outcomes)
             work.row_count += len(outcomes)
         for point in request.points:
-            if point.end > work.now + CLOCK_AHEAD:
+            if point.end > work.now + LATEST_POINT:
                 rejected["time_out_of_range"] += 1
             elif (key := self.limits.place(point.key, 1, work.now)) is None:
                 rejected[REASON] += 1
@@ -732,7 +730,7 @@ class _Work(Struct):
 
 
 def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
-    usable = np.flatnonzero((times > 0) & (times < now + LATEST))
+    usable = np.flatnonzero(timely(times, now))
     if len(usable) < len(times):
         rejected["time_out_of_range"] += len(times) - len(usable)
     return usable

@@ -6,11 +6,10 @@ import json
 import math
 from collections.abc import Mapping
 
-from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
@@ -19,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from driftline_processor.receipts import Overloaded, Signal
+from driftline_processor.receipts import Overloaded, Receipt, Signal
 
 METHODS: dict[str, Signal] = {
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
@@ -38,10 +37,12 @@ PATIENCE = 30.0
 _LONGEST_RETRY = 2.0
 """Seconds. Python's exporter gives up if the delay exceeds its deadline."""
 
-INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 7, 9, 12, 14
+INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION = 3, 5, 7, 9
+UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED = 12, 14, 16
 """google.rpc.Code."""
 
 _CODES = {
+    401: UNAUTHENTICATED,
     403: PERMISSION_DENIED,
     404: NOT_FOUND,
     405: UNIMPLEMENTED,
@@ -53,20 +54,34 @@ _CODES = {
 _OTLP_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
 
 
-ACCEPTED = b""
-"""``Export{Trace,Metrics,Logs}ServiceResponse`` of a request that is on disk.
+def response(receipt: Receipt) -> bytes:
+    """Encode the ``Export{Trace,Metrics,Logs}ServiceResponse`` of a request that is on disk.
 
-Without partial success, because rows are decoded later and unusable ones are counted.
-"""
+    The three messages have the same encoding. Without partial success it is empty.
+
+    >>> response(Receipt())
+    b''
+    """
+    partial = receipt.partial_success
+    if partial is None:
+        return b""
+    answer = ExportLogsServiceResponse()
+    answer.partial_success.rejected_log_records = partial.rejected
+    answer.partial_success.error_message = partial.message
+    return bytes(answer.SerializeToString())
 
 
 def status(code: int, message: str, retry_after: float | None = None) -> bytes:
-    """Encode a ``google.rpc.Status``, with RetryInfo if ``retry_after`` (seconds) is given."""
+    """Encode a ``google.rpc.Status``; one of INVALID_ARGUMENT has BadRequest as details.
+
+    ``retry_after``: seconds, for RetryInfo.
+    """
     answer = Status(code=code, message=message)
+    if code == INVALID_ARGUMENT:
+        bad_request = BadRequest(field_violations=[BadRequest.FieldViolation(description=message)])
+        answer.details.add().Pack(bad_request)
     if retry_after is not None:
-        detail = Any()
-        detail.Pack(_retry_info(retry_after))
-        answer.details.append(detail)
+        answer.details.add().Pack(_retry_info(retry_after))
     return bytes(answer.SerializeToString())
 
 
@@ -80,8 +95,8 @@ _RESPONSES: dict[Signal, type[Message]] = {
 def as_json(answer: bytes, signal: Signal | None) -> bytes:
     """Convert a protobuf answer to JSON; ``signal``: the exported signal, None = a ``google.rpc.Status``.
 
-    >>> as_json(status(3, "no"), None), as_json(b"", "traces")
-    (b'{"code": 3, "message": "no"}', b'{}')
+    >>> as_json(status(UNAVAILABLE, "no"), None), as_json(b"", "traces")
+    (b'{"code": 14, "message": "no"}', b'{}')
     """
     message = (Status if signal is None else _RESPONSES[signal]).FromString(answer)
     return json.dumps(MessageToDict(message)).encode()
@@ -114,6 +129,11 @@ def otlp_refusal(
 def content_type(scope: Scope) -> str:
     """Return the content type of a request without its parameters, in lower case."""
     return Headers(scope=scope).get("content-type", "").split(";")[0].strip().lower()
+
+
+def malformed_metadata(message: str) -> tuple[tuple[str, bytes], ...]:
+    """Return the trailing gRPC metadata of INVALID_ARGUMENT: a Status with BadRequest."""
+    return (("grpc-status-details-bin", status(INVALID_ARGUMENT, message)),)
 
 
 def retry_metadata(overloaded: Overloaded) -> tuple[tuple[str, bytes], ...]:

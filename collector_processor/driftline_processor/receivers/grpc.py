@@ -22,7 +22,14 @@ from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.expected_wait import refuse_late
-from driftline_processor.otlp.protocol import ACCEPTED, MAX_REQUEST, METHODS, PATIENCE, retry_metadata
+from driftline_processor.otlp.protocol import (
+    MAX_REQUEST,
+    METHODS,
+    PATIENCE,
+    malformed_metadata,
+    response,
+    retry_metadata,
+)
 from driftline_processor.receipts import Overloaded, Signal
 from driftline_processor.servers.http_server import most_files
 from driftline_processor.servers.port_connections import PortConnections
@@ -143,15 +150,14 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
                 _refuse(context, overloaded)
             body = next(bodies, None)
         if body is None:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call contains no message; send one request")
-            raise AssertionError("abort raises")
+            _reject(context, "the call contains no message; send one request")
         holding = self._memory.open()
         try:
             holding.grow(len(body))
-            self._intake.submit(signal, body, headers, waited=waited, sending=sending).result(PATIENCE)
-            return ACCEPTED
+            receipt = self._intake.submit(signal, body, headers, waited=waited, sending=sending).result(PATIENCE)
+            return response(receipt)
         except Malformed as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            _reject(context, str(error))
         except Overloaded as overloaded:
             _refuse(context, overloaded)
         except Exception:
@@ -185,6 +191,12 @@ def _address_of(peer: str) -> str:
 def _refuse(context: grpc.ServicerContext, overloaded: Overloaded, sentence: str = "") -> NoReturn:
     context.set_trailing_metadata(retry_metadata(overloaded))
     context.abort(grpc.StatusCode.UNAVAILABLE, sentence or str(overloaded))
+    raise AssertionError("abort raises")
+
+
+def _reject(context: grpc.ServicerContext, sentence: str) -> NoReturn:
+    context.set_trailing_metadata(malformed_metadata(sentence))
+    context.abort(grpc.StatusCode.INVALID_ARGUMENT, sentence)
     raise AssertionError("abort raises")
 
 

@@ -31,7 +31,6 @@ from driftline_processor.memory_ceiling import JSON as OF_JSON
 from driftline_processor.memory_ceiling import NeedsMoreMemory
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.otlp.protocol import (
-    ACCEPTED,
     JSON,
     MAX_REQUEST,
     PATIENCE,
@@ -39,6 +38,7 @@ from driftline_processor.otlp.protocol import (
     as_json,
     content_type,
     otlp_refusal,
+    response,
     retry_after,
 )
 from driftline_processor.receipts import Overloaded, Receipt, Signal
@@ -183,8 +183,8 @@ class _Export:
                 future = await loop.run_in_executor(lane, self._take, scope, body, kind, sending, time.monotonic())
             if self._calls is None or self._calls.loop is not loop:
                 self._calls = LoopCalls(loop)
-            await self._calls.result(future, PATIENCE)
-            return Response(as_json(ACCEPTED, self._signal) if kind == JSON else ACCEPTED, media_type=kind)
+            answer = response(await self._calls.result(future, PATIENCE))
+            return Response(as_json(answer, self._signal) if kind == JSON else answer, media_type=kind)
         except HTTPException as refused:
             return otlp_refusal(scope, refused.status_code, refused.detail, refused.headers)
         except (_UnknownType, UnknownEncoding) as refused:

@@ -17,17 +17,18 @@ from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.otlp.protocol import MAX_REQUEST
-from driftline_processor.receipts import Overloaded
+from driftline_processor.receipts import Overloaded, PartialSuccess, Receipt
 from driftline_processor.receivers.grpc import GrpcReceiver, PendingMessages
 from driftline_processor.receivers.receiver import Accept
 from driftline_processor.servers.port_connections import PortConnections
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import SILENT, RequestMemory
-from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tests.support.facts import lacking
 from tests.support.fake_intake import FailsFirst, FakeIntake, intake_of, surroundings
@@ -112,9 +113,15 @@ def test_headers_are_handed_on() -> None:
 
 
 def test_an_accepted_request_is_no_partial_success() -> None:
-    """What its rows are is looked at after it was acknowledged."""
     with receiver(FakeIntake()) as endpoint, call(endpoint) as export:
         assert export(b"") == b""
+
+
+def test_rows_that_cannot_be_used_are_a_partial_success() -> None:
+    intake = FakeIntake(lambda: Receipt(partial_success=PartialSuccess(2, "too late")))
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        partial = ExportTraceServiceResponse.FromString(export(b"")).partial_success
+    assert (partial.rejected_spans, partial.error_message) == (2, "too late")
 
 
 def test_a_malformed_request_is_an_invalid_argument() -> None:
@@ -125,6 +132,11 @@ def test_a_malformed_request_is_an_invalid_argument() -> None:
         assert export(b"") == b""
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert lacking(refused.value.details(), "ExportTraceServiceRequest") == []
+    status = Status.FromString(dict(refused.value.trailing_metadata())["grpc-status-details-bin"])
+    bad_request = BadRequest()
+    assert status.details[0].Unpack(bad_request)
+    assert (status.code, status.message) == (3, refused.value.details())
+    assert [violation.description for violation in bad_request.field_violations] == [refused.value.details()]
 
 
 @pytest.mark.parametrize("through_future", [False, True])

@@ -29,18 +29,21 @@ from driftline_processor.memory_ceiling import PROTOBUF as MEMORY_OF_PROTOBUF
 from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.otlp.protocol import JSON, MAX_REQUEST, PROTOBUF
-from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receipts import Overloaded, PartialSuccess, Receipt, Signal
 from driftline_processor.receivers.http import otlp_app
 from driftline_processor.receivers.receiver import Accept
 from driftline_processor.servers.http_server import HttpServers
 from driftline_processor.servers.ports import PortInUse
-from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -94,6 +97,35 @@ def test_success_is_an_empty_protobuf_response() -> None:
     with receiver(FakeIntake()) as url:
         response = post(url)
     assert (response.status_code, response.headers["content-type"], response.content) == (200, PROTOBUF, b"")
+
+
+PARTIAL = Receipt(partial_success=PartialSuccess(2, "too late"))
+
+
+@pytest.mark.parametrize(
+    ("signal", "key"),
+    [("traces", "rejectedSpans"), ("logs", "rejectedLogRecords"), ("metrics", "rejectedDataPoints")],
+)
+def test_rows_that_cannot_be_used_are_a_partial_success(signal: str, key: str) -> None:
+    with receiver(FakeIntake(lambda: PARTIAL)) as url:
+        protobuf = post(url, path=f"/v1/{signal}")
+        json_response = post(url, b"{}", f"/v1/{signal}", content_type=JSON)
+    partial = ExportTraceServiceResponse.FromString(protobuf.content).partial_success
+    assert (protobuf.status_code, partial.rejected_spans, partial.error_message) == (200, 2, "too late")
+    assert json_response.headers["content-type"] == JSON
+    assert json_response.json() == {"partialSuccess": {key: "2", "errorMessage": "too late"}}
+
+
+def test_the_status_of_a_bad_request_has_details() -> None:
+    with receiver(FakeIntake(FailsFirst(Malformed("not OTLP")))) as url:
+        status = Status.FromString(post(url).content)
+        json_response = post(url, b"{", content_type=JSON)
+    bad_request = BadRequest()
+    assert status.details[0].Unpack(bad_request)
+    assert [violation.description for violation in bad_request.field_violations] == ["not OTLP"]
+    (detail,) = json_response.json()["details"]
+    assert detail["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+    assert detail["fieldViolations"] == [{"description": json_response.json()["message"]}]
 
 
 BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
@@ -192,7 +224,7 @@ def test_json_of_millions_of_empty_objects_is_refused_before_they_are_made() -> 
     with receiver(intake) as url:
         answer = post(url, gzip.compress(body), "/v1/traces", content_type=JSON, content_encoding="gzip")
     sentence = "the request contains more than 500,000 objects; split it into smaller requests"
-    assert (answer.status_code, answer.json()) == (413, {"code": 3, "message": sentence})
+    assert (answer.status_code, answer.json()["message"]) == (413, sentence)
     assert intake.taken == []
 
 

@@ -303,7 +303,7 @@ def _read_trace_states(rows: Rows, reader: RowReader, left: Positions, general: 
 
 def _names_of_messages(messages: Sequence[LogRecord]) -> tuple[Positions, list[str]]:
     names: dict[str, int] = {}
-    codes = [names.setdefault(record.event_name or _event_name(record.attributes), len(names)) for record in messages]
+    codes = [names.setdefault(name_of(record), len(names)) for record in messages]
     return np.array(codes, np.intp), list(names)
 
 
@@ -325,11 +325,13 @@ def _event_names(reader: RowReader, left: Positions, general: Sequence[LogRecord
     return result, list(names)
 
 
-def _event_name(attributes: Iterable[Any]) -> str:
-    name = ""
-    for attribute in attributes:
-        if attribute.key == _EVENT_NAME:
-            name = attribute.value.string_value
+def name_of(record: LogRecord) -> str:
+    """Return the event name of a record, "" without one."""
+    name = record.event_name
+    if not name:
+        for attribute in record.attributes:
+            if attribute.key == _EVENT_NAME:
+                name = attribute.value.string_value
     return name
 
 

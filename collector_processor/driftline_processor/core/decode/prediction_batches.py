@@ -95,6 +95,17 @@ def from_record(
     return table, batch
 
 
+def newest_time(record: LogRecord) -> int:
+    """Return the newest time in the column of times of a batch, 0 without one; unix nanoseconds."""
+    for attribute in record.attributes:
+        if attribute.key == a.DRIFTLINE_PREDICTION_COLUMNS:
+            for column in attribute.value.kvlist_value.values:
+                if column.key == a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO:
+                    data = column.value.bytes_value
+                    return int(np.frombuffer(data, "<i8", len(data) // 8).max(initial=0)) if data[-1:] == b"q" else 0
+    return 0
+
+
 class _Head(Struct):
     """The attributes of the record, which apply to all its rows.
 

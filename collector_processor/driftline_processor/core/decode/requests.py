@@ -135,6 +135,7 @@ class Decoded(Struct):
 
     Attributes:
         predictions: One table per model, version, environment and task.
+        columnar: Number of tables, the first ones, that are a log record each.
         batches: Parallel to it, the batch id of a columnar table, "" without one.
         baselines: JSON texts.
         training_runs: Completed runs.
@@ -145,6 +146,7 @@ class Decoded(Struct):
     """
 
     predictions: list[PredictionTable] = field(default_factory=list)
+    columnar: int = 0
     batches: list[str] = field(default_factory=list)
     outcomes: list[OutcomeTable] = field(default_factory=list)
     baselines: list[str] = field(default_factory=list)
@@ -252,12 +254,13 @@ _KINDS: dict[str, type[Message]] = {
 """Signal → its request class."""
 
 
-def check_form(signal: str, body: bytes) -> None:
-    """Check that protobuf accepts the body of a request. Raises :class:`Malformed`.
+def parse_request(signal: str, body: bytes) -> Message:
+    """Return a request as its message. Raises :class:`Malformed` if protobuf rejects its bytes.
 
-    >>> check_form("traces", b"")
+    >>> parse_request("traces", b"").ByteSize()
+    0
     """
-    _parsed(_KINDS[signal], body)
+    return _parsed(_KINDS[signal], body)
 
 
 def holds_ours(
@@ -299,6 +302,7 @@ def _read(records: otlp_rows.Records, now: int, decoded: Decoded) -> None:
             rows += len(table[0])
             decoded.predictions.append(table[0])
             decoded.batches.append(table[1])
+    decoded.columnar = len(decoded.predictions)
     if records.predictions is not None:
         plain = predictions.from_records(records.predictions, now, decoded.rejected)
         decoded.predictions += plain
