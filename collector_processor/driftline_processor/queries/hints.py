@@ -14,7 +14,7 @@ from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation, newest_window
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
-from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.core.outcomes.unknown import STRAYS, UnknownOutcomes
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.verdict.improbable_times import ImprobableTimes
 from driftline_processor.core.verdict.training_rows import never_as_good
@@ -25,6 +25,7 @@ from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.sentences.objectives import overdue
 from driftline_processor.present.sentences.outcomes import (
+    OTHER_PROCESSORS,
     delay_sentence,
     improbable_times_sentence,
     unknown_outcomes_sentence,
@@ -58,6 +59,8 @@ class ModelSummary(Struct, frozen=True):
         delay: Maximum delay of outcomes.
         unknown: Why its newest outcomes cannot be used.
         times: Improbable times of its newest predictions; None if they are usual.
+        rows_elsewhere: Whether another processor may have rows that were counted.
+        predictions_elsewhere: Whether another processor may have the predictions of the pending outcomes.
     """
 
     series: Series
@@ -75,13 +78,15 @@ class ModelSummary(Struct, frozen=True):
     delay: OutcomeDelay = UNKNOWN_DELAY
     unknown: tuple[UnknownOutcomes, ...] = ()
     times: ImprobableTimes | None = None
+    rows_elsewhere: bool = False
+    predictions_elsewhere: bool = False
 
 
 def hints(model: ModelSummary) -> tuple[str, ...]:
     """Return the missing settings and data of a model, a sentence each."""
     series, settings, in_force, totals = model.series, model.settings, model.in_force, model.totals
     hint_list = [f"{series.key.model}: {model.waiting}."] if model.waiting else []
-    hint_list += _incomplete(series, model.balance, settings.timezone)
+    hint_list += _incomplete(series, model.balance, settings.timezone, model.rows_elsewhere)
     hint_list += _baseline(series, in_force, model.learned, totals)
     hint_list += [*_task(series, settings), *_unscored(series, totals)]
     hint_list += _features(in_force, model.fullest, settings.timezone)
@@ -101,7 +106,9 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
             return tuple(hint_list)  # outcomes wait for predictions that were refused
     if totals.distributed and not totals.rows:
         return (*hint_list, *_outcomes_of_nothing(series, model.pending))
-    return (*hint_list, *_outcomes(series, model.outcomes + model.unusable, model.pending, model.unknown))
+    waiting_hints = _outcomes(series, model.outcomes + model.unusable, model.pending, model.unknown)
+    elsewhere = (OTHER_PROCESSORS,) if model.predictions_elsewhere else ()
+    return (*hint_list, *(" ".join((hint, *elsewhere)) for hint in waiting_hints))
 
 
 NO_PREDICTION = "which has sent no predictions"
@@ -127,7 +134,7 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
     known_words = f"models with predictions: {_names(tuple(known_names))}." if models else "no model has sent any."
     hints = [
         f"{_waiting(pending[name])} for model {short(name)}, {NO_PREDICTION}; "
-        f"{near_names(name, known_names) or known_words}"
+        f"{near_names(name, known_names) or known_words + (f' {OTHER_PROCESSORS}' if pending[name] >= STRAYS else '')}"
         for name in unknown_names[:_FEW]
     ]
     if len(unknown_names) > _FEW:
@@ -156,7 +163,7 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
         )
 
 
-def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Iterator[str]:
+def _incomplete(series: Series, balance: Balance | None, timezone: str, elsewhere: bool) -> Iterator[str]:
     """Yield a completeness below 1 (a full buffer or lost rows) or above 1 (predictions that are not counted)."""
     if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
         return
@@ -165,6 +172,7 @@ def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Itera
         f"{series.key.model} counted {window_name(balance.stretch, timezone)} have arrived: "
         "either a buffer of the service was full, or "
         "its records do not reach this processor; see the log of the service and driftline.sdk.dropped.rows."
+        + (f" {OTHER_PROCESSORS}" if elsewhere else "")
     )
 
 

@@ -86,6 +86,8 @@ class ModelView(Struct):
         currency: Currency of costs and values; "" = money is not shown.
         training_runs: Runs of all its versions in all environments, oldest first.
         business: Its business series; their values are in the windows.
+        rows_elsewhere: Whether another processor may have rows that were counted.
+        predictions_elsewhere: Whether another processor may have the predictions of its pending outcomes.
     """
 
     key: ModelKey
@@ -123,6 +125,8 @@ class ModelView(Struct):
     currency: str = ""
     training_runs: tuple[TrainingRun, ...] = ()
     business: tuple[BusinessSeries, ...] = ()
+    rows_elsewhere: bool = False
+    predictions_elsewhere: bool = False
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True if a closed window is mature: its outcomes have had enough time to count."""

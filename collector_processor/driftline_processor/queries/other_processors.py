@@ -8,18 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.core.outcomes.unknown import STRAYS, UnknownOutcomes
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
 
-OTHER_PROCESSORS = "If several processors run, another one may have them: see docs/how-to/choose-a-topology.md."
-"""The sentence for rows and for predictions."""
-
 _SIZABLE = 0.1
 """Minimum fraction that is missing."""
-
-_FEW = 20
-"""Outcomes below which they are strays."""
 
 
 def rows_may_be_elsewhere(balance: Balance | None, totals: SeriesTotals, refused: bool) -> bool:
@@ -54,12 +48,9 @@ def predictions_may_be_elsewhere(
     >>> predictions_may_be_elsewhere(500, 500, (), SeriesTotals(rows=1_000), refused=False)
     True
     """
-    if refused or not totals.rows or pending < max(_FEW, _SIZABLE * (pending + joined)):
+    if refused or not totals.rows or pending < max(STRAYS, _SIZABLE * (pending + joined)):
         return False
     waiting = [reason for reason in unknown if reason.kind != "actual"]
-    return not waiting or any(map(has_known_form, waiting))
-
-
-def has_known_form(unknown: UnknownOutcomes) -> bool:
-    """Return True if outcomes have no prediction although their ids have the form of the stored ones."""
-    return unknown.kind == "id" and unknown.stored.kind != "none" and not unknown.form.difference(unknown.stored)
+    if not waiting:
+        return joined > 0  # otherwise the form of the ids has not been checked
+    return any(reason.has_stored_form for reason in waiting)

@@ -50,6 +50,7 @@ from driftline_processor.store.series import Series
 
 from .hints import ModelSummary, hints, unknown_model_hints
 from .model_view import ModelView, baseline_view, part_of_model
+from .other_processors import predictions_may_be_elsewhere, rows_may_be_elsewhere
 from .unknown_outcomes import OutcomeReview
 from .verdicts import VerdictInputs, Verdicts
 
@@ -326,6 +327,11 @@ class SnapshotPublisher(Struct, kw_only=True):
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
         outcomes, pending = self.join.joined[number], self.join.pending.get(key.model, 0)
         balance = intake.balances.of(number, intake.streams.reached(number, now))
+        times = known_windows.improbable_times
+        refused = times is not None and times.kind == "refused"
+        joined = sum(self.join.joined[sibling] for sibling in known_windows.siblings)
+        rows_elsewhere = rows_may_be_elsewhere(balance, totals, refused)
+        predictions_elsewhere = predictions_may_be_elsewhere(pending, joined, known_windows.unknown, totals, refused)
         summary = ModelSummary(
             series=series,
             settings=settings,
@@ -341,7 +347,9 @@ class SnapshotPublisher(Struct, kw_only=True):
             waiting=windows_wait(backlog, now) if backlog.is_long(now) else "",
             delay=self.delays.of(series),
             unknown=known_windows.unknown,
-            times=known_windows.improbable_times,
+            times=times,
+            rows_elsewhere=rows_elsewhere,
+            predictions_elsewhere=predictions_elsewhere,
         )
         return ModelView(
             key=key,
@@ -378,6 +386,8 @@ class SnapshotPublisher(Struct, kw_only=True):
             interruptions=self.verdicts.interruptions(number),
             training_runs=intake.training_runs.of(key.model),
             hints=hints(summary),
+            rows_elsewhere=rows_elsewhere,
+            predictions_elsewhere=predictions_elsewhere,
         )
 
     def _business(self, model: str, windows: Mapping[str, Sequence[Evaluation]]) -> Any:

@@ -23,10 +23,10 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.principal import Principal
 from driftline_processor.access.routes import Guarded, principal_of, refused
-from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.core.outcomes.unknown import STRAYS, UnknownOutcomes
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import JSON
-from driftline_processor.present.sentences.outcomes import unknown_outcomes_sentence
+from driftline_processor.present.sentences.outcomes import OTHER_PROCESSORS, unknown_outcomes_sentence
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
@@ -218,7 +218,8 @@ def _answer(
                 "kind": outcomes.kind,
                 "rows": outcomes.rows,
                 "checked": outcomes.checked,
-                "reason": unknown_outcomes_sentence(outcomes),
+                "reason": unknown_outcomes_sentence(outcomes)
+                + (f". {OTHER_PROCESSORS}" if outcomes.has_stored_form and outcomes.rows >= STRAYS else ""),
             }
             for outcomes in unknown
         ]

@@ -38,9 +38,7 @@ from driftline_processor.present.sentences import policies as policy_words
 from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences import window as sentences
 from driftline_processor.present.sentences.causes import change_sentence
-from driftline_processor.present.sentences.outcomes import (
-    delay_sentence,
-)
+from driftline_processor.present.sentences.outcomes import OTHER_PROCESSORS, delay_sentence
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.times import date_label, date_words
@@ -275,6 +273,7 @@ def templates(frame: str) -> Environment:
     environment.globals.update(facts=facts, surfaces=PAGE, drawn=sparklines.cell_drawing)
     environment.globals.update(anchor=anchor, feature_page=feature_page, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
+    environment.globals.update(other_processors=OTHER_PROCESSORS)
     environment.globals.update(estimate_chart=timelines.estimate)
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     environment.globals.update(policy_words=policy_words)

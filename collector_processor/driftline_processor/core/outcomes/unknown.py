@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from .id_form import IdForm
 
+STRAYS = 20
+"""Outcomes without a prediction below which no reason is given: some arrive in every model."""
+
 
 class UnknownOutcomes(Struct, frozen=True):
     """Outcomes of one model that cannot be used now, for one reason.
@@ -31,3 +34,8 @@ class UnknownOutcomes(Struct, frozen=True):
     stored: IdForm = IdForm()
     classes: tuple[str, ...] = ()
     possible: str = ""
+
+    @property
+    def has_stored_form(self) -> bool:
+        """True if their ids are unknown although they have the form of the stored ids."""
+        return self.kind == "id" and self.stored.kind != "none" and not self.form.difference(self.stored)

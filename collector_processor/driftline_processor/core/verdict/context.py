@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.core.outcomes.unknown import STRAYS, UnknownOutcomes
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
 
@@ -50,8 +50,7 @@ class VerdictContext(Struct, frozen=True):
     def unknown_outcomes(self, evaluation: Evaluation) -> UnknownOutcomes | None:
         """Return why nearly all outcomes of a window are unknown; None if it has some, or few arrived."""
         most = max(self.unknown, key=lambda unknown: unknown.rows, default=None)
-        # 20: strays of a model whose outcomes are mostly known
-        enough = most is not None and most.rows >= max(20, FEW * evaluation.rows)
+        enough = most is not None and most.rows >= max(STRAYS, FEW * evaluation.rows)
         return most if enough and lacks_outcomes(evaluation) else None
 
 

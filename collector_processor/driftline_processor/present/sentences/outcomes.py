@@ -28,6 +28,11 @@ _FAST_AND_SLOW = {
     "mae": "the mean absolute error is {fast} for outcomes that arrived {within}, but {slow} for later ones",
 }
 
+OTHER_PROCESSORS = (
+    "If several processors run, another one may have the missing predictions: see docs/how-to/choose-a-topology.md."
+)
+"""A guess about rows or predictions that did not arrive, which follows the better explanations."""
+
 _LOSS = {
     "error": ("wrong in {:.1%}", "{:.1%}"),
     "log_loss": ("a log loss of {:.3g}", "{:.3g}"),

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
+from driftline_processor.core.outcomes.unknown import STRAYS
 from driftline_processor.present.json_shapes import or_null, time_of
 from driftline_processor.queries.predictions import KeptPredictions, UnknownOutcome
 from driftline_processor.web.page import Page, Table, table_of
@@ -47,7 +48,8 @@ def page(kept_predictions: KeptPredictions | None, limit: int = SHOWN, model: st
         model: Only outcomes of this name; None = all.
     """
     outcomes = [] if kept_predictions is None else kept_predictions.of_unknown_models(limit, model)
-    context = {"found": outcomes, "limit": limit, "model": model}
+    elsewhere = sum(not outcome.suggestion for outcome in outcomes) >= STRAYS
+    context = {"found": outcomes, "limit": limit, "model": model, "elsewhere": elsewhere}
     return Page("unknown_outcomes.html", context, {"outcomes": _table(outcomes)})
 
 
