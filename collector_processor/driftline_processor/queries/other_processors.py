@@ -21,7 +21,7 @@ def rows_may_be_elsewhere(balance: Balance | None, totals: SeriesTotals, refused
 
     Args:
         balance: Rows that arrived compared with predictions that were counted; None without counts.
-        totals: Sums over the predictions. Rows of spans and of distributions are not those of records: spans are sampled.
+        totals: Sums over the predictions, with those of spans, which may be sampled and are not in the balance.
         refused: Whether predictions were refused for their time.
 
     >>> rows_may_be_elsewhere(Balance(1_000.0, 2_000.0, 0, 1), SeriesTotals(rows=1_000, received=1), refused=False)
