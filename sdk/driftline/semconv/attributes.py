@@ -112,10 +112,10 @@ DRIFTLINE_HISTOGRAM_DIRECT: Final = "driftline.histogram.direct"
 """True for scores that Driftline sends by itself, if the application's MeterProvider has the other scores of the model."""
 
 DRIFTLINE_DISTRIBUTION_COUNTED: Final = "driftline.distribution.counted"
-"""True on a scope that sends `driftline.distribution.rows`; then a duration is a call. Otherwise each duration is a row."""
+"""True if the sender also sends `driftline.distribution.rows`, so that each duration is a call. Otherwise each duration is a row."""
 
 DRIFTLINE_CAPTURE: Final = "driftline.capture"
-"""Where the rows are that a metric counts; on the scope."""
+"""Where the rows are that a metric counts; on the resource, the scope or the point."""
 
 DRIFTLINE_OUTCOME_TIME_UNIX_NANO: Final = "driftline.outcome.time_unix_nano"
 """When the outcome became known, in unix nanoseconds."""
