@@ -57,6 +57,7 @@ _FIXES = {
     "time_out_of_range": "correct the clock of the sender, or the unit of its prediction times (nanoseconds in OTLP)",
     "model_limit": "increase limits.models, or correct a name of a model that contains a changing part",
     "no_model_name": "set ml.model.name in the sender",
+    "not_marked": "set driftline.capture=metrics on the resource or the points of a sender without spans and records",
 }
 
 _ENDPOINTS = (

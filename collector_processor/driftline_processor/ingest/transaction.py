@@ -87,6 +87,7 @@ from .pane_sums import (
 from .prediction_times import PredictionTimes
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import MOST_BYTES, RowKeys, keys_of
+from .unmarked_points import UnmarkedPoints
 
 ROWS = 1_000
 """Number of newest rows whose event times determine the watermark."""
@@ -329,6 +330,7 @@ class Intake:
         self._kept_features = KeptFeatures(self._connection)
         self.limits = ModelLimits(limits, models, counters)
         self.prediction_times = PredictionTimes()
+        self.unmarked_points = UnmarkedPoints()
         self._load()
 
     def _load(self) -> None:
@@ -392,6 +394,7 @@ class Intake:
                     self._take_predictions(concatenate_predictions(tables), work)
                 for key, points in work.points.items():
                     self._take_points(key, points, work)
+                self._set_aside(work)
                 self._write(work)
                 if position is not None:
                     marks = [_POSITION, position.stored, _ACKNOWLEDGED, position.acknowledged]
@@ -472,6 +475,8 @@ class Intake:
         for point in request.points:
             if point.end > work.now + LATEST_POINT:
                 rejected["time_out_of_range"] += 1
+            elif not point.captured and point.metric != m.ML_PREDICTIONS:
+                work.unmarked[point.key] += 1
             elif (key := self.limits.place(point.key, 1, work.now)) is None:
                 rejected[REASON] += 1
             else:
@@ -605,6 +610,22 @@ class Intake:
             work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
             work.watermarks[model].observe(np.full(min(added.rows, ROWS), added.last), work.now)
 
+    def _set_aside(self, work: _Work) -> None:
+        """Count the points without a mark, unless the rows of their model arrive anyway."""
+        for key, points in work.unmarked.items():
+            if not self.has_rows(key):
+                work.unused["not_marked"] += points
+                self.unmarked_points.add(key, points, work.now)
+
+    def has_rows(self, key: ModelKey) -> bool:
+        """Return True if any version of a model has rows in its environment, from records or distributions."""
+        return any(
+            totals.rows or totals.distributed
+            for one in self.series
+            if (one.key.model, one.key.environment) == (key.model, key.environment)
+            and (totals := self.totals.get(one.number)) is not None
+        )
+
     def _new_rows(self, series: Series, table: PredictionTable, numbers: U64, work: _Work) -> Rows:
         """Return positions of rows that are neither stored nor earlier in the transaction; rows without an id are new.
 
@@ -699,6 +720,7 @@ class _Work(Struct):
         tables: Tables of equal layout, together.
         distributed: Series, panes of rows from distributions, and how many rows each pane has.
         restated: Panes of rows of an earlier transaction that was evaluated.
+        unmarked: Points of distributions without ``driftline.capture``.
         unused: Reason → number of unused rows.
         entries: Entries of the audit log.
     """
@@ -708,6 +730,7 @@ class _Work(Struct):
     rows: list[pa.Table] = field(default_factory=list)
     outcomes: list[pa.Table] = field(default_factory=list)
     points: dict[ModelKey, list[Point]] = field(default_factory=dict)
+    unmarked: Counter[ModelKey] = field(default_factory=Counter)
     changes: PaneChanges = field(default_factory=PaneChanges)
     sliced: PaneChanges = field(default_factory=lambda: PaneChanges(SLICED, HOUR))
     digests: list[bytes] = field(default_factory=list)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from driftline.semconv import attributes as a
 from msgspec import Struct, field
 
 from driftline_processor.config.model import Model
@@ -59,6 +60,8 @@ class ModelSummary(Struct, frozen=True):
         delay: Maximum delay of outcomes.
         unknown: Why its newest outcomes cannot be used.
         times: Improbable times of its newest predictions; None if they are usual.
+        unmarked: Points of its distributions that were set aside, because nothing states that their rows are in no
+            record.
         rows_elsewhere: Whether another processor may have rows that were counted.
         predictions_elsewhere: Whether another processor may have the predictions of the pending outcomes.
     """
@@ -78,6 +81,7 @@ class ModelSummary(Struct, frozen=True):
     delay: OutcomeDelay = UNKNOWN_DELAY
     unknown: tuple[UnknownOutcomes, ...] = ()
     times: ImprobableTimes | None = None
+    unmarked: int = 0
     rows_elsewhere: bool = False
     predictions_elsewhere: bool = False
 
@@ -86,7 +90,10 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
     """Return the missing settings and data of a model, a sentence each."""
     series, settings, in_force, totals = model.series, model.settings, model.in_force, model.totals
     hint_list = [f"{series.key.model}: {model.waiting}."] if model.waiting else []
-    hint_list += _incomplete(series, model.balance, settings.timezone, model.rows_elsewhere)
+    if model.unmarked:
+        hint_list.append(_unmarked(series.key.model, model.unmarked))
+    else:
+        hint_list += _incomplete(series, model.balance, settings.timezone, model.rows_elsewhere)
     hint_list += _baseline(series, in_force, model.learned, totals)
     hint_list += [*_task(series, settings), *_unscored(series, totals)]
     hint_list += _features(in_force, model.fullest, settings.timezone)
@@ -109,6 +116,24 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
     waiting_hints = _outcomes(series, model.outcomes + model.unusable, model.pending, model.unknown)
     elsewhere = (OTHER_PROCESSORS,) if model.predictions_elsewhere else ()
     return (*hint_list, *(" ".join((hint, *elsewhere)) for hint in waiting_hints))
+
+
+def unmarked_hints(points: Mapping[str, int]) -> tuple[str, ...]:
+    """Return hints about distributions of models of which nothing else has arrived; at most five.
+
+    Args:
+        points: Number of points by model.
+    """
+    names = sorted(points, key=lambda name: (-points[name], name))
+    return tuple(_unmarked(name, points[name]) for name in names[:_FEW])
+
+
+def _unmarked(model: str, points: int) -> str:
+    return (
+        f"{many(points, 'point')} of distributions of {short(model)} {'is' if points == 1 else 'are'} not counted, "
+        "because nothing states that the rows are in no record; if the service sends no spans and no records of these "
+        f"predictions, set {a.DRIFTLINE_CAPTURE}=metrics on its resource (OTEL_RESOURCE_ATTRIBUTES) or on the points."
+    )
 
 
 NO_PREDICTION = "which has sent no predictions"

@@ -48,7 +48,7 @@ from driftline_processor.receipts import StorageOutage
 from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.series import Series
 
-from .hints import ModelSummary, hints, unknown_model_hints
+from .hints import ModelSummary, hints, unknown_model_hints, unmarked_hints
 from .model_view import ModelView, baseline_view, part_of_model
 from .other_processors import predictions_may_be_elsewhere, rows_may_be_elsewhere
 from .unknown_outcomes import OutcomeReview
@@ -292,6 +292,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             *(self.join.unusable[number, performance_fold(series.task)], self.upkeep.expired[number]),
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
             *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
+            self._unmarked(key, now),
         )
         return _Inputs(series, objects, values, known_windows, verdict)
 
@@ -348,6 +349,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             delay=self.delays.of(series),
             unknown=known_windows.unknown,
             times=times,
+            unmarked=self._unmarked(key, now),
             rows_elsewhere=rows_elsewhere,
             predictions_elsewhere=predictions_elsewhere,
         )
@@ -404,7 +406,18 @@ class SnapshotPublisher(Struct, kw_only=True):
     def _hints(self, models: Mapping[str, object], now: int) -> tuple[str, ...]:
         beyond = self.intake.limits.sentence()
         limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
-        return (*self._waiting_hints(now), *limited, *unknown_model_hints(self.join.pending, models.keys()))
+        unmarked = self.intake.unmarked_points.by_model(now, without=models.keys())
+        return (
+            *self._waiting_hints(now),
+            *limited,
+            *unmarked_hints(unmarked),
+            *unknown_model_hints(self.join.pending, models.keys()),
+        )
+
+    def _unmarked(self, key: ModelKey, now: int) -> int:
+        """Return how many points of a series were set aside; 0 once the model has rows."""
+        points = self.intake.unmarked_points.of(key, now)
+        return 0 if points and self.intake.has_rows(key) else points
 
     def _waiting_hints(self, now: int) -> Iterator[str]:
         """Yield sentences on late live windows and on the progress of a backfill, if relevant."""

@@ -163,7 +163,7 @@ def sent(model: str, version: str) -> str:
 def point(model: str, histogram: Explicit) -> Point:
     name = model.encode() * 16
     return Point(
-        *(m.DRIFTLINE_PREDICTION_SCORE, ModelKey(model), name, name, False, "binary", "", "", False, ""),
+        *(m.DRIFTLINE_PREDICTION_SCORE, ModelKey(model), name, name, True, "binary", "", "", False, ""),
         *(NOON - 1, NOON, True, histogram),
     )
 

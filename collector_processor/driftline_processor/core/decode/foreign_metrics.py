@@ -25,7 +25,17 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 from driftline_processor.core.histogram import Explicit, Histogram, count
 
 from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, bounded_text, read
-from .metric_points import MOST_COUNTED, MOST_POINTS, Point, data_points, is_captured, number_of, origin_of, stream_of
+from .metric_points import (
+    METRICS,
+    MOST_COUNTED,
+    MOST_POINTS,
+    Point,
+    data_points,
+    is_captured,
+    number_of,
+    origin_of,
+    stream_of,
+)
 from .otlp_rows import OWN_SCOPE, environment_of
 
 SECONDS: Final[Mapping[str, float]] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6, "ns": 1e9, "min": 1 / 60}
@@ -83,7 +93,7 @@ def points(
     """Return the points of mapped metrics as points of ours; those that cannot be used are counted by reason.
 
     A gauge, or a sum that may fall, is a level and not a count: if it is mapped as one, each point is the count since
-    the previous point, or one value of a feature. Scopes of our own SDK with rows in no record (``driftline.capture``)
+    the previous point, or one value of a feature. Points of our metrics with rows in no record (``driftline.capture``)
     are never mapped.
     """
     found: list[Point] = []
@@ -96,7 +106,10 @@ def points(
             digest = hashlib.blake2b(origin, digest_size=16)
             digest.update(scope.scope.name.encode() + b"\0mapped")
             around: dict[str, tuple[int, Any]] | None = None
+            is_marked = is_captured(of_resource)
             for metric in scope.metrics:
+                if is_marked and metric.name in METRICS:
+                    continue
                 for mapped in mappings.get(metric.name, ()):
                     if around is None:
                         attributes = (*of_resource, *scope.scope.attributes)
@@ -133,6 +146,8 @@ def _points_of(
     read_points = _levels(metric, mapped) if level else data_points(metric)
     for point, reader, delta in read_points:
         if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
+            continue
+        if metric.name in METRICS and is_captured(point.attributes):
             continue
         attributes = {**around, **{attribute.key: read(attribute.value) for attribute in point.attributes}}
         if any(_text(attributes, key) != value for key, value in mapped.match.items()):

@@ -1,4 +1,4 @@
-"""Decode the points of the metrics of our SDK, one by one.
+"""Decode the points of the metrics with our names, of our SDK or any other, one by one.
 
 With one request per minute and process, an object per point is fast enough.
 """
@@ -8,16 +8,18 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+from driftline.capture.model_identity import SCOPE
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_text
 from driftline.tables.ids import id_text
 from driftline.tables.table import ModelKey
 from msgspec import Struct
+from msgspec.structs import replace
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
@@ -56,7 +58,7 @@ MARKS: Final = (
 """Prefixes of all :data:`METRICS`: a body without any of them is skipped."""
 
 _METRICS: Final = "metrics"
-"""The value of ``driftline.capture`` for scopes with rows in no record."""
+"""The value of ``driftline.capture`` for points with rows in no record."""
 
 MOST_POINTS: Final = 20_000
 """Maximum points of one request; our SDK sends about one per feature and category."""
@@ -74,11 +76,11 @@ class Point(Struct, frozen=True, eq=False):
     Attributes:
         stream: 16 bytes, equal for all points of one stream since the same start.
         process: 16 bytes, equal for all points of one process, scope and start, which arrive together.
-        captured: Whether its rows are in no record.
+        captured: Whether its rows are in no record: ``driftline.capture`` on its resource, its scope or itself.
         task: The task of the model, if known.
         decided: The class of ``ml.predictions``.
         error: The ``error.type`` of failed calls, "" for calls that returned.
-        counted: Whether its scope also sends the number of rows, so that a duration is a call and not a row.
+        counted: Whether its sender also sends the number of rows, so that a duration is a call and not a row.
         begin: Unix nanoseconds; 0 if unknown.
         end: Unix nanoseconds.
         delta: Whether it is an increment, else the total since ``begin``.
@@ -106,21 +108,32 @@ class Point(Struct, frozen=True, eq=False):
 
 
 def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str]) -> list[Point]:
-    """Return the points of our metrics in a request, and count by reason those that cannot be used."""
+    """Return the points of our metrics in a request, and count by reason those that cannot be used.
+
+    Points without the mark are only returned for ``ml.predictions``, and for scopes that are not of our SDK: its points
+    without the mark belong to rows that are in records.
+    """
     found: list[Point] = []
     for resource in request.resource_metrics:
-        environment, origin = environment_of(resource.resource.attributes), origin_of(resource.resource.attributes)
+        of_resource = resource.resource.attributes
+        environment, origin = environment_of(of_resource), origin_of(of_resource)
         for scope in resource.scope_metrics:
             if scope.scope.name == OWN_SCOPE:
                 continue
-            captured = is_captured(scope.scope.attributes)
-            counted = any(attribute.key == a.DRIFTLINE_DISTRIBUTION_COUNTED for attribute in scope.scope.attributes)
-            source = _Source(environment or "", captured, counted, hashlib.blake2b(origin, digest_size=16))
-            source.digest.update(scope.scope.name.encode() + bytes((0, captured)))
+            marks = (*of_resource, *scope.scope.attributes)
+            source = _Source(
+                environment or "", is_captured(marks), _is_counted(marks), hashlib.blake2b(origin, digest_size=16)
+            )
+            source.digest.update(scope.scope.name.encode() + bytes((0, source.captured)))
+            ours = scope.scope.name.partition(".")[0] == SCOPE
+            first = len(found)
             for metric in scope.metrics:
-                if metric.name not in METRICS or not (captured or metric.name == m.ML_PREDICTIONS):
+                if metric.name not in METRICS:
                     continue
+                wanted = source.captured or not ours or metric.name == m.ML_PREDICTIONS
                 for point, reader, delta in data_points(metric):
+                    if not (wanted or is_captured(point.attributes)):
+                        continue
                     if len(found) >= MOST_POINTS:
                         rejected["too_many_points"] += 1
                     elif not point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
@@ -129,7 +142,14 @@ def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str
                             found.append(read_one)
                         else:
                             rejected[read_one] += 1
+            found[first:] = _calls_apart_from_rows(found[first:])
     return found
+
+
+def _calls_apart_from_rows(points: Sequence[Point]) -> list[Point]:
+    """Return the points of one scope; the durations of a model whose rows are counted are marked as calls."""
+    counted = {point.key for point in points if point.metric == m.DRIFTLINE_DISTRIBUTION_ROWS}
+    return [replace(point, counted=True) if point.key in counted else point for point in points]
 
 
 class _Source(Struct, frozen=True):
@@ -191,7 +211,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         key=ModelKey(model, version, source.environment),
         stream=stream_of(metric, point.attributes, origin, histogram),
         process=origin.digest(),
-        captured=source.captured,
+        captured=source.captured or is_captured(point.attributes),
         task=task_of(_text(attributes, a.ML_MODEL_TASK), (), "", 0.5).kind,
         feature=bounded_text(feature),
         category=bounded_text(_text(attributes, a.DRIFTLINE_FEATURE_CATEGORY)),
@@ -202,7 +222,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         delta=delta,
         histogram=histogram,
         error=bounded_text(_text(attributes, a.ERROR_TYPE)),
-        counted=source.counted,
+        counted=source.counted or _is_counted(point.attributes),
     )
 
 
@@ -242,9 +262,18 @@ def _encoded(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
 
 
 def is_captured(attributes: Iterable[KeyValue]) -> bool:
-    """Return True if the rows of a scope are in no record."""
+    """Return True if attributes of a resource, scope or point contain the mark that their rows are in no record."""
     return any(
         attribute.key == a.DRIFTLINE_CAPTURE and attribute.value.string_value == _METRICS for attribute in attributes
+    )
+
+
+def _is_counted(attributes: Iterable[KeyValue]) -> bool:
+    """Return True if attributes contain ``driftline.distribution.counted``: true, or "true" of a variable."""
+    return any(
+        attribute.key == a.DRIFTLINE_DISTRIBUTION_COUNTED
+        and (attribute.value.bool_value or attribute.value.string_value == "true")
+        for attribute in attributes
     )
 
 

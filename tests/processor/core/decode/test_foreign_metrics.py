@@ -144,5 +144,7 @@ def test_what_our_own_sdk_says_without_rows_is_not_read_twice() -> None:
     )
     (own,) = decode_metrics(metrics_body([metric]), NOW, by_name([mapped])).points
     assert not own.foreign
-    (read,) = decoded(metric, mapped).points
-    assert read.foreign
+    (marked,) = decoded(metric, mapped, resource={a.DRIFTLINE_CAPTURE: "metrics"}).points
+    assert (marked.foreign, marked.captured) == (False, True)
+    unmarked, read = decoded(metric, mapped).points
+    assert (unmarked.captured, read.foreign) == (False, True)

@@ -1,0 +1,48 @@
+"""Points of distributions that were set aside, because no attribute states that their rows are in no record.
+
+Senders with our SDK set ``driftline.capture``. Others may not, and the points of a model without rows are then its only
+data, so the pages show what to do. The counts are of the last day, in memory: a new process counts from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.windows.window import DAY
+
+MOST_MODELS = 2_000
+"""Maximum number of models, versions and environments with a count; the one that was counted first is dropped."""
+
+
+class UnmarkedPoints:
+    """Counts of points that were set aside, by model, version and environment.
+
+    >>> points = UnmarkedPoints()
+    >>> points.add(ModelKey("churn"), 3, now=0)
+    >>> points.of(ModelKey("churn"), now=DAY), points.of(ModelKey("churn"), now=DAY + 1)
+    (3, 0)
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[ModelKey, tuple[int, int]] = {}
+
+    def add(self, key: ModelKey, points: int, now: int) -> None:
+        """Count points that arrived at ``now``, unix nanoseconds."""
+        self._counts[key] = (self.of(key, now) + points, now)
+        if len(self._counts) > MOST_MODELS:
+            del self._counts[next(iter(self._counts))]
+
+    def of(self, key: ModelKey, now: int) -> int:
+        """Return the points of a model; 0 if none arrived in the last day."""
+        points, arrived = self._counts.get(key, (0, now))
+        return points if now - arrived <= DAY else 0
+
+    def by_model(self, now: int, without: Collection[str]) -> dict[str, int]:
+        """Return the points by the name of the model, except for the models ``without``."""
+        found: dict[str, int] = {}
+        for key in [*self._counts]:  # another thread may add one
+            if key.model not in without and (points := self.of(key, now)):
+                found[key.model] = found.get(key.model, 0) + points
+        return found
