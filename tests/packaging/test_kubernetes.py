@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.packaging.configuration import load_with_files
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "otel-config/kubernetes"
+SIDECAR = ROOT / "otel-config/sidecar.yaml"
 MANIFESTS = [path for path in sorted(FOLDER.glob("*.yaml")) if path.name != "kustomization.yaml"]
 
 
@@ -36,7 +38,14 @@ def pods() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def sidecar() -> dict[str, Any]:
+    """Return the pod of the service with a sidecar."""
+    (deployment,) = documents(SIDECAR)
+    pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return pod
+
+
+@pytest.mark.parametrize("path", [*MANIFESTS, SIDECAR], ids=lambda path: path.name)
 def test_every_manifest_is_valid_for_kubernetes(path: Path) -> None:
     for document in documents(path):
         if document["kind"] != "ServiceMonitor":  # of Prometheus Operator
@@ -63,13 +72,13 @@ def test_there_is_one_writer() -> None:
     assert not [kind for kind, _ in every_object() if kind == "HorizontalPodAutoscaler"]
 
 
-@pytest.mark.parametrize(("name", "pod"), pods())
+@pytest.mark.parametrize(("name", "pod"), [*pods(), ("sidecar", sidecar())])
 def test_pods_run_without_root_and_privileges(name: str, pod: dict[str, Any]) -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
-    for container in pod["containers"]:
+    for container in (*pod["containers"], *pod.get("initContainers", ())):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -229,3 +238,25 @@ def test_the_network_policy_names_the_ports_and_allows_dns_only_outwards() -> No
     ports = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
     assert ports == {"otlp-grpc", "otlp-http", "web"}
     assert [port["port"] for rule in spec["egress"] for port in rule["ports"]] == [53, 53]
+
+
+def test_the_sidecar_runs_the_agent_with_the_collector_of_the_gateway_and_ends_after_the_service() -> None:
+    pod = sidecar()
+    (agent,) = pod["initContainers"]
+    assert agent["restartPolicy"] == "Always"
+    assert agent["image"] == dict(pods())["collector"]["containers"][0]["image"]
+    assert agent["args"] == ["--config=/etc/agent/agent.yaml"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in agent["volumeMounts"]}
+    assert mounts == {"agent-config": "/etc/agent", "agent-secrets": "/etc/driftline"}
+    text = (ROOT / "otel-config/agent.yaml").read_text(encoding="utf-8")
+    named = dict(re.findall(r"\$\{env:(\w+):-([^}]*)\}", text))
+    assert f"{named['AGENT_SECRETS']}/" == f"{mounts['agent-secrets']}/"
+    (gateway,) = [
+        port for port in every_object()["Service", "collector"]["spec"]["ports"] if port["name"] == "otlp-grpc"
+    ]
+    assert named["GATEWAY"] == f"collector.driftline.svc:{gateway['port']}"
+    (service,) = pod["containers"]
+    endpoints = [one["value"] for one in service["env"] if one["name"] == "OTEL_EXPORTER_OTLP_ENDPOINT"]
+    assert endpoints == [f"http://{named['COLLECTOR_HTTP']}"]
+    limiter = yaml.safe_load(text)["processors"]["memory_limiter"]["limit_mib"]
+    assert limiter < int(agent["resources"]["limits"]["memory"].removesuffix("Mi"))
