@@ -32,7 +32,8 @@ PERSONAL = (
 """What may be personal data: values of a row, and slices of few rows."""
 
 USERS_DATA = {"driftline.feature.value", "driftline.slice.value"}
-UNBOUNDED = {"ml.prediction.class", "ml.prediction.id"}
+UNBOUNDED = {"ml.prediction.id"}
+"""Attributes with a value per prediction. The number of classes is limited."""
 NOT_COUNTABLE = {"driftline.training.cost", "driftline.log.damaged"}
 """Counters of a quantity and not of things, whose names are singular."""
 
@@ -174,7 +175,9 @@ FAULTS: dict[str, Callable[[list[Group]], object]] = {
     "status": lambda all: of(all, "metric.driftline.model.status").update(instrument="gauge"),
     "total": lambda all: of(all, "metric.ml.predictions").update(metric_name="ml.predictions_total"),
     "plural of a counter": lambda all: of(all, "metric.ml.predictions").update(metric_name="ml.sent"),
-    "unbounded": lambda all: level_of(all, "metric.ml.predictions", "ml.prediction.class", "required"),
+    "unbounded": lambda all: of(all, "metric.ml.predictions")["attributes"].append(
+        {"ref": "ml.prediction.id", "requirement_level": "recommended"}
+    ),
     "any on a metric": lambda all: of(all, "ml.model.version").update(type="any"),
     "requirement level": lambda all: level_of(all, "span.ml.predict", "error.type", {"a": "b", "c": None}),
     "users' data": lambda all: level_of(all, "span.driftline.predict", "driftline.feature.value", "recommended"),

@@ -276,7 +276,7 @@ def test_a_request_that_never_reached_the_model_is_no_prediction(
         "ml.model.name": "churn",
         "ml.model.task": "binary",
         "driftline.prediction.recorded": True,
-        "error.type": str(status),
+        "driftline.reason": str(status),
     }
 
 

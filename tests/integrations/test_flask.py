@@ -156,7 +156,7 @@ def test_a_request_that_never_reached_the_model_is_no_prediction(app: Flask, ser
     assert response.status_code == status
     assert "X-Prediction-Id" not in response.headers
     assert (service.tables(), service.counts()) == ([], {})
-    assert attributes(service)["error.type"] == str(status)
+    assert attributes(service)["driftline.reason"] == str(status)
 
 
 def test_what_an_error_handler_makes_of_an_exception_decides(app: Flask, service: Service) -> None:
@@ -167,7 +167,7 @@ def test_what_an_error_handler_makes_of_an_exception_decides(app: Flask, service
     service.model("fraud").instrument(app, routes={"POST /fails": {}})
 
     assert app.test_client().post("/fails", json=PAYMENT).status_code == 400
-    assert (service.tables(), attributes(service)["error.type"]) == ([], "400")
+    assert (service.tables(), attributes(service)["driftline.reason"]) == ([], "400")
 
 
 def test_a_refusal_that_says_the_score_is_a_prediction(app: Flask, service: Service) -> None:

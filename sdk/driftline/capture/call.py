@@ -72,6 +72,8 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
     if prediction.closed:  # or it was never open
         return
     prediction.closed = True
+    if isinstance(error, GeneratorExit):
+        error = None  # a caller may stop an iteration early
     try:
         elapsed, plan, span = elapsed_of(prediction), prediction.plan, prediction.span
     except Exception as fault:
@@ -102,10 +104,10 @@ def elapsed_of(prediction: Prediction) -> int:
     return _clock() - prediction.started
 
 
-def abandon(prediction: Prediction, error_type: str) -> None:
+def abandon(prediction: Prediction, reason: str) -> None:
     """Close a prediction without a result. Never raises.
 
-    Its span has the error type, and nothing is counted or recorded.
+    Its span has the reason, and nothing is counted or recorded.
     """
     if prediction.closed:
         return
@@ -117,7 +119,7 @@ def abandon(prediction: Prediction, error_type: str) -> None:
         if prediction.exchange is not None:
             prediction.exchange.forget(prediction)
         if prediction.span.is_recording():
-            prediction.span.set_attributes(abandoned_attributes(prediction.plan, error_type))
+            prediction.span.set_attributes(abandoned_attributes(prediction.plan, reason))
             keep_identity(prediction.plan, prediction.span)
     except Exception as fault:
         FAULTS.swallow("abandon", fault)

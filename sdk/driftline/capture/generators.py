@@ -171,7 +171,7 @@ class RecordedIteration:
         An iteration that is stopped early (``break``, ``close()``, a client that disconnected) is not an error.
         """
         if isinstance(error, GeneratorExit):
-            returned = error = None
+            returned = None
         end(self._prediction, self._yielded() if returned is None else returned, error)
 
     def _yielded(self) -> Any:

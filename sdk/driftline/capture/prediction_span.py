@@ -87,9 +87,9 @@ def keep_identity(plan: CallPlan, span: Span) -> None:
         plan.may_lose_identity = False
 
 
-def abandoned_attributes(plan: CallPlan, error_type: str) -> dict[str, Any]:
+def abandoned_attributes(plan: CallPlan, reason: str) -> dict[str, Any]:
     """Return the attributes of a span that is not a prediction. ``recorded`` is true, so that no analysis counts it."""
-    return {**unknown_attributes(plan), a.ERROR_TYPE: error_type}
+    return {**unknown_attributes(plan), a.DRIFTLINE_REASON: reason}
 
 
 def unknown_attributes(plan: CallPlan) -> dict[str, Any]:

@@ -11,18 +11,16 @@ from driftline.tables.text import sendable
 def record_error(span: Span, error: BaseException, kind: str, *, discreet: bool) -> None:
     """Record an exception on a span; only its type if ``discreet``, because a message often contains a value.
 
-    An exception that ends a task or the process, such as ``CancelledError`` or ``SystemExit``, is only a status.
-    ``GeneratorExit`` is not an error: a caller may stop an iteration early.
+    An exception that ends a task or the process, such as ``CancelledError`` or ``SystemExit``, is only a status. The
+    description of the status is the message alone: the type is in ``error.type``.
     """
-    if not isinstance(error, Exception):
-        if not isinstance(error, GeneratorExit):
-            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-    elif discreet:
-        span.add_event("exception", {EXCEPTION_TYPE: kind})
-        span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-    else:
+    if isinstance(error, Exception) and not discreet:
         span.record_exception(error)
-        span.set_status(Status(StatusCode.ERROR, sendable(f"{type(error).__name__}: {error}")))
+        span.set_status(Status(StatusCode.ERROR, sendable(str(error)) or None))
+        return
+    if isinstance(error, Exception):
+        span.add_event("exception", {EXCEPTION_TYPE: kind})
+    span.set_status(Status(StatusCode.ERROR))
 
 
 def error_type(error: BaseException) -> str:

@@ -93,7 +93,8 @@ def _events(outcomes: Iterable[Outcome | TrainingRecord]) -> Iterator[ExportRequ
         try:
             attributes = outcome.attributes()
             severity = ERROR if a.ERROR_TYPE in attributes else INFO
-            record = b"".join(log_record(outcome.event, outcome.recorded, attributes, severity=severity))
+            time = getattr(outcome, "time", 0) or outcome.recorded
+            record = b"".join(log_record(outcome.event, time, attributes, observed=outcome.recorded, severity=severity))
         except Exception as error:
             FAULTS.swallow("outcome", error)
         else:

@@ -178,10 +178,10 @@ class Recorder:
         end_deferred(prediction, deferred_reading)
 
     def abandon(self, prediction: Prediction, reason: str) -> None:
-        """Close a prediction without a result: no record, no count, and a span with an error type.
+        """Close a prediction without a result: no record, no count, and a span with the reason.
 
         Args:
             prediction: Open prediction.
-            reason: Error type of the span.
+            reason: Such as the status of a response.
         """
         abandon(prediction, reason)

@@ -28,7 +28,7 @@ ML_PREDICTION_VALUE: Final = "ml.prediction.value"
 """The predicted number of a regression model."""
 
 ML_PREDICTION_COUNT: Final = "ml.prediction.count"
-"""The number of predictions in a batch."""
+"""The number of rows of a batch."""
 
 ML_OUTCOME_ACTUAL: Final = "ml.outcome.actual"
 """What really happened: the class, or the number as text."""
@@ -238,7 +238,7 @@ DRIFTLINE_SIGNAL: Final = "driftline.signal"
 """The kind of the OTLP request."""
 
 DRIFTLINE_REASON: Final = "driftline.reason"
-"""The reason why a row could not be used."""
+"""The reason why a row could not be used, or why there is none."""
 
 DRIFTLINE_LIMIT: Final = "driftline.limit"
 """The limit of the configuration that a name exceeds: models, versions, environments or memory."""

@@ -7,7 +7,7 @@ ML_PREDICTION: Final = "ml.prediction"
 """One prediction, also if its span is not sampled."""
 
 ML_OUTCOME: Final = "ml.outcome"
-"""What really happened after a prediction. Outcomes may arrive seconds or months later, in any order, repeated or corrected."""
+"""What really happened after a prediction. Outcomes may arrive seconds or months later, in any order."""
 
 DRIFTLINE_PREDICTION_BATCH: Final = "driftline.prediction.batch"
 """Up to 5,000 predictions of one model, as columns."""

@@ -8,7 +8,7 @@ ML_PREDICT_DURATION: Final = "ml.predict.duration"
 """The duration of calls of a model."""
 
 ML_PREDICTIONS: Final = "ml.predictions"
-"""The number of predictions, whatever the sampling of spans."""
+"""The number of rows that the model was called with, whatever the sampling of spans."""
 
 DRIFTLINE_OUTCOMES: Final = "driftline.outcomes"
 """Outcomes that were joined with their prediction, and corrections of outcomes."""
@@ -333,7 +333,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PREDICT_DURATION: "The duration of calls of a model.",
-    ML_PREDICTIONS: "The number of predictions, whatever the sampling of spans.",
+    ML_PREDICTIONS: "The number of rows that the model was called with, whatever the sampling of spans.",
     DRIFTLINE_OUTCOMES: "Outcomes that were joined with their prediction, and corrections of outcomes.",
     DRIFTLINE_PREDICTION_SCORE: "The distribution of the results of the model, which are the score of the positive class, the highest of several scores, the value of a regression, or the score of the first item.",
     DRIFTLINE_TRAINING_RUNS: "Training runs that ended, including failed runs.",

@@ -177,7 +177,7 @@ class TrainingRun:
             if self._span.is_recording():
                 self._span.set_attributes(attributes)
                 if a.ERROR_TYPE in attributes:
-                    self._span.set_status(Status(StatusCode.ERROR, attributes[a.ERROR_TYPE]))
+                    self._span.set_status(Status(StatusCode.ERROR))
             self._span.end(end)
             _count(identity, attributes)
         except Exception as fault:  # the application's provider can raise

@@ -18,6 +18,7 @@ from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import ChannelError, Delivery
 from driftline.faults import FAULTS
 from driftline.tables.column_codec import strings
+from driftline.testing.decoding import records as log_records
 from driftline_processor.core.decode.requests import decode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -637,3 +638,13 @@ def test_a_with_block_of_regression_takes_the_value_as_predicted(service: Servic
         p.predicted = 12
 
     assert service.attributes()["ml.prediction.value"] == 12.0
+
+
+def test_the_record_of_an_outcome_has_the_time_at_which_the_outcome_became_known(service: Service) -> None:
+    service.model().outcome("A-1", actual=1, time="2026-09-30T12:00:00Z")
+    service.model().outcome("A-2", actual=1)
+    service.flush()
+
+    dated, undated = log_records(service.channel.bodies)
+    assert dated.time_unix_nano == 1_790_769_600 * 10**9 < dated.observed_time_unix_nano
+    assert undated.time_unix_nano == undated.observed_time_unix_nano
