@@ -202,4 +202,4 @@ weaver:
 interop:
 	@sh scripts/setup.sh dev
 	@bash scripts/install_peers.sh $(PEERS); missing=$$?; \
-		$(PY) -m pytest -m interop $(if $(filter quick,$(PEERS)),tests/interop/test_kafka.py tests/interop/test_other_sdk.py,tests/interop tests/packaging) $(PYTEST_ARGS) && exit $$missing
+		$(PY) -m pytest -m interop $(if $(filter quick,$(PEERS)),tests/interop/test_kafka.py tests/interop/test_other_sdk.py tests/interop/test_other_languages.py,tests/interop tests/packaging) $(PYTEST_ARGS) && exit $$missing

@@ -17,6 +17,7 @@ COLLECTOR=v0.160.0
 HELM=v3.18.6
 JAVASCRIPT=2.12.1
 JAVASCRIPT_OTLP=0.223.0
+JAVASCRIPT_API=1.9.0
 KAFKA=4.1.0
 
 PEERS=$PWD/.peers
@@ -26,6 +27,8 @@ missing=0
 
 if command -v npm >/dev/null; then
     wanted="sdk-metrics@$JAVASCRIPT resources@$JAVASCRIPT exporter-metrics-otlp-proto@$JAVASCRIPT_OTLP"
+    # examples/other-languages/javascript; its exporters of traces and logs come with the SDK for Node.js
+    wanted="$wanted api@$JAVASCRIPT_API api-logs@$JAVASCRIPT_OTLP sdk-node@$JAVASCRIPT_OTLP"
     if [ "$(cat "$PEERS/js.version" 2>/dev/null)" != "$wanted" ]; then
         mkdir -p "$PEERS/js"
         # shellcheck disable=SC2086 # one word each
