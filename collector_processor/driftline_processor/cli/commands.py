@@ -18,6 +18,7 @@ from driftline_processor.config.kinds import installed
 from . import without_collections
 from .audit import app as audit_app
 from .baseline import app as baseline_app
+from .conformance import conformance
 from .connection import Connection
 from .doctor import doctor
 from .evaluate import evaluate
@@ -185,6 +186,7 @@ app.command(name="retrain-check")(retrain_check)
 app.command()(rules)
 app.command()(status)
 app.command()(doctor)
+app.command()(conformance)
 
 
 @app.command()

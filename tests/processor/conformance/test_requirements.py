@@ -1,0 +1,81 @@
+"""The list of requirements has each sentence of the specification that is about receivers, in its words."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from driftline_processor.conformance.requirements import CHECKED, LEFT_OUT, REQUIREMENTS, SPECIFICATION
+
+VERSION = "v1.11.0"
+TEXT = Path(__file__).with_name("specification.md").read_text(encoding="utf-8")
+"""docs/specification.md of opentelemetry-proto in that version (Apache-2.0, The OpenTelemetry Authors)."""
+
+ABOUT_CLIENTS = re.compile(
+    r"[Tt]he client (implementation )?(MUST|SHOULD|MAY)"
+    r"|^When the client receives this signal"
+    r"|^If no such status is returned"
+    r"|^The requests that receive a response status code"
+    r"|^All other `4xx` or `5xx` response status codes MUST NOT be retried"
+    r"|^In that case, the maximum number of parallel connections"
+    r"|^The queues SHOULD reference"
+    r"|^Given that, senders SHOULD NOT"
+)
+
+
+def paragraphs() -> list[str]:
+    """Return the paragraphs from Protocol Details on as one line each, without headings, code, links and bullets."""
+    text = TEXT.partition("\n## Protocol Details\n")[2]
+    text = re.sub(r"```.*?```", "\n\n", text, flags=re.DOTALL)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"^#+ .*$", "", text, flags=re.MULTILINE)
+    blocks = (" ".join(block.split()) for block in re.split(r"\n\s*\n", text))
+    return [re.sub(r"(^|(?<= ))[*-] ", "", block) for block in blocks]
+
+
+def anchors() -> set[str]:
+    """Return the fragments of the headings as GitHub makes them."""
+    made: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", TEXT, flags=re.MULTILINE):
+        name = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        found.add(f"{name}-{made[name]}" if made[name] else name)
+        made[name] += 1
+    return found
+
+
+def test_each_sentence_with_a_keyword_is_a_requirement_or_about_clients() -> None:
+    sentences = [
+        sentence
+        for block in paragraphs()
+        for sentence in re.split(r"(?<=[.:])\s+(?=[A-Z`\"])", block)
+        if re.search(r"\b(MUST|SHOULD|RECOMMENDED|SHALL|REQUIRED)\b", sentence)
+    ]
+    required = [one.sentence for one in REQUIREMENTS]
+    others = [sentence for sentence in sentences if not any(sentence in one or one in sentence for one in required)]
+
+    assert len(sentences) == 109
+    assert [sentence for sentence in others if not ABOUT_CLIENTS.search(sentence)] == []
+    assert len(others) == 38
+
+
+def test_each_requirement_is_in_the_words_of_the_specification() -> None:
+    text = " ".join(paragraphs())
+
+    assert [one.name for one in REQUIREMENTS if one.sentence not in text] == []
+    assert [one.name for one in REQUIREMENTS if one.anchor not in anchors()] == []
+    assert VERSION in SPECIFICATION
+
+
+def test_a_level_is_the_keyword_of_the_sentence() -> None:
+    keywords = {"MUST": r"\bMUST\b", "SHOULD": r"\bSHOULD\b|\bRECOMMENDED\b", "other": r"^(?!.*(MUST|SHOULD))"}
+
+    assert [one.name for one in REQUIREMENTS if not re.search(keywords[one.level], one.sentence)] == []
+
+
+def test_each_requirement_has_a_check_or_a_reason() -> None:
+    assert Counter(one.level for one in CHECKED) == {"MUST": 34, "SHOULD": 12, "other": 3}
+    assert Counter(one.level for one in LEFT_OUT) == {"MUST": 6, "SHOULD": 16}
+    assert [one.name for one in LEFT_OUT if not one.reason] == []
+    assert [name for name, count in Counter(one.name for one in REQUIREMENTS).items() if count > 1] == []
