@@ -59,7 +59,7 @@ class Http(Section):
 
     endpoint: Listen = Field(
         default=Address("127.0.0.1", 4318),
-        description="The address that receives OTLP over HTTP (protobuf or JSON; plain, gzip, deflate) and "
+        description="The address that receives OTLP over HTTP (protobuf or JSON; plain, gzip, deflate, zstd) and "
         "[`POST /v1/outcomes`](http-api.md#post-v1outcomes).",
         examples=['"127.0.0.1:14318"'],
     )

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip or deflate.
+"""OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip, deflate or zstd.
 
 The same port accepts ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that a service needs one address only, and
 ``POST /v1/cloudevents`` (:mod:`.cloudevents_http`).
@@ -43,7 +43,7 @@ from driftline_processor.otlp.protocol import (
 )
 from driftline_processor.receipts import Overloaded, Receipt, Signal
 from driftline_processor.servers.browser_guard import AccessRules
-from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body
+from driftline_processor.servers.http_body import ENCODINGS, Body, MalformedBody, UnknownEncoding, receive_body
 from driftline_processor.servers.loop_calls import LoopCalls
 from driftline_processor.servers.request_memory import ceiling_of
 from driftline_processor.servers.tls import ListenerTls
@@ -187,8 +187,10 @@ class _Export:
             return Response(as_json(answer, self._signal) if kind == JSON else answer, media_type=kind)
         except HTTPException as refused:
             return otlp_refusal(scope, refused.status_code, refused.detail, refused.headers)
-        except (_UnknownType, UnknownEncoding) as refused:
+        except _UnknownType as refused:
             return otlp_refusal(scope, 415, str(refused))
+        except UnknownEncoding as refused:
+            return otlp_refusal(scope, 415, str(refused), {"Accept-Encoding": ENCODINGS})
         except (TooLarge, TooManyMessages, NeedsMoreMemory) as refused:
             return otlp_refusal(scope, 413, str(refused))
         except (Malformed, MalformedBody) as error:

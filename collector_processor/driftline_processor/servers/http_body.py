@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -18,11 +19,26 @@ from driftline_processor.receipts import Overloaded
 
 from .request_memory import ExceedsRequestMemory, hold
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ENCODINGS = "gzip, deflate, zstd"
+"""The content encodings of request bodies, as a value of ``Accept-Encoding``."""
+
 MAX_MEMBERS = 10_000
-"""Maximum number of members of a gzip stream: bgzip files of 64 KiB blocks have 2,000 in 128 MiB."""
+"""Maximum number of members of a gzip stream, and of frames of a zstd stream: bgzip files of 64 KiB blocks have 2,000
+in 128 MiB.
+"""
 
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 """zlib's ``wbits`` by content encoding. Python's OTLP exporter offers both."""
+
+_ZSTD = "zstd"
+
+_WINDOW_LOG = 23
+"""Maximum window of a zstd frame, as a power of 2: 8 MiB, the limit of the content encoding (RFC 9659)."""
 
 _BLOCK = 16_384
 """Bytes that are decompressed at a time; the remainder after a member is copied."""
@@ -81,8 +97,8 @@ class Body(Struct, frozen=True):
 async def receive_body(request: Request, limit: int) -> Body:
     """Receive a body of at most ``limit`` bytes. Raises TooLarge, and UnknownEncoding."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding not in _PLAIN and encoding not in _WINDOW_BITS:
-        raise UnknownEncoding(f"content encoding {encoding[:80]!r} is not supported; use gzip, deflate or none")
+    if encoding not in (*_PLAIN, *_WINDOW_BITS, _ZSTD):
+        raise UnknownEncoding(f"content encoding {encoding[:80]!r} is not supported; use {ENCODINGS} or none")
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
@@ -95,10 +111,13 @@ def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None])
     view, offset, members = memoryview(data), 0, 0
     body = bytearray()
     while offset < len(view) or not members:
-        if members and (encoding != "gzip" or members == MAX_MEMBERS):
-            many = f"has more than {MAX_MEMBERS:,} members" if encoding == "gzip" else "has data after its end"
+        if members and (encoding == "deflate" or members == MAX_MEMBERS):
+            many = "has data after its end" if encoding == "deflate" else f"has more than {MAX_MEMBERS:,} members"
             raise MalformedBody(f"the {encoding} stream {many}; compress the body as a single stream")
-        offset = _unpack_member(view, offset, body, encoding, limit, hold)
+        if encoding == _ZSTD:
+            offset = _unpack_frame(view, offset, body, limit, hold)
+        else:
+            offset = _unpack_member(view, offset, body, encoding, limit, hold)
         members += 1
         if not any(view[offset : offset + _BLOCK]) and not any(view[offset:]):
             break  # padding of the last block of a tape or disk
@@ -127,14 +146,37 @@ def _unpack_member(
     return offset
 
 
+def _unpack_frame(view: memoryview, offset: int, body: bytearray, limit: int, hold: Callable[[int], None]) -> int:
+    """Decompress the zstd frame at ``offset``, append it to ``body``, and return its end."""
+    frame = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+    window = 1 << _WINDOW_LOG
+    while not frame.eof:
+        block = view[offset : offset + _BLOCK] if frame.needs_input else view[:0]
+        if frame.needs_input and not block:
+            raise MalformedBody("the zstd stream is truncated")
+        try:
+            unpacked = frame.decompress(block, limit + 1 - len(body))
+        except zstd.ZstdError as error:
+            raise MalformedBody(f"the zstd stream is damaged: {error}") from None
+        in_window = min(len(unpacked), window)  # the decompressor keeps a copy of the window
+        window -= in_window
+        hold(len(unpacked) + in_window)
+        body += unpacked
+        if len(body) > limit:
+            raise _too_large(limit)
+        offset += len(block)
+    return offset - len(frame.unused_data)
+
+
 UNREADABLE = (TooLarge, NeedsMoreMemory, MalformedBody)
 """Why a body cannot be read; :func:`refuse_body` answers the sender."""
 
 
 def refuse_body(reason: Exception) -> JSONResponse:
     """Answer 413, 415 or 400 with the reason, one of :data:`UNREADABLE`."""
-    status = 415 if isinstance(reason, UnknownEncoding) else 400 if isinstance(reason, MalformedBody) else 413
-    return JSONResponse({"error": str(reason)}, status)
+    if isinstance(reason, UnknownEncoding):
+        return JSONResponse({"error": str(reason)}, 415, {"Accept-Encoding": ENCODINGS})
+    return JSONResponse({"error": str(reason)}, 400 if isinstance(reason, MalformedBody) else 413)
 
 
 def retry_later(overloaded: Overloaded, sentence: str = "") -> JSONResponse:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import socket
+import sys
 import threading
 import time
 import zlib
@@ -32,6 +33,7 @@ from driftline_processor.otlp.protocol import JSON, MAX_REQUEST, PROTOBUF
 from driftline_processor.receipts import Overloaded, PartialSuccess, Receipt, Signal
 from driftline_processor.receivers.http import otlp_app
 from driftline_processor.receivers.receiver import Accept
+from driftline_processor.servers import http_body
 from driftline_processor.servers.http_server import HttpServers
 from driftline_processor.servers.ports import PortInUse
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
@@ -54,6 +56,11 @@ from tests.support.fake_view import app_of
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import NOON, Clock, predictions
 from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 ANYWHERE = Address("127.0.0.1", 0)
 
@@ -128,7 +135,8 @@ def test_the_status_of_a_bad_request_has_details() -> None:
     assert detail["fieldViolations"] == [{"description": json_response.json()["message"]}]
 
 
-BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
+BOMB, ZSTD_BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST)), zstd.compress(b"\0" * (4 * MAX_REQUEST))
+WIDE = zstd.compress(os.urandom(1 << 16) * 200, options={zstd.CompressionParameter.window_log: 24})
 
 
 @pytest.mark.slow
@@ -137,15 +145,29 @@ BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
     [
         (b"", {"content_type": "text/plain; charset=x"}, 415, ("'text/plain'", "OTLP", f"{PROTOBUF}", f"{JSON}")),
         (b"", {"content_type": ""}, 415, ("OTLP", f"{PROTOBUF}", f"{JSON}")),
-        (b"", {"content_encoding": "br"}, 415, ("content encoding 'br' is not supported; use gzip, deflate or none",)),
+        (
+            b"",
+            {"content_encoding": "br"},
+            415,
+            ("content encoding 'br' is not supported; use gzip, deflate, zstd or none",),
+        ),
         (b"no gzip", {"content_encoding": "gzip"}, 400, ("the gzip stream is damaged: Error -3 while",)),
         (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, ("the gzip stream is truncated",)),
         (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, ("the deflate stream is truncated",)),
         (b"", {"content_encoding": "gzip"}, 400, ("the gzip stream is truncated",)),
         (BOMB, {"content_encoding": "gzip"}, 413, ("20 MiB",)),
+        (b"no zstd", {"content_encoding": "zstd"}, 400, ("the zstd stream is damaged: ",)),
+        (zstd.compress(b"x" * 100)[:-6], {"content_encoding": "zstd"}, 400, ("the zstd stream is truncated",)),
+        (b"", {"content_encoding": "zstd"}, 400, ("the zstd stream is truncated",)),
+        (zstd.compress(b"") * 10_001, {"content_encoding": "zstd"}, 400, ("more than 10,000 members",)),
+        (WIDE, {"content_encoding": "zstd"}, 400, ("Frame requires too much memory",)),
+        (ZSTD_BOMB, {"content_encoding": "zstd"}, 413, ("20 MiB",)),
         (b"\0" * (MAX_REQUEST + 1), {}, 413, ("20 MiB",)),
     ],
-    ids=["text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb", "too large"],
+    ids=[
+        *("text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb"),
+        *("no zstd", "cut zstd", "empty zstd", "frames", "window", "zstd bomb", "too large"),
+    ],
 )
 def test_what_cannot_be_read_is_refused_with_a_sentence(
     body: bytes, headers: dict[str, str], code: int, facts: Facts
@@ -163,8 +185,27 @@ def test_exactly_the_limit_is_taken() -> None:
     intake = FakeIntake()
     with receiver(intake) as url:
         assert post(url, gzip.compress(b"\0" * MAX_REQUEST), content_encoding="gzip").status_code == 200
+        assert post(url, zstd.compress(b"\0" * MAX_REQUEST), content_encoding="zstd").status_code == 200
         assert post(url, b"\0" * MAX_REQUEST).status_code == 200
-    assert [len(body) for _, body in intake.taken] == [MAX_REQUEST, MAX_REQUEST]
+    assert [len(body) for _, body in intake.taken] == [MAX_REQUEST] * 3
+
+
+def test_an_unknown_encoding_is_answered_with_those_that_are_read() -> None:
+    with receiver(FakeIntake()) as url:
+        assert post(url, content_encoding="br").headers["accept-encoding"] == "gzip, deflate, zstd"
+
+
+def test_frames_of_zstd_that_follow_on_each_other_are_one_request() -> None:
+    intake, parts = FakeIntake(), [os.urandom(40_000), b"", b"x" * 200_000]
+    with receiver(intake) as url:
+        assert post(url, b"".join(map(zstd.compress, parts)), content_encoding="zstd").status_code == 200
+    assert intake.taken == [("logs", b"".join(parts))]
+
+
+def test_the_window_of_zstd_counts_as_memory_of_the_request() -> None:
+    body, held = zstd.compress(b"\0" * MAX_REQUEST), list[int]()
+    http_body._unpack(body, "zstd", MAX_REQUEST, held.append)
+    assert sum(held) == MAX_REQUEST + 2**23
 
 
 SPAN: dict[str, Any] = {

@@ -142,7 +142,7 @@ EMPTY = gzip.compress(b"", mtime=0)
         ),
         (lambda: gzip.compress(b" " * (129 * 2**20), 1), "gzip", 413, "the request is larger than 128 MiB"),
         (lambda: gzip.compress(GOOD) + b"rest", "gzip", 400, "the gzip stream is damaged"),
-        (lambda: GOOD, "br", 415, "content encoding 'br' is not supported; use gzip, deflate or none"),
+        (lambda: GOOD, "br", 415, "content encoding 'br' is not supported; use gzip, deflate, zstd or none"),
     ],
     ids=["members", "bomb", "rest", "brotli"],
 )
