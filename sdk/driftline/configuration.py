@@ -7,9 +7,17 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from driftline.export.endpoint import DEFAULT, DEFAULT_GRPC, is_here
+from driftline.export.endpoint import (
+    DEFAULT,
+    DEFAULT_GRPC,
+    OTLP_EXPORTERS,
+    is_here,
+    listed_exporters,
+    protocol_of,
+)
 from driftline.export.lifecycle import close_at_exit
 
 from .faults import logger
@@ -31,9 +39,12 @@ def set_up_traces(resource: Any, target: Endpoint | None) -> None:
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
-    exporter = _exporter("trace_exporter", "OTLPSpanExporter", "TRACES", target)
+    exporters = _exporters("trace_exporter", "OTLPSpanExporter", "TRACES", target)
+    if not exporters:
+        return
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    for exporter in exporters:
+        provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     close_at_exit("traces", provider.shutdown, provider.force_flush)
 
@@ -47,36 +58,71 @@ def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
     """
     from opentelemetry import metrics
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 
     if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real provider; the API's placeholder has no shutdown
         return
-    exporter = _exporter("metric_exporter", "OTLPMetricExporter", "METRICS", target)
-    provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource=resource, shutdown_on_exit=False)
+    exporters = _exporters("metric_exporter", "OTLPMetricExporter", "METRICS", target)
+    if not exporters:
+        return
+    readers = [one if isinstance(one, MetricReader) else PeriodicExportingMetricReader(one) for one in exporters]
+    provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
     close_at_exit("metrics", provider.shutdown, provider.force_flush, after_records=True)
 
 
-def _exporter(module: str, name: str, signal: str, target: Endpoint | None) -> Any:
-    """Return an exporter of OpenTelemetry by the protocol of a signal."""
-    protocol = "grpc" if _grpc(signal, target) else "http"
-    exporters = import_module(f"opentelemetry.exporter.otlp.proto.{protocol}.{module}")
-    return getattr(exporters, name)(**destination(signal, target))
+def _exporters(module: str, otlp: str, signal: str, target: Endpoint | None) -> list[Any]:
+    """Return the exporters that the variable of a signal lists, and readers such as that of Prometheus.
+
+    Args:
+        module: Module of the OTLP exporter in the package of a protocol.
+        otlp: Class of the OTLP exporter.
+        signal: "TRACES" or "METRICS".
+        target: Destination of OTLP exporters. Default: the environment's.
+
+    Returns:
+        Those that can be created; a log line names each of the others.
+    """
+    exporters = []
+    for name in dict.fromkeys(listed_exporters(signal) or ["otlp"]):
+        try:
+            if name in OTLP_EXPORTERS:
+                protocol = "grpc" if _grpc(signal, target, name) else "http"
+                exporter = getattr(import_module(f"opentelemetry.exporter.otlp.proto.{protocol}.{module}"), otlp)
+                exporters.append(exporter(**destination(signal, target, name)))
+            elif name.lower() != "none":
+                exporters.append(_entry_point(signal, name).load()())
+        except Exception as error:  # the service must start anyway
+            logger.warning(
+                "driftline: OTEL_%s_EXPORTER: the exporter '%s' cannot be used, so %s are not sent to it: %s: %s",
+                signal, name, signal.lower(), type(error).__name__, error,
+            )  # fmt: skip
+    return exporters
 
 
-def _grpc(signal: str, target: Endpoint | None) -> bool:
+def _entry_point(signal: str, name: str) -> EntryPoint:
+    """Return the entry point of an exporter, by which OpenTelemetry's SDK finds it; raises ``LookupError`` without."""
+    installed = entry_points(group=f"opentelemetry_{signal.lower()}_exporter")
+    if name not in installed.names:
+        raise LookupError(
+            f"no installed package provides it; these are installed: {', '.join(sorted(installed.names))}"
+        )
+    return installed[name]
+
+
+def _grpc(signal: str, target: Endpoint | None, name: str) -> bool:
     if target is not None:
         return target.protocol == "grpc"
-    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    return protocol == "grpc"
+    return (OTLP_EXPORTERS[name] or protocol_of(signal)) == "grpc"
 
 
-def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
+def destination(signal: str, target: Endpoint | None, name: str = "otlp") -> dict[str, Any]:
     """Return the keyword arguments of an OpenTelemetry exporter.
 
     Args:
         signal: "TRACES" or "METRICS".
         target: Destination. Default: the environment's.
+        name: Name of the exporter, which can select the protocol.
 
     Returns:
         The endpoint if ``target`` is given, and no proxy if the destination is on this machine.
@@ -85,7 +131,7 @@ def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
     >>> destination("TRACES", resolve("http://driftline:4318", {}))
     {'endpoint': 'http://driftline:4318/v1/traces'}
     """
-    grpc = _grpc(signal, target)
+    grpc = _grpc(signal, target, name)
     endpoint = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     base = target.base if target else endpoint or (DEFAULT_GRPC if grpc else DEFAULT)
     arguments: dict[str, Any] = {}
@@ -135,7 +181,8 @@ def configure(
     Do not call this function if OpenTelemetry is already set up: Driftline never replaces a provider. Otherwise, call
     it once, before the first prediction. If logging is not set up, Driftline logs to stderr. At the end of the process,
     these providers are flushed within the same time limit as the records. ``OTEL_SDK_DISABLED``,
-    ``OTEL_TRACES_EXPORTER=none`` and ``OTEL_METRICS_EXPORTER=none`` are obeyed.
+    ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` are obeyed: lists of ``otlp``, ``console``, ``none`` and any
+    installed exporter, such as ``prometheus``.
 
     Args:
         service_name: Name of the service. Default: ``OTEL_SERVICE_NAME``.
@@ -168,8 +215,6 @@ def configure(
     set_own_attributes(attributes)
     target = resolve(endpoint) if endpoint else None  # one port speaks one protocol: that of the records
     for signal, set_up in (("traces", set_up_traces), ("metrics", set_up_metrics)):
-        if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "") == "none":
-            continue
         try:
             set_up(resource, target)
         except Exception as error:  # the exporter cannot be created; the service must start anyway

@@ -4,7 +4,8 @@ Records, outcomes and baselines: ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OT
 ``OTEL_EXPORTER_OTLP_ENDPOINT``, else ``http://localhost:4318``. Distributions: the same with ``METRICS``, and never
 ``DRIFTLINE_ENDPOINT``. ``DRIFTLINE_TOKEN_FILE`` is the token for the processor.
 Timeout, compression and certificates are those of ``OTEL_EXPORTER_OTLP_LOGS_*`` (``METRICS``),
-else of ``OTEL_EXPORTER_OTLP_*`` (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
+else of ``OTEL_EXPORTER_OTLP_*`` (OpenTelemetry specification, "OpenTelemetry Protocol Exporter"). The file of
+``OTEL_CONFIG_FILE`` wins over these variables.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from urllib.parse import urlsplit
 
 from opentelemetry.util.re import parse_env_headers
 
+from driftline.faults import FAULTS, logger
 from driftline.settings import read
+
+from .declarative import declared, with_declared
 
 Signal = Literal["logs", "metrics"]
 
 DEFAULT = "http://localhost:4318"
 DEFAULT_GRPC = "http://localhost:4317"
+OTLP_EXPORTERS = {"otlp": "", "otlp_proto_http": "http/protobuf", "otlp_proto_grpc": "grpc"}
+"""OpenTelemetry's names of its OTLP exporters, with the protocol that a name selects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,9 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
 
     Headers are those of ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` (``METRICS``), else of ``OTEL_EXPORTER_OTLP_HEADERS``, also
     with an endpoint set in code. If ``DRIFTLINE_ENDPOINT`` sends only records elsewhere, the general headers are not
-    sent, because they contain the key of the other backend. Raises ``ValueError``, with the fix, if our own setting is
-    not a URL; OpenTelemetry's variables are used unchecked.
+    sent, because they contain the key of the other backend. Without an endpoint of our own, the file of
+    ``OTEL_CONFIG_FILE`` wins over the variables. Raises ``ValueError``, with the fix, if our own setting is not a URL;
+    OpenTelemetry's variables are used unchecked. Logs once what cannot be used.
 
     >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
     'http://driftline:4318/v1/logs'
@@ -94,7 +101,11 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     own_endpoint = given or (read("DRIFTLINE_ENDPOINT", environ) if signal == "logs" else "")
     if own_endpoint:
         _check(own_endpoint, "configure(endpoint=)" if given else "the variable DRIFTLINE_ENDPOINT")
-    protocol = _protocol(own_endpoint, _setting(environ, signal, "PROTOCOL"))
+    file = None if own_endpoint else declared(environ)
+    if file is not None:
+        environ = with_declared(signal, environ)
+    requested, compression = protocol_of(signal, environ), _setting(environ, signal, "COMPRESSION").lower()
+    protocol = _protocol(own_endpoint, requested)
     full = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
     base = own_endpoint or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     base = base or (DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
@@ -111,13 +122,22 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     # Another backend has headers of its own, and metrics go there if only records have an endpoint of ours.
     is_ours = own_endpoint or not (headers or (signal == "metrics" and read("DRIFTLINE_ENDPOINT", environ)))
     token_file = read("DRIFTLINE_TOKEN_FILE", environ) if is_ours else ""
+    if (given or not own_endpoint) and requested not in ("", "grpc", "http/protobuf"):
+        _warn(f"OTEL_EXPORTER_OTLP_PROTOCOL={requested} is not supported; Driftline sends http/protobuf")
+    if compression not in ("", "none", "gzip"):
+        _warn(f"OTEL_EXPORTER_OTLP_COMPRESSION={compression} is not supported; Driftline sends without compression")
+    if file is not None and file.problem and signal == "logs":
+        _warn(
+            f"OTEL_CONFIG_FILE={environ['OTEL_CONFIG_FILE']} sets no destination of records: {file.problem}; they are "
+            f"sent to {base}; set DRIFTLINE_ENDPOINT to send them elsewhere"
+        )
     return Endpoint(
         base=base.rstrip("/"),
         url=url,
         protocol=protocol,
         headers=parse_env_headers(headers, liberal=True),
         timeout=_seconds(_setting(environ, signal, "TIMEOUT")),
-        gzip=_setting(environ, signal, "COMPRESSION").lower() == "gzip",
+        gzip=compression == "gzip",
         certificate=_setting(environ, signal, "CERTIFICATE"),
         client_key=_setting(environ, signal, "CLIENT_KEY"),
         client_certificate=_setting(environ, signal, "CLIENT_CERTIFICATE"),
@@ -154,11 +174,38 @@ def records_silenced(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def disabled(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return True if ``OTEL_SDK_DISABLED`` turns everything off."""
-    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    """Return True if ``OTEL_SDK_DISABLED``, or the file of ``OTEL_CONFIG_FILE``, turns everything off."""
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return True
+    file = declared(environ)
+    return file is not None and file.is_disabled
 
 
-def _setting(environ: Mapping[str, str], signal: Signal, name: str) -> str:
+def listed_exporters(signal: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the names in ``OTEL_TRACES_EXPORTER``, ``OTEL_METRICS_EXPORTER`` or ``OTEL_LOGS_EXPORTER``.
+
+    >>> listed_exporters("metrics", {"OTEL_METRICS_EXPORTER": "console, otlp"})
+    ['console', 'otlp']
+    """
+    return [name.strip() for name in environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",") if name.strip()]
+
+
+def protocol_of(signal: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the protocol of a signal that the name of its exporter selects, else that of the variables; "" without.
+
+    >>> protocol_of("traces", {"OTEL_TRACES_EXPORTER": "otlp_proto_grpc"})
+    'grpc'
+    """
+    named = [OTLP_EXPORTERS[name] for name in listed_exporters(signal, environ) if OTLP_EXPORTERS.get(name)]
+    return named[0] if named else _setting(environ, signal, "PROTOCOL").lower()
+
+
+def _warn(line: str) -> None:
+    if FAULTS.once(line):
+        logger.warning("driftline: %s", line)
+
+
+def _setting(environ: Mapping[str, str], signal: str, name: str) -> str:
     of_signal = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}")
     return (of_signal or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or "").strip()
 
@@ -168,7 +215,7 @@ def _protocol(of_signal: str, general: str) -> Literal["http", "grpc"]:
     port = urlsplit(of_signal if "//" in of_signal else f"//{of_signal}").port if of_signal else None
     if port == 4317:
         return "grpc"
-    return "grpc" if general.lower() == "grpc" and port != 4318 else "http"
+    return "grpc" if general == "grpc" and port != 4318 else "http"
 
 
 def _seconds(text: str) -> float:

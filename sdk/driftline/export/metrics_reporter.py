@@ -17,6 +17,8 @@ from driftline.faults import FAULTS, logger
 from driftline.settings import read
 
 from . import lifecycle, threads
+from .declarative import declared
+from .endpoint import OTLP_EXPORTERS, listed_exporters
 from .transport import BUSY, Channel, Delivery, State, attempt_until, suppress_instrumentation, warn_unopened
 
 if TYPE_CHECKING:
@@ -250,17 +252,19 @@ def is_cumulative(environ: Mapping[str, str] = os.environ) -> bool:
 def metrics_wanted(configured: bool, environ: Mapping[str, str] = os.environ) -> bool:
     """Return True if this process sends metrics over OTLP. ``configured``: whether code set an endpoint.
 
-    False if another exporter is set (``OTEL_METRICS_EXPORTER``), or if only ``DRIFTLINE_ENDPOINT`` is set, which is for
-    records: the specification's default may have no receiver.
+    False if only other exporters are set (``OTEL_METRICS_EXPORTER``, or the file of ``OTEL_CONFIG_FILE``), or if only
+    ``DRIFTLINE_ENDPOINT`` is set, which is for records: the specification's default may have no receiver.
 
     >>> metrics_wanted(False, {}), metrics_wanted(False, {"OTEL_METRICS_EXPORTER": "prometheus"})
     (True, False)
     >>> metrics_wanted(False, {"DRIFTLINE_ENDPOINT": "http://driftline:4318"})
     False
     """
-    exporters = [name.strip() for name in environ.get("OTEL_METRICS_EXPORTER", "").split(",") if name.strip()]
-    if exporters:
-        return "otlp" in exporters
+    file = None if configured else declared(environ)
+    if file is not None and file.is_read:
+        return file.metrics is not None
+    if exporters := listed_exporters("metrics", environ):
+        return not OTLP_EXPORTERS.keys().isdisjoint(exporters)
     places = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     is_configured = configured or any(environ.get(name, "").strip() for name in places)
     return is_configured or not read("DRIFTLINE_ENDPOINT", environ)

@@ -8,6 +8,7 @@ when a server forks its workers.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from driftline.faults import FAULTS, logger
 
 from . import lifecycle, resource, threads
 from .counters import DroppedRows, count, count_dropped, count_own
+from .declarative import with_declared
 from .endpoint import Endpoint, Signal, records_silenced, resolve
 from .metrics_reporter import Reporter, interval, is_cumulative, metrics_wanted
 from .transport import (
@@ -585,8 +587,11 @@ def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipe
                 reporter = None
                 if metrics_wanted(configured=_configured is not None):
                     _load("metrics")
+                    environ = os.environ if _configured else with_declared("metrics", os.environ)
                     reporter = Reporter(
-                        lambda: open_channel(endpoint("metrics")), interval=interval(), cumulative=is_cumulative()
+                        lambda: open_channel(endpoint("metrics")),
+                        interval=interval(environ),
+                        cumulative=is_cumulative(environ),
                     )
                 _default = Pipeline(
                     lambda: open_channel(endpoint()),

@@ -142,6 +142,32 @@ def test_the_token_is_sent_to_the_processor_and_to_no_other_backend(
     assert "Bearer" not in str(endpoint.request_headers())
 
 
+@pytest.mark.parametrize(
+    ("environ", "warnings"),
+    [
+        (
+            {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
+            ["OTEL_EXPORTER_OTLP_PROTOCOL=http/json is not supported; Driftline sends http/protobuf"],
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"},
+            ["OTEL_EXPORTER_OTLP_COMPRESSION=zstd is not supported; Driftline sends without compression"],
+        ),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "DRIFTLINE_ENDPOINT": "http://d:4318"}, []),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}, []),
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_used_is_one_warning(
+    caplog: pytest.LogCaptureFixture, environ: dict[str, str], warnings: list[str]
+) -> None:
+    for _ in range(2):
+        endpoint = resolve(environ=environ)
+        assert endpoint.gzip is False
+
+    assert caplog.messages == [f"driftline: {line}" for line in warnings]
+
+
 FOR_EVER = 100_000.0
 """Seconds: a test that waits so long for its receiver has failed."""
 
