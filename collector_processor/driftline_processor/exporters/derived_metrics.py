@@ -446,7 +446,8 @@ def metrics_request(
 
 def set_origin(group: Any, scope: Any, environment: str = "") -> None:
     """Set the resource and the scope of an OTLP request of the processor's own telemetry."""
-    group.resource.attributes.append(text_value(a.SERVICE_NAME, SERVICE))
+    for key, text in ((a.SERVICE_NAME, SERVICE), (a.SERVICE_VERSION, VERSION)):
+        group.resource.attributes.append(text_value(key, text))
     if environment:
         group.resource.attributes.append(text_value(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
     scope.scope.name, scope.scope.version = OWN_SCOPE, VERSION

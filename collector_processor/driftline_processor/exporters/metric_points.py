@@ -75,8 +75,12 @@ def model_attributes(key: ModelKey) -> dict[str, str]:
 
 
 def labels(attributes: Mapping[str, str]) -> Labels:
-    """Return attributes as pairs; a text that is too long for a label is replaced."""
-    return tuple((key, text if len(text) <= LINKED else handle(text)) for key, text in attributes.items())
+    """Return attributes as pairs, without empty ones; a text that is too long for a label is replaced.
+
+    >>> labels({a.ML_MODEL_NAME: "churn", a.ML_MODEL_VERSION: ""})
+    (('ml.model.name', 'churn'),)
+    """
+    return tuple((key, text if len(text) <= LINKED else handle(text)) for key, text in attributes.items() if text)
 
 
 def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:

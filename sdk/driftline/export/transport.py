@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 
 _CONNECT_SECONDS = 3.0
-_USER_AGENT = f"driftline/{VERSION}"  # OTLP exporter specification, "User Agent"
+USER_AGENT = f"driftline/{VERSION} OTel-OTLP-Exporter-Python/{VERSION}"
+"""OTLP exporter specification, "User Agent": the product, then the exporter with its language and version."""
 _LONGEST_MESSAGE = 500
 _HTTPS_ONLY = (b"this port uses TLS", b"HTTP request to an HTTPS server", b"plain HTTP request was sent to HTTPS port")
 """Words in answers of Driftline, Go and nginx to a request without TLS at a port with TLS."""
@@ -178,7 +179,7 @@ class HttpChannel:
 
         endpoint = self._endpoint
         own_headers = endpoint.request_headers()
-        headers = {"user-agent": _USER_AGENT, **own_headers, "content-type": content_type}
+        headers = {"user-agent": USER_AGENT, **own_headers, "content-type": content_type}
         if endpoint.gzip:
             body = gzip.compress(body, 3)
             headers["content-encoding"] = "gzip"
@@ -294,7 +295,7 @@ class GrpcChannel:
     def _open(self, grpc: Any) -> Any:
         endpoint = self._endpoint
         compression = grpc.Compression.Gzip if endpoint.gzip else grpc.Compression.NoCompression
-        options: list[tuple[str, Any]] = [("grpc.primary_user_agent", _USER_AGENT)]
+        options: list[tuple[str, Any]] = [("grpc.primary_user_agent", USER_AGENT)]
         if is_here(endpoint.url):
             options.append(("grpc.enable_http_proxy", 0))
         if endpoint.client_certificate:  # so that a replaced certificate is not used on the connection from before

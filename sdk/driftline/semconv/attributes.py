@@ -260,3 +260,6 @@ SERVICE_INSTANCE_ID: Final = "service.instance.id"
 
 SERVICE_NAME: Final = "service.name"
 """Defined by OpenTelemetry."""
+
+SERVICE_VERSION: Final = "service.version"
+"""Defined by OpenTelemetry."""

@@ -37,6 +37,7 @@ from driftline_processor.exporters.metric_points import Point, growth
 from driftline_processor.queries.model_view import ModelView
 from msgspec import structs
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from tests.support.fake_view import FakeView
@@ -90,6 +91,31 @@ def test_the_newest_closed_window_is_described() -> None:
     assert found(view, m.DRIFTLINE_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
     assert found(view, m.DRIFTLINE_OUTCOME_COVERAGE) == {(window,): 0.8}
     assert all(point.attributes[:3] == MODEL for point in points(view))
+
+
+def test_what_is_unknown_is_no_empty_label_and_no_empty_attribute() -> None:
+    view = FakeView([structs.replace(model(by_class={"": 60.0}, by_error={"": 1.0}), key=ModelKey("churn"))])
+
+    for openmetrics in (False, True):
+        assert b'=""' not in page.exposition(points(view), openmetrics=openmetrics)
+    request = ExportMetricsServiceRequest.FromString(metrics_request(points(view), NOW, NOW - HOUR))
+    assert empty_attributes(request) == []
+    assert {point.attributes for point in points(view) if point.metric == m.DRIFTLINE_PREDICTIONS} == {
+        ((a.ML_MODEL_NAME, "churn"),)
+    }
+
+
+def empty_attributes(message: Any) -> list[str]:
+    """Return the keys of the attributes without text, at any depth."""
+    if isinstance(message, KeyValue):
+        return [message.key] if message.value == AnyValue(string_value="") else []
+    return [
+        key
+        for field, value in message.ListFields()
+        if field.message_type is not None
+        for part in (value if field.is_repeated else [value])
+        for key in empty_attributes(part)
+    ]
 
 
 def test_the_open_window_has_a_drift_of_its_own_and_no_state() -> None:
@@ -239,6 +265,7 @@ def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
 
     assert {label.key: label.value.string_value for label in resource.attributes} == {
         a.SERVICE_NAME: "driftline",
+        a.SERVICE_VERSION: VERSION,
         a.SERVICE_INSTANCE_ID: "me",
     }
     assert all(

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from driftline.capture.model_identity import VERSION
 from driftline_processor.exporters.exporter import ExportResult
 from driftline_processor.exporters.types.otlp_grpc import OtlpGrpc, OtlpGrpcExporter
 from driftline_processor.exporters.types.otlp_http import OtlpHttp, OtlpHttpExporter
@@ -16,10 +17,13 @@ from driftline_processor.receipts import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 from tests.support.exporter_peers import grpc_server, http_server
+from tests.support.otlp_peers import Peer, grpc_peer
 
 PARTIAL = ExportLogsServiceResponse(
     partial_success=ExportLogsPartialSuccess(rejected_log_records=2, error_message="too old")
 ).SerializeToString()
+
+AGENT = f"driftline/{VERSION} OTel-OTLP-Exporter-Python/{VERSION}"
 
 
 def over_http(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
@@ -65,6 +69,7 @@ def test_what_http_sends(compression: str | None) -> None:
     [(_, path, _, headers, body)] = requests
     assert path == "/api/v1/otlp/v1/logs"
     assert (headers["content-type"], headers["x-tenant"], headers["api-key"]) == (PROTOBUF, "ours", "s3cret")
+    assert headers["user-agent"] == AGENT
     assert headers.get("content-encoding") == ("gzip" if compression == "gzip" else None)
     assert (gzip.decompress(body) if compression == "gzip" else body) == b"body"
 
@@ -96,6 +101,15 @@ def over_grpc(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
         return transport.export("traces", b"body", {"x-tenant": tenant})
     finally:
         transport.close()
+
+
+def test_a_call_names_the_product_and_its_exporter() -> None:
+    peer = Peer()
+    with grpc_peer(peer):
+        transport = OtlpGrpcExporter(OtlpGrpc(endpoint=f"http://{peer.endpoint}"))
+        assert transport.export("traces", b"", {}) == ExportResult("success")
+        transport.close()
+    assert peer.headers[0]["user-agent"].startswith(f"{AGENT} grpc-python/")
 
 
 Code = grpc.StatusCode

@@ -72,6 +72,7 @@ def test_an_outcome_is_a_child_of_its_prediction() -> None:
     [resource] = request.resource_spans
     assert {each.key: each.value.string_value for each in resource.resource.attributes} == {
         a.SERVICE_NAME: "driftline",
+        a.SERVICE_VERSION: VERSION,
         a.DEPLOYMENT_ENVIRONMENT_NAME: "prod",
     }
     [scope] = resource.scope_spans

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from driftline.capture.model_identity import VERSION
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.table import ModelKey
@@ -31,6 +32,7 @@ def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
     (record,) = scope.log_records
     assert {one.key: one.value.string_value for one in resource.resource.attributes} == {
         a.SERVICE_NAME: "driftline",
+        a.SERVICE_VERSION: VERSION,
         a.DEPLOYMENT_ENVIRONMENT_NAME: "prod",
     }
     assert (record.event_name, record.severity_text, record.time_unix_nano) == (

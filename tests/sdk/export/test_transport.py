@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import pytest
+from driftline.capture.model_identity import VERSION
 from driftline.export.endpoint import Endpoint, Signal, resolve
 from driftline.export.transport import ChannelError, Delivery, GrpcChannel, HttpChannel, open_channel
 from driftline_processor.demo.peers.recorder import Service, listening, service
@@ -267,7 +268,7 @@ def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver:
     assert headers["content-type"] == "application/x-protobuf"
     assert headers["content-encoding"] == "gzip"
     assert headers["api-key"] == "secret"
-    assert headers["user-agent"] == "driftline/0.1.0"
+    assert headers["user-agent"] == f"driftline/{VERSION} OTel-OTLP-Exporter-Python/{VERSION}"
     assert gzip.decompress(body) == b"body" * 100
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from driftline.export.transport import USER_AGENT
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
@@ -110,6 +111,7 @@ class OtlpGrpcExporter:
         target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
         plain = exporter.tls.insecure or (parts is not None and parts.scheme in ("http", "grpc"))
         options: list[tuple[str, int | str]] = [
+            ("grpc.primary_user_agent", USER_AGENT),
             ("grpc.max_reconnect_backoff_ms", 10_000),
             ("grpc.enable_http_proxy", int(not is_here(exporter.endpoint))),
             # Otherwise a new channel to the same address shares the connection of the one before.

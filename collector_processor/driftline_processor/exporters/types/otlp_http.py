@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult
 
+from driftline.export.transport import USER_AGENT
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 from pydantic import Field
@@ -79,7 +80,7 @@ class OtlpHttpExporter:
             response = self._client.post(
                 f"{self._base}/v1/{signal}",
                 content=content,
-                headers={**headers, **self._headers},
+                headers={"user-agent": USER_AGENT, **headers, **self._headers},
                 extensions=self._extensions,
             )
         except (httpx.LocalProtocolError, ValueError, RuntimeError) as error:  # invalid header or closed client
