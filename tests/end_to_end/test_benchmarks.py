@@ -22,6 +22,7 @@ from tests.support.paths import ROOT
 BENCHMARKS = sorted(file.stem for file in (ROOT / "benchmarks").glob("bench_*.py"))
 
 SMALL: dict[str, dict[str, Any]] = {
+    "bench_arrow": {"SIZES": (2,), "best": lambda work: work() is None or 1e-3},
     "bench_slice_change": {"FEATURES": 2, "ROWS": 40, "DAYS": 1, "REFERENCE_DAYS": 8, "PROMISED": 1e9},
     "bench_concept": {"ROWS": 50, "STEPS": 1, "VALUES": 200},
     "bench_convert": {"ROWS": 20, "ROUNDS": 1},
