@@ -60,6 +60,9 @@ MARKS: Final = (
 _METRICS: Final = "metrics"
 """The value of ``driftline.capture`` for points with rows in no record."""
 
+_TRUE: Final = ((BOOLEAN, True), (TEXT, "true"))
+"""Values of ``driftline.distribution.counted``; an environment variable sets texts."""
+
 MOST_POINTS: Final = 20_000
 """Maximum points of one request; our SDK sends about one per feature and category."""
 
@@ -211,7 +214,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         key=ModelKey(model, version, source.environment),
         stream=stream_of(metric, point.attributes, origin, histogram),
         process=origin.digest(),
-        captured=source.captured or is_captured(point.attributes),
+        captured=source.captured or attributes.get(a.DRIFTLINE_CAPTURE) == (TEXT, _METRICS),
         task=task_of(_text(attributes, a.ML_MODEL_TASK), (), "", 0.5).kind,
         feature=bounded_text(feature),
         category=bounded_text(_text(attributes, a.DRIFTLINE_FEATURE_CATEGORY)),
@@ -222,7 +225,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         delta=delta,
         histogram=histogram,
         error=bounded_text(_text(attributes, a.ERROR_TYPE)),
-        counted=source.counted or _is_counted(point.attributes),
+        counted=source.counted or attributes.get(a.DRIFTLINE_DISTRIBUTION_COUNTED) in _TRUE,
     )
 
 
@@ -269,11 +272,9 @@ def is_captured(attributes: Iterable[KeyValue]) -> bool:
 
 
 def _is_counted(attributes: Iterable[KeyValue]) -> bool:
-    """Return True if attributes contain ``driftline.distribution.counted``: true, or "true" of a variable."""
+    """Return True if attributes of a resource or scope contain ``driftline.distribution.counted``."""
     return any(
-        attribute.key == a.DRIFTLINE_DISTRIBUTION_COUNTED
-        and (attribute.value.bool_value or attribute.value.string_value == "true")
-        for attribute in attributes
+        attribute.key == a.DRIFTLINE_DISTRIBUTION_COUNTED and read(attribute.value) in _TRUE for attribute in attributes
     )
 
 
