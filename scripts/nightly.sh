@@ -4,7 +4,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 failed=
-for step in lint test-all examples frameworks interop oldest lowest newest audit airflow simulate bench "soak MINUTES=10"; do
+for step in lint test-all examples frameworks interop oldest lowest newest exporters audit airflow simulate bench "soak MINUTES=10"; do
     echo "== make $step"
     # shellcheck disable=SC2086 # a step is a target and perhaps its variable
     make $step || failed="$failed $step,"
