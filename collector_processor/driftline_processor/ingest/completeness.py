@@ -108,12 +108,22 @@ class Balances:
         for query in (stored_rows, arrived):
             for row in read(connection, query, oldest).to_pylist():
                 self._add(row.pop("series"), row.pop("pane"), _Pane(**row))
+        of_spans = (
+            "SELECT series, max(received) AS received FROM predictions WHERE observed IS NULL AND received >= ?"
+            " GROUP BY series"
+        )
+        self._spans = {row["series"]: row["received"] for row in read(connection, of_spans, oldest).to_pylist()}
+        """Series → arrival of its newest row that is not of a record."""
 
     def rows(self, series: int, observed: I64) -> None:
         """Add rows by the time at which they were made: int64 (n,), unix nanoseconds. The caller stores the rows."""
         panes, counts = np.unique(observed - observed % PANE, return_counts=True)
         for pane, n in zip(panes.tolist(), counts.tolist(), strict=True):
             self._add(series, pane, _Pane(rows=float(n)))
+
+    def spans(self, series: int) -> None:
+        """Note that rows arrived that are not of records: spans may be sampled, so that their number means nothing."""
+        self._spans[series] = self._now
 
     def add_distribution_rows(self, series: int, panes: I64, rows: F64) -> None:
         """Add rows from distributions, by pane."""
@@ -144,9 +154,14 @@ class Balances:
         insert(connection, "balance", pa.Table.from_pylist(rows))
 
     def of(self, series: int, reached: int | None) -> Balance | None:
-        """Return the balance of a series; ``reached``: until when all processes have counted, None without counts."""
+        """Return the balance of a series; None without counts, or if rows arrived as spans in the last day.
+
+        ``reached``: until when all processes have counted, None without counts.
+        """
         panes = self._panes.get(series)
-        return None if panes is None or reached is None else newest_balance(panes.copy(), reached)
+        if panes is None or reached is None or self._now - self._spans.get(series, 0) <= LONGEST:
+            return None
+        return newest_balance(panes.copy(), reached)
 
     def at(self, now: int) -> None:
         """Move to the time ``now``, unix nanoseconds, and drop panes older than a day."""

@@ -580,7 +580,9 @@ class Intake:
         model = (table.key.environment, table.key.model)
         work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
         work.watermarks[model].observe(table.time, work.now)
-        if table.observed is not None:
+        if table.observed is None:
+            self.balances.spans(series.number)
+        else:
             self.balances.rows(series.number, table.observed)
 
     def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:

@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
 from tests.support.facts import lacking
 from tests.support.metric_requests import DELTA, histogram_of, metrics_body, predictions_of, sum_of
-from tests.support.otlp_requests import logs, record
+from tests.support.otlp_requests import logs, record, span, traces
 from tests.support.service import HERE, Service
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, predictions
@@ -122,6 +122,21 @@ def test_where_nothing_is_counted_there_is_no_completeness(state: Opened, clock:
     clock.now += HOUR
     assert completeness(state) is None
     assert not [point for point in points(state.state) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
+
+
+def test_rows_that_arrive_as_spans_have_no_completeness(open_state: Open, clock: Clock) -> None:
+    """A service in another language sends spans and counts; its spans may be sampled."""
+    state = open_state()
+    counted(state, 100, 1)
+    said = {a.ML_MODEL_NAME: "churn", a.ML_MODEL_VERSION: "1", a.ML_PREDICTION_SCORE: 0.5}
+    spans = [span(said, row, start_time_unix_nano=NOON + row, end_time_unix_nano=NOON + row + 9) for row in range(100)]
+    state.state.submit("traces", traces(spans)).result(60)
+    for _ in range(2):  # a restart changes nothing
+        clock.now += HOUR
+        view = state.view()
+        assert (view.rows, view.balance) == (100, None)
+        assert not any("have arrived" in hint for hint in view.hints)
+        state = open_state()
 
 
 def test_a_lost_channel_is_nothing_that_arrived(state: Opened, clock: Clock) -> None:
