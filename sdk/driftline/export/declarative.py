@@ -7,15 +7,13 @@ OpenTelemetry's own loader reads the file, once per process. Its exporters becom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
-_LOADERS = ("opentelemetry.configuration", "opentelemetry.sdk._configuration.file")
-"""Modules with the loader: the package ``opentelemetry-configuration``, and the SDK 1.43."""
 _OTLP = {"otlp_http": "http/protobuf", "otlp_grpc": "grpc"}
 
 
@@ -70,8 +68,8 @@ def with_declared(signal: str, environ: Mapping[str, str]) -> Mapping[str, str]:
 @cache
 def _read(path: str) -> DeclaredConfiguration:
     try:
-        load = _loader()
-    except ImportError:
+        load = import_module("opentelemetry.configuration").load_config_file  # not a dependency: it pins the SDK
+    except Exception:  # it is not installed, or broken
         fix = "it requires the package 'opentelemetry-configuration'; run 'pip install opentelemetry-configuration'"
         return DeclaredConfiguration(is_read=False, problem=fix)
     try:
@@ -79,24 +77,13 @@ def _read(path: str) -> DeclaredConfiguration:
     except Exception as error:  # the loader logs the reason; its text can contain a header, often a key
         return DeclaredConfiguration(is_read=False, problem=f"it cannot be read ({type(error).__name__})")
     logs = _logs(configuration)
+    missing = "it has no OTLP exporter of logs, and none of traces with a URL that ends in /v1/traces"
     return DeclaredConfiguration(
         logs=logs or {},
         metrics=_metrics(configuration),
         is_disabled=bool(configuration.disabled),
-        problem=""
-        if logs
-        else "it has no OTLP exporter of logs, and none of traces with a URL that ends in /v1/traces",
+        problem="" if logs else missing,
     )
-
-
-def _loader() -> Callable[[str], Any]:
-    """Return OpenTelemetry's function that reads a file; raises ``ImportError`` without one."""
-    for module in _LOADERS:
-        try:
-            return import_module(module).load_config_file  # type: ignore[no-any-return]
-        except ModuleNotFoundError:
-            continue
-    raise ImportError(_LOADERS[0])
 
 
 def _logs(configuration: Any) -> dict[str, str] | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,19 +13,8 @@ from driftline.export import declarative
 from driftline.export.endpoint import Endpoint, disabled, resolve
 from driftline.export.metrics_reporter import interval, is_cumulative, metrics_wanted
 
-
-def _has_loader() -> bool:
-    for name in ("opentelemetry.configuration", "opentelemetry.sdk._configuration.file"):
-        try:
-            if hasattr(importlib.import_module(name), "load_config_file"):
-                return True
-        except Exception:
-            continue
-    return False
-
-
 needs_loader = pytest.mark.skipif(
-    not _has_loader(), reason="the loader is in opentelemetry-sdk[file-configuration] from 1.43"
+    find_spec("opentelemetry.configuration") is None, reason="needs opentelemetry-configuration, from SDK 1.44"
 )
 
 BOTH = """
@@ -179,8 +168,7 @@ def test_a_loader_that_is_not_installed_is_one_warning_that_names_the_fix(
     own: Mapping[str, str],
     expected: int,
 ) -> None:
-    for name in ("opentelemetry.configuration", "opentelemetry.sdk._configuration.file"):
-        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.configuration", None)
     environ = {**own, **_write(tmp_path, BOTH)}
     with caplog.at_level(logging.WARNING, "driftline"):
         for _ in range(2):
