@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.56b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver soak airflow
+.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest exporters lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -23,6 +23,7 @@ help:
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
 	@echo "make lowest    short tests with the lowest version of every declared dependency, in .venv-lowest/"
 	@echo "make newest    the tests with the newest versions of all dependencies, in .venv-newest/"
+	@echo "make exporters what is sent, with each minor version of OpenTelemetry's exporters that is supported (MINORS='35 45': these), in .venv-exporters/"
 	@echo "make image     the image driftline:dev, and what is promised of it (needs Docker)"
 	@echo "make manifests otel-config/kubernetes/ from the chart (needs helm: make interop)"
 	@echo "make lock      locks/: every dependency of the image and the release with its hashes"
@@ -96,6 +97,10 @@ newest:
 	@.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[demo]' \
 		--group dev --group instrumentation
 	@.venv-newest/bin/python -m pytest -n auto -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
+
+exporters:
+	@sh scripts/setup.sh dev
+	@MINORS="$(MINORS)" sh scripts/exporters.sh $(PYTEST_ARGS)
 
 nightly:
 	@sh scripts/nightly.sh
