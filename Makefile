@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.56b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest exporters lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver soak airflow
+.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest exporters lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver conformance soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -44,6 +44,7 @@ help:
 	@echo "make airflow   the operators, the sensor and the trigger in a real Airflow 3 and Airflow 2 (.venv-airflow-*/)"
 	@echo "make interop   with a real Jaeger, Prometheus, Collector and Kafka (built into .peers/; needs Go, and Maven for Kafka);"
 	@echo "               PEERS=quick: only those that install in a minute, Kafka and OpenTelemetry for JavaScript"
+	@echo "make conformance Driftline, the Collector (make interop) and rotel (.venv-peers/) against the OTLP specification, into the docs"
 	@echo "make weaver    OpenTelemetry's weaver checks the registry of names and what is sent; NOT RUN without weaver on the path"
 
 demo:
@@ -203,6 +204,10 @@ airflow:
 weaver:
 	@sh scripts/setup.sh dev
 	@$(PY) -m pytest -q -m interop -rs tests/interop/test_weaver.py $(PYTEST_ARGS)
+
+conformance:
+	@sh scripts/setup.sh dev
+	@$(PY) -m benchmarks.peers.conformance $(ARGS)
 
 interop:
 	@sh scripts/setup.sh dev

@@ -42,7 +42,7 @@ BESIDE = {
 }
 """What a peer needs beyond what it requires: whylogs uses names that numpy 2 took away; traceloop imports httpx;
 evidently breaks with pandas 3; rows of files are Parquet; nannyml uses what its libraries had in 2024."""
-VERSIONS = {"evidently": "0.7.23", "nannyml": "0.13.1"}
+VERSIONS = {"evidently": "0.7.23", "nannyml": "0.13.1", "rotel": "0.0.1a15"}
 """Versions whose answers a table cites."""
 PATIENCE_SECONDS = 900
 HEAD = (

@@ -99,6 +99,9 @@ class Receiver:
                 response.MergeFromString(_FIELD)
         elif self.fault == "empty partial success":
             response.partial_success.SetInParent()
+        elif self.fault == "negative count":
+            setattr(response.partial_success, signal.rejected, -1)
+            response.partial_success.error_message = "the attribute 'padding' is long"
         elif self.fault == "warning":
             response.partial_success.error_message = "the attribute 'padding' is long"
         return response

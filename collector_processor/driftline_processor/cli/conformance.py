@@ -51,8 +51,8 @@ def conformance(
             metavar="MIB",
             min=0,
             max=1024,
-            help="Size in MiB above the endpoint's limit of a request. With it, the limits are checked, too: per "
-            "transport, a request of this size, the same compressed with gzip, and one of 64 MiB compressed with gzip.",
+            help="Size in MiB above the endpoint's limit of a request. With it, the limits are checked, too: four "
+            "requests per transport, of this size and of 64 MiB, each once plain and once compressed with gzip.",
         ),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the sentences and their links.")] = False,

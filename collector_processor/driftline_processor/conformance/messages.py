@@ -234,7 +234,7 @@ class Requests:
         message: Any = signal.request()
         group = {"traces": "resource_spans", "metrics": "resource_metrics", "logs": "resource_logs"}[signal.name]
         resource = getattr(message, group).add()
-        resource.resource.attributes.add(key="service.name").value.string_value = SOURCE
+        resource.resource.attributes.add(key=names.SERVICE_NAME).value.string_value = SOURCE
         scope = getattr(resource, group.replace("resource", "scope")).add()
         scope.scope.name = SOURCE
         self._add(message, signal)

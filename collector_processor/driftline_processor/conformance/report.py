@@ -15,6 +15,7 @@ from rich.text import Text
 from driftline_processor.present.wording import printable
 
 from .endpoint import Transport
+from .messages import TRACES, Requests
 from .requirements import CHECKED, LEFT_OUT, SPECIFICATION, Observation, Requirement, Subject
 
 
@@ -65,9 +66,7 @@ def run(transports: dict[str, Transport], over_limit: int = 0) -> Report:
     Raises:
         NotCheckedError: An endpoint does not answer, rejects the log-in, or receives no signal.
     """
-    subjects = {name: Subject(transport, over_limit) for name, transport in transports.items()}
-    for name, subject in subjects.items():
-        _require_receiver(name, subject)
+    subjects = {name: _subject(name, transport, over_limit) for name, transport in transports.items()}
     results = [
         Result(one, one.check(subjects[one.transport]))
         for one in CHECKED
@@ -81,15 +80,18 @@ def run(transports: dict[str, Transport], over_limit: int = 0) -> Report:
     )
 
 
-def _require_receiver(name: str, subject: Subject) -> None:
-    url, answer = subject.transport.url, subject.first[0]
-    if answer.code in ("", "UNAVAILABLE"):
-        raise NotCheckedError(f"no response from {url}: {answer.reason}")
+def _subject(name: str, transport: Transport, over_limit: int) -> Subject:
+    requests = Requests()
+    answer = transport.send(requests.valid(TRACES))
+    if answer.code in ("", "UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        raise NotCheckedError(f"no response from {transport.url}: {answer.reason}")
     if answer.code in ("401", "403", "UNAUTHENTICATED", "PERMISSION_DENIED"):
-        raise NotCheckedError(f"{url} answers {answer.code}; use --token-file or --header")
+        raise NotCheckedError(f"{transport.url} answers {answer.code}; use --token-file or --header")
+    subject = Subject(transport, requests, over_limit)
     if not subject.signals:
-        words = "OTLP/HTTP" if name == "http" else "OTLP/gRPC"
-        raise NotCheckedError(f"{url} answers {answer.code} to all signals; use the URL of an {words} receiver")
+        fix = f"use the URL of an {'OTLP/HTTP' if name == 'http' else 'OTLP/gRPC'} receiver"
+        raise NotCheckedError(f"{transport.url} answers {answer.code} to all signals; {fix}")
+    return subject
 
 
 def print_table(report: Report) -> None:

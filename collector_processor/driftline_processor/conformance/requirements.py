@@ -50,20 +50,20 @@ class Observation(Struct, frozen=True):
 class Subject:
     """What the checks of one transport use: the transport, the signals of the endpoint, and the common answers."""
 
-    def __init__(self, transport: Transport, over_limit: int = 0) -> None:
+    def __init__(self, transport: Transport, requests: Requests, over_limit: int = 0) -> None:
         """Send one valid request per signal.
 
         Args:
             transport: The transport.
+            requests: Makes the requests.
             over_limit: MiB that exceed the limit of the endpoint; 0 = no large request is sent.
         """
         self.transport = transport
+        self.requests = requests
         self.over_limit = over_limit
-        self.requests = Requests()
-        self.first = transport.send_all([self.requests.valid(signal) for signal in SIGNALS])
-        """The answers to a valid request per signal, in protobuf."""
-        self.valid = [answer for answer in self.first if answer.code not in ("404", "UNIMPLEMENTED")]
-        """Those of the signals that the endpoint has; no signal is mandatory."""
+        first = transport.send_all([requests.valid(signal) for signal in SIGNALS])
+        self.valid = [answer for answer in first if answer.code not in ("404", "UNIMPLEMENTED")]
+        """The answers to a valid request in protobuf, for the signals of the endpoint; no signal is mandatory."""
         self.signals: list[Signal] = [answer.request.signal for answer in self.valid]
 
     @cached_property
@@ -102,7 +102,7 @@ class Subject:
     @property
     def rejecting(self) -> list[Answer]:
         """Those of ``unusable`` with a number of rejected items."""
-        return [answer for answer in self.unusable if answer.rejected]
+        return [answer for answer in self.unusable if answer.rejected > 0]
 
 
 Check = Callable[[Subject], Observation]
@@ -182,12 +182,12 @@ def _is_response(answer: Answer) -> bool:
     return answer.is_response
 
 
-def _is_full_success(answer: Answer) -> bool:
-    return answer.succeeded and (answer.warning is None or (answer.warning != "" and not answer.rejected))
+def _is_unset_or_warning(answer: Answer) -> bool:
+    return answer.warning is None or _is_warning(answer)
 
 
 def _is_warning(answer: Answer) -> bool:
-    return answer.rejected == 0 and bool(answer.warning)
+    return answer.rejected == 0 and bool(answer.warning and answer.warning.strip())
 
 
 def _has_media_of_request(answer: Answer) -> bool:
@@ -215,20 +215,19 @@ def _accepts_unknown_field(subject: Subject) -> Observation:
 
 
 def _rejects_more_than_its_limit(subject: Subject) -> Observation:
-    return every(_over_limit(subject), lambda answer: not answer.succeeded, _NO_LARGE)
+    return every(_padded(subject, subject.over_limit), lambda answer: not answer.succeeded, _NO_LARGE)
 
 
 def _accepts_recommended_size(subject: Subject) -> Observation:
+    return every(_padded(subject, RECOMMENDED_LIMIT), _succeeds, _NO_LARGE)
+
+
+def _padded(subject: Subject, size: int) -> list[Answer]:
+    """Return the answers to a plain and a compressed request of so many MiB; none without a size over the limit."""
     if not subject.over_limit:
-        return every([], _succeeds, _NO_LARGE)
-    request = subject.requests.padded(subject.signals[0], RECOMMENDED_LIMIT * MIB, compressed=True)
-    return every([subject.transport.send(request)], _succeeds)
-
-
-def _over_limit(subject: Subject) -> list[Answer]:
-    size, signal = subject.over_limit * MIB, subject.signals[0]
-    wanted = [subject.requests.padded(signal, size, compressed=compressed) for compressed in (False, True) if size]
-    return subject.transport.send_all(wanted)
+        return []
+    padded, signal = subject.requests.padded, subject.signals[0]
+    return subject.transport.send_all([padded(signal, size * MIB, compressed=gzip) for gzip in (False, True)])
 
 
 def _partial(keeps: Callable[[Answer], bool]) -> Check:
@@ -241,10 +240,17 @@ def _partial(keeps: Callable[[Answer], bool]) -> Check:
     return check
 
 
+def _leaves_unset(answers: Sequence[Answer]) -> Observation:
+    """Observe full successes; one with a warning is one, too."""
+    accepted = [answer for answer in answers if answer.succeeded and answer.rejected <= 0]
+    return every(accepted, _is_unset_or_warning, "no valid request was accepted")
+
+
 def _warnings(subject: Subject) -> Observation:
     _ = subject.unusable
-    answers = [answer for answer in subject.transport.answers if answer.succeeded and answer.warning is not None]
-    return every([answer for answer in answers if answer.rejected <= 0], _is_warning, "no response had a warning")
+    answers = [answer for answer in subject.transport.answers if answer.succeeded and answer.rejected <= 0]
+    # trace_service.proto: one that is empty is equivalent to none
+    return every([one for one in answers if one.warning or one.rejected], _is_warning, "no response had a warning")
 
 
 _NO_LARGE = "large requests are sent with --over-limit only"
@@ -264,7 +270,7 @@ def _grpc_gzip(subject: Subject) -> Observation:
 
 def _grpc_is_exhausted(subject: Subject) -> Observation:
     return every(
-        _over_limit(subject),
+        _padded(subject, subject.over_limit),
         lambda answer: answer.code == "RESOURCE_EXHAUSTED" and not answer.is_retryable,
         _NO_LARGE,
     )
@@ -308,7 +314,7 @@ def _http_11(subject: Subject) -> Observation:
 
 
 def _http_is_too_large(subject: Subject) -> Observation:
-    answered = [answer for answer in _over_limit(subject) if answer.code]
+    answered = [answer for answer in _padded(subject, subject.over_limit) if answer.code]
     nothing = "the endpoint closed the connection" if subject.over_limit else _NO_LARGE
     return every(answered, lambda answer: answer.code == "413", nothing)
 
@@ -328,10 +334,10 @@ def _http_valid(keeps: Callable[[Answer], bool], *encodings: Encoding) -> Check:
 
 
 def _http_media(*encodings: Encoding) -> Check:
-    """Return the check of the Content-Type of successes and of failures."""
+    """Return the check of the Content-Type of successes and of failures; a failure without a body needs none."""
 
     def check(subject: Subject) -> Observation:
-        answers = [*subject.valid, *subject.json, *subject.undecodable]
+        answers = [*subject.valid, *subject.json, *(one for one in subject.undecodable if one.body)]
         return every([one for one in answers if one.request.encoding in encodings], _has_media_of_request, _NO_JSON)
 
     return check
@@ -528,7 +534,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "`ExportLogsServiceResponse` for logs and `ExportProfilesServiceResponse` for profiles).",
         _grpc_responses(_is_response),
     ),
-    _requirement("grpc.success.unset", "MUST", _GRPC_FULL, _UNSET, _grpc_responses(_is_full_success)),
+    _requirement("grpc.success.unset", "MUST", _GRPC_FULL, _UNSET, lambda subject: _leaves_unset(subject.valid)),
     _requirement(
         "grpc.partial.message",
         "MUST",
@@ -757,7 +763,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         "`ExportLogsServiceResponse` for logs and `ExportProfilesServiceResponse` for profiles).",
         _http_valid(_is_response, *_BOTH),
     ),
-    _requirement("http.success.unset", "MUST", _HTTP_FULL, _UNSET, _http_valid(_is_full_success, *_BOTH)),
+    _requirement(
+        "http.success.unset", "MUST", _HTTP_FULL, _UNSET, lambda subject: _leaves_unset([*subject.valid, *subject.json])
+    ),
     _requirement(
         "http.partial.status",
         "MUST",

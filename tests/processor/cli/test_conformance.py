@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from driftline_processor.cli.commands import app
+from driftline_processor.conformance import endpoint
 from driftline_processor.conformance.requirements import CHECKED, LEFT_OUT
 from driftline_processor.demo.processes import free_port
 from typer.testing import CliRunner, Result
@@ -135,6 +137,14 @@ def test_an_absent_endpoint_is_one_sentence() -> None:
     with receiver() as good:
         assert refusal(nowhere).startswith(f"no response from {nowhere}: ")
         assert refusal(good.http, "--grpc", nowhere).startswith(f"no response from {nowhere}: ")
+
+
+def test_a_server_that_never_answers_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "WAIT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        assert refusal(url) == f"no response from {url}: timed out"
+        assert refusal("--grpc", url) == f"no response from {url}: Deadline Exceeded"
 
 
 def test_the_port_of_the_other_transport_is_one_sentence() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from driftline_processor.conformance.requirements import CHECKED, LEFT_OUT, REQUIREMENTS, SPECIFICATION
 
 VERSION = "v1.11.0"
-TEXT = Path(__file__).with_name("specification.md").read_text(encoding="utf-8")
-"""docs/specification.md of opentelemetry-proto in that version (Apache-2.0, The OpenTelemetry Authors)."""
+TEXT = Path(__file__).with_name("specification.txt").read_text(encoding="utf-8")
+"""The specification in opentelemetry-proto in that version (Apache-2.0, The OpenTelemetry Authors)."""
 
 ABOUT_CLIENTS = re.compile(
     r"[Tt]he client (implementation )?(MUST|SHOULD|MAY)"
