@@ -192,7 +192,8 @@ No signal is mandatory: the suite checks the signals that an endpoint receives. 
 checked. A sentence of level *other* has no keyword: it defines the format, or recommends in lower case.
 
 The sentences are read literally. So `success.unset` fails if a response contains an empty `partial_success`, although
-`trace_service.proto` asks clients to read it as if it was not set.
+`trace_service.proto` asks clients to read it as if it was not set. And `http.failure.message`, which is about *all* 4xx
+and 5xx responses, fails for an unknown path that is answered in plain text.
 
 """
 
