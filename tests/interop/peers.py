@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 from driftline_processor.demo.peers.jaeger import real_jaeger
+from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.demo.processes import free_ports
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.paths import ROOT
 
@@ -170,10 +172,13 @@ def prometheus(folder: Path, scraped: str, program: Path | None = None) -> Itera
 
 
 @contextmanager
-def collector(folder: Path, **environment: str) -> Iterator[tuple[str, str]]:
-    """Run a Collector with otel-config/beside.yaml and these variables; yield its gRPC address and HTTP URL."""
+def collector(folder: Path, text: str | None = None, **environment: str) -> Iterator[tuple[str, str]]:
+    """Run a Collector with these variables; yield its gRPC address and HTTP URL.
+
+    ``text``: its configuration, which listens at COLLECTOR_GRPC and COLLECTOR_HTTP; None is otel-config/beside.yaml.
+    """
     grpc, http, telemetry = free_ports(3)
-    config = (ROOT / "otel-config/beside.yaml").read_text(encoding="utf-8")
+    config = text or (ROOT / "otel-config/beside.yaml").read_text(encoding="utf-8")
     reader = {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": telemetry}}}}
     tree = yaml.safe_load(config)
     tree["service"]["telemetry"] = {"metrics": {"readers": [reader]}}
@@ -184,3 +189,20 @@ def collector(folder: Path, **environment: str) -> Iterator[tuple[str, str]]:
     ready = f"http://127.0.0.1:{telemetry}/metrics"
     with running(command, lambda: get(ready), folder / "collector.log", {**addresses, **environment}):
         yield f"127.0.0.1:{grpc}", f"http://127.0.0.1:{http}"
+
+
+@contextmanager
+def backend() -> Iterator[tuple[str, list[str]]]:
+    """Listen as a backend does; yield the URL and the names of the spans that have come so far."""
+    names: list[str] = []
+
+    def take(asked: Asked) -> tuple[int, None]:
+        if asked.path == "/v1/traces":
+            request = ExportTraceServiceRequest.FromString(asked.unpacked)
+            scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
+            names.extend(span.name for scope in scopes for span in scope.spans)
+        return 200, None
+
+    with service(take) as server:
+        server.headers["Content-Type"] = "application/x-protobuf"
+        yield server.url, names

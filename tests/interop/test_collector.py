@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from driftline_processor.demo.peers.recorder import Asked, service
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from .peers import Driftline, collector, eventually
+from .peers import Driftline, backend, collector, eventually
 from .rows import predict, tracer
 
 pytestmark = pytest.mark.interop
-
-
-@contextmanager
-def backend() -> Iterator[tuple[str, list[str]]]:
-    """Listen as a backend does; yield the URL and the names of the spans that have come so far."""
-    names: list[str] = []
-
-    def take(asked: Asked) -> tuple[int, None]:
-        if asked.path == "/v1/traces":
-            request = ExportTraceServiceRequest.FromString(asked.unpacked)
-            scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
-            names.extend(span.name for scope in scopes for span in scope.spans)
-        return 200, None
-
-    with service(take) as server:
-        server.headers["Content-Type"] = "application/x-protobuf"
-        yield server.url, names
 
 
 def test_beside_a_collector_the_predictions_come_and_the_rest_goes_where_it_went(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from .peers import collector, executable, get, jaeger, prometheus
 pytestmark = pytest.mark.interop
 
 
-def test_the_collector_accepts_its_configuration() -> None:
-    command = [str(executable("otel-collector")), "validate", "--config", str(ROOT / "otel-config/beside.yaml")]
+@pytest.mark.parametrize("name", ["beside.yaml", "agent.yaml", "balanced.yaml", "compose/collector.yaml"])
+def test_the_collector_accepts_its_configuration(name: str) -> None:
+    command = [str(executable("otel-collector")), "validate", "--config", str(ROOT / "otel-config" / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
