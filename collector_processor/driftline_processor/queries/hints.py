@@ -94,6 +94,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
         hint_list.append(_unmarked(series.key.model, model.unmarked))
     else:
         hint_list += _incomplete(series, model.balance, settings.timezone, model.rows_elsewhere)
+        hint_list += _counted_twice(series, model.balance, totals, settings.timezone)
     hint_list += _baseline(series, in_force, model.learned, totals)
     hint_list += [*_task(series, settings), *_unscored(series, totals)]
     hint_list += _features(in_force, model.fullest, settings.timezone)
@@ -189,7 +190,7 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
 
 
 def _incomplete(series: Series, balance: Balance | None, timezone: str, elsewhere: bool) -> Iterator[str]:
-    """Yield a completeness below 1 (a full buffer or lost rows) or above 1 (predictions that are not counted)."""
+    """Yield a completeness below 1: a full buffer or lost rows."""
     if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
         return
     yield (
@@ -198,6 +199,17 @@ def _incomplete(series: Series, balance: Balance | None, timezone: str, elsewher
         "either a buffer of the service was full, or "
         "its records do not reach this processor; see the log of the service and driftline.sdk.dropped.rows."
         + (f" {OTHER_PROCESSORS}" if elsewhere else "")
+    )
+
+
+def _counted_twice(series: Series, balance: Balance | None, totals: SeriesTotals, timezone: str) -> Iterator[str]:
+    """Yield a completeness above 1 if rows arrive both in records and in distributions."""
+    if balance is None or not (totals.rows and totals.distributed) or balance.completeness * COMPLETE <= 1:
+        return
+    yield (
+        f"{count(balance.rows)} rows of {series.key.model} have arrived {window_name(balance.stretch, timezone)}, in "
+        f"records and in distributions, but its services counted {count(balance.counted)} predictions: if a service "
+        f"sends both, remove {a.DRIFTLINE_CAPTURE}=metrics from it, because its rows count twice."
     )
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from driftline.semconv import attributes as a
+from driftline.semconv import events
 from driftline.semconv import metrics as m
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of, sum_of
-from tests.support.state_rows import MINUTE, NOON, Clock, Opened, predictions
+from tests.support.otlp_requests import logs, record
+from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, predictions
 
 MARK = {a.DRIFTLINE_CAPTURE: "metrics"}
 
@@ -89,6 +91,18 @@ def test_rows_that_are_also_in_records_count_once(state: Opened, clock: Clock) -
     view = state.view()
     assert (view.rows, view.distributed, state.counted("not_marked")) == (300, 0, 2)
     assert "not counted" not in hints(state)
+
+
+def test_rows_that_a_mistaken_mark_counts_twice_are_shown(state: Opened, clock: Clock) -> None:
+    clock.now = NOON + 2 * MINUTE
+    said = {a.ML_MODEL_NAME: "churn", a.ML_MODEL_VERSION: "1", a.ML_PREDICTION_SCORE: 0.5}
+    sent = [record(events.ML_PREDICTION, said, time_unix_nano=NOON + MINUTE + row) for row in range(300)]
+    state.state.submit("logs", logs(sent)).result(60)
+    submit(state, calls(300), resource=MARK)
+    clock.now = NOON + HOUR
+    state.view()
+    assert "600 rows of churn have arrived" in hints(state)
+    assert "counted 300 predictions: if a service sends both, remove driftline.capture=metrics" in hints(state)
 
 
 def test_our_own_sdk_is_not_told_to_mark_what_is_in_records(state: Opened, clock: Clock) -> None:
