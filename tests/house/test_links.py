@@ -26,9 +26,10 @@ SOURCES = (".md", ".py", ".yaml", ".yml", ".toml", ".html", ".cfg", ".sh")
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Return every file at the root and in its folders, without what is hidden or built."""
+    """Return every file at the root and in its folders, without what is hidden, built or installed."""
     folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "build", "shared"))]
-    inside = (path for folder in folders for path in folder.rglob("*") if not path.name.startswith("."))
+    inside = (path for folder in folders for path in folder.rglob("*") if "node_modules" not in path.parts)
+    inside = (path for path in inside if not path.name.startswith("."))
     return tuple(sorted(path for path in (*ROOT.iterdir(), *inside) if path.is_file()))
 
 
