@@ -26,8 +26,8 @@ def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
         "annotate", "forget", "login", "silence", "up", "validate", "top", "demo", "evaluate", "skew", "postmortem",
-        "report", "review", "retrain-check", "rules", "status", "doctor", "snapshot", "versions", "audit",
-        "baseline", "incidents", "models", "outcomes", "policies", "state", "token", "drill", "expectations",
+        "report", "review", "retrain-check", "rules", "status", "doctor", "conformance", "snapshot", "versions",
+        "audit", "baseline", "incidents", "models", "outcomes", "policies", "state", "token", "drill", "expectations",
     ]  # fmt: skip
 
 
