@@ -16,7 +16,6 @@ _PHRASES: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("refused", ("tlsv1 alert", "tlsv1_alert", "sslv3 alert", "sslv3_alert", "tlsv13 alert", "tlsv13_alert",
                  "ssl/tls alert", "ssl/tls_alert")),
     ("plain", ("wrong_version_number", "wrong version number", "record layer failure", "record_layer_failure")),
-    ("http/1.1", ("missing selected alpn property",)),
 )  # fmt: skip
 """Parts of the messages of OpenSSL, BoringSSL and gRPC in lower case, the first match wins."""
 
@@ -25,6 +24,9 @@ _LONGEST_DETAIL = 120
 _CUT = ("disconnected", "closed connection", "connection aborted", "connection reset", "socket closed", "broken pipe",
         "unexpected_eof", "eof occurred", "without sending", "recvmsg", "closed before")  # fmt: skip
 """Parts of messages about a connection that the server ended before it answered."""
+
+_NO_HTTP2 = ("missing selected alpn property", "failed parsing http/2")
+"""Parts of gRPC's messages about a server of HTTP/1.1, with and without TLS."""
 
 _OTHER = ("sslerror", "ssl_error", "handshak", "empty address list")
 """Parts of messages about a handshake that failed for any reason; gRPC before 1.70 gives the last one for a key that
@@ -66,7 +68,8 @@ class TlsFailure:
             "refused": f"the server does not accept the certificate of the client{detail}; check {certificate}",
             "plain": "the server does not use TLS at this port; use http://, or the port that uses TLS",
             "encrypted": "the server closed the connection without an answer, as a port with TLS does; use https://",
-            "http/1.1": "the server does not use HTTP/2 at this port, which gRPC requires; use its port for gRPC",
+            "http/1.1": "the server does not use HTTP/2 at this port, which gRPC requires; use its port for gRPC, "
+            "or http/protobuf",
             "other": f"the TLS handshake failed{detail}; check {ca} and {certificate}",
         }[self.kind]
 
@@ -85,6 +88,8 @@ def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) 
     messages = [error] if isinstance(error, str) else _messages(error)
     text = " ".join(messages)
     low = text.lower()
+    if any(phrase in low for phrase in _NO_HTTP2):
+        return TlsFailure("http/1.1")
     if encrypted:
         for kind, phrases in _PHRASES:
             if any(phrase in low for phrase in phrases):

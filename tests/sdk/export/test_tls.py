@@ -18,7 +18,7 @@ from driftline.export.pipeline import pipeline_of
 from driftline.export.tls_failures import failure_of
 from driftline.export.transport import GrpcChannel, HttpChannel
 from driftline_processor.core.decode.requests import decode_logs
-from driftline_processor.demo.peers.recorder import Service, listening
+from driftline_processor.demo.peers.recorder import Service, listening, service
 
 from tests.support.certificates import Authority, Pair
 from tests.support.service import NOW, returns
@@ -264,6 +264,16 @@ def test_a_key_without_a_certificate_is_a_missing_certificate(
     delivery = channel.send(b"body", PATIENCE)
     channel.close()
     assert (delivery.state, "requires a certificate of the client" in delivery.fix) == ("unreachable", True)
+
+
+def test_a_port_of_http_is_named_over_grpc() -> None:
+    with service(lambda _: (200, None)) as server:
+        address = f"127.0.0.1:{server.server_port}"
+        channel = GrpcChannel(Endpoint(f"http://{address}", address, "grpc", insecure=True))
+        delivery = channel.send(b"body", PATIENCE)
+        channel.close()
+
+    assert (delivery.state, "does not use HTTP/2 at this port" in delivery.fix) == ("unreachable", True)
 
 
 @pytest.mark.parametrize(
