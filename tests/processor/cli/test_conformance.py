@@ -108,6 +108,7 @@ def test_headers_and_the_token_are_sent_with_each_request(tmp_path: Path) -> Non
     assert {(one["authorization"], one["x-tenant"], one["n"]) for one in good.headers} == {
         ("Bearer secret", "a=b", "1")
     }
+    assert max(int(one.get("content-length", 0)) for one in good.headers) < 2048  # as the help promises
     assert [one for one in good.headers if not one["user-agent"].startswith("driftline-conformance/")] == []
 
 
