@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -95,6 +96,7 @@ def metrics_body(
     captured: bool = True,
     counted: bool = False,
     scope: str = "driftline",
+    schema_url: str = SCHEMA_URL,
     instance: str = "one",
     environment: str = "",
     resource: dict[str, Any] | None = None,
@@ -105,7 +107,7 @@ def metrics_body(
     said = {a.SERVICE_INSTANCE_ID: instance, a.DEPLOYMENT_ENVIRONMENT_NAME: environment}
     group.resource.attributes.extend(attributes({key: text for key, text in said.items() if text} | (resource or {})))
     into = group.scope_metrics.add()
-    into.scope.name = scope
+    into.scope.name, into.schema_url = scope, schema_url
     if captured:
         into.scope.attributes.extend(attributes({a.DRIFTLINE_CAPTURE: "metrics"}))
     if counted:

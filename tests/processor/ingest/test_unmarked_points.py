@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
-from driftline.semconv import events
 from driftline.semconv import metrics as m
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
@@ -28,7 +28,8 @@ def calls(n: int, rows: int = 0, time: int = NOON + MINUTE, mark: dict[str, Any]
 
 
 def submit(state: Opened, metrics: list[Metric], scope: str = "shop", **said: Any) -> None:
-    state.state.submit("metrics", metrics_body(metrics, captured=False, scope=scope, **said)).result(60)
+    body = metrics_body(metrics, captured=False, scope=scope, **{"schema_url": "", **said})
+    state.state.submit("metrics", body).result(60)
     state.state.catch_up()
 
 
@@ -68,9 +69,10 @@ def test_durations_of_another_model_of_the_scope_are_its_rows(state: Opened, clo
     assert (state.view().distributed, state.view("single").distributed) == (4_000, 7)
 
 
-def test_points_without_a_mark_are_counted_and_shown(state: Opened, clock: Clock) -> None:
+@pytest.mark.parametrize("scope", ["shop", "driftline"])
+def test_points_without_a_mark_are_counted_and_shown(state: Opened, clock: Clock, scope: str) -> None:
     clock.now = NOON + 2 * MINUTE
-    submit(state, calls(2_000))
+    submit(state, calls(2_000), scope)
     assert (state.view().distributed, state.counted("not_marked")) == (0, 2)
     assert "2 points of distributions of churn are not counted" in hints(state)
     assert "OTEL_RESOURCE_ATTRIBUTES" in hints(state)
@@ -107,5 +109,5 @@ def test_rows_that_a_mistaken_mark_counts_twice_are_shown(state: Opened, clock: 
 
 def test_our_own_sdk_is_not_told_to_mark_what_is_in_records(state: Opened, clock: Clock) -> None:
     clock.now = NOON + 2 * MINUTE
-    submit(state, calls(300), scope="driftline.sklearn")
+    submit(state, calls(300), scope="driftline", schema_url=SCHEMA_URL)
     assert (state.counted("not_marked"), "not counted" in hints(state)) == (0, False)

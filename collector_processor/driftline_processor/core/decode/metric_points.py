@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 from driftline.capture.model_identity import SCOPE
+from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_text
@@ -59,6 +60,9 @@ MARKS: Final = (
 
 _METRICS: Final = "metrics"
 """The value of ``driftline.capture`` for points with rows in no record."""
+
+_SCHEMAS: Final = SCHEMA_URL.removesuffix(SCHEMA_URL.rpartition("/")[2])
+"""Start of the schema URL of our SDK, because others may call their scope ``driftline``, too."""
 
 _TRUE: Final = ((BOOLEAN, True), (TEXT, "true"))
 """Values of ``driftline.distribution.counted``; an environment variable sets texts."""
@@ -128,7 +132,7 @@ def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str
                 environment or "", is_captured(marks), _is_counted(marks), hashlib.blake2b(origin, digest_size=16)
             )
             source.digest.update(scope.scope.name.encode() + bytes((0, source.captured)))
-            ours = scope.scope.name.partition(".")[0] == SCOPE
+            ours = scope.scope.name == SCOPE and scope.schema_url.startswith(_SCHEMAS)
             first = len(found)
             for metric in scope.metrics:
                 if metric.name not in METRICS:

@@ -78,7 +78,7 @@ def test_an_exponential_histogram_is_read_whole() -> None:
 
 def test_our_sdk_sends_predictions_from_any_scope_and_everything_else_where_no_row_is_sent() -> None:
     points = [predictions_of(3, "True", start=START, time=NOW), score([1], [])]
-    outside = decode_metrics(metrics_body(points, captured=False, scope="driftline.sklearn"), NOW).points
+    outside = decode_metrics(metrics_body(points, captured=False), NOW).points
     assert [(point.metric, point.decided, point.captured) for point in outside] == [(m.ML_PREDICTIONS, "1", False)]
     assert len(decode_metrics(metrics_body(points), NOW).points) == 2
 
