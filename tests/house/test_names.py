@@ -91,7 +91,9 @@ def test_ml_names_are_those_of_the_core_and_all_others_are_ours() -> None:
     ours = ("driftline.", "span.driftline.")
     outside = {name for name in names_of(generator().read()) if not name.startswith(ours)}
 
-    assert outside == CORE | {"error.type", "service.name", "service.instance.id", "deployment.environment.name"}
+    assert outside == CORE | {
+        *("error.type", "service.name", "service.version", "service.instance.id", "deployment.environment.name")
+    }
 
 
 def test_no_attribute_and_no_metric_is_the_namespace_of_another() -> None:

@@ -67,7 +67,7 @@ class Metric(Section):
     version_attribute: Text = Field(
         default=a.ML_MODEL_VERSION,
         description="The attribute with the version of the model.",
-        examples=["service.version"],
+        examples=[a.SERVICE_VERSION],
     )
     environment_attribute: Text | None = Field(
         default=None,
