@@ -7,22 +7,30 @@ import itertools
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import pytest
 import yaml
+from driftline.semconv import attributes as a
+from driftline.semconv import events
 from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.demo.processes import free_ports
+from driftline_processor.otlp.protocol import MAX_REQUEST
 from driftline_processor.present.sentences.outcomes import OTHER_PROCESSORS
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
+from tests.support.otlp_requests import logs, record
 from tests.support.paths import ROOT
 
 from .peers import Driftline, backend, collector, eventually
@@ -72,9 +80,9 @@ def test_balanced_each_model_is_whole_on_one_of_two_processors(tmp_path: Path) -
     ):
         fleet(http)
         with tracer(OTLPSpanExporter(endpoint=grpc, insecure=True)) as shop:
-            for row in range(20):  # one trace with all models, in one scope
+            for row in range(20):  # one trace with all models, in one scope, each time another one first
                 with shop.start_as_current_span("POST /ensemble"):
-                    for model in stock:
+                    for model in (*stock[row % 8 :], *stock[: row % 8]):
                         predict(shop, str(row), row / 20, model=model)
 
         found = eventually(lambda: joined(first) + joined(second), lambda n: n >= MODELS * ROWS)
@@ -128,51 +136,96 @@ def test_in_front_everything_arrives_behind_it(tmp_path: Path) -> None:
             eventually(lambda: names.count("predict fleet-0"), lambda n: n == ROWS)
 
 
-def test_an_agent_waits_for_the_gateway_which_sends_to_driftline_with_its_own_token(tmp_path: Path) -> None:
-    """The sidecar runs the agent, too; kubernetes/collector.yaml is the gateway."""
-    driftline, (grpc, http, health) = Driftline(), free_ports(3)
-    certificates, secrets, agent = tmp_path / "certificates", tmp_path / "secrets", tmp_path / "agent"
-    for folder in (secrets, agent, tmp_path / "gateway"):
-        folder.mkdir()
-    made = ["sh", str(CONFIGURATIONS / "make_certificates.sh"), str(certificates), "localhost"]
-    subprocess.run(made, check=True)
-    for path in (certificates / "services", secrets / "token"):
-        path.write_text("token-of-shop", encoding="ascii")
-    (certificates / "driftline").write_text("token-of-collector", encoding="ascii")
-    shutil.copy(certificates / "ca.crt", secrets)
+class Gateway:
+    """Driftline with TLS and tokens, and the gateway of kubernetes/collector.yaml in front of it.
 
-    (manifest, *_) = yaml.safe_load_all((CONFIGURATIONS / "kubernetes/collector.yaml").read_text(encoding="utf-8"))
-    gateway = manifest["data"]["collector.yaml"]
-    for written, here in {
-        "0.0.0.0:4317": f"127.0.0.1:{grpc}",
-        "0.0.0.0:4318": f"127.0.0.1:{http}",
-        "0.0.0.0:13133": f"127.0.0.1:{health}",
-        "driftline.driftline.svc:4317": driftline.grpc,
-        "/secrets/tls/": f"{certificates}/",
-        "/secrets/tokens/": f"{certificates}/",
-    }.items():
-        assert written in gateway
-        gateway = gateway.replace(written, here)
+    Attributes:
+        driftline: The processor; the token ``token-of-test`` reads its API.
+        grpc: The address of the gateway.
+        http: The URL of the gateway.
+        secrets: A folder with what a service needs: ca.crt, token.
+    """
 
-    tls = {"cert_file": str(certificates / "tls.crt"), "key_file": str(certificates / "tls.key")}
-    protocols = {"grpc": {"endpoint": driftline.grpc, "tls": tls}}
-    allowed = {"collector": ["ingest", "baselines", "outcomes"], "test": ["read"]}
-    for name in allowed:
-        digest = hashlib.sha256(f"token-of-{name}".encode()).hexdigest()
-        (tmp_path / f"{name}.sha256").write_text(digest, encoding="ascii")
-    holders = [
-        {"name": name, "sha256_file": str(tmp_path / f"{name}.sha256"), "may": may} for name, may in allowed.items()
-    ]
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.driftline, (grpc, http, self._health) = folder, Driftline(), free_ports(3)
+        self.grpc, self.http = f"127.0.0.1:{grpc}", f"https://127.0.0.1:{http}"
+        self._made, self.secrets = folder / "made", folder / "secrets"
+        self.secrets.mkdir()
+        script = str(CONFIGURATIONS / "make_certificates.sh")
+        subprocess.run(["sh", script, str(self._made), "localhost"], check=True)
+        shutil.copy(self._made / "ca.crt", self.secrets)
+        for path, owner in (
+            (self._made / "services", "shop"),
+            (self.secrets / "token", "shop"),
+            (self._made / "driftline", "collector"),
+        ):
+            path.write_text(f"token-of-{owner}", encoding="ascii")
+        for owner in ("collector", "test"):
+            digest = hashlib.sha256(f"token-of-{owner}".encode()).hexdigest()
+            (self._made / f"{owner}.sha256").write_text(digest, encoding="ascii")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run both."""
+        (manifest, *_) = yaml.safe_load_all((CONFIGURATIONS / "kubernetes/collector.yaml").read_text(encoding="utf-8"))
+        text = manifest["data"]["collector.yaml"]
+        for written, here in {
+            "0.0.0.0:4317": self.grpc,
+            "0.0.0.0:4318": self.http.removeprefix("https://"),
+            "0.0.0.0:13133": f"127.0.0.1:{self._health}",
+            "driftline.driftline.svc:4317": self.driftline.grpc,
+            "/secrets/tls/": f"{self._made}/",
+            "/secrets/tokens/": f"{self._made}/",
+        }.items():
+            assert written in text
+            text = text.replace(written, here)
+        tls = {"cert_file": str(self._made / "tls.crt"), "key_file": str(self._made / "tls.key")}
+        receivers = {"otlp": {"protocols": {"grpc": {"endpoint": self.driftline.grpc, "tls": tls}}}}
+        allowed = {"collector": ["ingest", "baselines", "outcomes"], "test": ["read"]}
+        tokens = [
+            {"name": name, "sha256_file": str(self._made / f"{name}.sha256"), "may": may}
+            for name, may in allowed.items()
+        ]
+        with (
+            self.driftline.up(self.folder, receivers=receivers, auth={"tokens": tokens}),
+            collector(self.folder, text),
+        ):
+            yield
+
+
+def test_an_agent_waits_for_the_gateway_which_sends_with_a_token_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "agent").mkdir()
+    gateway = Gateway(tmp_path)
     text = (CONFIGURATIONS / "agent.yaml").read_text(encoding="utf-8")
     variables = {
-        "GATEWAY": f"127.0.0.1:{grpc}",
-        "AGENT_SECRETS": str(secrets),
+        "GATEWAY": gateway.grpc,
+        "AGENT_SECRETS": str(gateway.secrets),
         "AGENT_HEALTH": f"127.0.0.1:{free_ports(1)[0]}",
     }
-    with collector(agent, text, **variables) as (_, endpoint):
+    with collector(tmp_path / "agent", text, **variables) as (_, endpoint):
         fleet(endpoint, models=1)  # it has ended before the gateway is there
-        with (
-            driftline.up(tmp_path, receivers={"otlp": {"protocols": protocols}}, auth={"tokens": holders}),
-            collector(tmp_path / "gateway", gateway),
-        ):
-            assert eventually(lambda: joined(driftline, "token-of-test"), lambda n: n == ROWS) == ROWS
+        with gateway.running():
+            assert eventually(lambda: joined(gateway.driftline, "token-of-test"), lambda n: n == ROWS) == ROWS
+
+
+def test_the_gateway_passes_on_more_records_in_a_second_than_one_request_may_hold(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    context = ssl.create_default_context(cafile=gateway.secrets / "ca.crt")
+    headers = {"Content-Type": "application/x-protobuf", "Authorization": "Bearer token-of-shop"}
+    said = {a.ML_MODEL_NAME: "large", a.ML_PREDICTION_SCORE: 0.5, f"{a.DRIFTLINE_FEATURE_VALUE}.note": "x" * 2**20}
+
+    def send(row: int) -> int:
+        body = logs([record(events.ML_PREDICTION, {**said, a.ML_PREDICTION_ID: str(row)}, time_unix_nano=time_ns())])
+        request = urllib.request.Request(f"{gateway.http}/v1/logs", body, headers)
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+            return int(answer.status)
+
+    n = 2 * MAX_REQUEST // 2**20
+    with gateway.running():
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(send, range(n))) == {200}
+
+        def rows() -> int:
+            return sum(model["rows"] for model in models_of(gateway.driftline, "token-of-test").values())
+
+        assert eventually(rows, lambda found: found == n) == n
