@@ -200,7 +200,9 @@ def test_rows_that_cannot_be_used_are_counted_by_their_reason_and_the_others_kep
         record(events.ML_OUTCOME, {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "f"}),
     ]
     state = open_state()
-    assert state.state.submit("logs", logs(sent)).result(30) == Receipt()
+    partial = state.state.submit("logs", logs(sent)).result(30).partial_success
+    assert partial is not None
+    assert (partial.rejected, partial.message.partition(" rows")[0]) == (1, "time_out_of_range: 5")
     reasons = ("time_out_of_range", "no_model_name", "no_actual")
     assert [state.counted(reason) for reason in reasons] == [5, 2, 1]
     assert state.rows("SELECT id FROM predictions") == [("f",)]
