@@ -1,6 +1,6 @@
 """The list of requirements has each sentence of the specification that is about receivers, in its words.
 
-``OTLP_SPECIFICATION`` is docs/specification.md of open-telemetry/opentelemetry-proto in the version that it names.
+``OTLP_SPECIFICATION`` is the specification of open-telemetry/opentelemetry-proto in the version that the list names.
 """
 
 from __future__ import annotations
