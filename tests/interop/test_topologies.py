@@ -99,6 +99,25 @@ def test_balanced_each_model_is_whole_on_one_of_two_processors(tmp_path: Path) -
     assert not [model for model in (*one.values(), *other.values()) if OTHER_PROCESSORS in " ".join(model["hints"])]
 
 
+def test_the_models_of_a_processor_that_is_stopped_wait_and_the_others_do_not(tmp_path: Path) -> None:
+    first, second = Driftline(), Driftline()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    text = (CONFIGURATIONS / "balanced.yaml").read_text(encoding="utf-8")
+    addresses = {"DRIFTLINE_A": first.grpc, "DRIFTLINE_B": second.grpc}
+    with first.up(tmp_path / "first"), collector(tmp_path, text, **addresses) as (_, http):
+        fleet(http)
+
+        def complete() -> bool:
+            models = [model for name, model in models_of(first).items() if name != "fleet-metrics"]
+            return 0 < len(models) < MODELS and {model["outcomes"] for model in models} == {ROWS}
+
+        eventually(complete)
+        with second.up(tmp_path / "second"):
+            found = eventually(lambda: joined(first) + joined(second), lambda n: n >= MODELS * ROWS)
+    assert found == MODELS * ROWS
+
+
 def test_by_turns_outcomes_lose_their_predictions_and_a_sentence_says_where_these_may_be(tmp_path: Path) -> None:
     first, second = Driftline(), Driftline()
     for name in ("first", "second"):

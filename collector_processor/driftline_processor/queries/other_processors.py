@@ -1,7 +1,7 @@
 """Whether another processor may have what this one lacks, if several share the models.
 
-Only a guess, shown after better explanations: a processor does not know of others. By turns over two processors, half
-of the rows and half of the outcomes have no counterpart here.
+Only a guess, shown after better explanations: nothing informs a processor about others. By turns over two processors,
+half of the rows and half of the outcomes have no counterpart here.
 """
 
 from __future__ import annotations

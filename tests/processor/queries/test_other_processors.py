@@ -8,6 +8,7 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.semconv import metrics as m
+from driftline_processor.cli.checks import hint_findings
 from driftline_processor.present.sentences.outcomes import OTHER_PROCESSORS
 from starlette.testclient import TestClient
 
@@ -70,6 +71,7 @@ def test_half_of_the_rows_and_outcomes_may_be_at_another_processor(state: Opened
     rows, waiting = (hint for hint in state.view().hints if OTHER_PROCESSORS in hint)
     assert rows.startswith("100 of the 200 predictions (50 %) that churn counted ")
     assert waiting.startswith("50 outcomes wait for a prediction of churn ")
+    assert all(OTHER_PROCESSORS.rstrip(".") in finding.fix for finding in hint_findings((rows, waiting)))
 
 
 def test_nothing_is_guessed_in_ordinary_operation(state: Opened, clock: Clock) -> None:
