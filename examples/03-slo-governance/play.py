@@ -186,7 +186,9 @@ def check_rollbacks(stage: Stage, fleet: Fleet, deployer: Deployer) -> None:
     third = [one for alert in alerts(stage, "transfer-fraud") for one in alert["messages"] if one["channel"] == ACTION]
     stage.claim(
         "a third rollback within a day is held back, and the deployer gets no request",
-        [one["result"] for one in third] == ["held_back"] and deployer.serving["transfer-fraud"] == USUAL,
+        {one["result"] for one in third} == {"held_back"}  # on a busy machine first because its window has few rows yet
+        and any("rate_limit" in one["detail"] for one in third)
+        and deployer.serving["transfer-fraud"] == USUAL,
         "\n".join(f"transfer-fraud: {ACTION} {one['result']}, {one['detail']}" for one in third),
     )
 
