@@ -118,9 +118,9 @@ def _late(decoded: requests.Decoded, now: int) -> PartialSuccess | None:
     if not late:
         return None
     whole = sum(rows == len(time) for rows, time in zip(late_rows[: decoded.columnar], times, strict=False))
-    limit = "an hour" if points else "a year"
+    noun, limit = "data points" if points or business else "rows", "an hour" if points else "a year"
     return PartialSuccess(
         whole + sum(late_rows[decoded.columnar :]) + runs + business + points,
-        f"time_out_of_range: {late:,} rows or points are more than {limit} ahead of the clock of the processor and are "
-        "not used; check the clock of the sender, and that times are unix nanoseconds",
+        f"time_out_of_range: {late:,} {noun} are more than {limit} ahead of the clock of the processor and are not "
+        "used; check the clock of the sender, and that times are unix nanoseconds",
     )

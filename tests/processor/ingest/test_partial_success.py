@@ -96,7 +96,8 @@ def test_late_times_are_counted_as_messages_of_the_signal(signal: Signal, body: 
 
     assert partial is not None
     assert partial.rejected == rejected
-    assert lacking(partial.message, "time_out_of_range", "an hour" if signal == "metrics" else "a year", "clock") == []
+    facts = ("data points", "an hour") if signal == "metrics" else ("rows", "a year")
+    assert lacking(partial.message, "time_out_of_range", *facts, "clock") == []
 
 
 def test_a_batch_that_loses_some_rows_is_a_warning() -> None:
