@@ -72,18 +72,18 @@ def _read(path: str) -> DeclaredConfiguration:
     except Exception:  # it is not installed, or broken
         fix = "it requires the package 'opentelemetry-configuration'; run 'pip install opentelemetry-configuration'"
         return DeclaredConfiguration(is_read=False, problem=fix)
+    missing = "it has no OTLP exporter of logs, and none of traces with a URL that ends in /v1/traces"
     try:
         configuration = load(path)
+        logs = _logs(configuration)
+        return DeclaredConfiguration(
+            logs=logs or {},
+            metrics=_metrics(configuration),
+            is_disabled=bool(configuration.disabled),
+            problem="" if logs else missing,
+        )
     except Exception as error:  # the loader logs the reason; its text can contain a header, often a key
         return DeclaredConfiguration(is_read=False, problem=f"it cannot be read ({type(error).__name__})")
-    logs = _logs(configuration)
-    missing = "it has no OTLP exporter of logs, and none of traces with a URL that ends in /v1/traces"
-    return DeclaredConfiguration(
-        logs=logs or {},
-        metrics=_metrics(configuration),
-        is_disabled=bool(configuration.disabled),
-        problem="" if logs else missing,
-    )
 
 
 def _logs(configuration: Any) -> dict[str, str] | None:

@@ -169,8 +169,12 @@ def is_here(url: str) -> bool:
 
 
 def records_silenced(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return True if ``OTEL_LOGS_EXPORTER=none`` turns records off; ``DRIFTLINE_ENDPOINT`` wins over it."""
-    return environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none" and not read("DRIFTLINE_ENDPOINT", environ)
+    """Return True if ``OTEL_LOGS_EXPORTER=none`` turns records off.
+
+    ``DRIFTLINE_ENDPOINT`` wins over it, and a destination of records in the file of ``OTEL_CONFIG_FILE``.
+    """
+    exporters = listed_exporters("logs", with_declared("logs", environ))
+    return exporters == ["none"] and not read("DRIFTLINE_ENDPOINT", environ)
 
 
 def disabled(environ: Mapping[str, str] = os.environ) -> bool:

@@ -429,7 +429,7 @@ def _retry_after(text: str) -> float | None:
     """Return the seconds of a ``Retry-After``, which is a number or an HTTP date (RFC 9110, section 10.2.3)."""
     with contextlib.suppress(ValueError):
         return max(0.0, float(text))
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from driftline.export import declarative
-from driftline.export.endpoint import Endpoint, disabled, resolve
+from driftline.export.endpoint import Endpoint, disabled, records_silenced, resolve
 from driftline.export.metrics_reporter import interval, is_cumulative, metrics_wanted
 
 needs_loader = pytest.mark.skipif(
@@ -151,6 +151,29 @@ def test_the_file_is_read_once(tmp_path: Path) -> None:
     _write(tmp_path, TRACES % "otlp_http: {endpoint: http://second:4318/v1/traces}")
 
     assert resolve(environ=environ).base == "http://first:4318"
+
+
+@needs_loader
+@pytest.mark.parametrize(("exporter", "silenced"), [("otlp_http: {}", False), ("console: {}", True)])
+def test_a_destination_of_records_in_the_file_wins_over_no_exporter_of_logs(
+    tmp_path: Path, exporter: str, silenced: bool
+) -> None:
+    environ = {"OTEL_LOGS_EXPORTER": "none", **_write(tmp_path, TRACES % exporter)}
+
+    assert records_silenced(environ) is silenced
+
+
+@needs_loader
+def test_a_later_version_of_the_loader_with_other_types_is_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("opentelemetry.configuration.load_config_file", lambda _: object())
+    environ = _write(tmp_path, BOTH)
+
+    assert disabled(environ) is False
+    assert resolve(environ=environ).url == "http://localhost:4318/v1/logs"
+    (line,) = _warnings(caplog)
+    assert "it cannot be read (AttributeError)" in line
 
 
 @needs_loader

@@ -195,6 +195,7 @@ def _http(receiver: Service, **settings: Any) -> HttpChannel:
         (405, {}, Delivery("unsupported", "405 Method Not Allowed")),
         (429, {"retry-after": "3"}, Delivery("retry", "429 Too Many Requests", 3.0)),
         (503, {"retry-after": "soon"}, Delivery("retry", "503 Service Unavailable")),
+        (503, {"retry-after": f"Sun, {10**20} Oct 2035 07:28:00 GMT"}, Delivery("retry", "503 Service Unavailable")),
         (500, {}, Delivery("refused", "500 Internal Server Error")),
         (
             403,
