@@ -54,6 +54,7 @@ REASON = status(3, "no such tenant")
         (502, b"", {}, ExportResult("retryable", "HTTP 502")),
         (503, b"", {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, ExportResult("retryable", "HTTP 503", "", 0.0)),
         (504, b"", {"Retry-After": "soon"}, ExportResult("retryable", "HTTP 504")),
+        (503, b"", {"Retry-After": f"1 Jan {10**20} 00:00:00 GMT"}, ExportResult("retryable", "HTTP 503")),
     ],
 )
 def test_what_a_status_means(code: int, body: bytes, headers: dict[str, str], answer: ExportResult) -> None:
