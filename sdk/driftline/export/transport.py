@@ -420,8 +420,9 @@ def _retry_info(error: Any) -> float | None:
         if key == "google.rpc.retryinfo-bin":
             from google.rpc.error_details_pb2 import RetryInfo
 
-            delay = RetryInfo.FromString(value).retry_delay
-            return float(delay.seconds + delay.nanos * 1e-9)
+            with contextlib.suppress(Exception):  # not a RetryInfo
+                delay = RetryInfo.FromString(value).retry_delay
+                return float(delay.seconds + delay.nanos * 1e-9)
     return None
 
 

@@ -358,6 +358,7 @@ RETRY = (("google.rpc.retryinfo-bin", SOON.SerializeToString()),)
         ("UNIMPLEMENTED", (), "unsupported", None),
         ("UNAVAILABLE", (), "retry", None),
         ("UNAVAILABLE", RETRY, "retry", 1.5),
+        ("UNAVAILABLE", (("google.rpc.retryinfo-bin", b"soon"),), "retry", None),
         ("RESOURCE_EXHAUSTED", RETRY, "retry", 1.5),
         ("RESOURCE_EXHAUSTED", (), "refused", None),
         ("INVALID_ARGUMENT", (), "refused", None),
