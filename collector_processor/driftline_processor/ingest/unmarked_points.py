@@ -1,7 +1,7 @@
 """Points of distributions that were set aside, because no attribute states that their rows are in no record.
 
 Senders with our SDK set ``driftline.capture``. Others may not, and the points of a model without rows are then its only
-data, so the pages show what to do. The counts are of the last day, in memory: a new process counts from 0.
+data, so the pages show what to do. The counts are in memory, so a new process counts from 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class UnmarkedPoints:
             del self._counts[next(iter(self._counts))]
 
     def of(self, key: ModelKey, now: int) -> int:
-        """Return the points of a model; 0 if none arrived in the last day."""
+        """Return the points of a model; 0 if none arrived for a day, after which they are counted from 0."""
         points, arrived = self._counts.get(key, (0, now))
         return points if now - arrived <= DAY else 0
 

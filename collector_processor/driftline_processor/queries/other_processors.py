@@ -16,21 +16,19 @@ _SIZABLE = 0.1
 """Minimum fraction that is missing."""
 
 
-def rows_may_be_elsewhere(balance: Balance | None, totals: SeriesTotals, refused: bool) -> bool:
+def rows_may_be_elsewhere(balance: Balance | None, refused: bool) -> bool:
     """Return True if many counted predictions have no row, and nothing else here explains it.
 
     Args:
         balance: Rows that arrived compared with predictions that were counted; None without counts.
-        totals: Sums over the predictions, with those of spans, which may be sampled and are not in the balance.
         refused: Whether predictions were refused for their time.
 
-    >>> rows_may_be_elsewhere(Balance(1_000.0, 2_000.0, 0, 1), SeriesTotals(rows=1_000, received=1), refused=False)
+    >>> rows_may_be_elsewhere(Balance(1_000.0, 2_000.0, 0, 1), refused=False)
     True
     """
     if balance is None or refused or balance.counted - balance.rows <= balance.doubt:
         return False
-    as_spans = not balance.rows and totals.received >= balance.start
-    return not as_spans and balance.completeness <= 1 - _SIZABLE
+    return balance.completeness <= 1 - _SIZABLE
 
 
 def predictions_may_be_elsewhere(

@@ -331,7 +331,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         times = known_windows.improbable_times
         refused = times is not None and times.kind == "refused"
         joined = sum(self.join.joined[sibling] for sibling in known_windows.siblings)
-        rows_elsewhere = rows_may_be_elsewhere(balance, totals, refused)
+        rows_elsewhere = rows_may_be_elsewhere(balance, refused)
         predictions_elsewhere = predictions_may_be_elsewhere(pending, joined, known_windows.unknown, totals, refused)
         summary = ModelSummary(
             series=series,

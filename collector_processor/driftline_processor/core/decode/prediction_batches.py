@@ -102,8 +102,8 @@ def newest_time(record: LogRecord) -> int:
             for column in attribute.value.kvlist_value.values:
                 if column.key == a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO:
                     data = column.value.bytes_value
-                    times = np.frombuffer(data, "<i8", len(data) // 8) if data[-1:] == b"q" else ()
-                    return int(np.maximum.reduce(times)) if len(times) else 0
+                    times = np.frombuffer(data, "<i8", len(data) // 8)
+                    return int(times.max(initial=0)) if data.endswith(b"q") else 0
     return 0
 
 
