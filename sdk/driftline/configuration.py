@@ -37,7 +37,7 @@ def set_up_traces(resource: Any, target: Endpoint | None) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if _has_tracer_provider():
         return
     exporters = _exporters("trace_exporter", "OTLPSpanExporter", "TRACES", target)
     if not exporters:
@@ -60,7 +60,7 @@ def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 
-    if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real provider; the API's placeholder has no shutdown
+    if _has_meter_provider():
         return
     exporters = _exporters("metric_exporter", "OTLPMetricExporter", "METRICS", target)
     if not exporters:
@@ -69,6 +69,18 @@ def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
     provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
     close_at_exit("metrics", provider.shutdown, provider.force_flush, after_records=True)
+
+
+def _has_tracer_provider() -> bool:
+    from opentelemetry import trace
+
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def _has_meter_provider() -> bool:
+    from opentelemetry import metrics
+
+    return hasattr(metrics.get_meter_provider(), "shutdown")  # the API's placeholder has no shutdown
 
 
 def _exporters(module: str, otlp: str, signal: str, target: Endpoint | None) -> list[Any]:
@@ -92,7 +104,9 @@ def _exporters(module: str, otlp: str, signal: str, target: Endpoint | None) -> 
                 exporters.append(exporter(**destination(signal, target, name)))
             elif name.lower() != "none":
                 exporters.append(_entry_point(signal, name).load()())
-        except Exception as error:  # the service must start anyway
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also an exit, or a panic of Rust; the service must start anyway
             logger.warning(
                 "driftline: OTEL_%s_EXPORTER: the exporter '%s' cannot be used, so %s are not sent to it: %s: %s",
                 signal, name, signal.lower(), type(error).__name__, error,
@@ -201,6 +215,13 @@ def configure(
     show_log_lines()
     if disabled():
         return
+    file = os.environ.get("OTEL_CONFIG_FILE", "").strip()
+    if file and not _has_tracer_provider() and not _has_meter_provider():
+        logger.warning(
+            "driftline: configure() does not apply OTEL_CONFIG_FILE=%s to spans and metrics; 'opentelemetry-instrument' "
+            "applies it",
+            file,
+        )
     from opentelemetry.sdk.resources import Resource
 
     from driftline.export.resource import set_own_attributes

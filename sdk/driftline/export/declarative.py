@@ -7,12 +7,16 @@ OpenTelemetry's own loader reads the file, once per process. Its exporters becom
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import quote
+
+LARGEST = 1 << 20
+"""Maximum bytes of the file: the program waits for the loader, which reads about 150 KB of YAML in a second."""
 
 _OTLP = {"otlp_http": "http/protobuf", "otlp_grpc": "grpc"}
 
@@ -74,6 +78,8 @@ def _read(path: str) -> DeclaredConfiguration:
         return DeclaredConfiguration(is_read=False, problem=fix)
     missing = "it has no OTLP exporter of logs, and none of traces with a URL that ends in /v1/traces"
     try:
+        if os.path.getsize(path) > LARGEST:
+            return DeclaredConfiguration(is_read=False, problem=f"it is larger than {LARGEST >> 20} MiB")
         configuration = load(path)
         logs = _logs(configuration)
         return DeclaredConfiguration(

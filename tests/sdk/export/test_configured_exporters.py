@@ -53,6 +53,16 @@ def run(receiver: Receiver, **environment: str) -> subprocess.CompletedProcess[s
     return done
 
 
+def plug_in(folder: Path, entry_point: str, code: str) -> str:
+    """Install a module ``plugin`` with an entry point, and return the ``PYTHONPATH`` that has it."""
+    (folder / "plugin.py").write_text(code)
+    metadata = folder / "plugin-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(entry_point)
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH", ""))))
+
+
 def warnings(done: subprocess.CompletedProcess[str]) -> list[str]:
     """Return Driftline's lines about exporters."""
     return [line for line in done.stderr.splitlines() if "EXPORTER" in line]
@@ -77,19 +87,35 @@ def test_none_sets_up_no_provider(receiver: Receiver) -> None:
 
 
 @pytest.mark.slow
+def test_a_configuration_file_that_is_not_applied_is_one_line(receiver: Receiver) -> None:
+    done = run(receiver, OTEL_CONFIG_FILE="/nowhere/otel.yaml")
+
+    assert [line for line in done.stderr.splitlines() if "configure()" in line] == [
+        "driftline: configure() does not apply OTEL_CONFIG_FILE=/nowhere/otel.yaml to spans and metrics; "
+        "'opentelemetry-instrument' applies it"
+    ]
+
+
+@pytest.mark.slow
 def test_a_reader_that_is_pulled_is_found_by_its_entry_point(receiver: Receiver, tmp_path: Path) -> None:
-    (tmp_path / "pulled_reader.py").write_text(READER)
-    metadata = tmp_path / "pulled_reader-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pulled-reader\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[opentelemetry_metrics_exporter]\npulled = pulled_reader:Reader\n")
-    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH", ""))))
+    path = plug_in(tmp_path, "[opentelemetry_metrics_exporter]\npulled = plugin:Reader\n", READER)
     done = run(receiver, OTEL_METRICS_EXPORTER="pulled", PYTHONPATH=path)
 
     assert warnings(done) == []
     [line] = [line for line in done.stdout.splitlines() if line.startswith("pulled")]
     assert {"ml.predictions", "ml.predict.duration"} <= set(line.split())
     assert set(receiver.paths) == {"/v1/logs", "/v1/traces"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", ["raise SystemExit(3)", "class Panic(BaseException): ...\nraise Panic"])
+def test_an_exporter_that_ends_the_program_is_one_warning(receiver: Receiver, tmp_path: Path, code: str) -> None:
+    path = plug_in(tmp_path, "[opentelemetry_traces_exporter]\nrusty = plugin:Exporter\n", code)
+    done = run(receiver, OTEL_TRACES_EXPORTER="rusty,otlp", PYTHONPATH=path)
+
+    (line,) = warnings(done)
+    assert line.startswith("driftline: OTEL_TRACES_EXPORTER: the exporter 'rusty' cannot be used")
+    assert "/v1/traces" in receiver.paths
 
 
 @pytest.mark.slow

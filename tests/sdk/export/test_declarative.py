@@ -177,6 +177,15 @@ def test_a_later_version_of_the_loader_with_other_types_is_one_warning(
 
 
 @needs_loader
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    environ = _write(tmp_path, BOTH + "#" * declarative.LARGEST)
+
+    assert resolve(environ=environ).url == "http://localhost:4318/v1/logs"
+    (line,) = _warnings(caplog)
+    assert "it is larger than 1 MiB" in line
+
+
+@needs_loader
 def test_a_file_can_turn_everything_off(tmp_path: Path) -> None:
     assert disabled(_write(tmp_path, 'file_format: "1.0"\ndisabled: true')) is True
 
