@@ -74,12 +74,12 @@ def conformance(
         given = dict(map(_parse_header, header or []))
         with ExitStack() as opened:
             transports = {}
-            for name, address in (("http", url), ("grpc", grpc)):
+            for name, address, open_transport in (("http", url, open_http), ("grpc", grpc, open_grpc)):
                 if address:
                     server = Connection(_check_url(address), ca_file, cert_file, key_file, token_file)
                     token = server.headers() if token_file is not None else {}
                     trust = Trust({**token, **given}, server.context(), ca_file, cert_file, key_file)
-                    transport = open_http(server.url, trust) if name == "http" else open_grpc(server.url, trust)
+                    transport = open_transport(server.url, trust)
                     opened.callback(transport.close)
                     transports[name] = transport
             try:

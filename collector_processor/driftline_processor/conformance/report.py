@@ -14,9 +14,10 @@ from rich.text import Text
 
 from driftline_processor.present.wording import printable
 
+from .checks import Observation, Subject
 from .endpoint import Transport
 from .messages import TRACES, Requests
-from .requirements import CHECKED, LEFT_OUT, SPECIFICATION, Observation, Requirement, Subject
+from .requirements import CHECKED, LEFT_OUT, SPECIFICATION, Requirement
 
 
 class NotCheckedError(Exception):
@@ -105,7 +106,7 @@ def print_table(report: Report) -> None:
     for one in report.results:
         wanted, observed = one.requirement, one.observed
         cells = (observed.outcome, wanted.level, f"{wanted.name}\n{wanted.section}", observed.sent, observed.received)
-        table.add_row(*(Text(printable_lines(cell)) for cell in cells))
+        table.add_row(*(Text(_printable_lines(cell)) for cell in cells))
     console.print(table)
     console.print()
     for level in ("MUST", "SHOULD", "other"):
@@ -119,21 +120,16 @@ def print_table(report: Report) -> None:
 _OUTCOMES = (("pass", "passed"), ("fail", "failed"), ("not observed", "not observed"))
 
 
-def printable_lines(text: str) -> str:
+def _printable_lines(text: str) -> str:
     """Return a text without control characters other than line breaks."""
     return "\n".join(map(printable, text.split("\n")))
 
 
-def document(report: Report, now: datetime | None = None) -> dict[str, Any]:
-    """Return the results as JSON.
-
-    Args:
-        report: The results.
-        now: The time of the run; None = now.
-    """
+def document(report: Report) -> dict[str, Any]:
+    """Return the results as JSON, with the time of this call."""
     return {
         "specification": SPECIFICATION,
-        "time": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "urls": report.urls,
         "signals": report.signals,
         "requests": report.requests,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from driftline_processor.conformance import requirements
+from driftline_processor.conformance import checks
 from driftline_processor.conformance.endpoint import Trust, open_grpc, open_http
 from driftline_processor.conformance.report import Report, run
 from driftline_processor.conformance.requirements import CHECKED
@@ -76,7 +76,7 @@ def names(report: Report, outcome: str) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requirements, "RECOMMENDED_LIMIT", LIMIT)
+    monkeypatch.setattr(checks, "RECOMMENDED_LIMIT", LIMIT)
 
 
 def test_a_receiver_without_a_fault_passes_each_check() -> None:
