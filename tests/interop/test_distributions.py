@@ -16,7 +16,12 @@ from driftline.export.endpoint import resolve
 from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import Channel, Delivery, open_channel
 from driftline.privacy.policy import Capture
+from driftline.semconv import attributes
 from driftline_processor.demo.peers.recorder import service
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 
 from tests.support.metric_points import points
 from tests.support.service import Memory
@@ -129,3 +134,21 @@ def test_beside_a_collector_distributions_of_rows_that_stay_home_come_and_others
         eventually(lambda: get(f"{beside.web}/api/v1/models"), lambda models: "none" in str(models))
         known = str(get(f"{beside.web}/api/v1/models"))
     assert "'features'" not in known
+
+
+def test_beside_a_collector_metrics_come_wherever_their_mark_is(tmp_path: Path) -> None:
+    """On the resource, the scope or the points, as docs/reference/wire.md names the places."""
+    beside, mark = Driftline(), {attributes.DRIFTLINE_CAPTURE: "metrics"}
+    with beside.up(tmp_path), collector(tmp_path, BACKEND="http://127.0.0.1:1", DRIFTLINE=beside.grpc) as (_, http):
+        for place in ("nowhere", "resource", "scope", "point"):
+            reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{http}/v1/metrics"))
+            provider = MeterProvider([reader], Resource(mark if place == "resource" else {}))
+            meter = provider.get_meter("shop", attributes=mark if place == "scope" else None)
+            duration = meter.create_histogram("ml.predict.duration", "s")
+            duration.record(0.1, {attributes.ML_MODEL_NAME: place, **(mark if place == "point" else {})})
+            provider.shutdown()
+        models = eventually(
+            lambda: get(f"{beside.web}/api/v1/models")["models"],
+            lambda models: {"resource", "scope", "point"} <= {model["model"] for model in models},
+        )
+    assert {model["model"]: model["distributed"] for model in models} == {"resource": 1, "scope": 1, "point": 1}
