@@ -39,7 +39,11 @@ func main() {
 			attribute.String("ml.prediction.id", id), attribute.Float64("ml.prediction.score", churn(logins, tickets)),
 			attribute.Float64("driftline.feature.value.logins", logins), attribute.Float64("driftline.feature.value.tickets", tickets))
 		if i%2 == 0 { // often known days later, and in another process
-			emit(logger, "ml.outcome", attribute.String("ml.prediction.id", id), attribute.Bool("ml.outcome.actual", i%3 == 2))
+			actual := "0"
+			if i%3 == 2 {
+				actual = "1"
+			}
+			emit(logger, "ml.outcome", attribute.String("ml.prediction.id", id), attribute.String("ml.outcome.actual", actual))
 		}
 	}
 }

@@ -33,7 +33,7 @@ public class Predict {
       if (i % 2 == 0) { // often known days later, and in another process
         logger.logRecordBuilder().setEventName("ml.outcome").setAttribute(name, "churn-java")
             .setAttribute(AttributeKey.stringKey("ml.prediction.id"), "java-" + i)
-            .setAttribute(AttributeKey.booleanKey("ml.outcome.actual"), i % 3 == 2).emit();
+            .setAttribute(AttributeKey.stringKey("ml.outcome.actual"), i % 3 == 2 ? "1" : "0").emit();
       }
     }
     sdk.close(); // sends what is left

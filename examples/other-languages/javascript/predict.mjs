@@ -27,7 +27,7 @@ for (let i = 0; i < 1000; i++) {
   predictions.add(1, model);
   duration.record((performance.now() - start) / 1000, model);
   if (i % 2 === 0) {
-    const attributes = { ...model, "ml.prediction.id": `js-${i}`, "ml.outcome.actual": i % 3 === 2 };
+    const attributes = { ...model, "ml.prediction.id": `js-${i}`, "ml.outcome.actual": i % 3 === 2 ? "1" : "0" };
     logs.getLogger("churn-service").emit({ eventName: "ml.outcome", attributes });
   }
 }
