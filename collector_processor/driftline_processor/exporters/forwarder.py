@@ -500,6 +500,8 @@ def described(config: Config) -> list[str]:
         if exporter.derived:
             sent.append(f"sending derived {', '.join(exporter.derived)}")
         lines.append(f"{' and '.join(sent)} to {exporter.destination} ({name})")
-    if not any(exporter.forward for exporter in config.exporters.values()):
+    if not config.exporters:
         lines.append("not forwarding: traces end here; add --forward URL")
+    elif not any(exporter.forward for exporter in config.exporters.values()):
+        lines.append("not forwarding: received traces end here")
     return lines

@@ -469,3 +469,11 @@ def test_the_start_line_says_where_things_go() -> None:
     assert described(Config(exporters=exporters)) == [
         "forwarding traces, logs and sending derived metrics to https://x.example/otlp (otlp_http/x)"
     ]
+
+
+def test_the_start_line_beside_a_collector_does_not_advise_to_forward_to_it() -> None:
+    exporters: Any = {"otlp_grpc/collector": {"endpoint": "collector:4317", "derived": ["metrics"]}}
+    assert described(Config(exporters=exporters)) == [
+        "sending derived metrics to collector:4317 (otlp_grpc/collector)",
+        "not forwarding: received traces end here",
+    ]
