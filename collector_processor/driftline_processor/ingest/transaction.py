@@ -614,19 +614,18 @@ class Intake:
 
     def _set_aside(self, work: _Work) -> None:
         """Count the points without a mark, unless the rows of their model arrive anyway."""
+        if not work.unmarked and not len(self.unmarked_points):
+            return
+        with_rows = {
+            (one.key.model, one.key.environment)  # of any version, from records or distributions
+            for one in self.series
+            if (totals := self.totals.get(one.number)) is not None and (totals.rows or totals.distributed)
+        }
+        self.unmarked_points.discard(with_rows)
         for key, points in work.unmarked.items():
-            if not self.has_rows(key):
+            if (key.model, key.environment) not in with_rows:
                 work.unused["not_marked"] += points
                 self.unmarked_points.add(key, points, work.now)
-
-    def has_rows(self, key: ModelKey) -> bool:
-        """Return True if any version of a model has rows in its environment, from records or distributions."""
-        return any(
-            totals.rows or totals.distributed
-            for one in self.series
-            if (one.key.model, one.key.environment) == (key.model, key.environment)
-            and (totals := self.totals.get(one.number)) is not None
-        )
 
     def _new_rows(self, series: Series, table: PredictionTable, numbers: U64, work: _Work) -> Rows:
         """Return positions of rows that are neither stored nor earlier in the transaction; rows without an id are new.

@@ -34,6 +34,16 @@ class UnmarkedPoints:
         if len(self._counts) > MOST_MODELS:
             del self._counts[next(iter(self._counts))]
 
+    def discard(self, models: Collection[tuple[str, str]]) -> None:
+        """Drop the counts of models, by name and environment, because their rows arrive."""
+        for key in [*self._counts]:
+            if (key.model, key.environment) in models:
+                del self._counts[key]
+
+    def __len__(self) -> int:
+        """Return the number of models, versions and environments with a count."""
+        return len(self._counts)
+
     def of(self, key: ModelKey, now: int) -> int:
         """Return the points of a model; 0 if none arrived for a day, after which they are counted from 0."""
         points, arrived = self._counts.get(key, (0, now))

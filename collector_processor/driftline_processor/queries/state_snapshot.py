@@ -292,7 +292,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             *(self.join.unusable[number, performance_fold(series.task)], self.upkeep.expired[number]),
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
             *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
-            self._unmarked(key, now),
+            intake.unmarked_points.of(key, now),
         )
         return _Inputs(series, objects, values, known_windows, verdict)
 
@@ -349,7 +349,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             delay=self.delays.of(series),
             unknown=known_windows.unknown,
             times=times,
-            unmarked=self._unmarked(key, now),
+            unmarked=intake.unmarked_points.of(key, now),
             rows_elsewhere=rows_elsewhere,
             predictions_elsewhere=predictions_elsewhere,
         )
@@ -413,11 +413,6 @@ class SnapshotPublisher(Struct, kw_only=True):
             *unmarked_hints(unmarked),
             *unknown_model_hints(self.join.pending, models.keys()),
         )
-
-    def _unmarked(self, key: ModelKey, now: int) -> int:
-        """Return how many points of a series were set aside; 0 once the model has rows."""
-        points = self.intake.unmarked_points.of(key, now)
-        return 0 if points and self.intake.has_rows(key) else points
 
     def _waiting_hints(self, now: int) -> Iterator[str]:
         """Yield sentences on late live windows and on the progress of a backfill, if relevant."""
