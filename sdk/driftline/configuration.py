@@ -218,8 +218,8 @@ def configure(
     file = os.environ.get("OTEL_CONFIG_FILE", "").strip()
     if file and not _has_tracer_provider() and not _has_meter_provider():
         logger.warning(
-            "driftline: configure() does not apply OTEL_CONFIG_FILE=%s to spans and metrics; 'opentelemetry-instrument' "
-            "applies it",
+            "driftline: configure() does not apply OTEL_CONFIG_FILE=%s to spans and metrics; "
+            "'opentelemetry-instrument' applies it",
             file,
         )
     from opentelemetry.sdk.resources import Resource
