@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from driftline_processor.core.decode import requests
 from driftline_processor.core.decode.business_points import NONE as NO_BUSINESS
 from driftline_processor.core.decode.business_points import BusinessMetrics
-from driftline_processor.core.decode.event_times import LATEST, LATEST_POINT, has_late_times, timely
+from driftline_processor.core.decode.event_times import LATEST, LATEST_POINT, has_future_times, timely
 from driftline_processor.core.decode.foreign_metrics import Mappings
 from driftline_processor.core.decode.metric_points import METRICS
 from driftline_processor.receipts import PartialSuccess, Signal
@@ -65,10 +65,10 @@ class Decoding:
             message: The same, parsed.
             now: Unix nanoseconds.
         """
-        if not has_late_times(message, body, now, self._metrics):
+        if not has_future_times(message, body, now, self._metrics):
             return None
         try:
-            return _late(self._decoders[signal](body, now), now)
+            return _time_out_of_range(self._decoders[signal](body, now), now)
         except Exception:  # the analysis logs it, and counts the request
             return None
 
@@ -107,20 +107,20 @@ class Decoding:
         )
 
 
-def _late(decoded: requests.Decoded, now: int) -> PartialSuccess | None:
+def _time_out_of_range(decoded: requests.Decoded, now: int) -> PartialSuccess | None:
     """Return the rows and points whose time cannot be used, as spans, log records and data points; None without any."""
     times = [*(table.time for table in decoded.predictions), *(table.time for table in decoded.outcomes)]
-    late_rows = [int(np.count_nonzero(~timely(time, now))) for time in times]
+    rows_of_tables = [int(np.count_nonzero(~timely(time, now))) for time in times]
     runs = sum(not 0 < run.end < now + LATEST for run in decoded.training_runs)
     business = sum(point.time >= now + LATEST for point in decoded.business)
     points = sum(point.end > now + LATEST_POINT for point in decoded.points)
-    late = sum(late_rows) + runs + business + points
-    if not late:
+    unusable = sum(rows_of_tables) + runs + business + points
+    if not unusable:
         return None
-    whole = sum(rows == len(time) for rows, time in zip(late_rows[: decoded.columnar], times, strict=False))
+    whole = sum(rows == len(time) for rows, time in zip(rows_of_tables[: decoded.columnar], times, strict=False))
     noun, limit = "data points" if points or business else "rows", "an hour" if points else "a year"
     return PartialSuccess(
-        whole + sum(late_rows[decoded.columnar :]) + runs + business + points,
-        f"time_out_of_range: {late:,} {noun} are more than {limit} ahead of the clock of the processor and are not "
+        whole + sum(rows_of_tables[decoded.columnar :]) + runs + business + points,
+        f"time_out_of_range: {unusable:,} {noun} are more than {limit} ahead of the clock of the processor and are not "
         "used; check the clock of the sender, and that times are unix nanoseconds",
     )

@@ -11,7 +11,7 @@ from driftline.semconv import events
 from driftline.semconv import metrics as m
 from driftline.tables.column_codec import encode
 from driftline_processor.config.model import Model
-from driftline_processor.core.decode.event_times import LATEST, has_late_times
+from driftline_processor.core.decode.event_times import LATEST, has_future_times
 from driftline_processor.core.decode.requests import parse_request
 from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.receipts import PartialSuccess, Signal
@@ -91,7 +91,7 @@ MANY = [predicted(NOW + row) for row in range(200)]
         "points",
     ],
 )
-def test_late_times_are_counted_as_messages_of_the_signal(signal: Signal, body: bytes, rejected: int) -> None:
+def test_future_times_are_counted_as_messages_of_the_signal(signal: Signal, body: bytes, rejected: int) -> None:
     partial = partial_success(signal, body)
 
     assert partial is not None
@@ -128,7 +128,7 @@ def test_a_batch_may_be_named_by_an_attribute() -> None:
     ids=["spans", "old attributes", "records", "unlimited time", "points", "another's points"],
 )
 def test_other_requests_are_not_decoded(signal: Signal, body: bytes) -> None:
-    assert not has_late_times(parse_request(signal, body), body, NOW, {m.ML_PREDICTIONS})
+    assert not has_future_times(parse_request(signal, body), body, NOW, {m.ML_PREDICTIONS})
 
 
 def test_a_request_that_cannot_be_decoded_is_no_partial_success(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Event times that cannot be used: before 1970, or too far ahead of the wall clock.
 
 The analysis leaves their rows out, and a receiver reports them to the sender. Most requests have none, which
-:func:`has_late_times` finds at 1 % of the cost of a request: it compares the times of the messages, and the highest
+:func:`has_future_times` finds at 1 % of the cost of a request: it compares the times of the messages, and the highest
 bits of attributes.
 """
 
@@ -48,7 +48,7 @@ def timely(times: I64, now: int) -> NDArray[np.bool_]:
     return (times > 0) & (times < now + LATEST)
 
 
-def has_late_times(request: Any, body: bytes, now: int, metrics: Container[str] = ()) -> bool:
+def has_future_times(request: Any, body: bytes, now: int, metrics: Container[str] = ()) -> bool:
     """Return True if a request may have rows or points whose time is too far ahead.
 
     False is certain for the times of messages. Attributes and batches are found if the first or last 64 KiB of the
@@ -62,21 +62,21 @@ def has_late_times(request: Any, body: bytes, now: int, metrics: Container[str] 
     """
     if isinstance(request, ExportTraceServiceRequest):
         spans = (scope.spans for resource in request.resource_spans for scope in resource.scope_spans)
-        return _is_late(spans, _started, now + LATEST) or _has_late_attribute(body, now + LATEST)
+        return _is_future(spans, _started, now + LATEST) or _has_future_attribute(body, now + LATEST)
     if isinstance(request, ExportMetricsServiceRequest):
-        return _is_late(_points(request, metrics), _time, now + LATEST_POINT)
+        return _is_future(_points(request, metrics), _time, now + LATEST_POINT)
     records = [scope.log_records for resource in request.resource_logs for scope in resource.scope_logs]
     times = [list(map(_time, group)) for group in records]
     return (
         any(max(group, default=0) >= now + LATEST for group in times)
-        or (any(0 in group for group in times) and _is_late(records, _observed, now + LATEST))
-        or _has_late_attribute(body, now + LATEST)
-        or (_in_sample(_BATCH, body) and _has_late_batch(request, now + LATEST))
+        or (any(0 in group for group in times) and _is_future(records, _observed, now + LATEST))
+        or _has_future_attribute(body, now + LATEST)
+        or (_in_sample(_BATCH, body) and _has_future_batch(request, now + LATEST))
     )
 
 
-def _is_late(messages: Iterable[Iterable[Any]], time_of: attrgetter[int], late: int) -> bool:
-    return any(max(map(time_of, group), default=0) >= late for group in messages)
+def _is_future(messages: Iterable[Iterable[Any]], time_of: attrgetter[int], limit: int) -> bool:
+    return any(max(map(time_of, group), default=0) >= limit for group in messages)
 
 
 def _points(request: ExportMetricsServiceRequest, names: Container[str]) -> Iterable[Iterable[Any]]:
@@ -87,24 +87,24 @@ def _points(request: ExportMetricsServiceRequest, names: Container[str]) -> Iter
                     yield getattr(metric, kind).data_points
 
 
-def _has_late_batch(request: ExportLogsServiceRequest, late: int) -> bool:
+def _has_future_batch(request: ExportLogsServiceRequest, limit: int) -> bool:
     return any(
-        name_of(record) == events.DRIFTLINE_PREDICTION_BATCH and newest_time(record) >= late
+        name_of(record) == events.DRIFTLINE_PREDICTION_BATCH and newest_time(record) >= limit
         for resource in request.resource_logs
         for scope in resource.scope_logs
         for record in scope.log_records
     )
 
 
-def _has_late_attribute(body: bytes, late: int) -> bool:
-    """Return True if an integer attribute may set the time of a row to ``late`` or later, to within 7 days."""
+def _has_future_attribute(body: bytes, limit: int) -> bool:
+    """Return True if an integer attribute may set the time of a row to ``limit`` or later, to within 7 days."""
     if not _in_sample(_INTEGER_TIME, body):
         return False
     place = body.rfind(_INTEGER_TIME)
     while place >= 0:
         value = place + len(_INTEGER_TIME)  # a varint: nine bytes of seven bits, the lowest ones first
         highest = body[value + 7 : value + 9]
-        if len(highest) == 2 and (highest[1] << 7 | highest[0] & 0x7F) >= late >> 49:
+        if len(highest) == 2 and (highest[1] << 7 | highest[0] & 0x7F) >= limit >> 49:
             return True
         place = body.rfind(_INTEGER_TIME, 0, place)
     return False
