@@ -9,7 +9,8 @@ public class Predict {
   }
 
   public static void main(String[] arguments) {
-    var sdk = AutoConfiguredOpenTelemetrySdk.initialize().getOpenTelemetrySdk(); // reads the variables of the README
+    var configured = AutoConfiguredOpenTelemetrySdk.builder().disableShutdownHook().build();
+    var sdk = configured.getOpenTelemetrySdk(); // it reads the variables of the README
     var tracer = sdk.getTracer("churn-service");
     var meter = sdk.getMeter("churn-service");
     var logger = sdk.getLogsBridge().get("churn-service");
