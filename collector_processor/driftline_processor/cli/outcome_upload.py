@@ -22,13 +22,13 @@ from typing import IO, Any
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
-from driftline.export.backoff import doubling_pauses
+from driftline.export.backoff import doubling_pauses, seconds_to_wait
 from msgspec import Struct, field
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import listed, near
-from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, seconds_to_wait
+from driftline_processor.exporters.otlp import RETRYABLE_STATUSES
 from driftline_processor.present.csv_cells import plain_cell
 from driftline_processor.present.numbers import count, many
 from driftline_processor.readers.errors import BadInput, Say
@@ -330,7 +330,7 @@ def _answer(ask: Callable[[], httpx.Response], target: UploadTarget, before: str
             if answer.status_code not in RETRYABLE_STATUSES:
                 return answer
             problem = f"{address} returned {answer.status_code}{_reason(answer)}"
-            seconds = seconds_to_wait(answer.headers.get("retry-after"))
+            seconds = seconds_to_wait(answer.headers.get("retry-after", ""))
             pause = wait if seconds is None else max(seconds, _SHORTEST_PAUSE)
         if end is None:
             end = target.clock() + target.timeout

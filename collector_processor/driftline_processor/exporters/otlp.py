@@ -6,8 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -160,15 +159,3 @@ def success(body: bytes) -> ExportResult:
         message = f"{partial.rejected_log_records} rejected: {partial.error_message}"
         return ExportResult("success", "partial success", message)
     return ExportResult("success")
-
-
-def seconds_to_wait(value: str | None) -> float | None:
-    """Read a ``Retry-After`` header: seconds, or a date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return None

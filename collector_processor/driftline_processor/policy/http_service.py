@@ -6,14 +6,13 @@ import json
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
+from driftline.export.backoff import seconds_to_wait
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -177,7 +176,8 @@ class HttpService:
         if response.is_success or reply.status in request.accepted:
             return reply
         put_off = reply.status >= 500 or reply.status in PUT_OFF
-        error_text, wait = f"HTTP {reply.status} {reply.text}".strip(), _wait(reply.headers.get("retry-after", ""))
+        error_text = f"HTTP {reply.status} {reply.text}".strip()
+        wait = seconds_to_wait(reply.headers.get("retry-after", "")) or 0.0
         raise NotTaken(Answer("put_off" if put_off else "refused", error_text, wait=wait, unheard=reply.status >= 500))
 
     def close(self) -> None:
@@ -243,20 +243,6 @@ class _Deadline:
     def _end(self) -> None:
         self.passed = True
         self._line.cut()
-
-
-def _wait(header: str) -> float:
-    """Return the seconds of a header ``Retry-After``, a number or a date (RFC 9110, 10.2.3).
-
-    >>> _wait("30"), _wait(""), _wait("soon")
-    (30.0, 0.0, 0.0)
-    """
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
 
 
 def idempotency_key(message: str) -> str:

@@ -1,8 +1,11 @@
-"""Exponential backoff with a maximum pause; also used by the processor's retries."""
+"""Exponential backoff with a maximum pause, and what a receiver requests; also used by the processor's retries."""
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 
 
 def next_pause(pause: float, first: float, longest: float) -> float:
@@ -29,3 +32,19 @@ def doubling_pauses(first: float, longest: float) -> Iterator[float]:
     while True:
         pause = next_pause(pause, first, longest)
         yield pause
+
+
+def seconds_to_wait(retry_after: str) -> float | None:
+    """Return the seconds of a header ``Retry-After``, a number or an HTTP date (RFC 9110, section 10.2.3).
+
+    Returns:
+        None if the header is neither.
+
+    >>> seconds_to_wait("30"), seconds_to_wait("Wed, 21 Oct 2015 07:28:00 GMT"), seconds_to_wait("soon")
+    (30.0, 0.0, None)
+    """
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(retry_after))
+    with contextlib.suppress(ValueError, OverflowError):
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    return None

@@ -15,7 +15,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ from opentelemetry import context
 from driftline.capture.model_identity import VERSION
 from driftline.faults import FAULTS, logger
 
-from .backoff import next_pause
+from .backoff import next_pause, seconds_to_wait
 from .endpoint import Endpoint, Signal, is_here
 from .tls_failures import TlsFailure, failure_of
 
@@ -215,7 +214,7 @@ class HttpChannel:
             return Delivery("delivered"), response.content
         reason = f"{status} {response.reason}"
         if status in _RETRYABLE:
-            return Delivery("retry", reason, _retry_after(response.headers.get("retry-after", ""))), response.content
+            return Delivery("retry", reason, seconds_to_wait(response.headers.get("retry-after", ""))), response.content
         if status in (401, 403):
             return _denied(endpoint, own_headers, reason, _message(response.content), unknown=status == 401), b""
         if status == 400 and not endpoint.encrypted and any(words in response.content for words in _HTTPS_ONLY):
@@ -423,15 +422,6 @@ def _retry_info(error: Any) -> float | None:
             with contextlib.suppress(Exception):  # not a RetryInfo
                 delay = RetryInfo.FromString(value).retry_delay
                 return float(delay.seconds + delay.nanos * 1e-9)
-    return None
-
-
-def _retry_after(text: str) -> float | None:
-    """Return the seconds of a ``Retry-After``, which is a number or an HTTP date (RFC 9110, section 10.2.3)."""
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(text))
-    with contextlib.suppress(ValueError, OverflowError):
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return None
 
 

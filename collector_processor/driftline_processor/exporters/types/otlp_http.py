@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult
 
+from driftline.export.backoff import seconds_to_wait
 from driftline.export.transport import USER_AGENT
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from driftline_processor.config.values import Address, Text, is_here
 from driftline_processor.exporters.exporter import ExportResult
-from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, ClientFiles, Otlp, not_sent, seconds_to_wait, success
+from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, ClientFiles, Otlp, not_sent, success
 from driftline_processor.receipts import Signal
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class OtlpHttpExporter:
             return success(response.content)
         kind, message = f"HTTP {response.status_code}", _http_message(response)
         if response.status_code in RETRYABLE_STATUSES:
-            return ExportResult("retryable", kind, message, seconds_to_wait(response.headers.get("retry-after")))
+            return ExportResult("retryable", kind, message, seconds_to_wait(response.headers.get("retry-after", "")))
         return ExportResult("permanent", kind, message)
 
     def close(self) -> None:
