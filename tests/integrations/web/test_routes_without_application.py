@@ -328,4 +328,4 @@ def test_what_the_router_refuses_is_no_prediction(service: Service, status: int)
     assert (response.status_code, "x-prediction-id" in response.headers) == (status, False)
     assert service.counts() == {}
     (span,) = [span for span in service.spans if span.name == "predict churn"]
-    assert dict(span.attributes or {})["error.type"] == str(status)
+    assert dict(span.attributes or {})["driftline.reason"] == str(status)
