@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +26,12 @@ from .messages import MEDIA, Request
 
 WAIT = 30.0
 """Seconds until a request without an answer counts as not answered."""
+
+SLOWEST = 1 << 20
+"""Bytes of a request that prolong this wait by a second."""
+
+LARGEST = 1 << 20
+"""Maximum bytes of a response, which is a message of a few bytes."""
 
 CONNECT = 5.0
 """Seconds until an address without an answer counts as absent."""
@@ -120,7 +128,7 @@ class Answer(Struct, frozen=True):
         if self.succeeded:
             words.append(self._words())
         elif self.status is not None:
-            details = ", ".join(detail.type_url.rpartition(".")[2] for detail in self.status.details)
+            details = ", ".join(detail.type_url.rpartition(".")[2] for detail in self.status.details)[:200]
             words.append(f"Status {self.status.message[:60]!r}" + (f" with {details}" if details else ""))
         elif self.reason:
             words.append(repr(self.reason[:60]))
@@ -203,16 +211,31 @@ def open_http(url: str, trust: Trust) -> Transport:
     common = {"user-agent": USER_AGENT, **trust.headers}
     client = httpx.Client(timeout=httpx.Timeout(WAIT, connect=CONNECT), verify=trust.context, headers=common)
 
-    def send(request: Request) -> Answer:
+    def exchange(request: Request) -> Answer:
         path = request.path or f"/v1/{request.signal.name}"
         content, headers = (request.content, request.headers) if request.method == "POST" else (None, {})
+        body = b""
         try:
-            reply = client.request(request.method, f"{url}{path}", content=content, headers=headers)
+            with client.stream(request.method, f"{url}{path}", content=content, headers=headers) as reply:
+                for piece in reply.iter_bytes():
+                    body += piece
+                    if len(body) > LARGEST:
+                        return Answer(request, "", reason=f"the response is larger than {LARGEST >> 20} MiB")
         except httpx.HTTPError as error:
             return Answer(request, "", reason=str(error) or type(error).__name__)
         media = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        status = None if reply.is_success else _status_of(media, reply.content)
-        return Answer(request, str(reply.status_code), media, reply.content, status)
+        status = None if reply.is_success else _status_of(media, body)
+        return Answer(request, str(reply.status_code), media, body, status)
+
+    def send(request: Request) -> Answer:
+        # The client limits single reads only: an endpoint that sends a byte now and then would never end one.
+        answers: SimpleQueue[Answer] = SimpleQueue()
+        Thread(target=lambda: answers.put(exchange(request)), daemon=True).start()
+        limit = CONNECT + WAIT + len(request.content) / SLOWEST
+        try:
+            return answers.get(timeout=limit)
+        except Empty:
+            return Answer(request, "", reason=f"no complete response within {limit:.0f} s")
 
     return Transport(url, send, client.close)
 
@@ -278,7 +301,7 @@ def _status_of(media: str, body: bytes) -> Status | None:
         for detail in document.get("details", []):
             # the contents may be of any type, which need not be known here
             status.details.add(type_url=_ANY + detail["@type"].removeprefix(_ANY))
-    except (DecodeError, ValueError, TypeError, KeyError, AttributeError):
+    except (DecodeError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return status
 
