@@ -182,11 +182,8 @@ class Admission:
         """Check a request and append it for its readers; the future resolves when it is on disk."""
         with self._checking(body):
             began = self._monotonic()
-            message = self._decoding.parse(signal, body)
             analysed = self._decoding.holds_ours(signal, body)
-            if analysed:
-                request.partial_success = self._decoding.partial_success(signal, body, message, self._clock())
-            del message
+            request.partial_success = self._decoding.check(signal, body, self._clock() if analysed else None)
             with self._registering:  # the time for its own bytes is not waiting time
                 request.since += self._monotonic() - began
         passage = self.passing.passage(signal, body) if sending.forwards else NO_PASSAGE
@@ -224,7 +221,7 @@ class Admission:
         self, signal: Signal, body: bytes, headers: Mapping[str, str], offsets: Sequence[Offset]
     ) -> Future[Receipt]:
         with self._checking(body):
-            self._decoding.parse(signal, body)
+            self._decoding.check(signal, body, None)
         passage = self.passing.passage(signal, body)
         if passage.body:
             travels = travelling(headers, self.passing.headers)

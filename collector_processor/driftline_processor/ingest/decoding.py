@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from google.protobuf.message import Message
 
 from driftline_processor.core.decode import requests
 from driftline_processor.core.decode.business_points import NONE as NO_BUSINESS
@@ -45,15 +44,11 @@ class Decoding:
             "metrics": partial(requests.decode_metrics, mappings=self._mappings, business=business),
         }
 
-    def parse(self, signal: Signal, body: bytes) -> Message:
-        """Return a request as its message. Raises Malformed if protobuf rejects the body."""
-        return requests.parse_request(signal, body)
-
     def holds_ours(self, signal: Signal, body: bytes) -> bool:
         """Return False for a request that certainly has nothing for the analysis."""
         return requests.holds_ours(signal, body, self._mappings, self._business)
 
-    def partial_success(self, signal: Signal, body: bytes, message: Message, now: int) -> PartialSuccess | None:
+    def check(self, signal: Signal, body: bytes, now: int | None) -> PartialSuccess | None:
         """Return what the analysis will reject for its time; None if that is nothing.
 
         Only a request with such times is decoded, because that costs five times as much as everything before the
@@ -62,11 +57,15 @@ class Decoding:
         Args:
             signal: The OTLP signal.
             body: The protobuf message.
-            message: The same, parsed.
-            now: Unix nanoseconds.
+            now: Unix nanoseconds; None = times are not compared.
+
+        Raises:
+            Malformed: Protobuf rejects the body.
         """
-        if not has_future_times(message, body, now, self._metrics):
+        message = requests.parse_request(signal, body)
+        if now is None or not has_future_times(message, body, now, self._metrics):
             return None
+        del message  # the rows need as much memory again
         try:
             return _time_out_of_range(self._decoders[signal](body, now), now)
         except Exception:  # the analysis logs it, and counts the request

@@ -58,7 +58,7 @@ def predictions_of(time: int) -> bytes:
 
 
 def partial_success(signal: Signal, body: bytes) -> PartialSuccess | None:
-    return Decoding().partial_success(signal, body, parse_request(signal, body), NOW)
+    return Decoding().check(signal, body, NOW)
 
 
 MANY = [predicted(NOW + row) for row in range(200)]
