@@ -107,7 +107,7 @@ def test_rows_that_a_mistaken_mark_counts_twice_are_shown(state: Opened, clock: 
     assert "counted 300 predictions: if a service sends both, remove driftline.capture=metrics" in hints(state)
 
 
-def test_our_own_sdk_is_not_told_to_mark_what_is_in_records(state: Opened, clock: Clock) -> None:
+def test_points_of_our_own_sdk_without_a_mark_are_in_records_and_not_shown(state: Opened, clock: Clock) -> None:
     clock.now = NOON + 2 * MINUTE
     submit(state, calls(300), scope="driftline", schema_url=SCHEMA_URL)
     assert (state.counted("not_marked"), "not counted" in hints(state)) == (0, False)
