@@ -14,7 +14,7 @@ import typer
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
-from .option_parameters import report_bad_input
+from .option_parameters import report_bad_input, warn_of_exposed_token
 
 FAILED = 1
 """Exit code if a MUST fails."""
@@ -77,6 +77,7 @@ def conformance(
             for name, address, open_transport in (("http", url, open_http), ("grpc", grpc, open_grpc)):
                 if address:
                     server = Connection(_check_url(address), ca_file, cert_file, key_file, token_file)
+                    warn_of_exposed_token(server)
                     token = server.headers() if token_file is not None else {}
                     trust = Trust({**token, **given}, server.context(), ca_file, cert_file, key_file)
                     transport = open_transport(server.url, trust)

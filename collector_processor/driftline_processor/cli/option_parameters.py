@@ -67,6 +67,12 @@ _TRUST = {
 }
 
 
+def warn_of_exposed_token(server: Connection) -> None:
+    """Print a warning if others in the network can read the token of a file."""
+    if server.exposes_token:
+        say(f"warning: the token travels unencrypted to {server.address}; use https://")
+
+
 def connects(command: Callable[..., None]) -> Callable[..., None]:
     """Replace a command's parameter of type :class:`Connection` by the options of a connection.
 
@@ -80,8 +86,7 @@ def connects(command: Callable[..., None]) -> Callable[..., None]:
     def with_connection(**arguments: Any) -> None:
         options = {name: arguments.pop(name) for name in _TRUST}
         server = Connection(arguments.pop("url"), **options)
-        if server.exposes_token:
-            say(f"warning: the token travels unencrypted to {server.address}; use https://")
+        warn_of_exposed_token(server)
         command(**{place: server}, **arguments)
 
     parameters: list[Parameter] = []

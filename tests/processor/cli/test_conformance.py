@@ -112,6 +112,16 @@ def test_headers_and_the_token_are_sent_with_each_request(tmp_path: Path) -> Non
     assert [one for one in good.headers if not one["user-agent"].startswith("driftline-conformance/")] == []
 
 
+def test_a_token_that_travels_unencrypted_is_a_warning(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    token.write_text("secret\n")
+    warning, refused = conformance("http://otlp.invalid:4318", "--token-file", token).stderr.splitlines()
+
+    assert warning == "driftline: warning: the token travels unencrypted to http://otlp.invalid:4318; use https://"
+    assert refused.startswith("driftline: no response from http://otlp.invalid:4318: ")
+
+
 def test_tls_and_mtls_are_used_for_both_transports(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     client = authority.issue("client")
