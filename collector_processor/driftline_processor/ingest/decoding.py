@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -19,6 +21,39 @@ from .deduplication import digest_of
 from .queue_offsets import Offset
 from .transaction import Request
 
+FUTURE = 0.1
+"""Maximum share of one CPU that counting rows with future times may take."""
+
+
+class Allowance:
+    """CPU time for work that others wait for, of which a second may be saved up. Thread-safe.
+
+    Args:
+        share: Share of one CPU.
+
+    >>> allowance = Allowance(0.1)
+    >>> allowance.take(5.0), allowance.is_left
+    (None, False)
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share, self._seconds, self._since = share, 1.0, time.monotonic()
+        self._lock = threading.Lock()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether work may begin."""
+        with self._lock:
+            now = time.monotonic()
+            self._seconds = min(1.0, self._seconds + self._share * (now - self._since))
+            self._since = now
+            return self._seconds > 0
+
+    def take(self, seconds: float) -> None:
+        """Subtract the seconds that work took."""
+        with self._lock:
+            self._seconds -= seconds
+
 
 class Decoding:
     """Checks and decodes requests of any signal. Thread-safe.
@@ -26,10 +61,14 @@ class Decoding:
     Args:
         mappings: Meaning of metrics of other names, see :mod:`driftline_processor.core.decode.foreign_metrics`.
         business: The metrics of business series.
+
+    Attributes:
+        for_future_times: CPU time for counting rows with future times.
     """
 
     def __init__(self, mappings: Mappings | None = None, business: BusinessMetrics = NO_BUSINESS) -> None:
         self._use(mappings or {}, business)
+        self.for_future_times = Allowance(FUTURE)
 
     def replace(self, other: Decoding) -> None:
         """Decode further requests as ``other`` does."""
@@ -52,7 +91,8 @@ class Decoding:
         """Return what the analysis will reject for its time; None if that is nothing.
 
         Only a request with such times is decoded, because that costs five times as much as everything before the
-        acknowledgement.
+        acknowledgement, or a hundred times for a single row. Senders with a wrong clock would otherwise slow all
+        others, so beyond an allowance of CPU time the answer is a warning without a count.
 
         Args:
             signal: The OTLP signal.
@@ -66,10 +106,15 @@ class Decoding:
         if now is None or not has_future_times(message, body, now, self._metrics):
             return None
         del message  # the rows need as much memory again
+        if not self.for_future_times.is_left:
+            return PartialSuccess(0, f"time_out_of_range: times are too far {_AHEAD}")
+        began = time.thread_time()
         try:
             return _time_out_of_range(self._decoders[signal](body, now), now)
         except Exception:  # the analysis logs it, and counts the request
             return None
+        finally:
+            self.for_future_times.take(time.thread_time() - began)
 
     def traces(self, bodies: Mapping[bytes, bytes], received: int) -> Request:
         """Decode new requests of traces together; ``bodies``: by digest."""
@@ -106,6 +151,12 @@ class Decoding:
         )
 
 
+_AHEAD = (
+    "ahead of the clock of the processor and are not used; check the clock of the sender, and that times are unix "
+    "nanoseconds"
+)
+
+
 def _time_out_of_range(decoded: requests.Decoded, now: int) -> PartialSuccess | None:
     """Return the rows and points whose time cannot be used, as spans, log records and data points; None without any."""
     times = [*(table.time for table in decoded.predictions), *(table.time for table in decoded.outcomes)]
@@ -120,6 +171,5 @@ def _time_out_of_range(decoded: requests.Decoded, now: int) -> PartialSuccess | 
     noun, limit = "data points" if points or business else "rows", "an hour" if points else "a year"
     return PartialSuccess(
         whole + sum(rows_of_tables[decoded.columnar :]) + runs + business + points,
-        f"time_out_of_range: {unusable:,} {noun} are more than {limit} ahead of the clock of the processor and are not "
-        "used; check the clock of the sender, and that times are unix nanoseconds",
+        f"time_out_of_range: {unusable:,} {noun} are more than {limit} {_AHEAD}",
     )

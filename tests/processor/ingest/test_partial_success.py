@@ -100,6 +100,19 @@ def test_future_times_are_counted_as_messages_of_the_signal(signal: Signal, body
     assert lacking(partial.message, "time_out_of_range", *facts, "clock") == []
 
 
+def test_wrong_clocks_beyond_their_cpu_time_are_a_warning_that_decodes_nothing() -> None:
+    decoding, bodies = Decoding(), [traces([predicted(FAR)]), traces([predicted()])]
+    decoding.for_future_times.take(100.0)
+    decoding._decoders.clear()  # decoding would raise, which is no answer
+
+    ahead, right = (decoding.check("traces", body, NOW) for body in bodies)
+
+    assert right is None
+    assert ahead is not None
+    assert ahead.rejected == 0
+    assert lacking(ahead.message, "time_out_of_range", "clock") == []
+
+
 def test_a_batch_that_loses_some_rows_is_a_warning() -> None:
     partial = partial_success("logs", logs([batch(NOW, FAR, FAR)]))
 
