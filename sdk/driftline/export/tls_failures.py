@@ -129,11 +129,6 @@ def _detail(text: str) -> str:
     for mark in ("verify failed: ", "verify_failed: "):
         if mark in low:
             start = low.index(mark) + len(mark)
-            return (
-                text[start : start + _LONGEST_DETAIL]
-                .partition(" (_ssl")[0]
-                .partition(";")[0]
-                .removesuffix(": OK")
-                .strip()
-            )
+            reason = text[start : start + _LONGEST_DETAIL].partition(" (_ssl")[0].partition(";")[0]
+            return reason.removesuffix(": OK").strip()
     return ""
