@@ -55,7 +55,9 @@ def declared(environ: Mapping[str, str]) -> DeclaredConfiguration | None:
 
 
 def with_declared(signal: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return an environment in which the file of ``OTEL_CONFIG_FILE`` wins over the variables.
+    """Return an environment in which the file of ``OTEL_CONFIG_FILE`` replaces the variables of OTLP exporters.
+
+    As OpenTelemetry specifies, none of them is used beside the file: its destination never gets a key of theirs.
 
     Args:
         signal: "logs" or "metrics".
@@ -65,8 +67,10 @@ def with_declared(signal: str, environ: Mapping[str, str]) -> Mapping[str, str]:
     {'OTEL_EXPORTER_OTLP_ENDPOINT': 'http://collector:4318'}
     """
     file = declared(environ)
-    variables = (file.logs if signal == "logs" else file.metrics) if file else None
-    return {**environ, **(variables or {})}
+    variables = dict((file.logs if signal == "logs" else file.metrics) or {}) if file else {}
+    if not variables:
+        return {**environ}
+    return {name: value for name, value in environ.items() if not name.startswith("OTEL_EXPORTER_OTLP_")} | variables
 
 
 @cache

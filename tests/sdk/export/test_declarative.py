@@ -106,6 +106,7 @@ def test_without_an_exporter_of_logs_records_go_where_traces_go(
 def test_the_file_wins_over_variables_and_an_endpoint_of_driftline_over_the_file(tmp_path: Path) -> None:
     theirs = {
         "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://variable:4318/v1/logs",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret",
         "OTEL_LOGS_EXPORTER": "otlp_proto_grpc",
         "OTEL_METRICS_EXPORTER": "otlp",
     }
@@ -113,6 +114,7 @@ def test_the_file_wins_over_variables_and_an_endpoint_of_driftline_over_the_file
     own = {**environ, "DRIFTLINE_ENDPOINT": "http://driftline:4318"}
 
     assert resolve(environ=environ).url == "http://file:4318/v1/logs"
+    assert resolve(environ=environ).headers == {}
     assert resolve(environ=own).url == "http://driftline:4318/v1/logs"
     assert resolve("http://code:4318", environ).url == "http://code:4318/v1/logs"
     assert metrics_wanted(False, environ) is False
