@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -310,6 +311,13 @@ def test_a_clock_that_is_apart(service: Service, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(checks, "datetime", Later)
     answer = CliRunner().invoke(app, ["doctor", "--url", url(service, "web", "")])
     assert "the clocks of this machine and of the processor differ\n  evidence: by " in answer.output
+
+
+def test_a_date_beyond_dates_is_no_clock() -> None:
+    answer = httpx.Response(200, headers={"date": f"1 Jan {10**20} 00:00:00 GMT"})
+    session = httpx.Client(base_url="http://driftline", transport=httpx.MockTransport(lambda _: answer))
+
+    assert list(checks._check_clock(Mock(open=Mock(return_value=session)))) == []
 
 
 def test_what_a_port_speaks(service: Service) -> None:
