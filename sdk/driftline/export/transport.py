@@ -159,11 +159,11 @@ class HttpChannel:
     """OTLP/HTTP with protobuf bodies, through ``requests``, with the proxies and CA bundles of exporters."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        import requests
+        from .timed_http import timed_session
 
         self.name = endpoint.base
         self._endpoint = endpoint
-        self._new_session = requests.Session
+        self._new_session = timed_session
         self._has_delivered = False
         self._session: requests.Session | None = None
 
@@ -176,9 +176,12 @@ class HttpChannel:
         """Post a body within ``timeout`` seconds; return the result and the answer."""
         import requests
 
+        from .timed_http import content_of
+
         endpoint = self._endpoint
         own_headers = endpoint.request_headers()
-        headers = {"user-agent": USER_AGENT, **own_headers, "content-type": content_type}
+        # uncompressed, because a small compressed answer can expand without limit
+        headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", **own_headers, "content-type": content_type}
         if endpoint.gzip:
             body = gzip.compress(body, 3)
             headers["content-encoding"] = "gzip"
@@ -189,9 +192,11 @@ class HttpChannel:
                 headers=headers,
                 timeout=(min(_CONNECT_SECONDS, timeout), min(endpoint.timeout, timeout)),
                 allow_redirects=False,
+                stream=True,
                 # per request, since REQUESTS_CA_BUNDLE of the environment wins over the setting of a session
                 verify=endpoint.certificate or None,
             )
+            content = content_of(response)
         except requests.exceptions.Timeout as error:
             return Delivery("retry", type(error).__name__), b""
         except requests.exceptions.SSLError as error:
@@ -211,15 +216,15 @@ class HttpChannel:
         status = response.status_code
         if 200 <= status < 300:
             self._has_delivered = True
-            return Delivery("delivered"), response.content
+            return Delivery("delivered"), content
         reason = f"{status} {response.reason}"
         if status in _RETRYABLE:
-            return Delivery("retry", reason, seconds_to_wait(response.headers.get("retry-after", ""))), response.content
+            return Delivery("retry", reason, seconds_to_wait(response.headers.get("retry-after", ""))), content
         if status in (401, 403):
-            return _denied(endpoint, own_headers, reason, _message(response.content), unknown=status == 401), b""
-        if status == 400 and not endpoint.encrypted and any(words in response.content for words in _HTTPS_ONLY):
+            return _denied(endpoint, own_headers, reason, _message(content), unknown=status == 401), b""
+        if status == 400 and not endpoint.encrypted and any(words in content for words in _HTTPS_ONLY):
             return Delivery("unreachable", reason, fix=TlsFailure("encrypted").sentence("", "")), b""
-        return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), response.content
+        return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), content
 
     def _open_session(self) -> requests.Session:
         if self._session is None:

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import socket
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from itertools import chain, repeat
-from threading import Event, Thread
 
 import pytest
 from driftline_processor.conformance import endpoint
 from driftline_processor.conformance.endpoint import LARGEST, Answer, Trust, open_http
 from driftline_processor.conformance.messages import TRACES, Requests
 
-OK = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+from tests.support.hostile_endpoint import CHUNKED, OK, answering, whole
+
 TOO_LARGE = "the response is larger than 1 MiB"
 IN_TIME = "no complete response within 1 s"
-
-
-@contextmanager
-def answering(pieces: Iterable[bytes], pause: float = 0.0) -> Iterator[str]:
-    """Yield the URL of an endpoint that answers any request with these bytes."""
-    done = Event()
-
-    def answer() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            connection.recv(65_536)
-            for piece in pieces:
-                connection.sendall(piece)
-                if done.wait(pause):
-                    return
-            done.wait()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = Thread(target=answer)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            done.set()
-            thread.join()
 
 
 def answer_of(url: str) -> Answer:
@@ -51,11 +23,6 @@ def answer_of(url: str) -> Answer:
         return transport.send(Requests().valid(TRACES))
     finally:
         transport.close()
-
-
-def whole(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> list[bytes]:
-    lines = (b"HTTP/1.1 " + status, *headers, b"content-length: %d" % len(body), b"", body)
-    return [b"\r\n".join(lines)]
 
 
 @pytest.mark.parametrize(
