@@ -36,11 +36,14 @@ def content_of(response: requests.Response) -> bytes:
     Raises ``requests.exceptions.RequestException`` if it does not end in time.
     """
     body = b""
-    with response:
-        for piece in response.iter_content(4096):
-            body += piece
-            if len(body) >= LARGEST:
-                break
+    try:
+        with response:
+            for piece in response.iter_content(4096):
+                body += piece
+                if len(body) >= LARGEST:
+                    break
+    except requests.exceptions.ConnectionError as error:  # what a timeout is after the headers
+        raise requests.exceptions.ReadTimeout(error) from None
     return body
 
 

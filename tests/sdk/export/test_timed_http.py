@@ -38,7 +38,7 @@ def sent(pieces: Iterable[bytes], pause: float = 0.0) -> tuple[str, bytes]:
     ids=["a chunk now and then", "a byte now and then", "a header now and then", "no status"],
 )
 def test_the_timeout_limits_the_whole_answer(pieces: Iterable[bytes]) -> None:
-    assert sent(pieces, pause=0.05)[0] in ("retry", "unreachable")
+    assert sent(pieces, pause=0.05) == ("retry", b"")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_timeout_limits_the_whole_answer(pieces: Iterable[bytes]) -> None:
 def test_a_large_answer_is_not_read_to_its_end(pieces: Iterable[bytes]) -> None:
     state, answer = sent(pieces)
 
-    assert state in ("delivered", "retry", "unreachable")  # a slow machine reads for half a second
+    assert state in ("delivered", "retry")  # a slow machine reads for half a second
     assert len(answer) < 3 * LARGEST
 
 
