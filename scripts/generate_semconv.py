@@ -63,7 +63,7 @@ class Instrument(NamedTuple):
 class Registry:
     """All groups of the registry by kind: those of the core first, then in the order of the files.
 
-    ``additions`` are groups of attributes that extend an event.
+    ``additions`` are groups of attributes that extend an event or a metric.
     """
 
     attribute_groups: list[Group]
@@ -286,7 +286,8 @@ def page(registry: Registry) -> str:
         "",
     ]
     for metric in registry.metrics:
-        names = ", ".join(f"`{reference['ref']}`" for reference in metric.get("attributes", []))
+        added = [one for group in registry.additions if group["extends"] == metric["id"] for one in group["attributes"]]
+        names = ", ".join(f"`{reference['ref']}`" for reference in [*metric.get("attributes", []), *added])
         lines.append(f"- `{metric['metric_name']}`: {names or 'none'}")
     lines += ["", "## Attributes", ""]
     for group in registry.attribute_groups:
@@ -314,7 +315,11 @@ def reference_table(group: Group) -> list[str]:
     rows = ["| attribute | required |", "|---|---|"]
     for reference in group["attributes"]:
         level = reference["requirement_level"]
-        text = f"required {level['conditionally_required']}" if isinstance(level, dict) else level.replace("_", "-")
+        if isinstance(level, dict):
+            condition = level["conditionally_required"].removesuffix(".")
+            text = f"required {condition[0].lower()}{condition[1:]}"
+        else:
+            text = level.replace("_", "-")
         rows.append(f"| `{reference['ref']}` | {text} |")
     return [*rows, ""]
 

@@ -16,7 +16,7 @@ ML_OPERATION_NAME: Final = "ml.operation.name"
 """The name of the operation."""
 
 ML_PREDICTION_ID: Final = "ml.prediction.id"
-"""The id by which outcomes are joined with the prediction."""
+"""The id of the prediction, by which outcomes are joined with it."""
 
 ML_PREDICTION_SCORE: Final = "ml.prediction.score"
 """The score that the model returned, such as the probability of the positive class of a binary model."""
