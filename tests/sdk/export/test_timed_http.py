@@ -18,11 +18,11 @@ from tests.support.hostile_endpoint import CHUNKED, OK, answering, whole
 LENGTH = OK + b"content-length: 1000000\r\n\r\n"
 
 
-def sent(pieces: Iterable[bytes], pause: float = 0.0) -> tuple[str, bytes]:
-    """Return the state of a request with a timeout of half a second, and the answer."""
+def sent(pieces: Iterable[bytes], timeout: float, pause: float = 0.0) -> tuple[str, bytes]:
+    """Return the state of a request, and the answer."""
     with answering(pieces, pause) as url:
-        channel = HttpChannel(Endpoint(base=url, url=f"{url}/v1/logs"))
-        delivery, answer = channel.post(f"{url}/v1/logs", b"body", "application/x-protobuf", 0.5)
+        channel = HttpChannel(Endpoint(base=url, url=f"{url}/v1/logs", timeout=timeout))
+        delivery, answer = channel.post(f"{url}/v1/logs", b"body", "application/x-protobuf", timeout)
         channel.close()
     return delivery.state, answer
 
@@ -38,7 +38,7 @@ def sent(pieces: Iterable[bytes], pause: float = 0.0) -> tuple[str, bytes]:
     ids=["a chunk now and then", "a byte now and then", "a header now and then", "no status"],
 )
 def test_the_timeout_limits_the_whole_answer(pieces: Iterable[bytes]) -> None:
-    assert sent(pieces, pause=0.05) == ("retry", b"")
+    assert sent(pieces, 0.5, pause=0.05) == ("retry", b"")
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_the_timeout_limits_the_whole_answer(pieces: Iterable[bytes]) -> None:
     ids=["without end", "expands"],
 )
 def test_a_large_answer_is_not_read_to_its_end(pieces: Iterable[bytes]) -> None:
-    state, answer = sent(pieces)
+    state, answer = sent(pieces, 60.0)
 
-    assert state in ("delivered", "retry")  # a slow machine reads for half a second
+    assert state == "delivered"
     assert len(answer) < 3 * LARGEST
 
 
