@@ -35,7 +35,7 @@ def content_of(response: requests.Response) -> bytes:
 
     Raises ``requests.exceptions.RequestException`` if it does not end in time.
     """
-    body = b""
+    body = bytearray()
     try:
         with response:
             for piece in response.iter_content(4096):
@@ -44,7 +44,7 @@ def content_of(response: requests.Response) -> bytes:
                     break
     except requests.exceptions.ConnectionError as error:  # what a timeout is after the headers
         raise requests.exceptions.ReadTimeout(error) from None
-    return body
+    return bytes(body)
 
 
 class _TimedReader(io.RawIOBase):
