@@ -95,6 +95,42 @@ def fetch_snapshot(server: Connection, selection: SnapshotRows, path: Path) -> d
     return dict(json.loads(headers["Driftline-Snapshot"]))
 
 
+class TableSelection(Struct, frozen=True):
+    """What the tables of results contain.
+
+    Attributes:
+        models: Names of models; empty = all.
+        windows: Names of windows; empty = all.
+    """
+
+    models: Sequence[str] = ()
+    windows: Sequence[str] = ()
+
+    @property
+    def parameters(self) -> dict[str, Sequence[str]]:
+        """The parameters of a request."""
+        return {"model": self.models, "window": self.windows}
+
+
+def fetch_table_days(server: Connection, selection: TableSelection, since: str = "") -> dict[str, str]:
+    """Return the days of the tables of results → their revision, as in ``GET /v1/tables``, oldest first.
+
+    ``since``: only days from then on, a time or an age; "" = all. Raises :class:`BadInput` if there is no answer, or a
+    model or a window is unknown.
+    """
+    first = iso_time(_moment("--from", since, time.time_ns()))[:10] if since else ""
+    days = json.loads(_ask("GET", server, "/v1/tables", selection.parameters, wait=_LONG_WAIT))["days"]
+    return {day: revision for day, revision in days.items() if day >= first}
+
+
+def fetch_tables(server: Connection, selection: TableSelection, day: str, path: Path) -> None:
+    """Write the tables of a day as a tar file of Parquet files.
+
+    Raises :class:`BadInput` if there is no answer, or the file cannot be written.
+    """
+    _download("GET", server, f"/v1/tables/{day}", path, selection.parameters)
+
+
 def fetch_backup(server: Connection, path: Path) -> None:
     """Write a backup of a running processor, readable by its owner only.
 
@@ -108,7 +144,7 @@ def _download(
     server: Connection,
     resource: str,
     path: Path,
-    parameters: Mapping[str, str] | None = None,
+    parameters: Mapping[str, str | Sequence[str]] | None = None,
     mode: int = 0o666,
 ) -> httpx.Headers:
     """Write the body of an answer to a file, and return the headers of the answer. Raises :class:`BadInput`."""

@@ -15,8 +15,10 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, Verdict, newest_closed
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
+from driftline_processor.core.verdict.context import VerdictContext, coming_windows
 from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, order_of_need, parts_in_use
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
+from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
@@ -145,6 +147,11 @@ class ModelView(Struct):
             windows = trailing_periods(sorted(closed, key=lambda one: one.window.end)).windows
         own = (verdict.window_start, verdict.window_end)
         return next((one for one in windows if (one.window.start, one.window.end) == own), None)
+
+    def with_verdicts(self, windows: Iterable[Evaluation]) -> list[Evaluation]:
+        """Return windows of one length, the oldest first, with their verdicts."""
+        coming = coming_windows(evaluation for of_name in self.windows.values() for evaluation in of_name)
+        return with_verdicts(windows, VerdictContext(self.concept, self.versions, self.timezone, coming))
 
     def measured(self, window: str) -> Evaluation | None:
         """Return the newest mature window with enough outcomes, else with any outcomes."""

@@ -22,6 +22,7 @@ from .history import History
 from .label_queue import LabelQueue
 from .mispredictions import Mispredictions
 from .predictions import KeptPredictions
+from .result_tables import ResultTables
 from .snapshot import Snapshots
 from .unknown_outcomes import OutcomeReview
 
@@ -39,6 +40,7 @@ class Queries(Struct, frozen=True, kw_only=True):
         weak_slices: Search of slices in which a model is weak.
         weak_slices_of_windows: The same search, cached for open pages.
         exports: Rows as one Parquet file.
+        results: Results as tables.
         outcome_review: Outcomes that cannot be used as far as is known now.
     """
 
@@ -51,6 +53,7 @@ class Queries(Struct, frozen=True, kw_only=True):
     weak_slices: WeakSliceSearch
     weak_slices_of_windows: WeakSlicesOfWindows
     exports: Snapshots
+    results: ResultTables
     outcome_review: OutcomeReview
 
 

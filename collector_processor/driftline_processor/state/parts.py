@@ -35,6 +35,7 @@ from driftline_processor.queries.history import History
 from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.predictions import KeptPredictions
+from driftline_processor.queries.result_tables import ResultTables
 from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.state_snapshot import SnapshotPublisher
 from driftline_processor.queries.unknown_outcomes import OutcomeReview
@@ -199,6 +200,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             weak_slices=weak_slices,
             weak_slices_of_windows=WeakSlicesOfWindows(weak_slices),
             exports=Snapshots(store, series),
+            results=ResultTables(store, series),
             outcome_review=outcome_review,
         )
         snapshots = SnapshotPublisher(

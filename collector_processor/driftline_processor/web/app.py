@@ -40,6 +40,7 @@ from .api import retraining as retraining_api
 from .api import silences as silences_api
 from .api import snapshots as exports_api
 from .api import status as status_api
+from .api import tables as tables_api
 from .api import versions as versions_api
 from .api import weak_slices as weak_slices_api
 from .page import answer_failure
@@ -92,7 +93,7 @@ PAGES = (
 API = (
     policies_api, alerts_api, silences_api, annotations_api, audit_api, backups_api, baselines_api, decisions_api,
     deletion_api, labels_api, mispredictions_api, reload_api, retraining_api, exports_api, versions_api,
-    status_api, weak_slices_api,
+    status_api, tables_api, weak_slices_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip
 """Modules of the API, in the order in which their routes are matched."""

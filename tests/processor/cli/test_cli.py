@@ -26,8 +26,9 @@ def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
         "annotate", "forget", "login", "silence", "up", "validate", "top", "demo", "evaluate", "skew", "postmortem",
-        "report", "review", "retrain-check", "rules", "status", "doctor", "conformance", "snapshot", "versions",
-        "audit", "baseline", "incidents", "models", "outcomes", "policies", "state", "token", "drill", "expectations",
+        "report", "review", "retrain-check", "rules", "status", "doctor", "conformance", "snapshot", "export",
+        "versions", "audit", "baseline", "incidents", "models", "outcomes", "policies", "state", "token", "drill",
+        "expectations",
     ]  # fmt: skip
 
 
@@ -45,6 +46,7 @@ CONNECTION = {"--ca-file", "--cert-file", "--key-file", "--token-file"}
             {"--model", "--output", "--since", "--until", "--version", "--environment", "--labelled", "--url"}
             | CONNECTION,
         ),
+        (["export"], {"--to", "--model", "--window", "--from", "--url"} | CONNECTION),
         (["demo"], {"--once", "--keep", "--forward", "--port"}),
         (
             ["baseline", "build"],

@@ -19,8 +19,6 @@ from starlette.routing import BaseRoute
 from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
-from driftline_processor.core.verdict.context import VerdictContext, coming_windows
-from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
@@ -125,11 +123,6 @@ def sections(request: Request, snapshot: StateSnapshot) -> Response:
     return FiniteJSON(to_builtins(ModelSections(*identity, tuple(laid_out))))
 
 
-def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Evaluation]:
-    coming = coming_windows(evaluation for of_name in model.windows.values() for evaluation in of_name)
-    return with_verdicts(windows, VerdictContext(model.concept, model.versions, model.timezone, coming))
-
-
 def in_format(request: Request, snapshot: StateSnapshot, now: int) -> Response:
     """Answer ``GET /api/v1/models/{name}/formats/{format}``: closed windows in another format, newest last."""
     chosen = read_window_request(request, snapshot).windows
@@ -158,7 +151,7 @@ class WindowRequest(NamedTuple):
     def recorded(self) -> list[Evaluation]:
         """Return the windows with the track records of their estimates and with their verdicts."""
         all_windows = self.model.windows.get(self.window, [])
-        return _with_verdicts(self.model, with_track_records(all_windows, len(all_windows) - len(self.windows)))
+        return self.model.with_verdicts(with_track_records(all_windows, len(all_windows) - len(self.windows)))
 
     def rendered(self, evaluation: Evaluation) -> dict[str, Any]:
         """Return a window as JSON with the requested parts."""
@@ -306,8 +299,8 @@ def evaluations_as_of(request: Request, site: Site) -> Response:
     stored_evaluations = site.state.queries.history.evaluations(
         window_request.model.key, window_request.window, as_of, window_request.limit
     )
-    windows = _with_verdicts(
-        window_request.model, with_track_records([stored.evaluation for stored in stored_evaluations], 0)
+    windows = window_request.model.with_verdicts(
+        with_track_records([stored.evaluation for stored in stored_evaluations], 0)
     )
     documents = [
         {**window_request.rendered(window), "believed": iso_time(stored.stored_at)}
