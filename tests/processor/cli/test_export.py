@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,7 +29,9 @@ from driftline_processor.cli.export import MANIFEST
 from driftline_processor.config.model import Model
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.present.result_schema import TABLES, arrow_schema
+from driftline_processor.queries import result_tables
 from driftline_processor.state import State
+from driftline_processor.store.panes import KEEP_DAYS
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
@@ -457,6 +459,38 @@ def test_only_the_models_that_were_asked_for_and_may_be_read(tmp_path: Path) -> 
     assert [(row["window_name"], row["model"]) for row in rows if row["window_start"] == day] == [
         *(("6h", "churn"), ("6h", "fraud"), ("1d", "churn"), ("1d", "fraud")),
     ]
+
+
+@pytest.mark.slow
+def test_batches_do_not_change_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = Exported(tmp_path / "state", 2, ("churn", "fraud"))
+    for name, series, rows in (("whole", 50, 20_000), ("batches", 1, 7)):
+        monkeypatch.setattr(result_tables, "SERIES_AT_ONCE", series)
+        monkeypatch.setattr(result_tables, "ROWS_AT_ONCE", rows)
+        (tmp_path / name).mkdir()
+        state.state.queries.results.write(state.state.snapshot.models, date(2024, 10, 5), tmp_path / name)
+    state.leave()
+    whole, batches = (
+        [pq.read_table(file) for file in sorted((tmp_path / name).iterdir())] for name in ("whole", "batches")
+    )
+    assert [table.num_rows > 0 and table.equals(batch) for table, batch in zip(whole, batches, strict=True)] == [
+        True
+    ] * 4
+    assert pq.read_metadata(tmp_path / "batches/drift.parquet").num_row_groups == 10  # a window is not divided
+
+
+@pytest.mark.slow
+def test_days_of_which_windows_may_have_expired_are_left_alone(three_days: tuple[Exported, str]) -> None:
+    state, _ = three_days
+    results, keys = state.state.queries.results, [model.key for model in state.state.snapshot.models]
+    newest = [*results.revisions(keys)]
+    earlier = KEEP_DAYS - 4 * DAY
+    state.state.parts.connection.execute(
+        "INSERT INTO evaluations SELECT series, name, start - $1, stop - $1, believed, dictionary, blob "
+        "FROM evaluations",
+        [earlier],
+    )
+    assert [*results.revisions(keys)] == [result_tables.utc_day(MIDNIGHT + 2 * DAY - earlier), *newest]
 
 
 @pytest.mark.slow
