@@ -55,7 +55,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     a.DRIFTLINE_DRIFT_WEIGHTING: ("none", "importance"),
     a.DRIFTLINE_STATE: ("met", "broken"),
 }
-"""Attribute → the values with which series are made; of others, the first example of the registry. "": none."""
+"""Attribute → the values with which series are made; of others, an example of the registry, or "any". "": none."""
 
 STATES = {
     m.DRIFTLINE_MODEL_STATUS: "degraded", m.DRIFTLINE_DRIFT_STATUS: "drift", m.DRIFTLINE_PERFORMANCE_STATUS: "worse",
@@ -71,13 +71,13 @@ def every_point(growth: float) -> Iterator[Point]:
     attributes = [one for group in groups if group["type"] == "attribute_group" for one in group["attributes"]]
     examples = {one["id"]: (str((one["examples"] or ["any"])[0]),) for one in attributes}
     for metric in (group for group in groups if group["type"] == "metric"):
-        name, grows = metric["metric_name"], metric["instrument"] != "gauge"
+        name, grows = metric["metric_name"], metric["instrument"] not in ("gauge", "updowncounter")
         keys = [each["ref"] for each in metric.get("attributes", ())]
         known = {**examples, **VALUES, a.DRIFTLINE_STATE: (STATES.get(name, "broken"),)}
         buckets = None
         if name == m.DRIFTLINE_PREDICT_DURATION:
             buckets = tuple(np.full(len(DURATION_BOUNDS) + 1, growth).tolist())
-        for values in itertools.product(*(known[key] for key in keys)):
+        for values in itertools.product(*(known.get(key, ("any",)) for key in keys)):
             labels = tuple((key, value) for key, value in zip(keys, values, strict=True) if value)
             exemplars = (Exemplar(time.time_ns(), TRACE, SPAN),) if name == m.DRIFTLINE_OUTCOMES else ()
             yield Point(name, labels, growth if grows else 1.0, buckets, exemplars)
