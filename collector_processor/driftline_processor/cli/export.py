@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -153,7 +154,11 @@ def _fetch_day(server: Connection, selection: TableSelection, day: str, director
     try:
         with tarfile.open(archive) as tar:
             for file in files.values():
-                tar.extract(file.name, directory, filter="data")
+                content = tar.extractfile(file.name)
+                if content is None:
+                    raise KeyError(file.name)
+                with content, file.open("wb") as target:
+                    shutil.copyfileobj(content, target)
     except (tarfile.TarError, KeyError):
         raise BadInput(f"{server.address}: the tables of {day} are incomplete; try again") from None
     except OSError as error:

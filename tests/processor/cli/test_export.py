@@ -557,6 +557,19 @@ def test_a_processor_without_room_for_temporary_files_answers_507(
     assert client.get("/v1/tables/soon").status_code == 400
 
 
+@pytest.mark.slow
+def test_an_incomplete_archive_is_refused_before_anything_is_written(
+    three_days: tuple[Exported, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, url = three_days
+    monkeypatch.setattr("driftline_processor.web.api.tables.TABLES", ["windows", "drift"])
+    done = run("--to", tmp_path / "results", "--url", url)
+    assert (done.exit_code, done.output) == (
+        *(2, f"driftline: {url}: the tables of 2024-10-04 are incomplete; try again\n"),
+    )
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
     """Return the URI of a place in the bucket ``lake`` of a local S3 server."""
