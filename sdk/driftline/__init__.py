@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from driftline.export.lifecycle import flush, shutdown
     from driftline.privacy.policy import Privacy
 
+    from .batch_panes import MadePanes, SentPanes, make_panes, send_panes
     from .configuration import configure
     from .evaluation import EvaluationReport, evaluate
     from .model import Model
@@ -38,10 +39,12 @@ __all__ = [
     "Accepted",
     "Baseline",
     "EvaluationReport",
+    "MadePanes",
     "Model",
     "Prediction",
     "Privacy",
     "Rejection",
+    "SentPanes",
     "TrainingRun",
     "Undelivered",
     "UnknownOutcomes",
@@ -49,6 +52,8 @@ __all__ = [
     "current",
     "evaluate",
     "flush",
+    "make_panes",
+    "send_panes",
     "shutdown",
     "training_run",
 ]
@@ -57,10 +62,12 @@ _HOMES = {
     "Accepted": "outcomes",
     "Baseline": "baseline.baseline",
     "EvaluationReport": "evaluation",
+    "MadePanes": "batch_panes",
     "Model": "model",
     "Prediction": "capture.prediction",
     "Privacy": "privacy.policy",
     "Rejection": "outcomes",
+    "SentPanes": "batch_panes",
     "TrainingRun": "training.training_run",
     "Undelivered": "outcomes",
     "UnknownOutcomes": "outcomes",
@@ -68,6 +75,8 @@ _HOMES = {
     "current": "capture.prediction",
     "evaluate": "evaluation",
     "flush": "export.lifecycle",
+    "make_panes": "batch_panes",
+    "send_panes": "batch_panes",
     "shutdown": "export.lifecycle",
     "training_run": "training.training_run",
 }

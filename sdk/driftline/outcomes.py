@@ -265,7 +265,7 @@ def post_outcomes(
         if environment:
             document["environment"] = environment
         body = json.dumps(document, allow_nan=False).encode()
-        answer = _deliver(channel, url, body, Accepted(accepted, tuple(rejected)))
+        answer = deliver(channel, url, body, Accepted(accepted, tuple(rejected)))
         accepted += int(answer["accepted"])
         for rejection in answer["rejected"]:
             index = None if rejection.get("index") is None else chunk[int(rejection["index"])][0]
@@ -286,7 +286,19 @@ def post_outcomes(
     return Accepted(accepted, tuple(rejected), tuple(unknown.values()))
 
 
-def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:
+def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, noun: str = "outcomes") -> dict[str, Any]:
+    """Post a body of JSON in at most five attempts, and return the answer.
+
+    Args:
+        channel: Connection to the receiver.
+        url: The URL.
+        body: The JSON.
+        so_far: Answer to the bodies before, for the error.
+        noun: What the body contains, for the error.
+
+    Raises:
+        Undelivered: The receiver refused the body, or did not accept it in five attempts.
+    """
     for attempt in range(ATTEMPTS):
         with suppress_instrumentation():
             delivery, answer = channel.post(url, body, "application/json", 30.0)
@@ -294,16 +306,14 @@ def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -
             return dict(json.loads(answer))
         if delivery.fix:  # another attempt would fail in the same way
             reason = f"{delivery.reason}; " if delivery.denied else ""
-            raise Undelivered(
-                f"{url} did not accept the outcomes: {reason}{delivery.fix}; then send them again", so_far
-            )
+            raise Undelivered(f"{url} did not accept the {noun}: {reason}{delivery.fix}; then send them again", so_far)
         if delivery.state in ("refused", "unsupported"):
             detail = answer[:500].decode("utf-8", "replace")
-            raise Undelivered(f"{url} refused the outcomes: {delivery.reason} {detail}".rstrip(), so_far)
+            raise Undelivered(f"{url} refused the {noun}: {delivery.reason} {detail}".rstrip(), so_far)
         if attempt < ATTEMPTS - 1:
             sleep(0.5 * 2**attempt if delivery.after is None else delivery.after)
     raise Undelivered(
-        f"{url} did not accept the outcomes in {ATTEMPTS} attempts ({delivery.reason}); {so_far.accepted} were "
-        "accepted before; start 'driftline up' or set DRIFTLINE_ENDPOINT, and send the outcomes again",
+        f"{url} did not accept the {noun} in {ATTEMPTS} attempts ({delivery.reason}); {so_far.accepted} were "
+        f"accepted before; start 'driftline up' or set DRIFTLINE_ENDPOINT, and send the {noun} again",
         so_far,
     )

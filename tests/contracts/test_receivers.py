@@ -21,6 +21,7 @@ from driftline_processor.config.kinds import RECEIVERS
 from driftline_processor.config.receivers import Grpc, Http, Otlp, Protocols, Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.health import Counters
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.transaction import Request
@@ -95,6 +96,13 @@ class State:
 
     def unknown_outcomes(self, _: Sequence[OutcomeTable]) -> tuple[()]:
         return ()
+
+    def submit_panes(self, panes: WrittenPanes, size: int) -> Future[Receipt]:
+        assert size
+        return self.take([pane.slice for pane in panes.panes])
+
+    def note_panes(self, sender: Principal, panes: WrittenPanes) -> None:
+        """Nothing is audited here."""
 
     def offer(self, request: Request) -> Future[Receipt]:
         found = ids_of(request.outcomes)

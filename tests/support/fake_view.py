@@ -23,6 +23,7 @@ from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, Column, ModelKey, OutcomeTable
 from driftline.tables.task import Task
 from driftline_processor.access.principal import Principal
+from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, MetricValue, Size, State
 from driftline_processor.core.performance.judge import confused, curves
 from driftline_processor.core.performance.realized import realized
@@ -32,7 +33,7 @@ from driftline_processor.health import Health
 from driftline_processor.queries.model_view import BaselineView, ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.queries.weak_slices import Queries
-from driftline_processor.receipts import Receipt
+from driftline_processor.receipts import PanesReceipt, Receipt
 from driftline_processor.web.app import create_app
 from driftline_processor.web.site import Site
 from msgspec import structs
@@ -102,6 +103,16 @@ class FakeView:
         future: Future[Receipt] = Future()
         future.set_result(Receipt(sum(map(len, tables))))
         return future
+
+    def submit_panes(self, panes: WrittenPanes, _: int) -> Future[Receipt]:
+        """Take panes in, as a state would."""
+        future: Future[Receipt] = Future()
+        future.set_result(Receipt(panes=PanesReceipt(accepted=len(panes.panes))))
+        return future
+
+    def note_panes(self, sender: Principal, panes: WrittenPanes) -> None:
+        """Record who sent panes, as a state would."""
+        self.audit("panes_sent", by=sender.audited_name, count=len(panes.panes))
 
     def note_outcomes(self, sender: Principal, tables: list[OutcomeTable]) -> None:
         """Record who sent outcomes, as a state would."""

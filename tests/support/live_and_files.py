@@ -68,7 +68,11 @@ def agree(one: object, other: object, where: str = "") -> None:
         assert one.keys() == other.keys(), where
         for key in one:
             agree(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list) and isinstance(other, list):
+        assert len(one) == len(other), where
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            agree(left, right, f"{where}[{index}]")
     elif isinstance(one, float) and isinstance(other, float):
         assert other == pytest.approx(one, rel=1e-9, abs=1e-9), where
     else:
-        assert one == other, where
+        assert one == other, f"{where}: {one!r} {other!r}"

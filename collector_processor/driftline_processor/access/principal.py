@@ -152,7 +152,9 @@ UNRESTRICTED = Sending()
 EVERYTHING = Permission(frozenset(CAPABILITIES))
 """Every capability for every model."""
 
-ANONYMOUS = Principal("", (Permission(frozenset({"ingest", "outcomes", "read", "read_rows", "metrics", "baselines"})),))
+ANONYMOUS = Principal(
+    "", (Permission(frozenset({"ingest", "outcomes", "panes", "read", "read_rows", "metrics", "baselines"})),)
+)
 """A sender without credentials, if the configuration has no ``auth``: it may send and read, but decide nothing."""
 
 NOBODY = Principal("", ())

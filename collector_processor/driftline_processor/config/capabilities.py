@@ -7,6 +7,7 @@ from typing import Literal, get_args
 Capability = Literal[
     "ingest",
     "outcomes",
+    "panes",
     "read",
     "read_rows",
     "metrics",
@@ -20,6 +21,7 @@ Capability = Literal[
 
 - ``ingest``: send predictions and other telemetry by OTLP
 - ``outcomes``: send outcomes
+- ``panes``: send panes, the sums of rows that a batch job has folded
 - ``read``: read results of models, on pages and by the API
 - ``read_rows``: read rows of predictions: ids, features, scores, outcomes
 - ``metrics``: read ``/metrics``

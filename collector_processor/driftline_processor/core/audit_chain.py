@@ -27,6 +27,7 @@ EntryKind = Literal[
     "silenced",
     "rows_read",
     "outcomes_sent",
+    "panes_sent",
     "baseline_set",
     "erasure_ordered",
     "erased",
@@ -41,8 +42,9 @@ EntryKind = Literal[
 
 A policy fires, or its alert ends; a notification is queued, or an action ordered; an attempt to send it, with its
 answer; its final result; an approval, an acknowledgement, a decision about a model, or an annotation; a silence begins
-or is ended; rows are read; outcomes are sent by hand; a baseline is set; a deletion is ordered, or finished; the
-configuration is loaded; somebody logs in, or fails to; entries of an older state are imported; old entries are removed.
+or is ended; rows are read; outcomes are sent by hand; a batch job sends panes; a baseline is set; a deletion is
+ordered, or finished; the configuration is loaded; somebody logs in, or fails to; entries of an older state are
+imported; old entries are removed.
 """
 
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)

@@ -575,7 +575,7 @@ class Evaluator:
             self._mark_compared(by_number[series_number], starts)
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:
-                query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ?"
+                query = "SELECT DISTINCT pane FROM all_panes WHERE series = ? AND pane >= ?"
                 end = self._evaluations.ends.get((series.number, name), 0)
                 later_panes = read(self._connection, query, series.number, end).column(0)
                 self._mark_dirty(series, later_panes.to_pylist(), (name,))

@@ -35,9 +35,9 @@ from driftline_processor.store.database import Connection, read
 from driftline_processor.store.duplicate_rows import RowSamples
 from driftline_processor.store.pane_memory import MOST_BYTES, PaneMemory
 from driftline_processor.store.panes import (
+    ALL_SLICED,
     KEEP_PANES,
     OUTCOMES,
-    SLICED,
     StoredSteps,
     learned_fold,
     order_by_code,
@@ -168,7 +168,7 @@ class StoreReaders:
         """Create empty readers. ``share``: fraction of the memory for the caches."""
         self.connection, self.baselines = connection, baselines
         self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=int(share * MOST_BYTES))
-        self.sliced = PaneMemory(connection, baselines.by_fold, SLICED, int(share * MOST_SLICED_BYTES))
+        self.sliced = PaneMemory(connection, baselines.by_fold, ALL_SLICED, int(share * MOST_SLICED_BYTES))
         self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes, share)
         self.rows, self.losses = RowSamples(connection), StoredLosses(connection)
         self.slices, self.outcomes = SlicePanes(connection, self.sliced), StoredOutcomes(connection)

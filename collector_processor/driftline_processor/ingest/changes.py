@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.store.database import Connection, read
-from driftline_processor.store.panes import read_sums
+from driftline_processor.store.panes import PANES, read_sums
 from driftline_processor.store.pruning import Condition
+from driftline_processor.store.written_panes import sources_of
 
 from .pane_sums import DistributionSums
 
@@ -142,6 +143,19 @@ class SeriesTotals(Struct):
             by_error=_merged(self.by_error, by_error),
         )
 
+    def plus_panes(self, rows: int, first: int, last: int, received: int) -> SeriesTotals:
+        """Return the totals with the panes of a batch job.
+
+        ``rows``: its rows less those of the panes that it replaces.
+        """
+        return replace(
+            self,
+            rows=self.rows + rows,
+            first=min(self.first or first, first),
+            last=max(self.last, last),
+            received=max(self.received, received),
+        )
+
     def plus_distributed(self, added: DistributionSums, received: int) -> SeriesTotals:
         """Return the totals with distributions added."""
         if not added.rows and not added.by_class:
@@ -167,7 +181,7 @@ def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
     )
     totals = {row.pop("series"): SeriesTotals(**row) for row in read(connection, counted).to_pylist()}
     summed = "SELECT series, part, idx, sum(value) AS value FROM sums GROUP BY ALL ORDER BY ALL"
-    sums = read_sums(connection, Condition("fold = ''", ()), wanted=lambda _, part: part != "rows")
+    sums = read_sums(connection, Condition("fold = ''", ()), PANES, lambda _, part: part != "rows")
     for row in read(connection, summed, sums=sums).to_pylist():
         total = totals.setdefault(row["series"], SeriesTotals())
         if row["part"].startswith(DECIDED):
@@ -184,6 +198,10 @@ def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
         "SELECT series, min(since) AS first, max(stop) AS last, max(received) AS received FROM streams"
         " WHERE NOT counter GROUP BY series"
     )
+    for number, sources in sources_of(connection).items():
+        for one in sources:
+            total = totals.get(number, SeriesTotals())
+            totals[number] = total.plus_panes(one.rows, one.first, one.last, one.received)
     for row in read(connection, received_rows).to_pylist():
         total = totals.setdefault(row["series"], SeriesTotals())
         total.first = min(total.first or row["first"], row["first"])

@@ -14,16 +14,17 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
+from driftline.baseline.slice_groups import SliceKey
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
+from driftline.panes.decisions import DECIDED, MOST_CATEGORIES, class_names, positions_of
 from driftline.panes.fold import fold_parts
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN
 from driftline.panes.sparse_sums import Sparse
 from driftline.semconv import metrics as m
-from driftline.tables.classes import MOST_COUNTED_CLASSES, class_column
-from driftline.tables.performance_columns import decide, usable_weight
+from driftline.tables.classes import MOST_COUNTED_CLASSES
+from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable
-from driftline.tables.task import Task
 from msgspec import Struct, field
 
 from driftline_processor.core.decode.metric_points import Point
@@ -32,7 +33,6 @@ from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.histogram import count, counts_over_bins
 from driftline_processor.core.outcomes.coverage import (
-    DECIDED,
     DISTRIBUTED,
     ERASED,
     ERASED_AS,
@@ -46,7 +46,6 @@ from driftline_processor.core.service_level.sums import (
     call_parts,
     histogram_parts,
 )
-from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.windows.pane_shares import pane_or_panes, places, share_out
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.store.arrow_tables import (
@@ -64,7 +63,6 @@ from driftline_processor.store.slices import UNCUT, Cutting, SliceHours, SliceVa
 
 from .completeness import TOGETHER, Balances
 
-MOST_CATEGORIES = 100
 _PANES_AT_ONCE = 256
 
 _PLAIN = frozenset({"rows", "duration"})
@@ -130,11 +128,6 @@ def add_plain_slices(
         add_slices_by_class(changes, series, DECIDED, rows, decided, weight)
 
 
-def class_names(task: Task) -> tuple[str, ...]:
-    """Return the classes of decisions, "other" for any class that is not among the first 100, "" = unknown."""
-    return (*task.classes[:MOST_CATEGORIES], "other", "")
-
-
 def add_by_class(
     changes: PaneChanges, series: Series, prefix: str, panes: I64, group: I64, decided: Column | None, weight: F64
 ) -> F64:
@@ -143,7 +136,7 @@ def add_by_class(
     ``panes``: their starts; ``group``: the pane of each row, int64 (n,); ``decided``, ``weight``: of each row.
     """
     categories = class_names(series.task)
-    codes = _class_codes(decided, categories, len(weight))
+    codes = positions_of(decided, categories, len(weight))
     sums = np.bincount(group * len(categories) + codes, weight, minlength=len(panes) * len(categories))
     by_category: F64 = sums.astype(np.float64, copy=False).reshape(len(panes), len(categories))
     for code, category in enumerate(categories):
@@ -156,19 +149,10 @@ def add_slices_by_class(
 ) -> None:
     """Add the weight of each decided class to the slices of one key."""
     categories = class_names(series.task)
-    codes = _class_codes(decided, categories, len(weight))
+    codes = positions_of(decided, categories, len(weight))
     for code in np.unique(codes).tolist():
         class_weight = np.where(codes == code, weight, 0.0)[:, np.newaxis]
         rows.add(changes, series.number, f"{prefix}{categories[code]}", class_weight)
-
-
-def _class_codes(decided: Column | None, categories: tuple[str, ...], n: int) -> I64:
-    """Return the position of each row's class among the categories, the last two of which are other and unknown."""
-    if decided is None or decided.codes is None:
-        return np.full(n, len(categories) - 1, dtype=np.int64)
-    index = {category: code for code, category in enumerate(categories[:-2])}
-    lookup = [*(index.get(category, len(categories) - 2) for category in decided.categories), len(categories) - 1]
-    return np.array(lookup, dtype=np.int64)[decided.codes]
 
 
 def add_binned(
@@ -239,28 +223,6 @@ def count_unscored(table: PredictionTable, decided: Column | None) -> int:
     if decided is not None and decided.codes is not None:
         nothing &= decided.codes < 0
     return int(np.count_nonzero(nothing))
-
-
-def decided_classes(table: PredictionTable) -> Column | None:
-    """Return the decided class of each row as canonical text; None for a task without decisions (regression, ranking).
-
-    This is the service's own decision if sent, else the one from scores and the current threshold; a later threshold
-    does not change earlier decisions.
-    """
-    if not table.task.may_have_classes:
-        return None
-    sent = None if table.predicted is None else class_column(table.predicted)
-    if sent is not None and sent.codes is None:
-        sent = None
-    if table.scores is None:
-        return sent
-    derived = Column(codes=decide(table.task, table.scores, None), categories=table.task.classes)
-    if sent is None or sent.codes is None or derived.codes is None:
-        return derived
-    shifted = np.where(derived.codes >= 0, derived.codes + len(sent.categories), -1)
-    return Column(
-        codes=np.where(sent.codes >= 0, sent.codes, shifted), categories=(*sent.categories, *derived.categories)
-    )
 
 
 _DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))

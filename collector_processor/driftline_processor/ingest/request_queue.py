@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from secrets import token_bytes
 
 from driftline.tables.table import OutcomeTable
 
+from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
@@ -127,6 +129,13 @@ class RequestQueue:
         Raises Overloaded if the queue is full.
         """
         return self.offer(Request(digest, outcomes=tables), _ROW_BYTES * sum(map(len, tables)))
+
+    def submit_panes(self, panes: WrittenPanes, size: int) -> Future[Receipt]:
+        """Queue the panes of a batch job; ``size``: bytes of its document. Raises Overloaded if the queue is full.
+
+        A repeated document is decided pane by pane, by source and epoch.
+        """
+        return self.offer(Request(token_bytes(16), panes=panes), size)
 
     def offer(self, request: Request, size: int) -> Future[Receipt]:
         """Queue a decoded request of ``size`` bytes; a repeated request gets the same future while it is written.

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import fingerprints
+from driftline.panes.decisions import decided_classes
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import I64, ModelKey, OutcomeTable, PredictionTable, Text
@@ -33,13 +34,14 @@ from driftline_processor.core.decode.event_times import LATEST, LATEST_POINT, ti
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.decode.untrusted_json import check_json
+from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED
 from driftline_processor.core.service_level.sums import bounded_errors, weight_by_error
 from driftline_processor.core.stable_hash import U64
 from driftline_processor.core.windows.window import DAY, PANE
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import share_of_caches
-from driftline_processor.receipts import Receipt
+from driftline_processor.receipts import UNUSABLE_PANE, PanesReceipt, Receipt
 from driftline_processor.store.arrow_tables import (
     MOST_RANKED,
     Rows,
@@ -64,6 +66,7 @@ from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import HOUR, Cutting, SliceValues
 from driftline_processor.store.training_runs import TrainingRuns
+from driftline_processor.store.written_panes import KnownPanes, sources_of, write_panes
 
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
@@ -79,7 +82,6 @@ from .pane_sums import (
     add_scores,
     count_unscored,
     decided_by_points,
-    decided_classes,
     panes_of,
     spread_over_panes,
     write_restated,
@@ -88,6 +90,7 @@ from .prediction_times import PredictionTimes
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import MOST_BYTES, RowKeys, keys_of
 from .unmarked_points import UnmarkedPoints
+from .written_panes import PaneChecker, baseline_conflict, empty_table, new_panes, sort_panes
 
 ROWS = 1_000
 """Number of newest rows whose event times determine the watermark."""
@@ -186,6 +189,9 @@ _ROWS = (
 )
 """SQL of arrivals from stored rows; a table of arrivals would need another insert per request."""
 
+_WRITTEN = _ROWS.replace("FROM predictions", "FROM pane_sources")
+"""SQL of arrivals of panes that batch jobs wrote."""
+
 _DISTRIBUTIONS = "SELECT DISTINCT series, pane FROM sums ORDER BY series, pane"
 """SQL of arrivals from distributions, whose time of arrival is not stored; services send them every minute."""
 
@@ -205,6 +211,7 @@ class Arrivals:
         sums = read_sums(connection, of_distributions, wanted=lambda _, part: part == DISTRIBUTED)
         for row in (
             read(connection, _ROWS, oldest),
+            read(connection, _WRITTEN, oldest),
             read(connection, _DISTRIBUTIONS, sums=sums),
         ):
             series, panes = integers_of(row, "series"), integers_of(row, "pane")
@@ -269,6 +276,7 @@ class Request(Struct):
         readings: Progress of queries of business series.
         more_digests: Digests of new requests that were decoded together with the first.
         patterns: Patterns of the models that its sender may name.
+        panes: Panes that a batch job has folded.
     """
 
     digest: bytes
@@ -285,10 +293,11 @@ class Request(Struct):
     business: Sequence[BusinessPoint | CumulativePoint] = ()
     readings: Sequence[BusinessReading] = ()
     patterns: Collection[str] = ("*",)
+    panes: WrittenPanes | None = None
 
     @property
     def rows(self) -> int:
-        """Return the total number of rows, outcomes, baselines, points and training runs."""
+        """Return the total number of rows, outcomes, baselines, points, training runs and panes."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
         return (
             tables
@@ -297,6 +306,7 @@ class Request(Struct):
             + len(self.points)
             + len(self.training_runs)
             + len(self.business)
+            + (0 if self.panes is None else len(self.panes.panes))
         )
 
     @property
@@ -342,6 +352,7 @@ class Intake:
         self.position, self.acknowledged = log_position(connection)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
+        self.pane_sources = sources_of(connection)
         received_by_key = {
             series.key: self.totals.get(series.number, SeriesTotals()).received for series in self.series
         }
@@ -414,6 +425,8 @@ class Intake:
         self.offsets |= work.offsets
         self.position = self.position if position is None else position.stored
         self.limits.count()
+        if work.has_panes:
+            self.pane_sources = sources_of(self._connection)
         self.touched.touch(
             work.touched, predictions=self._prediction_seq, points=self.streams.seq, distributed=work.distributed
         )
@@ -495,8 +508,56 @@ class Intake:
                 rejected[added] += 1
             elif added is not None:
                 work.business.append(added)
+        panes = None if request.panes is None else self._take_panes(request.panes, work)
+        if panes is not None and panes.refused:
+            rejected[UNUSABLE_PANE] += len(panes.refused)
         work.unused.update(request.rejected + rejected)
-        return Receipt(request.rows - rejected.total(), request.rejected + rejected)
+        return Receipt(request.rows - rejected.total(), request.rejected + rejected, panes=panes)
+
+    def _take_panes(self, written: WrittenPanes, work: _Work) -> PanesReceipt:
+        """Store the panes of a batch job, and note their windows."""
+        key, now = written.key, work.now
+        in_force = self.baselines.in_force(key)
+        conflict = baseline_conflict(key, written.baseline, None if in_force is None else in_force.baseline)
+        if in_force is None or conflict:
+            return PanesReceipt(conflict=conflict)
+        if self.limits.place(key, len(written.panes), now) != key:
+            return PanesReceipt(
+                conflict=f"{key.model} {key.version} {key.environment}".rstrip()
+                + " is above limits.models, limits.versions or limits.environments; raise the limit"
+            )
+        declared = self.series.declared_task(key)
+        task = declared if declared.kind else in_force.baseline.task
+        series = self.series.of(empty_table(key, task), in_force.task)
+        settings = self.series.settings(key.model)
+        starts = [pane.start for pane in written.panes if pane.start <= now + LATEST]
+        known = KnownPanes(
+            self._connection, series.number, written.source, min(starts, default=0), max(starts, default=0) + 2 * DAY
+        )
+        checker = PaneChecker(series, in_force.baseline, settings, self.slices, now)
+        receipt, panes, replaced = sort_panes(checker, known, written.panes, written.epoch)
+        if not panes:
+            return receipt
+        folded = [rows for pane in panes for rows in checker.folded(pane)]
+        epoch, source = written.epoch, written.source
+        write_panes(self._connection, series.number, source, epoch, now, new_panes(panes), folded, replaced)
+        whole = [pane for pane in panes if not pane.place.slice]
+        rows = sum(pane.sums.rows for pane in whole)
+        rows_before = sum(pane.rows for place, pane in replaced.items() if not place.slice)
+        first, last = min(pane.place.start for pane in panes), max(pane.place.end for pane in panes)
+        totals = self.totals.get(series.number, SeriesTotals())
+        self.totals[series.number] = totals.plus_panes(rows - rows_before, first, last, now)
+        changed = np.unique(np.array([pane.place.start for pane in panes], np.int64))
+        work.distributed.append((series.number, changed, 1 + rows // len(changed)))
+        work.restated.append((series.number, changed))
+        work.has_panes = True
+        self.arrivals.add(series.number, now)
+        model = (key.environment, key.model)
+        work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
+        newest = sorted((pane.place.end, pane.sums.rows) for pane in whole)[-ROWS:]
+        ends = np.repeat([end for end, _ in newest], [min(n, ROWS) for _, n in newest]).astype(np.int64)
+        work.watermarks[model].observe(ends, now)
+        return receipt
 
     def _keep_run(self, run: TrainingRun, work: _Work, rejected: Counter[str]) -> None:
         if not 0 < run.end < work.now + LATEST:
@@ -746,6 +807,7 @@ class _Work(Struct):
     row_count: int = 0
     business: list[BusinessPoint] = field(default_factory=list)
     readings: list[BusinessReading] = field(default_factory=list)
+    has_panes: bool = False
 
     def pending(self, series: int) -> pa.Table:
         """Return times and ids of the rows of a series in this transaction."""

@@ -25,7 +25,7 @@ from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of, slice_of
 from driftline_processor.store.database import Connection, number, read
 from driftline_processor.store.pane_memory import PaneMemory
-from driftline_processor.store.panes import SLICED, PaneChanges, performance_fold, read_sums
+from driftline_processor.store.panes import PANES, SLICED, PaneChanges, performance_fold, read_sums
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import BETWEEN, HOUR, SliceValues, hours_of
@@ -248,6 +248,6 @@ def all_rows_kept(connection: Connection, series: int, stretch: tuple[int, int])
     if hours["first"] is not None:
         stretch = min(stretch[0], hours["first"]), max(stretch[1], hours["last"])
     within = Condition("series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'", (series, *stretch))
-    added = read_sums(connection, within, wanted=lambda _, part: part == "outcomes")
+    added = read_sums(connection, within, PANES, lambda _, part: part == "outcomes")
     outcomes = numbers_of(added, "value")[integers_of(added, "idx") == 0].sum()
     return (number(connection, _KEPT.format("count(*)"), series, *stretch) or 0) >= int(outcomes)

@@ -61,6 +61,8 @@ SUMS = frozenset(
             "series",
             "panes",
             "slice_panes",
+            "written_panes",
+            "pane_sources",
             "slice_values",
             "restated",
             "requests",

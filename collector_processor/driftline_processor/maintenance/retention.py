@@ -33,6 +33,7 @@ from driftline_processor.store.feature_rows import prune_samples
 from driftline_processor.store.panes import KEEP_DAYS, SLICED, roll_up, written_in_pieces
 from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import hours_of
+from driftline_processor.store.written_panes import expire_panes
 
 _log = logging.getLogger("driftline")
 
@@ -157,6 +158,7 @@ class Upkeep:
             sliced = self._sliced.setdefault(series.number, set())
             hours = set(hours_of(sliced, timezone).values())
             roll_up(self._connection, series.number, watermark, timezone, hours, SLICED)
+            expire_panes(self._connection, series.number, watermark - KEEP_DAYS)
             expire_evaluations(self._connection, series.number, watermark - KEEP_DAYS)
         for open_ones in (written_panes, sliced):
             open_ones -= {pane for pane in open_ones if pane < closed_until(watermark)}

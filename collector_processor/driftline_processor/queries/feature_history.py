@@ -30,7 +30,7 @@ from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.feature_rows import SAMPLE, read_columns, sample_parameters
-from driftline_processor.store.panes import PANES, read_sums
+from driftline_processor.store.panes import ALL_PANES, read_sums
 from driftline_processor.store.pruning import ROWS_APART, Condition, lies_near
 from driftline_processor.store.series import SeriesRegister
 
@@ -64,8 +64,8 @@ SELECT day, min(value) AS least, max(value) AS greatest
 FROM (SELECT day, numbers[?] AS value FROM kept WHERE series = ? AND day >= ? AND day < ?)
 WHERE isfinite(value) GROUP BY day ORDER BY day
 """
-_FOLDS = f"SELECT DISTINCT fold FROM {PANES} WHERE series = ? AND pane >= ? AND pane < ?"
-_NEWEST = f"SELECT pane FROM {PANES} WHERE {{where}} ORDER BY pane DESC OFFSET ? LIMIT 1"
+_FOLDS = f"SELECT DISTINCT fold FROM {ALL_PANES} WHERE series = ? AND pane >= ? AND pane < ?"
+_NEWEST = f"SELECT pane FROM {ALL_PANES} WHERE {{where}} ORDER BY pane DESC OFFSET ? LIMIT 1"
 _NUMBERS = """
 SELECT prediction, numbers[?] AS value FROM kept SEMI JOIN ({sample}) chosen USING (prediction)
 WHERE series = ? AND NOT isnan(value) AND (value < ? OR value >= ?)

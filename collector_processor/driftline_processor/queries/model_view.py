@@ -15,6 +15,7 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, Verdict, newest_closed
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
+from driftline_processor.core.pane_source import PaneSource
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
 from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, order_of_need, parts_in_use
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
@@ -58,14 +59,14 @@ class ModelView(Struct):
     """One model, version and environment at the time of its snapshot.
 
     Attributes:
-        rows: Number of stored predictions.
+        rows: Number of stored predictions, and of rows in panes of batch jobs.
         first: Event time of the first prediction.
         last: Event time of the last prediction.
         received: Wall time of the newest arrival, 0 without arrivals (all in unix nanoseconds).
         by_class: Weighted predictions per predicted class since the state began ("" = unknown class).
         duration: As the pane part of that name.
         by_error: Weight of failed calls per error type.
-        outcomes: Number of joined rows.
+        outcomes: Number of joined rows, and of rows with an outcome in panes of batch jobs.
             pending: Outcomes of this model without a prediction, ``pending_since``: when the oldest of them
             arrived, 0 = none.
         timezone: Time zone of the model's windows.
@@ -90,6 +91,7 @@ class ModelView(Struct):
         business: Its business series; their values are in the windows.
         rows_elsewhere: Whether another processor may have rows that were counted.
         predictions_elsewhere: Whether another processor may have the predictions of its pending outcomes.
+        pane_sources: Batch jobs that wrote panes of it, the newest first.
     """
 
     key: ModelKey
@@ -129,6 +131,7 @@ class ModelView(Struct):
     business: tuple[BusinessSeries, ...] = ()
     rows_elsewhere: bool = False
     predictions_elsewhere: bool = False
+    pane_sources: tuple[PaneSource, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True if a closed window is mature: its outcomes have had enough time to count."""

@@ -277,6 +277,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             baseline,
             runs,
             interruptions,
+            intake.pane_sources.get(number, ()),
             *business,
         )
         values = (
@@ -326,7 +327,9 @@ class SnapshotPublisher(Struct, kw_only=True):
         settings, totals = intake.series.settings(key.model), intake.totals.get(number, NO_TOTALS)
         in_force, learned = intake.baselines.in_force(key), intake.baselines.series_number(number)
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
-        outcomes, pending = self.join.joined[number], self.join.pending.get(key.model, 0)
+        sources = intake.pane_sources.get(number, ())
+        outcomes = self.join.joined[number] + sum(source.outcomes for source in sources)
+        pending = self.join.pending.get(key.model, 0)
         balance = intake.balances.of(number, intake.streams.reached(number, now))
         times = known_windows.improbable_times
         refused = times is not None and times.kind == "refused"
@@ -390,6 +393,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             hints=hints(summary),
             rows_elsewhere=rows_elsewhere,
             predictions_elsewhere=predictions_elsewhere,
+            pane_sources=sources,
         )
 
     def _business(self, model: str, windows: Mapping[str, Sequence[Evaluation]]) -> Any:

@@ -1,7 +1,7 @@
 """OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip, deflate or zstd.
 
-The same port accepts ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that a service needs one address only, and
-``POST /v1/cloudevents`` (:mod:`.cloudevents_http`).
+The same port accepts ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that a service needs one address only,
+``POST /v1/panes`` (:mod:`.panes_http`) and ``POST /v1/cloudevents`` (:mod:`.cloudevents_http`).
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from driftline_processor.servers.loop_calls import LoopCalls
 from driftline_processor.servers.request_memory import ceiling_of
 from driftline_processor.servers.tls import ListenerTls
 
-from . import cloudevents_http, outcomes_http
+from . import cloudevents_http, outcomes_http, panes_http
 from .receiver import Accept, Intake, Surroundings
 
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 
-_OUTCOMES = "/v1/outcomes"
+_OUTCOMES, _PANES = "/v1/outcomes", "/v1/panes"
 
 _SMALL_JSON, _JSON_THREADS = 1 << 16, 2
 """Maximum bytes of a small body in JSON, and number of threads for small and for large ones each.
@@ -101,8 +101,9 @@ class HttpReceiver:
             intake.submit_outcomes, counters, clock, intake.unknown_outcomes, intake.note_outcomes
         )
         accept = partial(_accept, intake)
+        panes = panes_http.routes(intake.submit_panes, counters, intake.note_panes)
         events = cloudevents_http.routes(accept, counters, clock)
-        application = Authentication(otlp_app(accept, [*outcomes, *events]), self._around.access)
+        application = Authentication(otlp_app(accept, [*outcomes, *panes, *events]), self._around.access)
         self._port.start(application, self._around.grace)
 
     def stop(self, grace: float) -> None:
@@ -117,7 +118,7 @@ def _accept(
 
 
 def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """Return the application of the OTLP/HTTP port; ``more_routes``: those of outcomes and of CloudEvents.
+    """Return the application of the OTLP/HTTP port; ``more_routes``: those of outcomes, panes and CloudEvents.
 
     A request in JSON is answered in JSON, all others in protobuf.
     """
@@ -231,13 +232,13 @@ async def _no_route(request: Request, error: Exception) -> Response:
     else:
         allowed = " or ".join(sorted(headers.get("Allow", "POST").split(", ")))
         sentence = f"{path} takes {allowed}, not {request.method[:20]}"
-    if path in (_OUTCOMES, cloudevents_http.PATH) or path.startswith(f"{_OUTCOMES}/"):
+    if path in (_OUTCOMES, _PANES, cloudevents_http.PATH) or path.startswith(f"{_OUTCOMES}/"):
         return JSONResponse({"error": sentence}, error.status_code, headers)
     return otlp_refusal(request.scope, error.status_code, sentence, headers)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    """Answer a sender of outcomes without the capability."""
+    """Answer a sender of outcomes or panes without the capability."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 

@@ -17,6 +17,7 @@ from driftline_processor.access.access import Access
 from driftline_processor.access.principal import UNRESTRICTED, Principal, Sending
 from driftline_processor.config.receivers import ReceiverKeys, Receivers
 from driftline_processor.config.values import Address
+from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.health import Counters
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
@@ -66,6 +67,12 @@ class Intake(Protocol):
 
     def note_outcomes(self, sender: Principal, tables: Sequence[OutcomeTable]) -> None:
         """Record in the audit log who sent outcomes by hand."""
+
+    def submit_panes(self, panes: WrittenPanes, size: int) -> Future[Receipt]:
+        """Accept panes that a batch job has folded; ``size``: bytes of their document."""
+
+    def note_panes(self, sender: Principal, panes: WrittenPanes) -> None:
+        """Record in the audit log who sent panes."""
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Accept rows that are already tables."""

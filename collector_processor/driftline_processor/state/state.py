@@ -35,6 +35,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.audit_chain import Entry, EntryKind
 from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.decode.foreign_metrics import by_name
+from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.evaluation.window_queue import lags_sentence, windows_wait
@@ -339,6 +340,23 @@ class State:
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Accept outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
         return self._queue.submit_outcomes(tables, digest)
+
+    def submit_panes(self, panes: WrittenPanes, size: int) -> Future[Receipt]:
+        """Accept panes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_panes`."""
+        return self._queue.submit_panes(panes, size)
+
+    def note_panes(self, sender: Principal, panes: WrittenPanes) -> None:
+        """Record in the audit log that a batch job wrote panes."""
+        self.audit(
+            "panes_sent",
+            by=sender.audited_name,
+            how=sender.login,
+            model=panes.key.model,
+            environment=panes.key.environment,
+            subject=panes.source,
+            words="panes were sent",
+            count=len(panes.panes),
+        )
 
     def note_outcomes(self, sender: Principal, tables: Sequence[OutcomeTable]) -> None:
         """Record in the audit log that somebody sent outcomes by hand, by model."""

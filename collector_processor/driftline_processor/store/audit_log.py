@@ -42,7 +42,7 @@ from .database import (
     transaction,
 )
 
-GROUPED: Final[frozenset[EntryKind]] = frozenset({"rows_read", "outcomes_sent", "login", "login_failed"})
+GROUPED: Final[frozenset[EntryKind]] = frozenset({"rows_read", "outcomes_sent", "panes_sent", "login", "login_failed"})
 """Kinds of entries that are summed per minute."""
 
 MINUTE: Final = 60 * 10**9

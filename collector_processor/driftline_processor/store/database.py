@@ -141,6 +141,10 @@ _PANES = """CREATE TABLE {} (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, parts VARCHAR, counts BLOB, places BLOB, sums BLOB);"""
 """A table of panes, see :mod:`.pane_rows`."""
 
+_ALL_PANES = """CREATE VIEW all_{0} AS SELECT series, fold, pane, span, parts, counts, places, sums FROM {0} UNION ALL
+    SELECT series, fold, pane, span, parts, counts, places, sums FROM written_panes WHERE slice {1} '';"""
+"""The panes of rows, and those that a batch job wrote, see :mod:`.written_panes`."""
+
 _SILENCES = """CREATE TABLE IF NOT EXISTS silences (
     id VARCHAR, model VARCHAR, environment VARCHAR, policy VARCHAR, since BIGINT, until BIGINT, "by" VARCHAR,
     why VARCHAR, ended BIGINT, ended_by VARCHAR);"""
@@ -178,6 +182,14 @@ CREATE TABLE retractions (
 CREATE TABLE successors (prediction BIGINT, own BOOLEAN);
 {_PANES.format("panes")}
 {_PANES.format("slice_panes")}
+CREATE TABLE written_panes (
+    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, parts VARCHAR, counts BLOB, places BLOB, sums BLOB,
+    source VARCHAR, slice VARCHAR);
+CREATE TABLE pane_sources (
+    series INTEGER, source VARCHAR, slice VARCHAR, pane BIGINT, span BIGINT, epoch BIGINT, rows BIGINT,
+    outcomes BIGINT, received BIGINT);
+{_ALL_PANES.format("panes", "=")}
+{_ALL_PANES.format("slice_panes", "<>")}
 CREATE TABLE restated (series INTEGER, pane BIGINT);
 CREATE TABLE slice_values (series INTEGER, key VARCHAR, value VARCHAR);
 CREATE TABLE kept (

@@ -28,7 +28,7 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window
 
 from .database import Connection, read
 from .pane_rows import COLUMNS, StoredPanes
-from .panes import PANES, order_by_code, part_width
+from .panes import ALL_PANES, order_by_code, part_width
 from .series import Series
 
 MOST_BYTES = 96 << 20
@@ -229,7 +229,7 @@ class PaneMemory:
         self,
         connection: Connection,
         by_fold: Callable[[str], Baseline | None],
-        table: str = PANES,
+        table: str = ALL_PANES,
         max_bytes: int = MOST_BYTES,
     ) -> None:
         """Create an empty cache.

@@ -58,6 +58,9 @@ PANES = "panes"
 SLICED = "slice_panes"
 """The table of panes of slices, separate so that readers of all rows need not skip them."""
 
+ALL_PANES, ALL_SLICED = "all_panes", "all_slice_panes"
+"""The same two with the panes that batch jobs wrote (:mod:`.written_panes`): what readers read."""
+
 _ROWS = 4_096
 """Stored rows that are decoded together: about 80 MB for a model of 20 features."""
 
@@ -199,7 +202,7 @@ class PaneChanges(Struct):
 
 
 def read_sums(
-    connection: Connection, where: Condition, table: str = PANES, wanted: Callable[[str, str], bool] | None = None
+    connection: Connection, where: Condition, table: str = ALL_PANES, wanted: Callable[[str, str], bool] | None = None
 ) -> pa.Table:
     """Return a row per stored sum: series, fold, pane, span, part, idx and value.
 
@@ -220,7 +223,7 @@ def read_window(
     start: int,
     end: int,
     width: Callable[[str, str], int],
-    table: str = PANES,
+    table: str = ALL_PANES,
     prefix: str = "",
 ) -> dict[str, Pane]:
     """Sum the panes of a period: fold → Pane.
@@ -401,7 +404,7 @@ class StoredSteps:
     frequently evaluated window changes only its newest step.
     """
 
-    def __init__(self, connection: Connection, table: str = PANES) -> None:
+    def __init__(self, connection: Connection, table: str = ALL_PANES) -> None:
         """Create an empty cache; ``table``: the table of panes."""
         self._connection, self._table = connection, table
         self._cached: OrderedDict[int, dict[_Step, dict[str, F64]]] = OrderedDict()

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import MOST_VALUES, OTHER, Slices, slice_name, values_of
+from driftline.baseline.slice_groups import SliceKey
 from driftline.panes.bins import RARE
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64, Column, PredictionTable
@@ -24,13 +25,12 @@ from msgspec import Struct
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.outcomes.coverage import ERASED
-from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import PANE, Window, parse, window_of
 
 from .database import Connection, insert, read
 from .pane_memory import PaneMemory
-from .panes import SLICED, PaneChanges, StoredSteps, part_width, read_sums, read_window
+from .panes import ALL_SLICED, SLICED, PaneChanges, StoredSteps, part_width, read_sums, read_window
 from .pruning import Condition
 from .series import Series
 
@@ -232,7 +232,7 @@ def slices_between(
     panes_by_slice: dict[str, dict[str, Pane]] = {}
     prefix = fold_of(like, "")
     for start, end in ranges:
-        folds = read_window(connection, series.number, start, end, width, table=SLICED, prefix=prefix)
+        folds = read_window(connection, series.number, start, end, width, table=ALL_SLICED, prefix=prefix)
         for fold, pane in folds.items():
             key, _, value = fold.removeprefix(prefix).partition("=")
             values = panes_by_slice.setdefault(key, {})
@@ -246,7 +246,7 @@ class SlicePanes:
     def __init__(self, connection: Connection, memory: PaneMemory) -> None:
         """Create a reader of steps from the store, and of windows from ``memory``, the cache of slice panes."""
         self._memory = memory
-        self._steps = StoredSteps(connection, SLICED)
+        self._steps = StoredSteps(connection, ALL_SLICED)
 
     def clear(self) -> None:
         """Clear the cache of steps."""

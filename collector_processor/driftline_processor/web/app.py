@@ -20,7 +20,7 @@ from driftline_processor.access.routes import Authentication, Guarded, check_rou
 from driftline_processor.exporters import prometheus_page
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
-from driftline_processor.receivers import outcomes_http
+from driftline_processor.receivers import outcomes_http, panes_http
 from driftline_processor.servers.http_body import MalformedBody
 
 from .answers import FiniteJSON
@@ -109,6 +109,7 @@ def create_app(site: Site) -> Starlette:
     routes += outcomes_http.routes(
         state.submit_outcomes, site.health.counters, site.clock, state.unknown_outcomes, state.note_outcomes
     )
+    routes += panes_http.routes(state.submit_panes, site.health.counters, state.note_panes)
     routes.append(Mount("/static", StaticFiles(directory=HERE / "static")))
     check_routes(routes)
     return Starlette(

@@ -78,12 +78,20 @@ class Endpoint:
     @property
     def outcomes(self) -> str:
         """Return the URL that accepts outcomes; raises ``ValueError`` for a gRPC endpoint."""
+        return self._beside_logs("outcomes", "outcomes()")
+
+    @property
+    def panes(self) -> str:
+        """Return the URL that accepts panes; raises ``ValueError`` for a gRPC endpoint."""
+        return self._beside_logs("panes", "send_panes()")
+
+    def _beside_logs(self, noun: str, caller: str) -> str:
         if self.protocol == "grpc":
             raise ValueError(
-                f"outcomes() sends outcomes over HTTP, but {self.base} is a gRPC endpoint; "
+                f"{caller} sends {noun} over HTTP, but {self.base} is a gRPC endpoint; "
                 "set DRIFTLINE_ENDPOINT to the HTTP endpoint of 'driftline up', such as http://localhost:4318"
             )
-        return self.url.removesuffix("/v1/logs") + "/v1/outcomes"
+        return self.url.removesuffix("/v1/logs") + f"/v1/{noun}"
 
 
 def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, signal: Signal = "logs") -> Endpoint:

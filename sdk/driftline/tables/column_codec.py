@@ -107,6 +107,23 @@ def decode(data: bytes, n: int) -> Value:
     raise ColumnError("column_kind")
 
 
+def decode_numbers(data: bytes) -> Array:
+    r"""Decode one column of numbers whose length is not known.
+
+    Raises :class:`ColumnError` if the bytes are not a column of numbers.
+
+    >>> decode_numbers(b"\x1f@b")
+    array([31, 64], dtype=int8)
+    """
+    dtype = _DTYPES.get(data[-1]) if data else None
+    if dtype is None:
+        raise ColumnError("column_kind")
+    n, rest = divmod(len(data) - 1, dtype.itemsize)
+    if rest:
+        raise ColumnError("column_length")
+    return np.frombuffer(data, dtype, n)
+
+
 def texts(values: Iterable[str]) -> Text:
     r"""Encode texts as UTF-8; characters without an encoding (lone surrogates) become ``?``.
 

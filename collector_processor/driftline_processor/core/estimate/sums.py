@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.estimation import GRID, Entries, RowGroups, class_sums, loss_sums, score_grid
+from driftline.baseline.sections.estimation import GRID, Entries, learned_sums, score_grid
 from driftline.panes.bins import SCORE_BINS, NumberBins, score_edges
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, PredictionTable
@@ -68,16 +68,7 @@ def score_parts(table: PredictionTable, group: I64) -> list[Entries]:
 
 def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> list[Entries]:
     """Return the sums for other tasks, from the baseline's calibrations; [] without any."""
-    learned = baseline.extras.estimation
-    if learned is None or not len(table):
-        return []
-    rows, task = RowGroups(group, groups, table.weight), table.task
-    if learned.classes:
-        return class_sums(task, table.scores, table.predicted, rows, learned.classes)
-    if learned.losses is not None and task.predicts_number:
-        scores = None if table.scores is None else table.task.monitored_score(table.scores)[:, np.newaxis]
-        return loss_sums(table.features, scores, rows, baseline.bins, learned.losses)
-    return []
+    return learned_sums(table, baseline.extras.estimation, baseline.bins, group, groups)
 
 
 @cache

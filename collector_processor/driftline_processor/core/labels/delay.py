@@ -18,32 +18,24 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+from driftline.panes.outcome_delays import BOUNDS as BOUNDS
+from driftline.panes.outcome_delays import PART as PART
+from driftline.panes.outcome_delays import WIDTH as WIDTH
+from driftline.panes.outcome_delays import fold_delays as fold_delays
+from driftline.panes.outcome_delays import place_of as place_of
 from driftline.panes.pane import Pane
-from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.table import F64, I64
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import Delay, Judgement, SlaResult
 
-PART = "delay"
-"""Name of the part of a pane with the rows by delay of their outcome, over :data:`BOUNDS` and beyond."""
-
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_HOUR, _DAY = 3_600, 86_400
 """Seconds."""
 
 _SECOND = 10**9
 """Nanoseconds."""
 
-BOUNDS: tuple[int, ...] = (
-    *(0, 1, 2, 5, 10, 20, 30),
-    *(n * _MINUTE for n in (1, 2, 5, 10, 15, 20, 30, 45)),
-    *(n * _HOUR for n in (1, 2, 3, 4, 6, 8, 12, 18)),
-    *(n * _DAY for n in (1, 2, 3, 4, 5, 6, 7, 10, 14, 21, 28, 30, 35, 45, 60, 75, 90, 120, 150, 180, 270, 365, 730)),
-)
-"""Seconds, upper ends, included. Outcomes before their prediction count as a delay of 0."""
-
-WIDTH = len(BOUNDS) + 1
 QUANTILES = (0.5, 0.9, 0.99)
 """Reported quantiles of the delay."""
 
@@ -53,26 +45,6 @@ class Sla(Struct, frozen=True):
 
     within: int
     coverage: float
-
-
-def fold_delays(time: I64, outcome_time: I64, group: I64, groups: int) -> Sparse:
-    """Count delays by group. ``time``, ``outcome_time``: int64 (n,), unix nanoseconds; ``group``: int64, ascending.
-
-    Outcomes without a time (0) are excluded.
-
-    >>> second = 10**9
-    >>> fold_delays(np.array([5, 5]) * second, np.array([5, 8]) * second, np.array([0, 0]), 1).index.tolist()
-    [0, 3]
-    """
-    known = np.flatnonzero(outcome_time > 0)
-    return cells(group[known], place_of(time[known], outcome_time[known]), None, groups, WIDTH)
-
-
-def place_of(time: I64, outcome_time: I64) -> I64:
-    """Return the cell of each delay, 0 to ``WIDTH - 1``; times are int64 (n,), unix nanoseconds."""
-    delay = np.maximum(outcome_time - time, 0)
-    place = np.searchsorted(np.array(BOUNDS, np.int64) * 10**9, delay, side="left")
-    return np.asarray(place, dtype=np.int64)
 
 
 def is_dated_by_import(time: I64, outcome_time: I64, received: I64) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from driftline.panes.decisions import DECIDED as DECIDED
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
@@ -35,9 +36,6 @@ def count_missing_rows(pane: Pane, bins: ModelBins) -> None:
             sums = pane.parts.setdefault(part, np.zeros(over.size + 2))
             sums[over.size] += max(0.0, rows[1] - sums.sum())
 
-
-DECIDED = "decided:"
-"""Prefix of parts with the weight of one decided class, independent of bins."""
 
 ERASED = "erased"
 """Part of a pane: n, Σw, Σw² of its ``rows`` that were permanently deleted; other sums still contain them."""

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from driftline.baseline.slice_groups import SliceKey
 from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance, take_rankings
@@ -24,7 +25,6 @@ from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.outcomes.coverage import DECIDED
 from driftline_processor.core.service_level.sums import call_parts
-from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.windows.window import Window
 
 from .slices import COHORTS, LABEL_AGE, label_age_cohorts

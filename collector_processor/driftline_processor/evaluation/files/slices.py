@@ -7,13 +7,13 @@ from functools import partial
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import values_of
+from driftline.baseline.slice_groups import SliceKey
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64, PredictionTable, concatenate
 from msgspec import Struct
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.performance.labelled_predictions import Values
-from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.errors import BadInput, Say, about_option, option_text

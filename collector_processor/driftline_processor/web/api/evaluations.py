@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
+from driftline_processor.core.pane_source import PaneSource
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
@@ -257,6 +258,10 @@ MODEL_SHAPES = SHAPES.with_more(
             Key("slices", by=dict, type=dict[str, str]),
             "retracted belongs_to",
         ),
+        PaneSource: (
+            "source epoch panes rows outcomes",
+            *(time_of("first"), time_of("last"), time_of("received")),
+        ),
         BaselineView: ("source is_own", or_null("other_version"), "digest rows features learned needed"),
         ModelView: (
             Key("model", "key.model", type=str),
@@ -275,7 +280,7 @@ MODEL_SHAPES = SHAPES.with_more(
             "verdict in_use pending_windows",
             "by_class outcomes pending",
             computed("pending_since", lambda one: iso_time(one.pending_since) if one.pending else None, str | None),
-            "timezone concept baseline outcome_delay hints",
+            "timezone concept baseline outcome_delay pane_sources hints",
             computed("windows", _windows, dict[str, WindowsOfLength]),
         ),
     }

@@ -34,6 +34,7 @@ KIND_WORDS: dict[EntryKind, str] = {
     "silenced": "silences",
     "rows_read": "rows read",
     "outcomes_sent": "outcomes",
+    "panes_sent": "panes",
     "baseline_set": "baselines",
     "erasure_ordered": "deletion orders",
     "erased": "deletions",

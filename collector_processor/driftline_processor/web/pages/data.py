@@ -97,6 +97,10 @@ def page(selection: Selection, now: int) -> Page:
         ),
         "missing": table_of(missing, "feature=name baseline=was window=now change"),
         "outcomes": outcomes_table(selection.shown_windows),
+        "sources": table_of(
+            selection.model.pane_sources,
+            *("source epoch panes rows outcomes", time_of("first"), time_of("last"), time_of("received")),
+        ),
     }
     return Page("model/data.html", context, tables, about(selection))
 

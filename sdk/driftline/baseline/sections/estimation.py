@@ -213,6 +213,24 @@ def loss_sums(
     return [_of_dense(LOSS, np.column_stack([groups.sum(column) for column in columns]))]
 
 
+def learned_sums(
+    table: PredictionTable, learned: Estimation | None, bins: ModelBins, group: I64, groups: int
+) -> list[Entries]:
+    """Return the sums of the rows of each group that need learned parameters; [] without any.
+
+    ``group``: int64 (n,), from 0 on. ``bins``: those of the baseline that has learned them.
+    """
+    if learned is None or not len(table):
+        return []
+    rows, task = RowGroups(group, groups, table.weight), table.task
+    if learned.classes:
+        return class_sums(task, table.scores, table.predicted, rows, learned.classes)
+    if learned.losses is not None and task.predicts_number:
+        scores = None if table.scores is None else task.monitored_score(table.scores)[:, np.newaxis]
+        return loss_sums(table.features, scores, rows, bins, learned.losses)
+    return []
+
+
 def _of_dense(part: str, sums: F64) -> Entries:
     group, index = np.nonzero(sums)
     return Entries(part, sums.shape[1], group, index, sums[group, index].astype(np.float64, copy=False))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
 from driftline.baseline.sections.slices import OTHER, places_of, slice_name
 from driftline.panes.fold import GroupCounts
 from driftline.tables.table import I64, Column

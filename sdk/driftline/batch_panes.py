@@ -1,0 +1,476 @@
+"""Panes of a batch job: fold rows where they are, and send only the sums to ``POST /v1/panes``.
+
+    baseline = driftline.Baseline.load("churn.baseline.json")
+    driftline.send_panes(driftline.make_panes(frame, baseline), source="nightly", epoch=20261126)
+
+The sums are those that the processor makes of the same rows, of the functions in :mod:`driftline.panes`.
+``docs/reference/panes.md`` describes the request.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.baseline.build import ReferenceDescription, table_of
+from driftline.baseline.from_frame import FrameColumns, rows_from_frame
+from driftline.baseline.sections.estimation import Entries, learned_sums, score_grid
+from driftline.baseline.sections.seasons import check_timezone
+from driftline.baseline.sections.slices import values_of
+from driftline.baseline.slice_groups import SliceKey
+from driftline.capture.model_identity import Identity
+from driftline.faults import logger
+from driftline.inputs.dataframes import ArrayLike, FrameLike, column_of, columns_of
+from driftline.outcomes import Accepted, Rejection, deliver
+from driftline.panes.decisions import DECIDED, class_names, decided_classes, positions_of
+from driftline.panes.fold import fold_parts
+from driftline.panes.outcome_delays import PART as DELAY
+from driftline.panes.outcome_delays import fold_delays
+from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
+from driftline.panes.relevance import Relevance, take_rankings
+from driftline.panes.sparse_sums import Sparse
+from driftline.privacy.policy import Privacy, rules_in_force
+from driftline.tables.classes import class_codes
+from driftline.tables.column_codec import encode_column
+from driftline.tables.performance_columns import GREATEST, actual_numbers
+from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, take_rows
+from driftline.tables.timestamps import instants
+
+if TYPE_CHECKING:
+    from driftline.baseline.baseline import Baseline
+    from driftline.export.transport import OutcomeChannel
+
+Span = Literal["5m", "1h", "1d"]
+"""Length of a pane: five minutes, or an hour or a day of a time zone."""
+
+REQUEST_BYTES = 8 << 20
+"""Approximate maximum bytes of a request."""
+
+_PANE, _HOUR, _SECOND = 300 * 10**9, 3_600 * 10**9, 10**9
+_ROLES = ("score", "predicted", "actual", "time")
+_AT_ONCE = 64
+"""Panes that are folded together: the sums of 100 features and their pairs are 280 kB per pane."""
+
+
+class MadePane(NamedTuple):
+    """The sums of one pane.
+
+    Attributes:
+        start: Unix nanoseconds.
+        slice: ``key=value``; "" = all rows.
+        sums: Part → float64 (width,), see :mod:`driftline.panes.pane`.
+    """
+
+    start: int
+    slice: str
+    sums: Mapping[str, F64]
+
+
+@dataclass(frozen=True, slots=True)
+class MadePanes:
+    """Panes of one model, version and environment, the result of :func:`make_panes`.
+
+    Attributes:
+        model: Name of the model.
+        version: Version of the model.
+        environment: Deployment environment; None = that of the resource of this process.
+        baseline: Digest of the baseline over whose bins they are counted.
+        span: Length of each pane.
+        panes: The panes, all rows first, then slices, each by time.
+    """
+
+    model: str
+    version: str
+    environment: str | None
+    baseline: str
+    span: Span
+    panes: Sequence[MadePane]
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return sum(int(pane.sums["rows"][0]) for pane in self.panes if not pane.slice)
+
+    def requests(self, source: str, epoch: int, environment: str = "") -> Iterator[tuple[int, bytes]]:
+        """Yield the bodies of ``POST /v1/panes``, and the index of the first pane of each.
+
+        Args:
+            source: Name of the job.
+            epoch: Its run; a later run replaces the panes of an earlier one.
+            environment: Used if that of the panes is None.
+        """
+        about = {"model": self.model, "version": self.version, "baseline": self.baseline}
+        about |= {"environment": environment if self.environment is None else self.environment, "source": source}
+        head = json.dumps({**about, "epoch": epoch})[:-1].encode() + b', "panes": ['
+        first, size, texts = 0, 0, list[bytes]()
+        for index, pane in enumerate(self.panes):
+            text = self._text(pane)
+            if texts and size + len(text) > REQUEST_BYTES:
+                yield first, head + b", ".join(texts) + b"]}"
+                first, size, texts = index, 0, []
+            texts.append(text)
+            size += len(text)
+        if texts:
+            yield first, head + b", ".join(texts) + b"]}"
+
+    def _text(self, pane: MadePane) -> bytes:
+        sums = {part: _written(values) for part, values in pane.sums.items()}
+        of_slice = {"slice": pane.slice} if pane.slice else {}
+        return json.dumps({"start": pane.start, "span": self.span, **of_slice, "sums": sums}).encode()
+
+
+def make_panes(
+    frame: FrameLike,
+    baseline: Baseline,
+    *,
+    time: ArrayLike | None = None,
+    score: ArrayLike | None = None,
+    predicted: ArrayLike | None = None,
+    actual: ArrayLike | None = None,
+    outcome_time: ArrayLike | None = None,
+    slices: Mapping[str, ArrayLike] | Sequence[str] = (),
+    cluster: str = "",
+    span: Span = "1h",
+    timezone: str = "UTC",
+    model: str = "",
+    version: str | None = None,
+    environment: str | None = None,
+    privacy: Privacy | None = None,
+) -> MadePanes:
+    """Fold n rows into panes, as the processor folds rows that are sent as predictions.
+
+    A feature of the baseline without a column is missing in each row. Columns that are not features of the baseline are
+    ignored. Rows with a known outcome add to the sums from which performance is computed.
+
+    Args:
+        frame: Frame or mapping of columns (:mod:`driftline.inputs`).
+        baseline: Baseline of the model, the one that the processor has.
+        time: Time of each prediction: the name of a column, or n values. Default of this and the next three: the column
+            of the baseline's rows, if the frame has it.
+        score: Score of each row, or the names of a column per class.
+        predicted: Predicted class of each row.
+        actual: Outcome of each row, missing if it is not known yet.
+        outcome_time: When each outcome became known, for the delay of outcomes. Default: unknown.
+        slices: Names of columns, or key → n values, whose values get panes of their own. They must be ``slices`` of the
+            model in ``driftline.yaml``, and need a span of an hour or a day.
+        cluster: The slice or feature whose rows of one value are correlated (``cluster`` of the model).
+        span: Length of a pane: no longer than the shortest window of the model.
+        timezone: IANA name of the time zone of hours and days (``timezone`` of the model).
+        model: Name of the model. Default: the baseline's.
+        version: Version of the model. Default: the baseline's.
+        environment: Deployment environment. Default: that of the resource of this process.
+        privacy: Rules that apply to features before they are counted. Rules of the environment always apply.
+
+    Returns:
+        The panes.
+
+    Raises:
+        ValueError: Columns are missing or of different lengths, no row has a time, or an argument is not valid.
+
+    >>> from driftline import Baseline
+    >>> X = {"age": [20.0, 30.0, 40.0, 50.0], "p": [0.1, 0.4, 0.6, 0.9], "y": [0, 0, 1, 1]}
+    >>> baseline = Baseline.from_frame(X, score="p", actual="y", model="churn", task="binary")
+    >>> panes = make_panes({**X, "at": ["2026-11-25T13:05:00Z"] * 3 + ["2026-11-25T15:00:00Z"]}, baseline, time="at")
+    >>> [(pane.start // 10**9, pane.sums["rows"].tolist()) for pane in panes.panes]
+    [(1795611600, [3.0, 3.0, 3.0]), (1795618800, [1.0, 1.0, 1.0])]
+    """
+    _check(span, slices, timezone)
+    table, actual_column, relevance, outcome_times = _read(
+        frame, baseline, _given(frame, baseline, time=time, score=score, predicted=predicted, actual=actual),
+        slices, outcome_time, rules_in_force(privacy),
+    )  # fmt: skip
+    starts, group = np.unique(_starts(table.time, span, timezone), return_inverse=True)
+    folding = _Folding(table, baseline, actual_column, relevance, outcome_times, cluster)
+    panes = list[MadePane]()
+    order = np.argsort(group, kind="stable")
+    edges = np.searchsorted(group[order], np.arange(len(starts) + 1))
+    for first in range(0, len(starts), _AT_ONCE):
+        last = min(first + _AT_ONCE, len(starts))
+        rows = order[edges[first] : edges[last]]
+        panes += folding.panes(rows, group[rows] - first, starts[first:last])
+    for key in table.slices:
+        panes += folding.slices(key, group, starts)
+    return MadePanes(
+        model or baseline.model,
+        baseline.version if version is None else version,
+        environment,
+        baseline.digest,
+        span,
+        panes,
+    )
+
+
+class SentPanes(NamedTuple):
+    """The processor's answer to :func:`send_panes`.
+
+    Attributes:
+        accepted: Number of new panes.
+        replaced: Number of panes that replaced those of an earlier epoch.
+        unchanged: Number of panes that this epoch had sent before.
+        superseded: Number of panes that were ignored, because a later epoch has written them.
+        refused: All other panes, with their index and the reason.
+    """
+
+    accepted: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    refused: tuple[Rejection, ...] = ()
+
+
+def send_panes(panes: MadePanes, *, source: str, epoch: int) -> SentPanes:
+    """Send panes to the processor, and wait until they are on its disk.
+
+    The endpoint is that of records and outcomes (``DRIFTLINE_ENDPOINT``). Sending the same panes again changes nothing.
+
+    Args:
+        panes: The result of :func:`make_panes`.
+        source: Name of the job. Panes of several sources add up.
+        epoch: Number of its run, such as 20261126. For each pane, the greatest epoch of a source counts.
+
+    Returns:
+        What the processor did with each pane.
+
+    Raises:
+        Undelivered: The processor refused the request, such as panes over another baseline, or did not answer.
+    """
+    from driftline.export import pipeline as pipelines  # as in driftline.outcomes
+    from driftline.export.resource import resource_attributes
+    from driftline.semconv import attributes as a
+
+    target = pipelines.endpoint()
+    channel = pipelines.confirming(target)
+    environment = str(resource_attributes(Identity(panes.model)).get(a.DEPLOYMENT_ENVIRONMENT_NAME, ""))
+    try:
+        return post_panes(channel, target.panes, panes, source, epoch, environment)
+    finally:
+        channel.close()
+
+
+def post_panes(
+    channel: OutcomeChannel, url: str, panes: MadePanes, source: str, epoch: int, environment: str = ""
+) -> SentPanes:
+    """Send panes to the URL of ``/v1/panes`` in requests of 8 MiB; see :func:`send_panes`."""
+    counts, refused = [0, 0, 0, 0], list[Rejection]()
+    for first, body in panes.requests(source, epoch, environment):
+        answer = deliver(channel, url, body, Accepted(counts[0]), "panes")
+        for index, name in enumerate(SentPanes._fields[:4]):
+            counts[index] += int(answer[name])
+        refused += [Rejection(first + int(one["index"]), str(one["reason"])) for one in answer["refused"]]
+    return SentPanes(counts[0], counts[1], counts[2], counts[3], tuple(refused))
+
+
+def _written(values: F64) -> str | dict[int, float]:
+    """Return the sums of a part as JSON: those that are not zero by place if they are few, else a column in base64."""
+    places = np.flatnonzero(values)
+    if len(places) * 8 < len(values):
+        return dict(zip(places.tolist(), values[places].tolist(), strict=True))
+    return b64encode(encode_column(values)).decode()
+
+
+def _check(span: str, slices: Mapping[str, ArrayLike] | Sequence[str], timezone: str) -> None:
+    if span not in get_args(Span):
+        raise ValueError(f"span: {span!r} is not the length of a pane; use '5m', '1h' or '1d'")
+    if slices and span == "5m":
+        raise ValueError("slices: panes of slices are of an hour or a day; use span='1h'")
+    check_timezone(timezone)
+
+
+def _given(frame: FrameLike, baseline: Baseline, **roles: ArrayLike | None) -> dict[str, ArrayLike | None]:
+    """Return the columns by role: as given, else those of the baseline that the frame has."""
+    names, found = columns_of(frame), dict(roles)
+    items = {**baseline.columns, "predicted": baseline.columns.get("items", baseline.columns.get("predicted"))}
+    for role in _ROLES:
+        default = items.get(role)
+        wanted = [default] if isinstance(default, str) else list(default or ())
+        if found[role] is None and wanted and all(name in names for name in wanted):
+            found[role] = default
+    if found["time"] is None:
+        raise ValueError("the time of each prediction is missing; pass time=, the name of a column or n values")
+    return found
+
+
+def _read(
+    frame: FrameLike,
+    baseline: Baseline,
+    roles: Mapping[str, ArrayLike | None],
+    slices: Mapping[str, ArrayLike] | Sequence[str],
+    outcome_time: ArrayLike | None,
+    rules: Privacy,
+) -> tuple[PredictionTable, Column | None, Relevance | None, I64 | None]:
+    """Return the rows with a usable time, their outcomes, and when these became known."""
+    names = columns_of(frame)
+    features = [name for name in baseline.raw_features if name in names]
+    columns = FrameColumns(**roles, features=features, slices=slices)
+    description = ReferenceDescription(ModelKey(baseline.model, baseline.version), baseline.task.kind)
+    rows, _ = rows_from_frame(frame, description, columns)
+    known_times = None
+    if outcome_time is not None:
+        known_times = instants(column_of(names[outcome_time] if isinstance(outcome_time, str) else outcome_time))
+        if len(known_times) != rows.rows:
+            raise ValueError(f"outcome_time has {len(known_times)} values and the frame has {rows.rows} rows")
+    usable = np.flatnonzero(np.zeros(0) if rows.time is None else rows.time > 0)
+    if not len(usable):
+        raise ValueError("time: none of the values can be read as a time; pass datetimes, ISO 8601 or unix seconds")
+    if len(usable) < rows.rows:
+        logger.warning("driftline: %s rows without a time are not in a pane", f"{rows.rows - len(usable):,}")
+        rows = rows.take(usable)
+        known_times = None if known_times is None else known_times[usable]
+    table = table_of(rows, description.key, baseline.task, baseline.texts)
+    protected = rules.columns({**table.features})
+    table.features = {name: column for name, column in protected.items() if isinstance(column, Column)}
+    table.slices = {key: column for key, column in table.slices.items() if rules.rule(key) is None}
+    return table, rows.actual, rows.relevance, known_times
+
+
+def _starts(time: I64, span: Span, timezone: str) -> I64:
+    """Return the start of the pane of each row: int64 (n,)."""
+    panes, index = np.unique(time - time % _PANE, return_inverse=True)
+    zone, starts, start, end = ZoneInfo(timezone), np.empty_like(panes), 0, 0
+    for position, pane in enumerate(panes.tolist()):
+        if span == "5m":
+            start = pane
+        elif not start <= pane < end:
+            day = datetime.fromtimestamp(pane // _SECOND, zone).date()
+            start, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
+            if span == "1h":
+                start += (pane - start) // _HOUR * _HOUR
+                end = min(start + _HOUR, end)
+        starts[position] = start
+    of_rows: I64 = starts[index]
+    return of_rows
+
+
+def _midnight(day: Any, zone: ZoneInfo) -> int:
+    local = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    time = round(local.timestamp()) * _SECOND
+    return time - time % _PANE
+
+
+class _Folding:
+    """Folds the rows of a table, some panes at a time."""
+
+    def __init__(
+        self,
+        table: PredictionTable,
+        baseline: Baseline,
+        actual: Column | None,
+        relevance: Relevance | None,
+        outcome_times: I64 | None,
+        cluster: str,
+    ) -> None:
+        self._table, self._baseline, self._cluster = table, baseline, cluster
+        self._decided, self._relevance = decided_classes(table), relevance
+        self._actual, self._outcome_times = actual, outcome_times
+        self._is_known = _is_known(table, actual, relevance)
+
+    def panes(self, rows: NDArray[np.intp], group: I64, starts: I64) -> list[MadePane]:
+        """Return the panes of all rows; ``rows``: sorted by ``group``, the pane of each row."""
+        baseline, groups, table = self._baseline, len(starts), _take(self._table, rows)
+        folded = fold_parts(table, baseline.bins, group, groups, self._cluster)
+        panes = [{name: sums[index] for name, sums in folded.of_all.items()} for index in range(groups)]
+        for name, (positions, sums) in folded.of_some.items():
+            for position, values in zip(positions.tolist(), sums, strict=True):
+                if values.any():
+                    panes[position][name] = values
+        self._count_decisions(panes, rows, group)
+        grid = score_grid(table.task, table.scores, table.predicted, table.weight, group)
+        learned = learned_sums(table, baseline.extras.estimation, baseline.bins, group, groups)
+        _add(panes, {entry.part: entry for entry in (*grid, *learned)})
+        self._add_outcomes(panes, rows, group, delays=True)
+        return [MadePane(start, "", sums) for start, sums in zip(starts.tolist(), panes, strict=True)]
+
+    def slices(self, key: str, group: I64, starts: I64) -> list[MadePane]:
+        """Return the panes of each slice of a key."""
+        table, reference = self._table, self._baseline.extras.slices
+        values = values_of(table.slices[key], () if reference is None else reference.values(key))
+        by_value = SliceKey.of(key, table.slices[key], values, len(table))
+        of_slices = by_value.by_step(group)
+        inside = np.flatnonzero(of_slices.group >= 0)
+        made = list[MadePane]()
+        order = inside[np.argsort(of_slices.group[inside], kind="stable")]
+        edges = np.searchsorted(of_slices.group[order], np.arange(len(of_slices.slice) + 1))
+        for first in range(0, len(of_slices.slice), _AT_ONCE):
+            last = min(first + _AT_ONCE, len(of_slices.slice))
+            rows = order[edges[first] : edges[last]]
+            own_group = of_slices.group[rows] - first
+            everything, counts = np.zeros(len(rows), np.int64), of_slices._replace(group=own_group).counts()
+            counts.groups = last - first
+            fold_parts(_take(table, rows), self._baseline.bins, everything, 1, self._cluster, [counts])
+            panes = [{part: sums[index] for part, sums in counts.parts.items()} for index in range(last - first)]
+            panes = [{part: sums for part, sums in pane.items() if sums.any()} for pane in panes]
+            self._count_decisions(panes, rows, own_group)
+            self._add_outcomes(panes, rows, own_group, delays=False)
+            steps, names = of_slices.step[first:last], [by_value.names[place] for place in of_slices.slice[first:last]]
+            made += [
+                MadePane(start, name, sums)
+                for start, name, sums in zip(starts[steps].tolist(), names, panes, strict=True)
+            ]
+        return made
+
+    def _count_decisions(self, panes: list[dict[str, F64]], rows: NDArray[np.intp], group: I64) -> None:
+        names = class_names(self._table.task)
+        decided = None if self._decided is None else take_rows(self._decided, rows)
+        width = len(names)
+        counts = np.bincount(group * width + positions_of(decided, names, len(rows)), minlength=len(panes) * width)
+        for pane, values in zip(panes, counts.reshape(len(panes), width).astype(np.float64), strict=True):
+            pane |= {f"{DECIDED}{name}": values[[code]] for code, name in enumerate(names) if values[code]}
+
+    def _add_outcomes(self, panes: list[dict[str, F64]], rows: NDArray[np.intp], group: I64, *, delays: bool) -> None:
+        known = np.flatnonzero(self._is_known[rows])
+        if not len(known):
+            return
+        rows, group, table = rows[known], group[known], self._table
+        decided = None if self._decided is None else take_rows(self._decided, rows)
+        scores = None if table.scores is None else table.scores[rows]
+        relevance = None if self._relevance is None else take_rankings(self._relevance, rows)
+        actual = Column(np.zeros(len(rows))) if self._actual is None else take_rows(self._actual, rows)
+        labelled = LabelledRows(scores, decided, actual, relevance=relevance)
+        sums: dict[str, Sparse | Entries] = {**fold_outcomes_by(table.task, labelled, group, len(panes))}
+        if delays and self._outcome_times is not None:
+            sums[DELAY] = fold_delays(table.time[rows], self._outcome_times[rows], group, len(panes))
+        _add(panes, sums)
+
+
+def _add(panes: list[dict[str, F64]], sums: Mapping[str, Sparse | Entries]) -> None:
+    for part, entry in sums.items():
+        dense = entry.dense(len(panes))
+        for index in np.flatnonzero(dense.any(axis=1)).tolist():
+            panes[index][part] = dense[index]
+
+
+def _is_known(table: PredictionTable, actual: Column | None, relevance: Relevance | None) -> NDArray[np.bool_]:
+    """Return which rows have a usable outcome: bool (n,)."""
+    if relevance is not None:
+        return np.ones(len(table), np.bool_)
+    if actual is None:
+        return np.zeros(len(table), np.bool_)
+    if table.task.predicts_number:
+        with np.errstate(invalid="ignore"):
+            return np.abs(actual_numbers(actual)) <= GREATEST
+    codes = class_codes(actual, table.task.classes)
+    return np.asarray(np.zeros(len(table)) if codes is None else (codes >= 0) & (codes < len(table.task.classes)), bool)
+
+
+def _take(table: PredictionTable, rows: NDArray[np.intp]) -> PredictionTable:
+    """Return rows of a table as far as they are folded."""
+    if len(rows) == len(table) and (np.diff(rows) == 1).all():
+        return table
+    return PredictionTable(
+        key=table.key,
+        task=table.task,
+        time=table.time[rows],
+        id=table.id,
+        scores=None if table.scores is None else table.scores[rows],
+        predicted=None if table.predicted is None else take_rows(table.predicted, rows),
+        features={name: take_rows(column, rows) for name, column in table.features.items()},
+        slices={name: take_rows(column, rows) for name, column in table.slices.items()},
+    )

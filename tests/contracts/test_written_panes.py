@@ -1,0 +1,383 @@
+"""Panes that a batch job writes give the sums, states and metrics of the same rows sent as predictions and outcomes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.batch_panes import MadePanes, make_panes
+from driftline.tables.column_codec import encode_column
+from driftline.tables.table import F64, OutcomeTable, PredictionTable
+from driftline.tables.task import Task
+from driftline_processor.config.model import Model
+from driftline_processor.core.decode.written_panes import parse_panes
+from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.present.evaluation_json import to_json
+from driftline_processor.receipts import PanesReceipt
+from driftline_processor.state import State
+from driftline_processor.store.panes import ALL_PANES, ALL_SLICED, read_window
+
+from tests.support.live_and_files import agree
+from tests.support.state_rows import DAY, HOUR, Clock, Opened, config, outcomes, predictions
+
+START = 20_000 * DAY
+DAYS = 4
+ROWS = 1_500
+
+
+def reference(task: str) -> Baseline:
+    """Return the baseline of a task."""
+    frame = rows(task, 0, seed=1)
+    role = "predicted" if task == "regression" else "score"
+    names: Any = {role: ["score_a", "score_b", "score_c"] if task == "multiclass" else "score"}
+    classes = ("a", "b", "c") if task == "multiclass" else None
+    return Baseline.from_frame(
+        frame, **names, actual="actual", model="churn", task=task, classes=classes, features=["age", "plan"],
+        time="time", slices=["plan"],
+    )  # fmt: skip
+
+
+def rows(task: str, day: int, seed: int) -> pd.DataFrame:
+    """Return a day of rows; on the last day the age has shifted, and the outcomes are worse."""
+    random = np.random.default_rng([seed, day])
+    shifted = day == DAYS - 1
+    age = random.normal(45 if shifted else 35, 10, ROWS)
+    plan = random.choice(["basic", "pro", "team"], ROWS, p=[0.6, 0.3, 0.1])
+    score = 1 / (1 + np.exp(-(age - 38) / 8 - random.normal(0, 0.5, ROWS)))
+    frame = pd.DataFrame({"age": np.where(random.random(ROWS) < 0.02, np.nan, age), "plan": plan, "score": score})
+    frame["actual"] = (random.random(ROWS) < (0.5 if shifted else score)).astype(float)
+    if task == "multiclass":
+        parts = random.dirichlet([2, 2, 2], ROWS) * 0.4 + 0.6 * np.eye(3)[random.integers(0, 3, ROWS)]
+        frame[["score_a", "score_b", "score_c"]] = parts / parts.sum(axis=1, keepdims=True)
+        frame["actual"] = [("a", "b", "c")[random.choice(3, p=one)] for one in parts / parts.sum(axis=1, keepdims=True)]
+    if task == "regression":
+        frame["score"] = age * 2
+        frame["actual"] = age * 2 + random.normal(5 if shifted else 0, 3, ROWS)
+    frame["time"] = START + day * DAY + np.sort(random.integers(0, DAY, ROWS))
+    frame["known"] = frame["time"] + random.integers(0, 6 * HOUR, ROWS)
+    frame.loc[random.random(ROWS) < 0.1, "actual"] = None
+    return frame
+
+
+def live_tables(task: Task, frame: pd.DataFrame) -> tuple[PredictionTable, OutcomeTable]:
+    """Return the predictions and the outcomes of rows."""
+    ids = [f"{time}" for time in range(len(frame))]
+    scores = [name for name in ("score_a", "score_b", "score_c") if name in frame] or ["score"]
+    made = predictions(
+        ids,
+        frame["time"].tolist(),
+        frame[scores].to_numpy().tolist(),
+        task=task,
+        features={"age": frame["age"].tolist(), "plan": frame["plan"].tolist()},
+        slices={"plan": frame["plan"].tolist()},
+    )
+    known = frame["actual"].notna().to_numpy()
+    said = outcomes(
+        [name for name, is_known in zip(ids, known, strict=True) if is_known],
+        frame["actual"][known].tolist(),
+        frame["known"][known].tolist(),
+        prediction_time=0,
+    )
+    said.prediction_time = frame["time"][known].to_numpy(np.int64)
+    return made, said
+
+
+def written(frame: pd.DataFrame, baseline: Baseline, *, sliced: bool = False, **options: Any) -> MadePanes:
+    """Return the panes of rows."""
+    times: Any = {"time": frame["time"].to_numpy(), "outcome_time": frame["known"].to_numpy()}
+    slices = ["plan"] if sliced else []
+    return make_panes(frame, baseline, **times, slices=slices, version="1", environment="", **options)
+
+
+def post(state: Opened, panes: MadePanes, epoch: int = 1, source: str = "nightly") -> PanesReceipt:
+    """Write panes to a state, and return what it did with them."""
+    total = PanesReceipt()
+    for _, body in panes.requests(source, epoch):
+        receipt = state.state.submit_panes(parse_panes(body), len(body)).result(60).panes
+        assert receipt is not None
+        assert receipt.conflict == ""
+        for name in ("accepted", "replaced", "unchanged", "superseded"):
+            setattr(total, name, getattr(total, name) + getattr(receipt, name))
+        total.refused = [*total.refused, *receipt.refused]
+    return total
+
+
+def sums_of(state: Opened, table: str) -> dict[tuple[str, str], F64]:
+    """Return all sums of the model: (fold, part) → its vector."""
+    with state.state._store.reading() as connection:
+        folds = read_window(connection, 1, START, START + DAYS * DAY, lambda *_: 1, table=table)
+    return {(fold, part): sums for fold, pane in folds.items() for part, sums in pane.parts.items()}
+
+
+def windows_of(state: Opened) -> Sequence[dict[str, Any]]:
+    """Return the daily windows as the API shows them, without what needs rows."""
+    windows = state.view().windows["1d"]
+    assert [one.closed for one in windows] == [True] * DAYS
+    return [to_json(one) for one in windows]
+
+
+NewState = Callable[[Model], Opened]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock an hour after the last row."""
+    return Clock(START + DAYS * DAY + HOUR)
+
+
+@pytest.fixture
+def new_state(tmp_path: Path, clock: Clock) -> Iterator[NewState]:
+    """Open a new state of a model each time, and close all in the end."""
+    opened = list[Opened]()
+
+    def new_state(settings: Model) -> Opened:
+        state = State(config(tmp_path / f"state{len(opened)}", churn=settings), clock=clock)
+        state.start_storing()
+        opened.append(Opened(state))
+        return opened[-1]
+
+    yield new_state
+    for one in opened:
+        one.leave()
+
+
+def settings_of(baseline: Baseline, directory: Path, **more: Any) -> Model:
+    """Return the settings of a model with a baseline and a known delay of outcomes."""
+    baseline.save(directory / "baseline.json")
+    return Model(baseline=directory / "baseline.json", windows=("1d",), outcome_delay=timedelta(hours=6), **more)
+
+
+@pytest.mark.parametrize(("span", "sliced"), [("1h", True), ("5m", False)])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_written_panes_equal_rows(
+    task: str, span: Any, sliced: bool, new_state: NewState, clock: Clock, tmp_path: Path
+) -> None:
+    baseline = reference(task)
+    settings = settings_of(baseline, tmp_path, slices=("plan",) if sliced else ())
+    days = pd.concat([rows(task, day, seed=2) for day in range(DAYS)], ignore_index=True)
+    live, batch = new_state(settings), new_state(settings)
+    live.send(*live_tables(baseline.task, days))
+    panes = written(days, baseline, sliced=sliced, span=span)
+    receipt = post(batch, panes)
+    assert (receipt.accepted, receipt.refused) == (len(panes.panes), [])
+    clock.now += HOUR
+    expected, found = windows_of(live), windows_of(batch)
+    for window in expected:
+        window["performance"] |= {"label_age": {}, "fast_labels": None}  # need the time of each outcome
+    for window in (*expected, *found):
+        del window["change"]  # is proven from rows with features and outcomes
+    agree(expected, found)
+    assert {one["drift"]["features"]["age"]["state"] for one in found} == {"ok", "drift"}
+    for table in (ALL_PANES, ALL_SLICED):
+        sums, other = sums_of(live, table), sums_of(batch, table)
+        assert other.keys() == {(fold, part) for fold, part in sums if "label_age" not in fold}
+        for place, values in other.items():
+            np.testing.assert_allclose(values, sums[place], rtol=1e-12, atol=1e-12, err_msg=str(place))
+
+
+def test_an_epoch_counts_once_a_later_one_replaces_it_and_an_earlier_one_is_ignored(
+    new_state: NewState, clock: Clock, tmp_path: Path
+) -> None:
+    baseline = reference("binary")
+    state = new_state(settings_of(baseline, tmp_path))
+    first, corrected = rows("binary", 0, seed=2), rows("binary", 0, seed=3)
+    panes = written(first.assign(actual=np.nan), baseline)
+    assert post(state, panes, epoch=1).accepted == 24
+    assert (state.view().rows, state.view().outcomes) == (ROWS, 0)
+    before = sums_of(state, ALL_PANES)
+    again = post(state, panes, epoch=1)
+    assert (again.accepted, again.unchanged) == (0, 24)
+    assert sums_of(state, ALL_PANES).keys() == before.keys()
+    assert all((sums_of(state, ALL_PANES)[place] == values).all() for place, values in before.items())
+
+    clock.now += 3 * DAY
+    assert state.view().windows["1d"][0].closed
+    assert state.view().windows["1d"][0].outcome_rows == 0
+    clock.now += HOUR
+    assert post(state, written(corrected, baseline), epoch=2).replaced == 24
+    revised = state.view()
+    known = int(corrected["actual"].notna().sum())
+    assert (revised.windows["1d"][0].outcome_rows, revised.outcomes, revised.rows) == (known, known, ROWS)
+    assert len({believed for believed, one in state.stored() if one.window.start == START}) == 2
+    older = post(state, panes, epoch=1)
+    assert (older.superseded, older.replaced, older.unchanged) == (24, 0, 0)
+    only = new_state(settings_of(baseline, tmp_path))
+    post(only, written(corrected, baseline))
+    assert {place: values.tolist() for place, values in sums_of(state, ALL_PANES).items()} == {
+        place: values.tolist() for place, values in sums_of(only, ALL_PANES).items()
+    }
+
+
+def test_sources_add_up_and_the_view_names_them(new_state: NewState, clock: Clock, tmp_path: Path) -> None:
+    baseline = reference("binary")
+    state = new_state(settings_of(baseline, tmp_path))
+    day = rows("binary", 0, seed=2)
+    noon = START + DAY // 2
+    post(state, written(day[day["time"] < noon], baseline), source="mornings", epoch=7)
+    clock.now += HOUR
+    post(state, written(day[day["time"] >= noon], baseline), source="evenings", epoch=9)
+    clock.now += HOUR
+    view = state.view()
+    assert view.windows["1d"][0].rows == ROWS
+    assert [(one.source, one.epoch, one.panes, one.first, one.last) for one in view.pane_sources] == [
+        ("evenings", 9, 12, noon, START + DAY),
+        ("mornings", 7, 12, START, noon),
+    ]
+    assert sum(one.rows for one in view.pane_sources) == view.rows == ROWS
+    whole = new_state(settings_of(baseline, tmp_path))
+    post(whole, written(day, baseline))
+    clock.now += HOUR
+    agree(to_json(whole.view().windows["1d"][0]), to_json(view.windows["1d"][0]))
+
+
+def test_panes_over_another_baseline_are_refused_with_both_digests(new_state: NewState, tmp_path: Path) -> None:
+    baseline, other = reference("binary"), reference("regression")
+    state = new_state(settings_of(baseline, tmp_path))
+    [(_, body)] = written(rows("regression", 0, seed=2).head(5), other).requests("nightly", 1)
+    receipt = state.state.submit_panes(parse_panes(body), len(body)).result(60).panes
+    assert receipt is not None
+    assert (
+        f"counted over the baseline {other.digest}, and churn 1 has the baseline {baseline.digest}" in receipt.conflict
+    )
+    assert state.rows("SELECT count(*) FROM written_panes") == [(0,)]
+    unknown = new_state(Model())
+    receipt = unknown.state.submit_panes(parse_panes(body), len(body)).result(60).panes
+    assert receipt is not None
+    assert receipt.conflict.startswith("churn 1 has no baseline here, and the panes are counted over")
+
+
+def test_a_restart_knows_what_was_written(new_state: NewState, clock: Clock, tmp_path: Path) -> None:
+    baseline = reference("binary")
+    settings = settings_of(baseline, tmp_path)
+    state = new_state(settings)
+    post(state, written(rows("binary", 0, seed=2), baseline))
+    view = state.view()
+    state.state.stop()
+    reopened = Opened(State(config(tmp_path / "state0", churn=settings), clock=clock))
+    reopened.state.start_storing()
+    again = reopened.view()
+    assert (again.rows, again.outcomes, again.first, again.last) == (view.rows, view.outcomes, view.first, view.last)
+    assert again.pane_sources == view.pane_sources
+    agree(to_json(again.windows["1d"][0]), to_json(view.windows["1d"][0]))
+    assert post(reopened, written(rows("binary", 0, seed=2), baseline)).unchanged == 24
+    reopened.leave()
+
+
+def test_panes_that_were_not_evaluated_before_a_kill_are_evaluated_after_it(
+    new_state: NewState, clock: Clock, tmp_path: Path
+) -> None:
+    baseline = reference("binary")
+    settings = settings_of(baseline, tmp_path)
+    state = new_state(settings)
+    post(state, written(rows("binary", 0, seed=2).assign(actual=np.nan), baseline))
+    clock.now += DAY
+    assert state.view().windows["1d"][0].outcome_rows == 0
+    post(state, written(rows("binary", 0, seed=2), baseline), epoch=2)
+    state.leave()
+    reopened = Opened(State(config(tmp_path / "state0", churn=settings), clock=clock))
+    reopened.state.start_storing()
+    assert reopened.view().windows["1d"][0].outcome_rows > 0
+    reopened.leave()
+
+
+def test_deleting_a_model_deletes_its_panes(new_state: NewState, tmp_path: Path) -> None:
+    baseline = reference("binary")
+    state = new_state(settings_of(baseline, tmp_path))
+    post(state, written(rows("binary", 0, seed=2), baseline))
+    state.state.erase(ErasureOrder("churn", "model"))
+    for table in ("written_panes", "pane_sources"):
+        assert state.rows(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def changed(body: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """Return the document with its second pane changed."""
+    document = json.loads(body)
+    change(document["panes"][1])
+    return json.dumps(document).encode()
+
+
+def of_sums(**sums: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda pane: pane["sums"].update(sums)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (of_sums(rows=[1.5, 1, 1]), "the first sum of 'rows' is not a number of rows"),
+        (of_sums(score=[1, 2]), "score has 2 sums; over this baseline it has 104"),
+        (of_sums(score={"104": 1}), "score has a sum at place 104; over this baseline it has 104 sums"),
+        (of_sums(score={"0": -1}), "score has a negative count"),
+        (of_sums(score={"0": 1e6}), "score counts 1,000,000, more than the 60 of 'rows'"),
+        (of_sums(outcomes=[61, 61, 61]), "'outcomes' counts 61 rows, more than the 60 of 'rows'"),
+        (
+            of_sums(losses=base64.b64encode(encode_column(np.array([1, np.nan, 1, 1, 1]))).decode()),
+            "losses has a sum that",
+        ),
+        (of_sums(losses="AAAA"), "the bytes of a part are not a column of numbers (column_kind)"),
+        (of_sums(losses=[None]), "Expected `float`, got `null` - at `$.sums[...][0]`"),
+        (of_sums(**{"feature:income": [1]}), "'feature:income' is not a part of the panes of this model and baseline"),
+        (lambda pane: pane["sums"].pop("rows"), "the part 'rows' is missing"),
+        (lambda pane: pane["sums"].pop("outcomes"), "the part 'outcomes' is missing"),
+        (
+            lambda pane: pane.update(start=START // 10**9),
+            "start 1728000000 is not a time since 1970 in unix nanoseconds",
+        ),
+        (lambda pane: pane.update(start=START + 60 * 10**9), "is not the start of a period of 1h in UTC"),
+        (lambda pane: pane.update(start=START + 999 * DAY), "ahead of the clock of the processor; check that start is"),
+        (
+            lambda pane: pane.update(start=START + (DAYS * 24 + 2) * HOUR),
+            "ahead of the clock of the processor: it is not",
+        ),
+        (lambda pane: pane.update(span="1w"), "Invalid enum value '1w' - at `$.span`"),
+        (
+            lambda pane: pane.update(span="1d", start=START),
+            "it overlaps the pane of this source from 2024-10-04T00:00:00Z",
+        ),
+        (lambda pane: pane.update(slice="plan=pro"), "slice 'plan=pro' is not 'key=value' of a slice of the model"),
+        (lambda pane: pane.update(rows=1), "Object contains unknown field `rows`"),
+    ],
+)
+def test_a_bad_pane_is_refused_with_a_reason_and_the_others_count(
+    change: Any, reason: str, new_state: NewState, tmp_path: Path
+) -> None:
+    baseline = reference("binary")
+    state = new_state(settings_of(baseline, tmp_path))
+    day = rows("binary", 0, seed=2)
+    hours = pd.concat([day.head(60).assign(time=START + hour * HOUR) for hour in range(3)], ignore_index=True)
+    hours["known"] = hours["time"] + HOUR
+    [(_, body)] = written(hours, baseline).requests("nightly", 1)
+    panes = parse_panes(changed(body, change))
+    receipt = state.state.submit_panes(panes, len(body)).result(60).panes
+    assert receipt is not None
+    [refused] = [*panes.refused, *receipt.refused]
+    assert refused.index == 1
+    assert reason in refused.reason
+    assert receipt.accepted == 2
+    assert state.rows("SELECT sum(rows)::BIGINT FROM pane_sources") == [(120,)]
+
+
+def test_a_pane_longer_than_a_window_is_refused(new_state: NewState, tmp_path: Path) -> None:
+    baseline = reference("binary")
+    state = new_state(settings_of(baseline, tmp_path).model_copy(update={"windows": ("1h", "1d")}))
+    receipt = post(state, written(rows("binary", 0, seed=2), baseline, span="1d"))
+    assert [one.reason for one in receipt.refused] == [
+        "a pane of 1d is longer than a window of 1h of churn; write shorter ones"
+    ]
+
+
+def test_local_hours_and_days_are_those_of_the_model(new_state: NewState, tmp_path: Path) -> None:
+    baseline = reference("binary")
+    zone = "Asia/Kolkata"
+    day = rows("binary", 1, seed=2)
+    for span, panes in (("1h", 25), ("1d", 2)):
+        state = new_state(settings_of(baseline, tmp_path, timezone=zone))
+        receipt = post(state, written(day, baseline, span=span, timezone=zone))
+        assert (receipt.accepted, receipt.refused) == (panes, [])
