@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.baseline.baseline import Baseline, protect_baseline
 from driftline.baseline.build import ReferenceDescription, table_of
 from driftline.baseline.from_frame import FrameColumns, rows_from_frame
 from driftline.baseline.sections.estimation import Entries, learned_sums, score_grid
@@ -45,7 +46,6 @@ from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, 
 from driftline.tables.timestamps import instants
 
 if TYPE_CHECKING:
-    from driftline.baseline.baseline import Baseline
     from driftline.export.transport import OutcomeChannel
 
 Span = Literal["5m", "1h", "1d"]
@@ -167,7 +167,8 @@ def make_panes(
         model: Name of the model. Default: the baseline's.
         version: Version of the model. Default: the baseline's.
         environment: Deployment environment. Default: that of the resource of this process.
-        privacy: Rules that apply to features before they are counted. Rules of the environment always apply.
+        privacy: Rules that apply to features before they are counted, and to the baseline: build it with the same
+            rules, so that it is the one that the processor has. Rules of the environment always apply.
 
     Returns:
         The panes.
@@ -183,9 +184,11 @@ def make_panes(
     [(1795611600, [3.0, 3.0, 3.0]), (1795618800, [1.0, 1.0, 1.0])]
     """
     _check(span, slices, timezone)
+    rules = rules_in_force(privacy)
+    baseline = protect_baseline(baseline, rules)
     table, actual_column, relevance, outcome_times = _read(
         frame, baseline, _given(frame, baseline, time=time, score=score, predicted=predicted, actual=actual),
-        slices, outcome_time, rules_in_force(privacy),
+        slices, outcome_time, rules,
     )  # fmt: skip
     starts, group = np.unique(_starts(table.time, span, timezone), return_inverse=True)
     folding = _Folding(table, baseline, actual_column, relevance, outcome_times, cluster)
@@ -324,11 +327,24 @@ def _read(
         logger.warning("driftline: %s rows without a time are not in a pane", f"{rows.rows - len(usable):,}")
         rows = rows.take(usable)
         known_times = None if known_times is None else known_times[usable]
-    table = table_of(rows, description.key, baseline.task, baseline.texts)
-    protected = rules.columns({**table.features})
-    table.features = {name: column for name, column in protected.items() if isinstance(column, Column)}
+    protected = rules.columns({**rows.features}, tuple(baseline.texts))
+    kept = {name: column for name, column in protected.items() if isinstance(column, Column)}
+    table = table_of(replace(rows, features=kept), description.key, baseline.task, baseline.texts)
+    table.features = dict(_protected_descriptors(table.features, baseline, rules))
     table.slices = {key: column for key, column in table.slices.items() if rules.rule(key) is None}
     return table, rows.actual, rows.relevance, known_times
+
+
+def _protected_descriptors(
+    features: Mapping[str, Column], baseline: Baseline, rules: Privacy
+) -> Iterator[tuple[str, Column]]:
+    """Yield the features, with the rules of the descriptors of texts, whose names only exist now."""
+    for name, column in features.items():
+        text = baseline.raw_name(name)
+        rule = None if text == name else rules.part(text, name)
+        protected = column if rule is None else rule.column(column)
+        if isinstance(protected, Column):
+            yield name, protected
 
 
 def _starts(time: I64, span: Span, timezone: str) -> I64:
