@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from driftline.tables.column_codec import encode_column
 from driftline.tables.table import F64, OutcomeTable, PredictionTable
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.written_panes import parse_panes
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.present.evaluation_json import to_json
@@ -27,6 +29,7 @@ from driftline_processor.store.panes import ALL_PANES, ALL_SLICED, read_window
 
 from tests.support.live_and_files import agree
 from tests.support.state_rows import DAY, HOUR, Clock, Opened, config, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 START = 20_000 * DAY
 DAYS = 4
@@ -252,6 +255,38 @@ def test_panes_over_another_baseline_are_refused_with_both_digests(new_state: Ne
     receipt = unknown.state.submit_panes(parse_panes(body), len(body)).result(60).panes
     assert receipt is not None
     assert receipt.conflict.startswith("churn 1 has no baseline here, and the panes are counted over")
+
+
+def test_values_beyond_twenty_count_as_other(new_state: NewState, tmp_path: Path) -> None:
+    baseline = reference("binary")
+    state = new_state(settings_of(baseline, tmp_path, slices=("plan",)))
+    day = rows("binary", 0, seed=2)
+    for source, letter in (("first", "p"), ("second", "q")):
+        named = day.assign(plan=[f"{letter}{row % 15}" for row in range(ROWS)])
+        assert post(state, written(named, baseline, sliced=True), source=source).refused == []
+    plain = {
+        fold: sums[0] for (fold, part), sums in sums_of(state, ALL_SLICED).items() if part == "rows" and fold[0] == "|"
+    }
+    assert len(plain) == 18  # with other; the three values of the baseline, which no row has, take places too
+    assert plain["|plan=p7"] == ROWS / 15
+    assert plain["|plan=other"] == 2 * ROWS - sum(value for fold, value in plain.items() if fold != "|plan=other")
+
+
+def test_an_environment_above_its_limit_is_refused(tmp_path: Path, clock: Clock) -> None:
+    baseline = reference("binary")
+    kept = config(tmp_path / "state", churn=settings_of(baseline, tmp_path))
+    state = Opened(State(kept.model_copy(update={"limits": Limits(environments=1)}), clock=clock))
+    state.state.start_storing()
+    panes = written(rows("binary", 0, seed=2), baseline)
+    receipts = []
+    for environment in ("prod", "test", "prod"):
+        [(_, body)] = replace(panes, environment=environment).requests("nightly", 1)
+        receipts.append(unwrap(state.state.submit_panes(parse_panes(body), len(body)).result(60).panes))
+    state.leave()
+    assert [(one.accepted, one.unchanged) for one in receipts] == [(24, 0), (0, 0), (0, 24)]
+    assert receipts[1].conflict == (
+        "churn 1 test is above limits.models, limits.versions or limits.environments; raise the limit"
+    )
 
 
 def test_a_restart_knows_what_was_written(new_state: NewState, clock: Clock, tmp_path: Path) -> None:
