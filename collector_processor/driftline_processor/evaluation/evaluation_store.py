@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import threading
 from bisect import bisect_left
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -127,9 +128,9 @@ QUALIFY row_number() OVER (PARTITION BY e.series, e.name, e.start ORDER BY e.bel
 
 _OF_SERIES = f"""
 SELECT {COLUMNS} FROM evaluations
-WHERE rowid IN (SELECT rowid FROM evaluations WHERE series = ?
-QUALIFY row_number() OVER (PARTITION BY name, start ORDER BY believed DESC) = 1
-AND dense_rank() OVER (PARTITION BY name ORDER BY start DESC) <= ?) ORDER BY start
+WHERE rowid IN (SELECT e.rowid FROM evaluations e JOIN wanted w ON e.series = w.series
+QUALIFY row_number() OVER (PARTITION BY e.series, name, start ORDER BY believed DESC) = 1
+AND dense_rank() OVER (PARTITION BY e.series, name ORDER BY start DESC) <= ?) ORDER BY series, start
 """
 
 _NEWEST_BETWEEN = f"""
@@ -260,15 +261,51 @@ class EvaluationStore:
         self._restated = clock()
         self._overdue: set[tuple[int, str, str]] = set()
         self._last = number(connection, "SELECT max(believed) FROM evaluations") or 0
-        ends = read(connection, "SELECT series, name, max(stop) AS stop FROM evaluations GROUP BY series, name")
-        self.ends = {(row["series"], row["name"]): row["stop"] for row in ends.to_pylist()}
+        ends = read(
+            connection,
+            "SELECT series, name, max(stop) AS stop, count(*) AS rows FROM evaluations GROUP BY series, name",
+        ).to_pylist()
+        self.ends = {(row["series"], row["name"]): row["stop"] for row in ends}
         """(series, window name) → the end of the last stored window; later windows were open or never evaluated."""
         self._names = len(self.ends)
+        limit, of_series = self._limit_per_name(), Counter[int]()
+        for row in ends:
+            of_series[row["series"]] += min(row["rows"], limit)
+        # 500: windows, with 12 MB of details of 6 features
+        self.series_at_once = max(1, 500 * len(of_series) // max(of_series.total(), 1))
+        """Number of series for one :meth:`read_ahead`."""
 
     def history(self, series: int) -> EvaluationHistory:
         """Return the evaluations of a series; its dicts are replaced, not changed, when evaluations are added."""
         evaluation_history = self._history.get(series)
-        return self._load(series) if evaluation_history is None else evaluation_history
+        return self._load([series])[series] if evaluation_history is None else evaluation_history
+
+    def is_read(self, series: int) -> bool:
+        """Return True if the evaluations of a series are in memory."""
+        return series in self._history
+
+    def read_ahead(self, series: Sequence[int]) -> None:
+        """Read the evaluations of several series, with one query per group."""
+        for index in range(0, len(series), self.series_at_once):
+            self._load(series[index : index + self.series_at_once])
+
+    @contextmanager
+    def read_with_details(self, series: Sequence[int]) -> Iterator[None]:
+        """Read the evaluations of some series with one query, and their details until the end of the block.
+
+        The details are limited to :data:`FOR_DETAILS`, in addition to those that are cached.
+        """
+        read_details: list[tuple[WindowDetails, int]] = []
+        self._load(series, read_details)
+        try:
+            yield
+        finally:
+            with self._lock:
+                for details, size in read_details:
+                    if self._held_bytes + size <= FOR_DETAILS or self._is_newest(details.place):
+                        self._hold(details, size)
+                    elif details.place not in self._cached_details:
+                        details.values = None
 
     def open(self, series: int) -> list[Evaluation]:
         """Return the evaluations of windows that were open when they were evaluated."""
@@ -701,32 +738,48 @@ class EvaluationStore:
             self._drifted = {place: windows for place, windows in self._drifted.items() if place[0] != series}
         return np.unique(np.array([place.start for place in removed_places], np.int64))
 
-    def _load(self, series: int) -> EvaluationHistory:
-        """Read the heads of the newest windows of a series; those that are not stored are in memory."""
+    def _load(
+        self, series: Sequence[int], read_details: list[tuple[WindowDetails, int]] | None = None
+    ) -> dict[int, EvaluationHistory]:
+        """Read the heads of the newest windows of some series; those that are not stored are in memory.
+
+        ``read_details``: receives their details with the bytes of memory; None = details are not read.
+        """
+        room = 0 if read_details is None else FOR_DETAILS
+
+        def decode_row(raw: bytes) -> tuple[dict[str, Any], dict[str, Any] | None, int]:
+            nonlocal room
+            size = OF_ENCODED * len(raw)
+            room -= size
+            return decode_head(raw), decode_details(raw) if room >= 0 else None, size
+
         with self._lock, self._connection.reader() as connection:
-            if series in self._history:
-                return self._history[series]
-            limit = self._limit_per_name()
-            rows = read(connection, _OF_SERIES, series, limit).to_pylist()
-            evaluation_history: EvaluationHistory = {}
-            for row, values in self._dictionaries.read(connection, rows, decode_head):
-                place = WindowKey(series, row["name"], row["start"])
-                details = WindowDetails(self, place, row["believed"], None)
-                lazy_evaluation = LazyEvaluation(**values, **_UNSET, details=details)
+            unread = [number for number in series if number not in self._history]
+            wanted = pa.table({"series": pa.array(unread, pa.int32())})
+            limit, histories = self._limit_per_name(), {number: EvaluationHistory() for number in unread}
+            rows = read(connection, _OF_SERIES, limit, wanted=wanted).to_pylist() if unread else []
+            for row, (head, values, size) in self._dictionaries.read(connection, rows, decode_row):
+                place = WindowKey(row["series"], row["name"], row["start"])
+                details = WindowDetails(self, place, row["believed"], values)
+                if read_details is not None and values is not None:
+                    read_details.append((details, size))
                 self._stored[place] = b"", row["believed"]
-                evaluation_history.setdefault(place.name, {})[place.start] = lazy_evaluation
-            self._cut |= {
-                (series, name) for name, evaluations in evaluation_history.items() if len(evaluations) >= limit
-            }
-            for place, evaluation in [*self._unstored.items()]:
-                if place.series == series:
-                    evaluation_history.setdefault(place.name, {})[place.start] = evaluation
-            for (name, start), opened in [*self._open.get(series, {}).items()]:
-                evaluation_history.setdefault(name, {})[start] = opened
-            self._history[series] = {
-                name: dict(sorted(evaluations.items())) for name, evaluations in evaluation_history.items()
-            }
-            return self._history[series]
+                evaluation = LazyEvaluation(**head, **_UNSET, details=details)
+                histories[place.series].setdefault(place.name, {})[place.start] = evaluation
+            for number, evaluation_history in histories.items():
+                self._cut |= {
+                    (number, name) for name, evaluations in evaluation_history.items() if len(evaluations) >= limit
+                }
+            for place, unstored in [*self._unstored.items()]:
+                if place.series in histories:
+                    histories[place.series].setdefault(place.name, {})[place.start] = unstored
+            for number, evaluation_history in histories.items():
+                for (name, start), opened in [*self._open.get(number, {}).items()]:
+                    evaluation_history.setdefault(name, {})[start] = opened
+                self._history[number] = {
+                    name: dict(sorted(evaluations.items())) for name, evaluations in evaluation_history.items()
+                }
+            return {number: self._history[number] for number in series}
 
 
 def _is_empty(value: object) -> bool:

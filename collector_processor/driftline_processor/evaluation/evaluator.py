@@ -14,6 +14,7 @@ from functools import partial
 from itertools import chain
 
 import numpy as np
+import pyarrow as pa
 from driftline.tables.table import I64
 
 from driftline_processor.config.policies import Policy, policy_objectives
@@ -177,12 +178,14 @@ class Evaluator:
         clock: Callable[[], int],
         policies: Mapping[str, Policy],
         share: float = 1.0,
+        lazily: bool = False,
     ) -> None:
         """Find the windows that need an evaluation since the last run.
 
         ``watermark``: returns the current watermark of a series. ``clock``: the wall clock in unix nanoseconds.
         ``policies``: the evaluated policies, whose fixed limits are objectives. ``share``: fraction of the memory for
-        what is read from the store.
+        what is read from the store. ``lazily``: whether stored windows can close or mature only after something else
+        has read the evaluations of their series.
         """
         self._connection, self._series, self._baselines = connection, series, baselines
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
@@ -198,9 +201,9 @@ class Evaluator:
         self._fitting: set[tuple[str, str]] = set()
         self._given_up: set[tuple[int, Window]] = set()
         load_custom_metrics(_log.warning)
-        for series_number in series.by_number():
-            for evaluation in evaluations.open(series_number) + evaluations.closed(series_number):
-                self._ripe[series_number].note(evaluation)
+        self._unnoted = set(series.by_number())
+        if not lazily:
+            evaluations.read_ahead([*self._unnoted])
         self._load()
 
     def step(
@@ -388,8 +391,8 @@ class Evaluator:
 
     @property
     def idle(self) -> bool:
-        """Return True if no window waits or rests."""
-        return not self.waiting and not self._touched
+        """Return True if no window waits or rests, and the stored ones of all series are known."""
+        return not self.waiting and not self._touched and not self._unnoted
 
     def forget_tidied(self) -> None:
         """Drop what was read from the store and may have changed in a roll-up."""
@@ -432,8 +435,17 @@ class Evaluator:
             self._mark_grown(series, counted, joined)
             if rolling_objectives(self._settings_of(series.key.model)):
                 self._looks.note(series_number, {*counted, *joined})
+        self._note_stored()
         for series_number, series in by_number.items():
-            self._collect_ripe(series_number, series)
+            if series_number not in self._unnoted:
+                self._collect_ripe(series_number, series)
+
+    def _note_stored(self) -> None:
+        """Note when stored windows close or mature, of the series whose evaluations are in memory by now."""
+        for series_number in [*filter(self._evaluations.is_read, self._unnoted)]:
+            for evaluation in self._evaluations.open(series_number) + self._evaluations.closed(series_number):
+                self._ripe[series_number].note(evaluation)
+            self._unnoted.discard(series_number)
 
     def _forget(self, series: Series, counted: Collection[int], joined: Collection[int]) -> None:
         """Drop what was read of panes, and queue the windows whose reference includes these panes."""
@@ -573,9 +585,22 @@ class Evaluator:
         for series_number, starts in counted.items():
             self._readers.forget_counted(series_number, starts)
             self._mark_compared(by_number[series_number], starts)
-        for series in by_number.values():
-            for name in self._series.settings(series.key.model).windows:
-                query = "SELECT DISTINCT pane FROM all_panes WHERE series = ? AND pane >= ?"
-                end = self._evaluations.ends.get((series.number, name), 0)
-                later_panes = read(self._connection, query, series.number, end).column(0)
-                self._mark_dirty(series, later_panes.to_pylist(), (name,))
+        places = [
+            (series.number, name)
+            for series in by_number.values()
+            for name in self._series.settings(series.key.model).windows
+        ]
+        later = self._later_panes(places)
+        for place in places:
+            self._mark_dirty(by_number[place[0]], later.get(place, ()), (place[1],))
+
+    def _later_panes(self, places: Sequence[tuple[int, str]]) -> dict[tuple[int, str], list[int]]:
+        """Return the panes after the last stored window of each series and name, in one query."""
+        ends = [(*place, self._evaluations.ends.get(place, 0)) for place in places]
+        columns = pa.schema([("series", pa.int32()), ("name", pa.string()), ("stop", pa.int64())])
+        wanted = pa.Table.from_pylist([dict(zip(columns.names, end, strict=True)) for end in ends], columns)
+        query = "SELECT DISTINCT series, name, pane FROM all_panes JOIN wanted USING (series) WHERE pane >= stop"
+        later: dict[tuple[int, str], list[int]] = {}
+        for row in read(self._connection, query, wanted=wanted).to_pylist():
+            later.setdefault((row["series"], row["name"]), []).append(row["pane"])
+        return later

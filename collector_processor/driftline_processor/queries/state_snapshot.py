@@ -77,6 +77,8 @@ class StateSnapshot:
         backlog: The windows that wait for evaluation.
             first_due: Name of windows → since when the oldest pending window has been due; None without pending
             windows.
+            loading: Handles of the models that are not loaded yet after the start, and are missing in the other
+            attributes.
             by_handle: Handle of a model's name (:func:`~driftline_processor.present.names.handle`) → its versions
             and environments, the busiest first.
     """
@@ -87,6 +89,7 @@ class StateSnapshot:
     pending_since: int = 0
     backlog: Backlog = NO_BACKLOG
     first_due: Mapping[str, int | None] = field(default_factory=dict)
+    loading: frozenset[str] = frozenset()
     by_handle: Mapping[str, Sequence[ModelView]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +100,12 @@ class StateSnapshot:
         object.__setattr__(self, "by_handle", by_handle)
 
     def versions_of(self, name: str) -> Sequence[ModelView]:
-        """Return the versions and environments of the model with this handle; empty if there is none."""
+        """Return the versions and environments of the model with this handle; empty if there is none.
+
+        Raises StorageOutage if the model is not loaded yet after the start.
+        """
+        if name in self.loading:
+            raise StorageOutage(f"{name} is being loaded after the start of the processor; try again in a few seconds")
         return self.by_handle.get(name, ())
 
     def gauges(self, now: int) -> dict[tuple[str, Labels], float]:
@@ -184,16 +192,79 @@ class SnapshotPublisher(Struct, kw_only=True):
     _models: dict[str, _Model] = msgspec.field(default_factory=dict)
     _reviews: dict[str, _Review] = msgspec.field(default_factory=dict)
     _may_review: bool = True
+    _waiting: dict[str, None] = msgspec.field(default_factory=dict)
     _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def publish(self) -> StateSnapshot:
-        """Create and return a snapshot of the current state."""
+        """Create and return a snapshot of the current state, with all models."""
+        self.load()
+        return self.publish_loaded()
+
+    def start(self, at_once: int | None) -> None:
+        """Publish a first snapshot with ``at_once`` models, those with a problem first; None = with all models.
+
+        :meth:`load` adds the others.
+        """
+        urgency = {"degraded": 0, "at_risk": 1}
+        ranks = {
+            name: min(urgency.get(self.verdicts.stored_state(series.number), 2) for series in all_series)
+            for name, all_series in self._by_name().items()
+        }
+        self._waiting = dict.fromkeys(sorted(ranks, key=ranks.__getitem__))
+        self.load(at_once)
+        self.publish_loaded()
+
+    def load(self, most: int | None = None, ended: Callable[[], bool] = lambda: False) -> bool:
+        """Load models for the next snapshot; return True if others are left.
+
+        Args:
+            most: Maximum number of models; None = all.
+            ended: Checked before each group of models; if it returns True, the others are left.
+        """
+        while self._waiting and most != 0 and not ended():
+            with self._lock:
+                names = [*self._waiting][: min(self.evaluations.series_at_once, most or len(self._waiting))]
+                by_name, now = self._by_name(), self.clock()
+                groups = {name: by_name[name] for name in names if name in by_name}
+                with self.evaluations.read_with_details([one.number for group in groups.values() for one in group]):
+                    loaded = {name: self._model(name, all_series, now) for name, all_series in groups.items()}
+                self._models = {**self._models, **loaded}
+                for name in names:
+                    self._waiting.pop(name, None)
+            most = None if most is None else most - len(names)
+        return bool(self._waiting)
+
+    @property
+    def is_loading(self) -> bool:
+        """True if models are not loaded yet after the start."""
+        return bool(self._waiting)
+
+    def loading_sentence(self) -> str | None:
+        """Return a sentence about the models that are not loaded yet after the start; None if all are."""
+        waiting, loaded = len(self._waiting), len(self._models)
+        if not waiting:
+            return None
+        return (
+            f"loading after the start: {loaded:,} of {loaded + waiting:,} models; pages, API and alerts do not include"
+            " the others yet, and their data is received"
+        )
+
+    def _by_name(self) -> dict[str, list[Series]]:
+        by_name: dict[str, list[Series]] = {}
+        for series in self.intake.series:
+            by_name.setdefault(series.key.model, []).append(series)
+        return by_name
+
+    def publish_loaded(self) -> StateSnapshot:
+        """Create and return a snapshot of the current state, without the models that are not loaded yet."""
         with self._lock:
             now, self._may_review = self.clock(), True
-            by_name: dict[str, list[Series]] = {}
-            for series in self.intake.series:
-                by_name.setdefault(series.key.model, []).append(series)
-            self._models = {name: self._model(name, all_series, now) for name, all_series in by_name.items()}
+            by_name = self._by_name()
+            self._models = {
+                name: self._model(name, all_series, now)
+                for name, all_series in by_name.items()
+                if name not in self._waiting
+            }
             views = {
                 made_of.series.number: view
                 for model in self._models.values()
@@ -207,6 +278,7 @@ class SnapshotPublisher(Struct, kw_only=True):
                 pending_since=min(self.join.pending_since.values(), default=0),
                 backlog=self.waiting.backlog,
                 first_due=self.waiting.first_due,
+                loading=frozenset(map(handle, self._waiting)),
             )
         return self.newest
 
@@ -411,7 +483,9 @@ class SnapshotPublisher(Struct, kw_only=True):
         beyond = self.intake.limits.sentence()
         limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
         unmarked = self.intake.unmarked_points.by_model(now, without=models.keys())
+        loading = self.loading_sentence()
         return (
+            *(() if loading is None else (f"{loading[0].upper()}{loading[1:]}.",)),
             *self._waiting_hints(now),
             *limited,
             *unmarked_hints(unmarked),

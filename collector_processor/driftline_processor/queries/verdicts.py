@@ -159,6 +159,10 @@ class Verdicts:
             made_verdict.source = known_windows.windows
         return made_verdict.verdict
 
+    def stored_state(self, series: int) -> VerdictState:
+        """Return the last stored state of a series."""
+        return self._before.get(series, ("unknown", None))[0]
+
     def interruptions(self, series: int) -> tuple[Interruption, ...]:
         """Return the periods of a series without data or with a lag, oldest first."""
         return self._interruptions.of(series)

@@ -92,7 +92,8 @@ class Notifications:
         """Find alerts that begin or end, store them, and pass messages to the couriers.
 
         Until the state has ``caught_up`` after a start, only deliveries are stored, because stored windows may be
-        older than the sent messages; after a minute of wall time, over all starts, alerts may begin.
+        older than the sent messages; after a minute of wall time, over all starts, alerts may begin. Without all
+        models no alert begins or ends.
         """
         parts = self._parts()
         for delivery in self._couriers.deliveries():
@@ -101,7 +102,7 @@ class Notifications:
             else:
                 self._undelivered.append(delivery)
         held = not caught_up and not (parts.policies.active and parts.policies.has_waited())
-        if held:
+        if held or parts.snapshots.newest.loading:
             if self._undelivered:
                 parts.alerts.write([], deliveries=self._undelivered)
                 self._undelivered = []

@@ -136,8 +136,11 @@ class Parts(Struct, frozen=True, kw_only=True):
     explanations: PolicyExplanations
 
     @classmethod
-    def open(cls, intake: Intake, shared: SharedParts) -> Parts:
-        """Create every part from the file, and publish a first snapshot."""
+    def open(cls, intake: Intake, shared: SharedParts, at_once: int | None = None) -> Parts:
+        """Create every part from the file, and publish a first snapshot.
+
+        ``at_once``: number of models in this snapshot; ``snapshots.load`` adds the others. None = all.
+        """
         store, config, clock, counters = shared.store, shared.config, shared.clock, shared.counters
         touched, series, baselines, slices = intake.touched, intake.series, intake.baselines, intake.slices
         share = share_of_caches(config.limits.memory)
@@ -167,6 +170,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             clock=clock,
             policies=config.watched_policies,
             share=share,
+            lazily=True,
         )
         max_size, storage = config.storage.max_size, config.storage
 
@@ -217,7 +221,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             clock=clock,
             currency=config.currency,
         )
-        snapshots.publish()
+        snapshots.start(at_once)
         alerts = AlertStore(connection, store.unreadable, shared.audit)
         return cls(
             intake=intake,

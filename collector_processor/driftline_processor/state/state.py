@@ -71,11 +71,14 @@ from .parts import Parts, SharedParts, open_intake
 
 _log = logging.getLogger(__name__)
 
-JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 1.0, 5.0, 600.0
-"""Seconds between runs. Joins and evaluations continue immediately if there is more work, and rest for requests."""
+LOAD_EVERY, JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 1.0, 2.0, 1.0, 5.0, 600.0
+"""Seconds between runs. Loading, joins and evaluations continue immediately if work is left, and rest for requests."""
 
 LOOKS = 10
 """Publishing, comparing versions and tracking verdicts process everything, so each may use a tenth of a core."""
+
+AT_ONCE = 10
+"""Number of models that are loaded before the processor is ready, 30 to 100 ms of CPU each; others are loaded later."""
 
 REVIEW_SHARE, REVIEW_CREDIT = 0.05, 1.0
 """Fraction of the time that reviews of outcomes may take, and seconds of them that can be saved up for a burst."""
@@ -163,7 +166,7 @@ class State:
                     intake = self._read_intake()
                     self._queue = RequestQueue(intake, queue_bytes)
                     self.log = self._open_log()
-                    self._read_parts(intake)
+                    self._read_parts(intake, AT_ONCE)
                     import_history(self.audit_log, self.parts.alerts, self.parts.decisions, self.parts.silences)
                     self.parts.silences.record_configured(clock())
             except StorageOutage as outage:
@@ -188,6 +191,7 @@ class State:
         self.health.watch("storage", lambda: self._store.outage)
         self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
         self.health.watch("storage_damaged", lambda: self._store.damage, ready=True)
+        self.health.watch("models", lambda: self.parts.snapshots.loading_sentence(), ready=True)
         self.health.watch("windows", self._waiting_sentence, ready=True)
         self.health.watch("policies", lambda: self.parts.policies.sentence(), ready=True)
         self.health.watch("limits", lambda: self.parts.intake.limits.sentence(), ready=True)
@@ -198,8 +202,8 @@ class State:
         counters = self.health.counters
         return open_intake(self._store, self._config, self._baselines, counters, self._clock, self.audit_log)
 
-    def _read_parts(self, intake: Intake) -> None:
-        self.parts = Parts.open(intake, self._shared())
+    def _read_parts(self, intake: Intake, at_once: int | None = None) -> None:
+        self.parts = Parts.open(intake, self._shared(), at_once)
         self._joining, self._caught_up, self._read_at = True, False, time.monotonic()
 
     def _shared(self) -> SharedParts:
@@ -508,9 +512,11 @@ class State:
     def settle(self, deadline: Deadline = NEVER) -> None:
         """Join, evaluate and publish everything that was acknowledged, until the deadline.
 
-        In an outage the next start does it.
+        In an outage the next start does it. With a deadline, models that are not loaded yet are left out.
         """
         with suppress(StorageOutage):
+            if deadline.timeout is None:
+                self.publish()
             with self._interrupted(deadline):
                 self.join_now(deadline)
             with self._interrupted(deadline):
@@ -544,6 +550,7 @@ class State:
 
     def tidy_now(self) -> None:
         """Expire rows, roll up panes and delete old entries now."""
+        self.publish()
         with self._writing():
             self._tidy()
             self._publish()
@@ -597,6 +604,7 @@ class State:
     def _steps(self) -> Sequence[Step]:
         """Return the steps of the keeper; parts are looked up at each run, because they may be replaced."""
         return (
+            Step(self._load, LOAD_EVERY),
             Step(self._join, JOIN_EVERY),
             Step(self._evaluate, EVALUATE_EVERY),
             Step(lambda: self.parts.versions.step(), COMPARE_EVERY, LOOKS),
@@ -606,6 +614,14 @@ class State:
             Step(lambda: self.audit_log.flush(), COMPARE_EVERY, LOOKS),
             Step(self._tidy, TIDY_EVERY, LOOKS),
         )
+
+    def _load(self) -> bool:
+        """Load some of the models that are missing after the start; return True if more are waiting."""
+        snapshots = self.parts.snapshots
+        was_loading, more = snapshots.is_loading, snapshots.load(ended=self._keeper.turn.is_over)
+        if was_loading and not more:
+            self._tidy()  # it waited
+        return more
 
     def _join(self) -> bool:
         """Join some rows; return True if more are waiting."""
@@ -617,7 +633,7 @@ class State:
         return self.parts.evaluator.step(self._caught_up, turn.is_over, turn.has_time)
 
     def _publish(self) -> None:
-        self.parts.snapshots.publish()
+        self.parts.snapshots.publish_loaded()
 
     def _follow_verdicts(self) -> None:
         """Store the states of changed verdicts, and call the listeners."""
@@ -643,6 +659,8 @@ class State:
     def _tidy(self) -> None:
         self._finish_orders()
         parts = self.parts
+        if parts.snapshots.is_loading:
+            return  # panes must stay short for the windows that have matured, which are not known yet
         parts.evaluator.collect()
         try:
             parts.upkeep.step()
