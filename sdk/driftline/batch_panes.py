@@ -41,7 +41,7 @@ from driftline.panes.sparse_sums import Sparse
 from driftline.privacy.policy import Privacy, rules_in_force
 from driftline.tables.classes import class_codes
 from driftline.tables.column_codec import encode_column
-from driftline.tables.performance_columns import GREATEST, actual_numbers
+from driftline.tables.performance_columns import GREATEST, actual_numbers, usable_weight
 from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, take_rows
 from driftline.tables.timestamps import instants
 
@@ -186,12 +186,53 @@ def make_panes(
     _check(span, slices, timezone)
     rules = rules_in_force(privacy)
     baseline = protect_baseline(baseline, rules)
-    table, actual_column, relevance, outcome_times = _read(
+    table, outcomes = _read(
         frame, baseline, _given(frame, baseline, time=time, score=score, predicted=predicted, actual=actual),
         slices, outcome_time, rules,
     )  # fmt: skip
+    panes = fold_panes(table, baseline, outcomes, cluster=cluster, span=span, timezone=timezone)
+    return MadePanes(
+        model or baseline.model,
+        baseline.version if version is None else version,
+        environment,
+        baseline.digest,
+        span,
+        panes,
+    )
+
+
+class RowOutcomes(NamedTuple):
+    """What became of n predictions.
+
+    Attributes:
+        actual: The outcomes, missing if they are not known; None for rankings and without any.
+        relevance: Those of rankings.
+        time: int64 (n,), unix nanoseconds at which each became known; None = unknown.
+        weight: float64 (n,), number of predictions for which the outcome stands; None = 1 each.
+    """
+
+    actual: Column | None = None
+    relevance: Relevance | None = None
+    time: I64 | None = None
+    weight: F64 | None = None
+
+
+def fold_panes(
+    table: PredictionTable,
+    baseline: Baseline,
+    outcomes: RowOutcomes,
+    *,
+    cluster: str = "",
+    span: Span = "1h",
+    timezone: str = "UTC",
+    predictions: bool = True,
+) -> list[MadePane]:
+    """Fold the rows of a table into panes, all rows first, then each slice of the table; see :func:`make_panes`.
+
+    ``predictions``: False = only the sums of outcomes, for rows whose other sums have been folded before.
+    """
     starts, group = np.unique(_starts(table.time, span, timezone), return_inverse=True)
-    folding = _Folding(table, baseline, actual_column, relevance, outcome_times, cluster)
+    folding = _Folding(table, baseline, outcomes, cluster, predictions)
     panes = list[MadePane]()
     order = np.argsort(group, kind="stable")
     edges = np.searchsorted(group[order], np.arange(len(starts) + 1))
@@ -201,14 +242,7 @@ def make_panes(
         panes += folding.panes(rows, group[rows] - first, starts[first:last])
     for key in table.slices:
         panes += folding.slices(key, group, starts)
-    return MadePanes(
-        model or baseline.model,
-        baseline.version if version is None else version,
-        environment,
-        baseline.digest,
-        span,
-        panes,
-    )
+    return panes
 
 
 class SentPanes(NamedTuple):
@@ -308,8 +342,8 @@ def _read(
     slices: Mapping[str, ArrayLike] | Sequence[str],
     outcome_time: ArrayLike | None,
     rules: Privacy,
-) -> tuple[PredictionTable, Column | None, Relevance | None, I64 | None]:
-    """Return the rows with a usable time, their outcomes, and when these became known."""
+) -> tuple[PredictionTable, RowOutcomes]:
+    """Return the rows with a usable time, and their outcomes."""
     names = columns_of(frame)
     features = [name for name in baseline.raw_features if name in names]
     columns = FrameColumns(**roles, features=features, slices=slices)
@@ -332,7 +366,7 @@ def _read(
     table = table_of(replace(rows, features=kept), description.key, baseline.task, baseline.texts)
     table.features = dict(_protected_descriptors(table.features, baseline, rules))
     table.slices = {key: column for key, column in table.slices.items() if rules.rule(key) is None}
-    return table, rows.actual, rows.relevance, known_times
+    return table, RowOutcomes(rows.actual, rows.relevance, known_times)
 
 
 def _protected_descriptors(
@@ -378,19 +412,22 @@ class _Folding:
         self,
         table: PredictionTable,
         baseline: Baseline,
-        actual: Column | None,
-        relevance: Relevance | None,
-        outcome_times: I64 | None,
+        outcomes: RowOutcomes,
         cluster: str,
+        predictions: bool,
     ) -> None:
         self._table, self._baseline, self._cluster = table, baseline, cluster
-        self._decided, self._relevance = decided_classes(table), relevance
-        self._actual, self._outcome_times = actual, outcome_times
-        self._is_known = _is_known(table, actual, relevance)
+        self._decided, self._outcomes, self._predictions = decided_classes(table), outcomes, predictions
+        self._is_known = _is_known(table, outcomes.actual, outcomes.relevance)
 
     def panes(self, rows: NDArray[np.intp], group: I64, starts: I64) -> list[MadePane]:
         """Return the panes of all rows; ``rows``: sorted by ``group``, the pane of each row."""
-        baseline, groups, table = self._baseline, len(starts), _take(self._table, rows)
+        panes = self._of_predictions(rows, group, len(starts)) if self._predictions else [{} for _ in starts]
+        self._add_outcomes(panes, rows, group, delays=True)
+        return [MadePane(start, "", sums) for start, sums in zip(starts.tolist(), panes, strict=True)]
+
+    def _of_predictions(self, rows: NDArray[np.intp], group: I64, groups: int) -> list[dict[str, F64]]:
+        baseline, table = self._baseline, _take(self._table, rows)
         folded = fold_parts(table, baseline.bins, group, groups, self._cluster)
         panes = [{name: sums[index] for name, sums in folded.of_all.items()} for index in range(groups)]
         for name, (positions, sums) in folded.of_some.items():
@@ -401,8 +438,7 @@ class _Folding:
         grid = score_grid(table.task, table.scores, table.predicted, table.weight, group)
         learned = learned_sums(table, baseline.extras.estimation, baseline.bins, group, groups)
         _add(panes, {entry.part: entry for entry in (*grid, *learned)})
-        self._add_outcomes(panes, rows, group, delays=True)
-        return [MadePane(start, "", sums) for start, sums in zip(starts.tolist(), panes, strict=True)]
+        return panes
 
     def slices(self, key: str, group: I64, starts: I64) -> list[MadePane]:
         """Return the panes of each slice of a key."""
@@ -418,12 +454,14 @@ class _Folding:
             last = min(first + _AT_ONCE, len(of_slices.slice))
             rows = order[edges[first] : edges[last]]
             own_group = of_slices.group[rows] - first
-            everything, counts = np.zeros(len(rows), np.int64), of_slices._replace(group=own_group).counts()
-            counts.groups = last - first
-            fold_parts(_take(table, rows), self._baseline.bins, everything, 1, self._cluster, [counts])
-            panes = [{part: sums[index] for part, sums in counts.parts.items()} for index in range(last - first)]
-            panes = [{part: sums for part, sums in pane.items() if sums.any()} for pane in panes]
-            self._count_decisions(panes, rows, own_group)
+            panes: list[dict[str, F64]] = [{} for _ in range(last - first)]
+            if self._predictions:
+                everything, counts = np.zeros(len(rows), np.int64), of_slices._replace(group=own_group).counts()
+                counts.groups = last - first
+                fold_parts(_take(table, rows), self._baseline.bins, everything, 1, self._cluster, [counts])
+                panes = [{part: sums[index] for part, sums in counts.parts.items()} for index in range(last - first)]
+                panes = [{part: sums for part, sums in pane.items() if sums.any()} for pane in panes]
+                self._count_decisions(panes, rows, own_group)
             self._add_outcomes(panes, rows, own_group, delays=False)
             steps, names = of_slices.step[first:last], [by_value.names[place] for place in of_slices.slice[first:last]]
             made += [
@@ -436,23 +474,26 @@ class _Folding:
         names = class_names(self._table.task)
         decided = None if self._decided is None else take_rows(self._decided, rows)
         width = len(names)
-        counts = np.bincount(group * width + positions_of(decided, names, len(rows)), minlength=len(panes) * width)
-        for pane, values in zip(panes, counts.reshape(len(panes), width).astype(np.float64), strict=True):
+        weight = None if self._table.weight is None else usable_weight(self._table.weight[rows])
+        places = group * width + positions_of(decided, names, len(rows))
+        counts = np.bincount(places, weight, minlength=len(panes) * width).astype(np.float64)
+        for pane, values in zip(panes, counts.reshape(len(panes), width), strict=True):
             pane |= {f"{DECIDED}{name}": values[[code]] for code, name in enumerate(names) if values[code]}
 
     def _add_outcomes(self, panes: list[dict[str, F64]], rows: NDArray[np.intp], group: I64, *, delays: bool) -> None:
         known = np.flatnonzero(self._is_known[rows])
         if not len(known):
             return
-        rows, group, table = rows[known], group[known], self._table
+        rows, group, table, outcomes = rows[known], group[known], self._table, self._outcomes
         decided = None if self._decided is None else take_rows(self._decided, rows)
         scores = None if table.scores is None else table.scores[rows]
-        relevance = None if self._relevance is None else take_rankings(self._relevance, rows)
-        actual = Column(np.zeros(len(rows))) if self._actual is None else take_rows(self._actual, rows)
-        labelled = LabelledRows(scores, decided, actual, relevance=relevance)
+        relevance = None if outcomes.relevance is None else take_rankings(outcomes.relevance, rows)
+        actual = Column(np.zeros(len(rows))) if outcomes.actual is None else take_rows(outcomes.actual, rows)
+        weight = None if outcomes.weight is None else outcomes.weight[rows]
+        labelled = LabelledRows(scores, decided, actual, weight, relevance=relevance)
         sums: dict[str, Sparse | Entries] = {**fold_outcomes_by(table.task, labelled, group, len(panes))}
-        if delays and self._outcome_times is not None:
-            sums[DELAY] = fold_delays(table.time[rows], self._outcome_times[rows], group, len(panes))
+        if delays and outcomes.time is not None:
+            sums[DELAY] = fold_delays(table.time[rows], outcomes.time[rows], group, len(panes))
         _add(panes, sums)
 
 
@@ -487,6 +528,8 @@ def _take(table: PredictionTable, rows: NDArray[np.intp]) -> PredictionTable:
         id=table.id,
         scores=None if table.scores is None else table.scores[rows],
         predicted=None if table.predicted is None else take_rows(table.predicted, rows),
+        duration=None if table.duration is None else table.duration[rows],
+        weight=None if table.weight is None else table.weight[rows],
         features={name: take_rows(column, rows) for name, column in table.features.items()},
         slices={name: take_rows(column, rows) for name, column in table.slices.items()},
     )
