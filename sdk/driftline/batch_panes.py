@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -225,13 +225,15 @@ def fold_panes(
     cluster: str = "",
     span: Span = "1h",
     timezone: str = "UTC",
+    slices: Collection[str] | None = None,
     predictions: bool = True,
 ) -> list[MadePane]:
-    """Fold the rows of a table into panes, all rows first, then each slice of the table; see :func:`make_panes`.
+    """Fold the rows of a table into panes, all rows first, then each slice; see :func:`make_panes`.
 
-    ``predictions``: False = only the sums of outcomes, for rows whose other sums have been folded before.
+    ``slices``: keys whose values get panes; None = all of the table. ``predictions``: False = only the sums of
+    outcomes, for rows whose other sums have been folded before.
     """
-    starts, group = np.unique(_starts(table.time, span, timezone), return_inverse=True)
+    starts, group = np.unique(pane_starts(table.time, span, timezone), return_inverse=True)
     folding = _Folding(table, baseline, outcomes, cluster, predictions)
     panes = list[MadePane]()
     order = np.argsort(group, kind="stable")
@@ -240,7 +242,7 @@ def fold_panes(
         last = min(first + _AT_ONCE, len(starts))
         rows = order[edges[first] : edges[last]]
         panes += folding.panes(rows, group[rows] - first, starts[first:last])
-    for key in table.slices:
+    for key in table.slices if slices is None else [key for key in slices if key in table.slices]:
         panes += folding.slices(key, group, starts)
     return panes
 
@@ -381,8 +383,8 @@ def _protected_descriptors(
             yield name, protected
 
 
-def _starts(time: I64, span: Span, timezone: str) -> I64:
-    """Return the start of the pane of each row: int64 (n,)."""
+def pane_starts(time: I64, span: Span, timezone: str) -> I64:
+    """Return the start of the pane of each row: int64 (n,), unix nanoseconds."""
     panes, index = np.unique(time - time % _PANE, return_inverse=True)
     zone, starts, start, end = ZoneInfo(timezone), np.empty_like(panes), 0, 0
     for position, pane in enumerate(panes.tolist()):
