@@ -60,6 +60,10 @@ _AT_ONCE = 64
 """Panes that are folded together: the sums of 100 features and their pairs are 280 kB per pane."""
 
 
+class NoTimesError(ValueError):
+    """No row has a usable time."""
+
+
 class MadePane(NamedTuple):
     """The sums of one pane.
 
@@ -358,7 +362,7 @@ def _read(
             raise ValueError(f"outcome_time has {len(known_times)} values and the frame has {rows.rows} rows")
     usable = np.flatnonzero(np.zeros(0) if rows.time is None else rows.time > 0)
     if not len(usable):
-        raise ValueError("time: none of the values can be read as a time; pass datetimes, ISO 8601 or unix seconds")
+        raise NoTimesError("time: none of the values can be read as a time; pass datetimes, ISO 8601 or unix seconds")
     if len(usable) < rows.rows:
         logger.warning("driftline: %s rows without a time are not in a pane", f"{rows.rows - len(usable):,}")
         rows = rows.take(usable)

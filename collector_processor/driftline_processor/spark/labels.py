@@ -1,0 +1,70 @@
+"""Fold outcomes with the rows of their predictions on an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from driftline.batch_panes import RowOutcomes
+from driftline.tables.column_codec import texts
+from driftline.tables.table import ModelKey, PredictionTable
+
+from driftline_processor.store.arrow_tables import (
+    actual_of,
+    integers_of,
+    numbers_of,
+    scores_and_classes_of,
+    slice_of,
+)
+
+from .messages import TOGETHER
+from .models import FoldedModel, Models
+
+_KEY = ["model", "version", "environment", "sign"]
+
+
+def fold_labelled(models: Models, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the sums of outcomes, as rows of :mod:`.pane_rows`.
+
+    Args:
+        models: The models of the configuration.
+        batches: Rows of predictions with their outcomes and ``sign``, -1 for an outcome that no longer holds.
+    """
+    waiting, rows = list[pa.RecordBatch](), 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += len(batch)
+        if rows >= TOGETHER:
+            yield from _folded(models, pa.Table.from_batches(waiting))
+            waiting, rows = [], 0
+    if rows:
+        yield from _folded(models, pa.Table.from_batches(waiting))
+
+
+def _folded(models: Models, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    numbered = rows.append_column("row", pa.array(np.arange(len(rows))))
+    for group in numbered.group_by(_KEY).aggregate([("row", "list")]).to_pylist():
+        members, sign = group.pop("row_list"), int(group.pop("sign"))
+        yield _folded_group(models[group["model"]], ModelKey(**group), rows.take(pa.array(members)), sign)
+
+
+def _folded_group(model: FoldedModel, key: ModelKey, rows: pa.Table, sign: int) -> pa.RecordBatch:
+    scores, predicted = scores_and_classes_of(model.task, rows)
+    table = PredictionTable(
+        key=key,
+        task=model.task,
+        time=integers_of(rows, "time"),
+        id=texts([""] * len(rows)),
+        scores=scores,
+        predicted=predicted,
+        slices={name: slice_of(rows, name) for name in model.settings.sliced},
+    )
+    weight, own = numbers_of(rows, "outcome_weight"), numbers_of(rows, "weight")
+    weight = np.where(np.isnan(weight), own, weight)
+    outcomes = RowOutcomes(
+        actual_of(rows),
+        time=integers_of(rows, "outcome_time"),
+        weight=None if np.isnan(weight).all() else weight,
+    )
+    return model.fold(table, outcomes, sign)
