@@ -151,11 +151,12 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
 
     Attributes:
         delivered: Answer to the outcomes that were delivered before.
+        refused: True if the receiver refused the request for its content, so that another attempt is refused, too.
     """
 
-    def __init__(self, message: str, sent: Accepted) -> None:
+    def __init__(self, message: str, sent: Accepted, *, refused: bool = False) -> None:
         super().__init__(message)
-        self.delivered = sent
+        self.delivered, self.refused = sent, refused
 
 
 def fields_of(outcomes: Any) -> Iterator[dict[str, Any]]:
@@ -309,7 +310,7 @@ def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, no
             raise Undelivered(f"{url} did not accept the {noun}: {reason}{delivery.fix}; then send them again", so_far)
         if delivery.state in ("refused", "unsupported"):
             detail = answer[:500].decode("utf-8", "replace")
-            raise Undelivered(f"{url} refused the {noun}: {delivery.reason} {detail}".rstrip(), so_far)
+            raise Undelivered(f"{url} refused the {noun}: {delivery.reason} {detail}".rstrip(), so_far, refused=True)
         if attempt < ATTEMPTS - 1:
             sleep(0.5 * 2**attempt if delivery.after is None else delivery.after)
     raise Undelivered(

@@ -18,6 +18,7 @@ from driftline_processor.store.arrow_tables import (
     slice_of,
 )
 
+from .grouping import by_key
 from .messages import TOGETHER
 from .models import FoldedModel, Models
 
@@ -43,10 +44,8 @@ def fold_labelled(models: Models, batches: Iterable[pa.RecordBatch]) -> Iterator
 
 
 def _folded(models: Models, rows: pa.Table) -> Iterator[pa.RecordBatch]:
-    numbered = rows.append_column("row", pa.array(np.arange(len(rows))))
-    for group in numbered.group_by(_KEY).aggregate([("row", "list")]).to_pylist():
-        members, sign = group.pop("row_list"), int(group.pop("sign"))
-        yield _folded_group(models[group["model"]], ModelKey(**group), rows.take(pa.array(members)), sign)
+    for (*key, sign), same in by_key(rows, _KEY):
+        yield _folded_group(models[key[0]], ModelKey(*key), same, sign)
 
 
 def _folded_group(model: FoldedModel, key: ModelKey, rows: pa.Table, sign: int) -> pa.RecordBatch:

@@ -1,0 +1,98 @@
+"""Folders of a work directory, by epoch, on any file system that Spark writes to.
+
+    rows/day=2026-11-26/bucket=3/epoch=7/     what outcomes need of predictions
+    labels/day=2026-11-26/bucket=3/epoch=7/   the outcome that counts, with the row of its prediction
+    waiting/epoch=7/                          outcomes whose prediction was not found
+    panes/start=1795611600000000000/epoch=7/  the sums of all epochs so far, of one stretch of time
+
+An epoch that is repeated after a failure replaces its own folders and reads only those of earlier epochs.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+class WorkFolder:
+    """The work directory of a job."""
+
+    def __init__(self, spark: SparkSession, path: str) -> None:
+        self._spark, self.path = spark, path.rstrip("/")
+        context: Any = spark.sparkContext
+        self._hadoop = context._jvm.org.apache.hadoop.fs
+        root = self._hadoop.Path(self.path)
+        self._files = root.getFileSystem(context._jsc.hadoopConfiguration())
+        self._files.mkdirs(root)
+
+    def created(self) -> int:
+        """Return when this directory was first used, unix seconds; epochs of a later one count more."""
+        place = f"{self.path}/job.json"
+        if not self._exists(place):
+            stream = self._files.create(self._hadoop.Path(place), True)
+            stream.write(bytearray(json.dumps({"created": int(time.time())}).encode()))
+            stream.close()
+        text = self._spark.read.text(place, wholetext=True).collect()[0][0]
+        return int(json.loads(text)["created"])
+
+    def read(self, name: str, key: str, values: Iterable[Any], before: int) -> DataFrame | None:
+        """Return the rows of epochs before one, in folders of some values of a partition column; None without any."""
+        folders = [f"{self.path}/{name}/{key}={value}" for value in values]
+        found = [folder for folder in folders if self._exists(folder)]
+        if not found:
+            return None
+        return self._spark.read.option("basePath", f"{self.path}/{name}").parquet(*found).filter(f"epoch < {before}")
+
+    def newest(self, name: str, key: str, values: Iterable[Any], before: int) -> DataFrame | None:
+        """Return the rows of the newest epoch before one, in folders of some values of a column; None without any."""
+        found = list[str]()
+        for value in values:
+            folder = f"{self.path}/{name}/{key}={value}"
+            epochs = sorted(epoch for epoch in self._epochs(folder) if epoch < before)
+            found += [f"{folder}/epoch={epoch}" for epoch in epochs[-1:]]
+        if not found:
+            return None
+        return self._spark.read.option("basePath", f"{self.path}/{name}").parquet(*found)
+
+    def write(self, rows: DataFrame, name: str, keys: Sequence[str]) -> None:
+        """Write the rows of an epoch instead of those that an interrupted run of it wrote."""
+        rows.write.mode("overwrite").option("partitionOverwriteMode", "dynamic").partitionBy(*keys, "epoch").parquet(
+            f"{self.path}/{name}"
+        )
+
+    def values(self, name: str, key: str) -> list[str]:
+        """Return the values of the first partition column of a folder."""
+        return [child.rpartition("=")[2] for child in self._children(f"{self.path}/{name}") if f"/{key}=" in child]
+
+    def drop_before(self, name: str, key: str, values: Iterable[Any], before: int) -> None:
+        """Delete all epochs but the newest before one, which a repeated run reads."""
+        for value in values:
+            folder = f"{self.path}/{name}/{key}={value}"
+            for epoch in sorted(epoch for epoch in self._epochs(folder) if epoch < before)[:-1]:
+                self._files.delete(self._hadoop.Path(f"{folder}/epoch={epoch}"), True)
+
+    def delete(self, *places: str) -> None:
+        """Delete folders below this directory."""
+        for place in places:
+            self._files.delete(self._hadoop.Path(f"{self.path}/{place}"), True)
+
+    def _exists(self, path: str) -> bool:
+        return bool(self._files.exists(self._hadoop.Path(path)))
+
+    def _children(self, path: str) -> list[str]:
+        if not self._exists(path):
+            return []
+        return [
+            f"{path}/{status.getPath().getName()}"
+            for status in self._files.listStatus(self._hadoop.Path(path))
+            if status.isDirectory()
+        ]
+
+    def _epochs(self, folder: str) -> list[int]:
+        names = [child.rpartition("/epoch=")[2] for child in self._children(folder) if "/epoch=" in child]
+        return [int(name) for name in names]
