@@ -37,6 +37,7 @@ from .retraining import retrain_check
 from .review import review
 from .rules import rules
 from .skew import skew
+from .spark import app as spark_app
 from .state import app as state_app
 from .status import status
 from .token import app as token_app
@@ -100,6 +101,7 @@ app.add_typer(incidents_app, name="incidents")
 app.add_typer(models_app, name="models")
 app.add_typer(outcomes_app, name="outcomes")
 app.add_typer(policies_app, name="policies")
+app.add_typer(spark_app, name="spark")
 app.add_typer(state_app, name="state")
 app.add_typer(token_app, name="token")
 app.command()(annotate)

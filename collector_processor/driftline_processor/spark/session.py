@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 CONNECTOR = "org.apache.spark:spark-sql-kafka-0-10_2.13"
 """The source of Kafka, which is not in Spark's wheel; its version is that of Spark."""
+
+SHUFFLES, _SPARKS_DEFAULT = "spark.sql.shuffle.partitions", "200"
 
 
 def open_session(name: str, master: str = "", settings: Mapping[str, str] | None = None) -> SparkSession:
@@ -34,6 +37,9 @@ def open_session(name: str, master: str = "", settings: Mapping[str, str] | None
     if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         raise BadInput("Spark needs Java 17 or newer, and there is no java on the PATH; install it or set JAVA_HOME")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # read before the session starts, for its executors
+    if not master or master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else the ports of the driver are open to the network
+    warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -48,6 +54,8 @@ def open_session(name: str, master: str = "", settings: Mapping[str, str] | None
     except (PySparkException, RuntimeError, OSError) as error:
         raise BadInput(f"Spark does not start: {str(error).splitlines()[0]}") from error
     session.sparkContext.setLogLevel("ERROR")
+    if SHUFFLES not in (settings or {}) and session.conf.get(SHUFFLES) == _SPARKS_DEFAULT:
+        session.conf.set(SHUFFLES, str(2 * session.sparkContext.defaultParallelism))  # each is a call of Python
     return session
 
 

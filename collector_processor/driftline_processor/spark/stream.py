@@ -7,8 +7,7 @@ same panes, which the processor recognises by source and epoch.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from driftline.batch_panes import Span
 from msgspec import Struct
+
+from driftline_processor.readers.errors import Say
 
 from . import delivery, labels, messages, pane_rows
 from .folders import WorkFolder
@@ -27,8 +28,6 @@ from .table import merged
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
-
-_log = logging.getLogger("driftline")
 
 _KEY = ["model", "environment", "id"]
 _WORD = ["actual", "number", "outcome_time", "outcome_weight", "retracted"]
@@ -46,6 +45,7 @@ class StreamSettings(Struct, frozen=True):
         span: Length of the panes.
         brokers: Brokers of Kafka, ``host:port``, separated by commas.
         signals: Topics.
+        consumer: Settings of the consumer of Kafka, such as ``security.protocol``.
         starting: Where a new job starts to read: ``earliest`` or ``latest``.
         trigger: Seconds between micro-batches; 0 = read what there is, and end.
         most_messages: Maximum number of messages of a micro-batch.
@@ -61,6 +61,7 @@ class StreamSettings(Struct, frozen=True):
     span: Span = "1h"
     brokers: str = ""
     signals: Signals = {}
+    consumer: Mapping[str, str] = {}
     starting: str = "earliest"
     trigger: int = 60
     most_messages: int = 1_000_000
@@ -71,10 +72,17 @@ class StreamSettings(Struct, frozen=True):
 
 
 class Job:
-    """Folds the messages of topics; see :class:`StreamSettings`."""
+    """Folds the messages of topics.
 
-    def __init__(self, spark: SparkSession, models: Models, settings: StreamSettings) -> None:
-        self._spark, self._settings = spark, settings
+    Args:
+        spark: The session.
+        models: How the rows of each model are folded.
+        settings: How the job reads and writes.
+        say: Called with a line per epoch.
+    """
+
+    def __init__(self, spark: SparkSession, models: Models, settings: StreamSettings, say: Say) -> None:
+        self._spark, self._settings, self._say = spark, settings, say
         self._folder = WorkFolder(spark, settings.work)
         self._models: Any = spark.sparkContext.broadcast(dict(models))
         self._digests = {name: model.baseline.digest for name, model in models.items()}
@@ -90,6 +98,7 @@ class Job:
             .option("startingOffsets", settings.starting)
             .option("maxOffsetsPerTrigger", settings.most_messages)
             .option("failOnDataLoss", "false")
+            .options(**{f"kafka.{name}": value for name, value in settings.consumer.items()})
             .load()
             .select("topic", "value", "timestamp")
         )
@@ -116,7 +125,8 @@ class Job:
             rejected = found.filter("kind = 'rejected'").groupBy("reason").sum("rows").collect()
         if epoch % self._settings.late_every == 0:
             self._expire(epoch)
-        _report(epoch, answers, {row[0]: row[1] for row in rejected})
+        for line in _report(epoch, answers, {row[0]: row[1] for row in rejected}):
+            self._say(line)
 
     def _on_executors(
         self, rows: DataFrame, ddl: str, function: Callable[..., Iterator[pa.RecordBatch]], *arguments: Any
@@ -285,11 +295,11 @@ def _join(outcomes: DataFrame, rows: DataFrame) -> DataFrame:
     return newest.select(*_KEY, "row.*")
 
 
-def _report(epoch: int, answers: Sequence[Any], rejected: dict[str, int]) -> None:
-    refused = sum(row["refused"] for row in answers)
-    reasons = sorted({row["reason"] for row in answers if row["reason"]})
-    _log.info("epoch %s: %s panes sent", epoch, sum(row["accepted"] for row in answers))
-    if refused:
-        _log.warning("epoch %s: %s panes were refused, such as: %s", epoch, refused, reasons[0])
+def _report(epoch: int, answers: Sequence[Any], rejected: Mapping[str, int]) -> Iterator[str]:
+    """Yield what became of an epoch, a line each."""
+    yield f"epoch {epoch}: {sum(row['accepted'] for row in answers):,} panes sent"
+    if refused := sum(row["refused"] for row in answers):
+        reason = next(row["reason"] for row in answers if row["reason"])
+        yield f"epoch {epoch}: {refused:,} panes were refused: {reason}"
     for reason, rows in sorted(rejected.items()):
-        _log.warning("epoch %s: %s rows or messages were not used: %s", epoch, rows, reason)
+        yield f"epoch {epoch}: {rows:,} rows or messages were not used: {reason}"
