@@ -76,7 +76,7 @@ def submit(
     and --traces, the topics are otlp_logs and otlp_spans.
     """
     with report_bad_input():
-        from driftline_processor.spark.stream import StreamSettings
+        from driftline_processor.spark.settings import StreamSettings
         from driftline_processor.spark.submit import run
 
         signals: dict[str, Literal["traces", "logs"]] = {}

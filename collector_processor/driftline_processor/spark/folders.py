@@ -1,9 +1,9 @@
 """Folders of a work directory, by epoch, on any file system that Spark writes to.
 
-    rows/day=2026-11-26/bucket=3/epoch=7/     what outcomes need of predictions
-    labels/day=2026-11-26/bucket=3/epoch=7/   the outcome that counts, with the row of its prediction
-    waiting/epoch=7/                          outcomes whose prediction was not found
-    panes/start=1795611600000000000/epoch=7/  the sums of all epochs so far, of one stretch of time
+    decoded/kind=row/day=2026-11-26/epoch=7/bucket=3/  what outcomes need of predictions
+    labels/day=2026-11-26/epoch=7/bucket=3/            the outcome that counts, with the row of its prediction
+    waiting/epoch=7/                                   outcomes whose prediction was not found
+    panes/start=1795611600000000000/epoch=7/           the sums of all epochs so far, of one stretch of time
 
 An epoch that is repeated after a failure replaces its own folders and reads only those of earlier epochs.
 """
@@ -16,7 +16,29 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+
+PLACE = ("day", "epoch", "bucket")
+"""Partition columns of rows."""
+
+NO_DAY = "none"
+"""Value of ``day`` of what is not kept."""
+
+
+def placed(rows: DataFrame, epoch: int, buckets: int, day: Column) -> DataFrame:
+    """Return rows with the columns of :data:`PLACE`, those of a bucket in one task."""
+    from pyspark.sql import functions as f
+
+    bucket = f.pmod(f.xxhash64("id"), f.lit(buckets))
+    return rows.withColumns({"day": day, "epoch": f.lit(epoch), "bucket": bucket}).repartition("day", "bucket")
+
+
+def day_of(time: Column) -> Column:
+    """Return the day of unix nanoseconds, in UTC."""
+    from pyspark.sql import functions as f
+
+    return f.date_format(f.timestamp_seconds(f.floor(time / 1_000_000_000)), "yyyy-MM-dd")
 
 
 class WorkFolder:
@@ -42,11 +64,15 @@ class WorkFolder:
 
     def read(self, name: str, key: str, values: Iterable[Any], before: int) -> DataFrame | None:
         """Return the rows of epochs before one, in folders of some values of a partition column; None without any."""
-        folders = [f"{self.path}/{name}/{key}={value}" for value in values]
-        found = [folder for folder in folders if self._exists(folder)]
+        found = [folder for value in values if self._exists(folder := f"{self.path}/{name}/{key}={value}")]
         if not found:
             return None
         return self._spark.read.option("basePath", f"{self.path}/{name}").parquet(*found).filter(f"epoch < {before}")
+
+    def decoded(self, kind: str, epoch: int, columns: Sequence[str]) -> DataFrame | None:
+        """Return what was decoded in an epoch, of a kind that is not kept; None without any."""
+        folder = f"{self.path}/decoded/kind={kind}/day={NO_DAY}/epoch={epoch}"
+        return self._spark.read.parquet(folder).select(*columns) if self._exists(folder) else None
 
     def newest(self, name: str, key: str, values: Iterable[Any], before: int) -> DataFrame | None:
         """Return the rows of the newest epoch before one, in folders of some values of a column; None without any."""
@@ -59,11 +85,17 @@ class WorkFolder:
             return None
         return self._spark.read.option("basePath", f"{self.path}/{name}").parquet(*found)
 
-    def write(self, rows: DataFrame, name: str, keys: Sequence[str]) -> None:
-        """Write the rows of an epoch instead of those that an interrupted run of it wrote."""
-        rows.write.mode("overwrite").option("partitionOverwriteMode", "dynamic").partitionBy(*keys, "epoch").parquet(
-            f"{self.path}/{name}"
-        )
+    def write(self, rows: DataFrame, name: str, *keys: str) -> None:
+        """Write the rows of an epoch instead of those that an interrupted run of it wrote.
+
+        Args:
+            rows: They have the columns ``keys`` and, unless these end with ``epoch``, those of :func:`placed`.
+            name: Folder.
+            keys: Its partition columns.
+        """
+        columns = keys if "epoch" in keys else (*keys, *PLACE)
+        writer = rows.write.mode("overwrite").option("partitionOverwriteMode", "dynamic")
+        writer.partitionBy(*columns).parquet(f"{self.path}/{name}")
 
     def values(self, name: str, key: str) -> list[str]:
         """Return the values of the first partition column of a folder."""

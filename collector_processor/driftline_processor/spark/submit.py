@@ -18,7 +18,7 @@ from driftline_processor.readers.errors import BadInput, Say
 from .models import FoldedModel, Models
 
 if TYPE_CHECKING:
-    from .stream import StreamSettings
+    from .settings import StreamSettings
 
 
 def configured_models(file: Path, span: Span, say: Say) -> Models:
