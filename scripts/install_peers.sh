@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module,
-# OpenTelemetry's SDK for JavaScript and an OpenID provider where there is npm, and a broker of Kafka where there is Maven.
-# install_peers.sh quick: only the last three, which are downloaded and not built.
+# OpenTelemetry's SDK for JavaScript and an OpenID provider where there is npm, and a broker of Kafka and Spark (its wheel
+# and its source of Kafka) where there is Maven.
+# install_peers.sh quick: only the last four, which are downloaded and not built.
 #
 # Prometheus and Jaeger have replace directives in their go.mod, which `go install pkg@version` refuses, so they are built
 # in a copy of the module's own source: with the dependencies and checksums of the release. One compiler at a time, since
@@ -19,6 +20,7 @@ JAVASCRIPT=2.12.1
 JAVASCRIPT_OTLP=0.223.0
 JAVASCRIPT_API=1.9.0
 KAFKA=4.1.0
+SPARK=4.2.0 # the newest whose source of Kafka is on Maven Central
 
 PEERS=$PWD/.peers
 mkdir -p "$PEERS"
@@ -53,32 +55,53 @@ if command -v npm >/dev/null && [ "$(cat "$PEERS/oidc.version" 2>/dev/null)" != 
     fi
 fi
 
-if command -v mvn >/dev/null && command -v java >/dev/null; then
-    if [ "$(cat "$PEERS/kafka.version" 2>/dev/null)" != "$KAFKA" ]; then
-        echo "fetching a broker of Kafka $KAFKA (once) ..."
-        folder=$(mktemp -d)
-        cat >"$folder/pom.xml" <<POM
+# jars NAME VERSION TITLE DEPENDENCIES [OPTION]: fetch jars and what they need from Maven Central into .peers/NAME.
+jars() {
+    local name=$1 version=$2 title=$3 dependencies=$4 option=${5:-} folder
+    if [ "$(cat "$PEERS/$name.version" 2>/dev/null)" = "$version" ]; then
+        return
+    fi
+    echo "fetching $title $version (once) ..."
+    folder=$(mktemp -d)
+    cat >"$folder/pom.xml" <<POM
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
-  <groupId>driftline</groupId><artifactId>broker</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$KAFKA</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
-  </dependencies>
+  <groupId>driftline</groupId><artifactId>$name</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>$dependencies</dependencies>
 </project>
 POM
-        rm -rf "$PEERS/kafka"
-        if mvn -q -B -f "$folder/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PEERS/kafka" \
-            >"$PEERS/kafka.log" 2>&1; then
-            echo "$KAFKA" >"$PEERS/kafka.version"
-        else
-            echo "Kafka could not be fetched; its tests are skipped; see .peers/kafka.log" >&2
+    rm -rf "${PEERS:?}/$name"
+    if mvn -q -B -f "$folder/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PEERS/$name" \
+        ${option:+"$option"} >"$PEERS/$name.log" 2>&1; then
+        echo "$version" >"$PEERS/$name.version"
+    else
+        echo "$title could not be fetched; its tests are skipped; see .peers/$name.log" >&2
+        missing=1
+    fi
+    rm -rf "$folder"
+}
+
+# dependency GROUP ARTIFACT VERSION
+dependency() {
+    echo "<dependency><groupId>$1</groupId><artifactId>$2</artifactId><version>$3</version></dependency>"
+}
+
+if command -v mvn >/dev/null && command -v java >/dev/null; then
+    jars kafka "$KAFKA" "a broker of Kafka" \
+        "$(dependency org.apache.kafka kafka_2.13 "$KAFKA")$(dependency org.slf4j slf4j-simple 1.7.36)"
+    jars spark "$SPARK" "Spark's source of Kafka" \
+        "$(dependency org.apache.spark spark-sql-kafka-0-10_2.13 "$SPARK")" \
+        -DincludeArtifactIds=spark-sql-kafka-0-10_2.13,spark-token-provider-kafka-0-10_2.13,kafka-clients,commons-pool2
+    if [ -x .venv/bin/python ] && [ "$(.venv/bin/python -c \
+        'import importlib.metadata as m; print(m.version("pyspark"))' 2>/dev/null)" != "$SPARK" ]; then
+        echo "installing Spark $SPARK (once; 450 MB) ..."
+        if ! .venv/bin/python -m pip install --quiet "pyspark==$SPARK" >"$PEERS/pyspark.log" 2>&1; then
+            echo "Spark could not be installed; its tests are skipped; see .peers/pyspark.log" >&2
             missing=1
         fi
-        rm -rf "$folder"
     fi
 else
-    echo "the tests of Kafka are skipped: they need Java 17 and Maven" >&2
+    echo "the tests of Kafka and Spark are skipped: they need Java 17 and Maven" >&2
 fi
 
 if [ "${1:-}" = quick ]; then

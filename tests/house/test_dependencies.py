@@ -84,6 +84,7 @@ ROOMS = {
     "driftline_processor.notebook": ("processor", "notebook"),
     "driftline_processor.policy.actions.cloudevents": ("processor", "kafka"),
     "driftline_processor.receivers.types.kafka": ("processor", "kafka"),
+    "driftline_processor.spark": ("processor", "spark"),
 }
 """Which extras a room may count on, beside the dependencies of the bare install."""
 
