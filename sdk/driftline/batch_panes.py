@@ -51,8 +51,11 @@ if TYPE_CHECKING:
 Span = Literal["5m", "1h", "1d"]
 """Length of a pane: five minutes, or an hour or a day of a time zone."""
 
-REQUEST_BYTES = 8 << 20
+REQUEST_BYTES = 16 << 20
 """Approximate maximum bytes of a request."""
+
+MOST_PANES = 10_000
+"""Maximum number of panes of a request."""
 
 _PANE, _HOUR, _SECOND = 300 * 10**9, 3_600 * 10**9, 10**9
 _ROLES = ("score", "predicted", "actual", "time")
@@ -113,22 +116,29 @@ class MadePanes:
         """
         about = {"model": self.model, "version": self.version, "baseline": self.baseline}
         about |= {"environment": environment if self.environment is None else self.environment, "source": source}
-        head = json.dumps({**about, "epoch": epoch})[:-1].encode() + b', "panes": ['
-        first, size, texts = 0, 0, list[bytes]()
+        head = json.dumps({**about, "epoch": epoch})[:-1].encode() + b', "packed": '
+        first, size = 0, 0
         for index, pane in enumerate(self.panes):
-            text = self._text(pane)
-            if texts and size + len(text) > REQUEST_BYTES:
-                yield first, head + b", ".join(texts) + b"]}"
-                first, size, texts = index, 0, []
-            texts.append(text)
-            size += len(text)
-        if texts:
-            yield first, head + b", ".join(texts) + b"]}"
+            size += sum(map(_approximate_bytes, pane.sums.values()))
+            if index > first and (size > REQUEST_BYTES or index - first >= MOST_PANES):
+                yield first, head + self._packed(self.panes[first:index]) + b"}"
+                first, size = index, 0
+        if self.panes:
+            yield first, head + self._packed(self.panes[first:]) + b"}"
 
-    def _text(self, pane: MadePane) -> bytes:
-        sums = {part: _written(values) for part, values in pane.sums.items()}
-        of_slice = {"slice": pane.slice} if pane.slice else {}
-        return json.dumps({"start": pane.start, "span": self.span, **of_slice, "sums": sums}).encode()
+    def _packed(self, panes: Sequence[MadePane]) -> bytes:
+        """Return the sums of panes part by part."""
+        parts: dict[str, tuple[list[int], list[F64]]] = {}
+        for position, pane in enumerate(panes):
+            for part, values in pane.sums.items():
+                positions, sums = parts.setdefault(part, ([], []))
+                positions.append(position)
+                sums.append(values)
+        packed: dict[str, Any] = {"span": self.span, "starts": [pane.start for pane in panes]}
+        if any(pane.slice for pane in panes):
+            packed["slices"] = [pane.slice for pane in panes]
+        packed["sums"] = {name: _written(*of_part, len(panes)) for name, of_part in parts.items()}
+        return json.dumps(packed).encode()
 
 
 def make_panes(
@@ -301,7 +311,7 @@ def send_panes(panes: MadePanes, *, source: str, epoch: int) -> SentPanes:
 def post_panes(
     channel: OutcomeChannel, url: str, panes: MadePanes, source: str, epoch: int, environment: str = ""
 ) -> SentPanes:
-    """Send panes to the URL of ``/v1/panes`` in requests of 8 MiB; see :func:`send_panes`."""
+    """Send panes to the URL of ``/v1/panes`` in requests of 16 MiB; see :func:`send_panes`."""
     counts, refused = [0, 0, 0, 0], list[Rejection]()
     for first, body in panes.requests(source, epoch, environment):
         answer = deliver(channel, url, body, Accepted(counts[0]), "panes")
@@ -311,11 +321,24 @@ def post_panes(
     return SentPanes(counts[0], counts[1], counts[2], counts[3], tuple(refused))
 
 
-def _written(values: F64) -> str | dict[int, float]:
-    """Return the sums of a part as JSON: those that are not zero by place if they are few, else a column in base64."""
-    places = np.flatnonzero(values)
-    if len(places) * 8 < len(values):
-        return dict(zip(places.tolist(), values[places].tolist(), strict=True))
+def _approximate_bytes(values: F64) -> int:
+    """Return about how many bytes the sums of a part of one pane need in a request."""
+    return 4 + min(3 * len(values) // 2, 5 * int(np.count_nonzero(values)))
+
+
+def _written(positions: Sequence[int], sums: Sequence[F64], panes: int) -> str | dict[str, str]:
+    """Return one part of some panes: all sums, or those that are not zero by place if they are few."""
+    values = np.concatenate(sums)
+    some = {} if len(positions) == panes else {"panes": _column(np.array(positions))}
+    nonzero = np.flatnonzero(values)
+    if len(nonzero) * 8 < len(values):
+        pane, place = np.divmod(nonzero, len(sums[0]))
+        counts = np.bincount(pane, minlength=len(sums))
+        return {**some, "counts": _column(counts), "places": _column(place), "sums": _column(values[nonzero])}
+    return {**some, "sums": _column(values)} if some else _column(values)
+
+
+def _column(values: NDArray[Any]) -> str:
     return b64encode(encode_column(values)).decode()
 
 

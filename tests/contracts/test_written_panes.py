@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -15,12 +16,12 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.batch_panes import MadePanes, make_panes
-from driftline.tables.column_codec import encode_column
+from driftline.tables.column_codec import decode_numbers, encode_column
 from driftline.tables.table import F64, OutcomeTable, PredictionTable
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
-from driftline_processor.core.decode.written_panes import parse_panes
+from driftline_processor.core.decode.written_panes import MalformedPanes, parse_panes
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.receipts import PanesReceipt
@@ -332,11 +333,18 @@ def test_deleting_a_model_deletes_its_panes(new_state: NewState, tmp_path: Path)
         assert state.rows(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
-def changed(body: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    """Return the document with its second pane changed."""
-    document = json.loads(body)
-    change(document["panes"][1])
-    return json.dumps(document).encode()
+def one_by_one(made: MadePanes) -> dict[str, Any]:
+    """Return the document in which each pane is an object of its own."""
+    panes = [
+        {
+            "start": pane.start,
+            "span": made.span,
+            "sums": {part: base64.b64encode(encode_column(sums)).decode() for part, sums in pane.sums.items()},
+        }
+        for pane in made.panes
+    ]
+    about = {"model": made.model, "version": made.version, "environment": made.environment, "baseline": made.baseline}
+    return {**about, "source": "nightly", "epoch": 1, "panes": panes}
 
 
 def of_sums(**sums: Any) -> Callable[[dict[str, Any]], None]:
@@ -388,8 +396,10 @@ def test_a_bad_pane_is_refused_with_a_reason_and_the_others_count(
     day = rows("binary", 0, seed=2)
     hours = pd.concat([day.head(60).assign(time=START + hour * HOUR) for hour in range(3)], ignore_index=True)
     hours["known"] = hours["time"] + HOUR
-    [(_, body)] = written(hours, baseline).requests("nightly", 1)
-    panes = parse_panes(changed(body, change))
+    document = one_by_one(written(hours, baseline))
+    change(document["panes"][1])
+    body = json.dumps(document).encode()
+    panes = parse_panes(body)
     receipt = state.state.submit_panes(panes, len(body)).result(60).panes
     assert receipt is not None
     [refused] = [*panes.refused, *receipt.refused]
@@ -397,6 +407,116 @@ def test_a_bad_pane_is_refused_with_a_reason_and_the_others_count(
     assert reason in refused.reason
     assert receipt.accepted == 2
     assert state.rows("SELECT sum(rows)::BIGINT FROM pane_sources") == [(120,)]
+
+
+def packed(part: str, values: Any, index: int | slice = slice(None)) -> Callable[[dict[str, Any]], None]:
+    """Return a change of the sums of a part; ``index``: those of the second pane are 3:6 of three per pane."""
+
+    def change(document: dict[str, Any]) -> None:
+        sums = document["packed"]["sums"]
+        column = decode_numbers(base64.b64decode(sums[part])).astype(np.float64)
+        column[index] = values
+        sums[part] = base64.b64encode(encode_column(column)).decode()
+
+    return change
+
+
+def column(*values: float) -> str:
+    return base64.b64encode(encode_column(np.array(values))).decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (packed("rows", 1.5, 3), "the first sum of 'rows' is not a number of rows"),
+        (packed("outcomes", [61, 61, 61], slice(3, 6)), "'outcomes' counts 61 rows, more than the 60 of 'rows'"),
+        (packed("losses", np.nan, 6), "losses has a sum that is not a finite number"),
+        (packed("feature:age", -1, 110), "feature:age has a negative count"),
+        (packed("feature:age", 100, 110), "feature:age counts 1"),
+        (
+            lambda one: one["packed"]["sums"].update(income={"panes": column(1), "sums": column(5, 6)}),
+            "'income' is not a part of the panes of this model and baseline",
+        ),
+        (
+            lambda one: one["packed"]["sums"].update(duration={"panes": column(1), "sums": column(5)}),
+            "duration has 1 sums; over this baseline it has 21",
+        ),
+        (
+            lambda one: one["packed"]["sums"].update(
+                duration={"counts": column(0, 1, 1), "places": column(30, 3), "sums": column(5, 6)}
+            ),
+            "duration has a sum at place 30; over this baseline it has 21 sums",
+        ),
+        (lambda one: one["packed"]["starts"].__setitem__(1, -5), "start -5 is not a time since 1970"),
+        (lambda one: one["packed"]["starts"].__setitem__(1, 10**30), "is not a time since 1970 in unix nanoseconds"),
+        (lambda one: one["packed"].update(slices=["", "plan=pro", ""]), "slice 'plan=pro' is not 'key=value' of a"),
+    ],
+)  # fmt: skip
+def test_a_bad_pane_of_a_packed_document_is_refused_with_a_reason_and_the_others_count(
+    change: Any, reason: str, new_state: NewState, tmp_path: Path
+) -> None:
+    baseline = reference("binary")
+    state = new_state(settings_of(baseline, tmp_path))
+    day = rows("binary", 0, seed=2)
+    hours = pd.concat([day.head(60).assign(time=START + hour * HOUR) for hour in range(3)], ignore_index=True)
+    hours["known"] = hours["time"] + HOUR
+    [(_, body)] = written(hours, baseline).requests("nightly", 1)
+    document = json.loads(body)
+    change(document)
+    receipt = state.state.submit_panes(parse_panes(json.dumps(document).encode()), len(body)).result(60).panes
+    assert receipt is not None
+    assert [(one.index, reason in one.reason) for one in receipt.refused] == [(1, True)], receipt.refused
+    assert receipt.accepted == 2
+    assert state.rows("SELECT sum(rows)::BIGINT FROM pane_sources") == [(120,)]
+    stored = sums_of(state, ALL_PANES)
+    assert stored["", "rows"].tolist() == [120, 120, 120]
+    assert stored[baseline.fold, "feature:age"].sum() == 120
+
+
+def test_panes_that_are_written_one_by_one_and_packed_are_stored_alike(new_state: NewState, tmp_path: Path) -> None:
+    baseline = reference("binary")
+    state, other = (new_state(settings_of(baseline, tmp_path, slices=("plan",))) for _ in range(2))
+    made = written(rows("binary", 0, seed=2), baseline, sliced=True)
+    assert post(state, made).accepted == len(made.panes)
+    document = one_by_one(made)
+    for pane, of_document in zip(made.panes, document["panes"], strict=True):
+        of_document["slice"] = pane.slice
+        of_document["sums"]["score"] = pane.sums["score"].tolist()
+        places = np.flatnonzero(pane.sums["rows"]).tolist()
+        of_document["sums"]["rows"] = {str(place): pane.sums["rows"][place] for place in places}
+    body = json.dumps(document).encode()
+    assert unwrap(other.state.submit_panes(parse_panes(body), len(body)).result(60).panes).accepted == len(made.panes)
+    for table in (ALL_PANES, ALL_SLICED):
+        found, expected = sums_of(other, table), sums_of(state, table)
+        assert {place: sums.tolist() for place, sums in found.items()} == {
+            place: sums.tolist() for place, sums in expected.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("sums", "reason"),
+    [
+        ("AAAA", "the bytes of 'rows' are not a column of numbers (column_kind)"),
+        (column(1, 2, 3, 4), "'rows' has 4 sums for 3 panes"),
+        ({"panes": column(1, 1), "sums": column(1, 2)}, "'rows' has panes that are not ascending positions from 0"),
+        ({"panes": column(1, 3), "sums": column(1, 2)}, "'rows' has panes that are not ascending positions from 0"),
+        ({"panes": column(0.5), "sums": column(1)}, "'rows' has panes that are not whole numbers"),
+        ({"counts": column(1, 0, 0), "sums": column(1)}, "'rows' has only one of counts and places"),
+        (
+            {"counts": column(1, 0, 0), "places": column(1, 2), "sums": column(1)},
+            "'rows' has counts, places and sums of different lengths",
+        ),
+        (
+            {"counts": column(1, 0, 0), "places": column(-1), "sums": column(1)},
+            "'rows' has a place that is not the position of a sum",
+        ),
+    ],
+)  # fmt: skip
+def test_a_packed_document_whose_columns_do_not_belong_together_is_malformed(sums: Any, reason: str) -> None:
+    about = {"model": "m", "baseline": "d", "source": "s", "epoch": 1}
+    document = {**about, "packed": {"span": "1h", "starts": [START] * 3, "sums": {"rows": sums}}}
+    with pytest.raises(MalformedPanes, match=re.escape(f"packed.sums: {reason}" if "bytes" not in reason else reason)):
+        parse_panes(json.dumps(document).encode())
 
 
 def test_a_pane_longer_than_a_window_is_refused(new_state: NewState, tmp_path: Path) -> None:

@@ -130,17 +130,27 @@ def test_privacy_rules_apply_before_rows_are_counted() -> None:
     assert make_panes(rows, baseline_of(rows), privacy=rules).baseline == protected.digest
 
 
-def test_sums_are_written_as_places_or_as_a_column() -> None:
+def column(text: str) -> list[float]:
+    return [float(value) for value in decode_numbers(base64.b64decode(text))]
+
+
+def test_sums_are_written_part_by_part_as_places_or_all_of_them() -> None:
     rows = frame()
-    [(first, body)] = make_panes(rows, baseline_of(rows), environment="prod").requests("nightly", 7)
+    made = make_panes(rows, baseline_of(rows), slices=["city"], environment="prod")
+    [(first, body)] = made.requests("nightly", 7)
     document = json.loads(body)
-    pane = document["panes"][0]
+    packed, sums = document["packed"], document["packed"]["sums"]
     assert (first, document["environment"], document["source"], document["epoch"]) == (0, "prod", "nightly", 7)
-    assert isinstance(pane["sums"]["score_negative"], dict)
-    rows_of_pane, outcomes = (
-        decode_numbers(base64.b64decode(pane["sums"][part])).tolist() for part in ("rows", "outcomes")
-    )
-    assert rows_of_pane == outcomes
+    assert packed["span"] == "1h"
+    assert packed["starts"] == [pane.start for pane in made.panes]
+    assert packed["slices"] == [pane.slice for pane in made.panes]
+    for part in ("rows", "outcomes"):
+        assert column(sums[part]) == np.concatenate([pane.sums[part] for pane in made.panes]).tolist()
+    having = [pane.sums["score_grid:1"] for pane in made.panes if "score_grid:1" in pane.sums]
+    assert column(sums["score_grid:1"]["panes"]) == [0, 1, 2, 3]  # those of slices do not have it
+    assert column(sums["score_grid:1"]["counts"]) == [np.count_nonzero(values) for values in having]
+    assert column(sums["score_grid:1"]["places"]) == np.concatenate([np.flatnonzero(v) for v in having]).tolist()
+    assert column(sums["score_grid:1"]["sums"]) == np.concatenate([v[v != 0] for v in having]).tolist()
 
 
 def test_many_panes_are_several_requests_whose_answers_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +161,7 @@ def test_many_panes_are_several_requests_whose_answers_add_up(monkeypatch: pytes
     sent = post_panes(channel, "http://d/v1/panes", panes, "nightly", 1)
     assert (sent.accepted, sent.replaced, sent.unchanged, sent.superseded) == (3, 4, 8, 12)
     assert [(one.index, one.reason) for one in sent.refused] == [(1, "late")]
-    assert [len(body["panes"]) for body in channel.bodies] == [1, 1, 1, 1]
+    assert [len(body["packed"]["starts"]) for body in channel.bodies] == [1, 1, 1, 1]
 
 
 def test_a_refused_request_is_an_error_with_the_reason_of_the_processor() -> None:

@@ -90,7 +90,7 @@ from .prediction_times import PredictionTimes
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import MOST_BYTES, RowKeys, keys_of
 from .unmarked_points import UnmarkedPoints
-from .written_panes import PaneChecker, baseline_conflict, empty_table, new_panes, sort_panes
+from .written_panes import PaneChecker, baseline_conflict, empty_table
 
 ROWS = 1_000
 """Number of newest rows whose event times determine the watermark."""
@@ -548,19 +548,17 @@ class Intake:
         task = declared if declared.kind else in_force.baseline.task
         series = self.series.of(empty_table(key, task), in_force.task)
         settings = self.series.settings(key.model)
-        starts = [pane.start for pane in written.panes if pane.start <= now + LATEST]
+        starts = [pane.start for pane in written.panes if 0 <= pane.start <= now + LATEST]
         known = KnownPanes(
             self._connection, series.number, written.source, min(starts, default=0), max(starts, default=0) + 2 * DAY
         )
         checker = PaneChecker(series, in_force.baseline, settings, self.slices, now)
-        receipt, panes, replaced = sort_panes(checker, known, written.panes, written.epoch)
+        receipt, panes, replaced, folded = checker.check(written, known)
         if not panes:
             return receipt
-        folded = [rows for pane in panes for rows in checker.folded(pane)]
-        epoch, source = written.epoch, written.source
-        write_panes(self._connection, series.number, source, epoch, now, new_panes(panes), folded, replaced)
+        write_panes(self._connection, series.number, written.source, written.epoch, now, panes, folded, replaced)
         whole = [pane for pane in panes if not pane.place.slice]
-        rows = sum(pane.sums.rows for pane in whole)
+        rows = sum(pane.rows for pane in whole)
         rows_before = sum(pane.rows for place, pane in replaced.items() if not place.slice)
         first, last = min(pane.place.start for pane in panes), max(pane.place.end for pane in panes)
         totals = self.totals.get(series.number, SeriesTotals())
@@ -572,7 +570,7 @@ class Intake:
         self.arrivals.add(series.number, now)
         model = (key.environment, key.model)
         work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
-        newest = sorted((pane.place.end, pane.sums.rows) for pane in whole)[-ROWS:]
+        newest = sorted((pane.place.end, pane.rows) for pane in whole)[-ROWS:]
         ends = np.repeat([end for end, _ in newest], [min(n, ROWS) for _, n in newest]).astype(np.int64)
         work.watermarks[model].observe(ends, now)
         return receipt

@@ -1,15 +1,14 @@
 """Check panes that a batch job has folded, and store them instead of those of an earlier epoch.
 
-A pane is stored as a whole or not at all, and one that is refused does not affect the others.
+All panes of a document are checked together, part by part. A pane is stored as a whole or not at all, and one that is
+refused does not affect the others.
 """
 
 from __future__ import annotations
 
-import json
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -27,16 +26,17 @@ from numpy.typing import NDArray
 
 from driftline_processor.config.model import Model
 from driftline_processor.core.decode.event_times import LATEST_POINT
-from driftline_processor.core.decode.written_panes import RefusedPane, Sums, WrittenPane
+from driftline_processor.core.decode.written_panes import RefusedPane, WrittenPane, WrittenPanes, WrittenPart
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.window import DAY, window_of
 from driftline_processor.present.wording import iso_time
 from driftline_processor.receipts import PanesReceipt
+from driftline_processor.store.pane_rows import RowBytes, dense_rows, sparse_rows
 from driftline_processor.store.panes import learned_fold, performance_fold, score_fold
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import BETWEEN, SliceValues
-from driftline_processor.store.written_panes import FoldedPane, FoldedSums, KnownPane, KnownPanes, NewPane, PanePlace
+from driftline_processor.store.written_panes import FoldedPanes, KnownPane, KnownPanes, NewPane, PanePlace
 
 Fold = Literal["plain", "bins", "outcomes", "scores", "learned"]
 """What the sums of a part depend on: nothing, the bins, the task, the task, or the learned parts of the baseline."""
@@ -59,14 +59,23 @@ _ROUNDING = 1e-9
 _MOST_PARTS = 10_000
 """Maximum number of parts that are remembered; a model of 100 features has about 700."""
 
+_MOST_COUNTS = 1 << 22
+"""Maximum number of panes times parts that are checked together: each needs some bytes, also if a pane has no sums."""
+
+_FEW, _NARROW = 16, 4
+"""Number of sums up to which a part is not worth a matrix, and the most bytes of a sum in one."""
+
+_SMALL = 2.0**16 - 1
+"""The greatest sum that is stored in two bytes."""
+
+_WORTH_A_ROW = 32
+"""Sums per pane for which a row of its own, with fewer bytes per sum, costs less."""
+
+_BEYOND = 2**63
+
 _NONE: I64 = np.empty(0, np.int64)
 _NUMBERS: F64 = np.empty(0, np.float64)
-
-_WEIGHT = 2
-"""The first two sums of ``rows``: their number, and the sum of their weights."""
-
 _NO_TEXTS = Text(np.zeros(1, np.int32), b"")
-_PLACE, _SUM = np.dtype("<i4"), np.dtype("<f8")
 
 
 class Refusal(ValueError):  # noqa: N818 - the state of a pane, and the sentence its sender reads
@@ -106,7 +115,7 @@ class _Part(NamedTuple):
 class _Parts:
     """The known parts of panes over one baseline; ``sliced``: of slices."""
 
-    def __init__(self, baseline: Baseline, task: Task, *, sliced: bool) -> None:
+    def __init__(self, baseline: Baseline, task: Task, sliced: bool) -> None:
         self._baseline, self._task, self._sliced = baseline, task, sliced
         self._known: dict[str, _Part] = {}
 
@@ -124,97 +133,332 @@ class _Parts:
         return known
 
 
+@lru_cache(maxsize=32)
+def _known_parts(baseline: Baseline, task: Task, sliced: bool) -> _Parts:
+    return _Parts(baseline, task, sliced)
+
+
+class _PartSums(NamedTuple):
+    """The sums of one part of some of k panes.
+
+    Attributes:
+        name: The part.
+        part: What holds of its sums.
+        row: int64 (m,), the panes that have it.
+        counts: int64 (m,), number of sums of each.
+        places: int (n,), place of each sum; None = all sums in their order.
+        sums: (n,).
+    """
+
+    name: str
+    part: _Part
+    row: I64
+    counts: I64
+    places: NDArray[Any] | None
+    sums: NDArray[Any]
+
+    def some(self, is_kept: NDArray[np.bool_]) -> _PartSums:
+        """Return the sums of some of the panes."""
+        if is_kept.all():
+            return self
+        entries = np.repeat(is_kept, self.counts)
+        places = None if self.places is None else self.places[entries]
+        return self._replace(row=self.row[is_kept], counts=self.counts[is_kept], places=places, sums=self.sums[entries])
+
+
+class _Matrix(NamedTuple):
+    """All sums of some counting parts of one fold: names, widths, and whole numbers (k, sum of the widths)."""
+
+    fold: int
+    parts: Sequence[_PartSums]
+    widths: I64
+    sums: NDArray[Any]
+
+
+class _Entries(NamedTuple):
+    """Sums of some parts of one fold that are not zero: their parts, row, position of the part, place and value."""
+
+    fold: int
+    parts: Sequence[tuple[str, _Part]]
+    row: I64
+    part: NDArray[np.int32]
+    place: NDArray[np.int32]
+    value: F64
+
+
 class PaneSums:
-    """The checked sums of a pane, without zeros, in the order of its folds."""
+    """The checked sums of k panes that may have the same parts.
 
-    def __init__(self, sums: Mapping[str, Sums], parts: _Parts) -> None:
-        """Check the sums of a pane. Raises Refusal if they are not those of rows over the bins."""
-        if "rows" not in sums:
-            raise Refusal("the part 'rows' is missing: number, sum of weights and sum of squared weights of the rows")
-        known = [(parts.of(name), name) for name in sums]
-        known.sort(key=_fold_of)
-        self._names = [name for _, name in known]
-        self._folds, widths, signed, counted = zip(*(part for part, _ in known), strict=True)
-        if _OUTCOMES in self._folds and "outcomes" not in sums:
-            raise Refusal("the part 'outcomes' is missing, which counts the rows of the other sums of outcomes")
-        part, place, value = self._entries([sums[name] for name in self._names], np.array(widths, np.int64))
-        if not np.isfinite(value).all():
-            raise Refusal(f"{self._name_at(part, ~np.isfinite(value))} has a sum that is not a finite number")
-        if (negative := (value < 0) & ~np.array(signed)[part]).any():
-            raise Refusal(f"{self._name_at(part, negative)} has a negative count")
-        of_rows = (part == self._names.index("rows")) & (place < _WEIGHT)
-        rows, weight = (float(value[of_rows & (place == at)].sum()) for at in range(_WEIGHT))
-        if rows != np.floor(rows) or rows >= _MOST_ROWS:
-            raise Refusal("the first sum of 'rows' is not a number of rows")
-        totals = np.bincount(part, value, len(known))
-        if (too_many := np.array(counted) & (totals > weight * (1 + _ROUNDING))).any():
-            wrong = int(np.flatnonzero(too_many)[0])
-            raise Refusal(f"{self._names[wrong]} counts {totals[wrong]:,.12g}, more than the {weight:,.12g} of 'rows'")
-        outcomes = 0.0
-        if "outcomes" in sums:
-            outcomes = float(value[(part == self._names.index("outcomes")) & (place == 0)].sum())
-        if outcomes > rows:
-            raise Refusal(f"'outcomes' counts {outcomes:,.12g} rows, more than the {rows:,.0f} of 'rows'")
-        self.rows, self.outcomes = int(rows), int(outcomes)
-        self._part, self._place, self._value = part, place, value
+    Attributes:
+        reasons: Row of a pane → why it is refused.
+        rows, outcomes: int64 (k,), number of rows and of outcomes of each pane.
+    """
 
-    def _entries(self, sums: Sequence[Sums], widths: I64) -> tuple[I64, I64, F64]:
-        """Return part, place and value of each sum that is not zero, by part."""
-        is_sparse = np.array([isinstance(one, dict) for one in sums])
-        dense, sparse = np.flatnonzero(~is_sparse), np.flatnonzero(is_sparse)
-        lengths = np.fromiter(map(len, sums), np.int64, len(sums))
-        if (wrong := dense[lengths[dense] != widths[dense]]).size:
-            name, length, width = self._names[wrong[0]], lengths[wrong[0]], widths[wrong[0]]
-            raise Refusal(f"{name} has {length:,} sums; over this baseline it has {width:,}")
-        parts = [np.repeat(which, lengths[which]) for which in (dense, sparse)]
-        firsts = np.cumsum(lengths[dense]) - lengths[dense]
-        inside = np.arange(len(parts[0])) - np.repeat(firsts, lengths[dense])
-        lists = [one for one in sums if not isinstance(one, dict)]
-        places, values = [inside], [np.concatenate([_NUMBERS, *lists])]
-        given = [one for one in sums if isinstance(one, dict)]
-        places.append(np.fromiter(chain.from_iterable(given), np.int64, len(parts[1])))
-        values.append(np.fromiter(chain.from_iterable(one.values() for one in given), np.float64, len(parts[1])))
-        if (beyond := places[1] >= widths[parts[1]]).any():
-            first = int(np.flatnonzero(beyond)[0])
-            name, width = self._names[parts[1][first]], widths[parts[1][first]]
-            raise Refusal(f"{name} has a sum at place {places[1][first]:,}; over this baseline it has {width:,} sums")
-        part, place, value = (np.concatenate(arrays) for arrays in (parts, places, values))
-        nonzero = np.flatnonzero(value)
-        order = nonzero[np.argsort(part[nonzero].astype(np.int16), kind="stable")]  # radix sort
-        return part[order], place[order], value[order]
+    def __init__(self, written: Sequence[WrittenPart], chosen: Sequence[int], panes: int, parts: _Parts) -> None:
+        """Check the sums of panes: they must be those of rows over the bins.
 
-    def _name_at(self, part: I64, is_wrong: NDArray[np.bool_]) -> str:
-        return self._names[int(part[np.flatnonzero(is_wrong)[0]])]
+        ``chosen``: positions of the panes, of all ``panes`` of the document.
+        """
+        self.reasons: dict[int, str] = {}
+        self._k = len(chosen)
+        row_of = np.full(panes, -1)
+        row_of[chosen] = np.arange(self._k)
+        found = list(self._known(written, row_of, parts))
+        self._require("rows", found, "number, sum of weights and sum of squared weights of the rows")
+        if of_outcomes := [one for one in found if one.part.fold == _OUTCOMES]:
+            having = np.unique(np.concatenate([one.row for one in of_outcomes]))
+            self._require("outcomes", found, "which counts the rows of the other sums of outcomes", having)
+        found = [one for one in map(self._of_width, found) if len(one.row)]
+        self._matrices, self._entries = _gathered(found, self._k)
+        for entries in self._entries:
+            self._refuse_entries(entries, ~np.isfinite(entries.value), "has a sum that is not a finite number")
+        for entries in self._entries:
+            if entries.value.min(initial=0) >= 0:
+                continue
+            is_signed = np.array([part.is_signed for _, part in entries.parts])
+            self._refuse_entries(entries, (entries.value < 0) & ~is_signed[entries.part], "has a negative count")
+        for matrix in self._matrices:
+            self._refuse_negative(matrix)
+        rows, weight, _ = self._vector("rows", found, 3)
+        self._refuse(
+            (rows != np.floor(rows)) | (rows >= _MOST_ROWS) | np.isinf(rows),
+            lambda _: "the first sum of 'rows' is not a number of rows",
+        )
+        self._refuse_too_many(weight)
+        outcomes, _, _ = self._vector("outcomes", found, 3)
+        self._refuse(
+            outcomes > rows,
+            lambda row: f"'outcomes' counts {outcomes[row]:,.12g} rows, more than the {rows[row]:,.0f} of 'rows'",
+        )
+        usable = np.ones(self._k, np.bool_)
+        usable[list(self.reasons)] = False
+        self.rows, self.outcomes = (np.where(usable, sums, 0.0).astype(np.int64) for sums in (rows, outcomes))
 
-    def folded(self) -> Iterator[tuple[Fold, FoldedSums]]:
-        """Yield the sums of each fold."""
-        counts = np.bincount(self._part, minlength=len(self._names))
-        edges = np.append(0, np.cumsum(counts))
-        counted, places, sums = counts.astype(_PLACE), self._place.astype(_PLACE), self._value.astype(_SUM, copy=False)
-        for code, fold in enumerate(_FOLDS):
-            first, last = bisect_left(self._folds, code), bisect_right(self._folds, code)
-            if last > first:
-                inside = slice(edges[first], edges[last])
-                parts = json.dumps(self._names[first:last])
-                columns = counted[first:last], places[inside], sums[inside]
-                yield fold, FoldedSums(parts, *(column.tobytes() for column in columns))
+    def _known(self, written: Sequence[WrittenPart], row_of: I64, parts: _Parts) -> Iterator[_PartSums]:
+        rows: dict[int, tuple[I64, NDArray[np.bool_] | None]] = {}  # most parts have the same panes
+        for one in written:
+            if (known := rows.get(id(one.pane))) is None:
+                row = row_of[one.pane]
+                known = rows[id(one.pane)] = row, None if (row >= 0).all() else row >= 0
+            row, is_chosen = known
+            try:
+                part = parts.of(one.name)
+            except Refusal as reason:
+                for refused in row[row >= 0].tolist():
+                    self.reasons.setdefault(refused, str(reason))
+                continue
+            sums = _PartSums(one.name, part, row, one.counts, one.places, one.sums)
+            if len((chosen := sums if is_chosen is None else sums.some(is_chosen)).row):
+                yield chosen
 
-    def of_rows(self) -> FoldedSums:
-        """Return the sums of the part ``rows``."""
-        inside = np.flatnonzero(self._part == self._names.index("rows"))
-        columns = np.array([len(inside)], _PLACE), self._place[inside].astype(_PLACE), self._value[inside].astype(_SUM)
-        return FoldedSums('["rows"]', *(column.tobytes() for column in columns))
+    def _require(self, name: str, found: Sequence[_PartSums], what: str, of: I64 | None = None) -> None:
+        """Refuse panes that lack a part; ``of``: the panes that need it, all by default."""
+        lacking = np.zeros(self._k, np.bool_)
+        lacking[slice(None) if of is None else of] = True
+        for one in found:
+            if one.name == name:
+                lacking[one.row] = False
+        self._refuse(lacking, lambda _: f"the part {name!r} is missing{':' if name == 'rows' else ','} {what}")
+
+    def _of_width(self, one: _PartSums) -> _PartSums:
+        """Return the sums of the panes in which a part has its length."""
+        name, width = one.name, one.part.width
+        if one.places is None:
+            is_right = one.counts == width
+            if is_right.all():
+                return one
+            for row, length in zip(one.row[~is_right].tolist(), one.counts[~is_right].tolist(), strict=True):
+                self.reasons.setdefault(row, f"{name} has {length:,} sums; over this baseline it has {width:,}")
+            return one.some(is_right)
+        if not (beyond := one.places >= width).any():
+            return one
+        rows, first = np.unique(np.repeat(one.row, one.counts)[beyond], return_index=True)
+        for row, place in zip(rows.tolist(), one.places[beyond][first].tolist(), strict=True):
+            self.reasons.setdefault(
+                row, f"{name} has a sum at place {place:,}; over this baseline it has {width:,} sums"
+            )
+        return one.some(~np.isin(one.row, rows))
+
+    def _refuse(self, is_wrong: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
+        for row in np.flatnonzero(is_wrong).tolist():
+            if row not in self.reasons:
+                self.reasons[row] = reason(row)
+
+    def _refuse_entries(self, entries: _Entries, is_wrong: NDArray[np.bool_], what: str) -> None:
+        if is_wrong.any():
+            rows, first = np.unique(entries.row[is_wrong], return_index=True)
+            for row, part in zip(rows.tolist(), entries.part[is_wrong][first].tolist(), strict=True):
+                self.reasons.setdefault(row, f"{entries.parts[part][0]} {what}")
+
+    def _refuse_negative(self, matrix: _Matrix) -> None:
+        if matrix.sums.min(initial=0) < 0:
+            names = np.repeat([one.name for one in matrix.parts], matrix.widths)
+            first, least = (matrix.sums < 0).argmax(axis=1), np.asarray(matrix.sums.min(axis=1))
+            self._refuse(least < 0, lambda row: f"{names[first[row]]} has a negative count")
+
+    def _refuse_too_many(self, weight: F64) -> None:
+        """Refuse panes in which a part counts more than the rows."""
+        limit = weight * (1 + _ROUNDING)
+        for entries in self._entries:
+            names, parts = zip(*entries.parts, strict=True)
+            totals = np.bincount(entries.row * len(parts) + entries.part, entries.value, self._k * len(parts))
+            self._refuse_totals(names, parts, totals.reshape(self._k, len(parts)), weight, limit)
+        for matrix in self._matrices:
+            edges = np.cumsum(matrix.widths) - matrix.widths
+            total = np.iinfo(matrix.sums.dtype).max * int(matrix.widths.max())
+            wide = matrix.sums.astype(np.min_scalar_type(-total))  # the narrowest type is by far the fastest
+            names, parts = zip(*((one.name, one.part) for one in matrix.parts), strict=True)
+            self._refuse_totals(names, parts, np.add.reduceat(wide, edges, axis=1, dtype=wide.dtype), weight, limit)
+
+    def _refuse_totals(
+        self, names: Sequence[str], parts: Sequence[_Part], totals: NDArray[Any], weight: F64, limit: F64
+    ) -> None:
+        too_many = (totals > limit[:, np.newaxis]) & np.array([part.counts_rows for part in parts])
+        if too_many.any():
+            wrong = too_many.argmax(axis=1)
+            self._refuse(
+                too_many.any(axis=1),
+                lambda row: (
+                    f"{names[wrong[row]]} counts {totals[row, wrong[row]]:,.12g}, more than the {weight[row]:,.12g} of "
+                    "'rows'"
+                ),
+            )
+
+    def _vector(self, name: str, found: Sequence[_PartSums], width: int) -> list[F64]:
+        """Return the sums of a small part of all panes, place by place: float64 (k,)."""
+        vector: F64 = np.zeros((width, self._k))
+        for one in found:
+            if one.name == name:
+                places = np.tile(np.arange(width), len(one.row)) if one.places is None else one.places
+                np.add.at(vector, (places, np.repeat(one.row, one.counts)), one.sums)
+        return list(vector)
+
+    def folded(self, chosen: I64) -> Iterator[tuple[Fold, RowBytes, I64]]:
+        """Yield the sums of some panes by fold, and which of the chosen panes have a row; ``chosen``: rows."""
+        everything, is_all = np.arange(len(chosen)), len(chosen) == self._k
+        for matrix in self._matrices:
+            sums = matrix.sums if is_all else matrix.sums[chosen]
+            names = [one.name for one in matrix.parts]
+            counts = sums.view(f"u{sums.dtype.itemsize}")
+            yield _FOLDS[matrix.fold], dense_rows(names, matrix.widths, counts), everything
+        for entries in self._entries:
+            some = entries if is_all else _chosen(entries, self._k, chosen)
+            for is_narrow, used in self._by_size(some):
+                row, part, place, value = some.row, some.part, some.place, some.value
+                names = [name for name, _ in some.parts]
+                if not used.all():
+                    names = [name for name, is_used in zip(names, used.tolist(), strict=True) if is_used]
+                    inside = np.flatnonzero(used[part])
+                    row, part, place, value = row[inside], part[inside], place[inside], value[inside]
+                    part = (np.cumsum(used) - 1)[part]
+                own = np.flatnonzero(np.bincount(row, minlength=len(chosen)))
+                if some.fold == 0 or len(own) == len(chosen):  # a pane without rows is a row of the store, too
+                    own = everything
+                else:
+                    position = np.zeros(len(chosen), np.int64)
+                    position[own] = np.arange(len(own))
+                    row = position[row]
+                yield _FOLDS[some.fold], sparse_rows(names, len(own), row, part, place, value, narrow=is_narrow), own
+
+    def _by_size(self, entries: _Entries) -> Iterator[tuple[bool, NDArray[np.bool_]]]:
+        """Yield which parts of a fold have small counts, and which do not, as far as two rows need less than one."""
+        value, narrow = entries.value, np.ones(len(entries.parts), np.bool_)
+        is_large = (value < 0) | (value > _SMALL) | (value != np.floor(value))
+        narrow[entries.part[is_large]] = False
+        if not narrow.all():
+            sizes = np.bincount(entries.part, minlength=len(narrow))
+            narrow &= sizes[narrow].sum() >= _WORTH_A_ROW * self._k
+        for is_narrow, used in ((True, narrow), (False, ~narrow)):
+            if used.any():
+                yield is_narrow, used
+
+    def of_rows(self, chosen: I64) -> RowBytes:
+        """Return the part ``rows`` of some panes."""
+        [entries] = [one for one in self._entries if one.fold == 0]
+        code = [name for name, _ in entries.parts].index("rows")
+        some = _chosen(entries, self._k, chosen)
+        own = some.part == code
+        part = np.zeros(int(own.sum()), np.int64)
+        return sparse_rows(["rows"], len(chosen), some.row[own], part, some.place[own], some.value[own], narrow=False)
 
 
-def _fold_of(part: tuple[_Part, str]) -> int:
-    return part[0].fold
+def _gathered(found: Sequence[_PartSums], panes: int) -> tuple[list[_Matrix], list[_Entries]]:
+    """Return the sums of parts by fold: counts of which few are zero as matrices, all others one by one."""
+    dense: dict[tuple[int, int], list[_PartSums]] = {}
+    sparse: dict[int, list[_PartSums]] = {}
+    for one in found:
+        size = one.sums.dtype.itemsize
+        is_narrow = one.sums.dtype.kind == "i" and size <= _NARROW and not one.part.is_signed
+        if is_narrow and one.places is None and one.part.width > _FEW and 2 * len(one.row) >= panes:
+            dense.setdefault((one.part.fold, size), []).append(one)
+        else:
+            sparse.setdefault(one.part.fold, []).append(one)
+    matrices = [_matrix(fold, parts, panes) for (fold, _), parts in sorted(dense.items())]
+    return matrices, [_entries(fold, parts) for fold, parts in sorted(sparse.items())]
 
 
-class CheckedPane(NamedTuple):
-    """A pane that can be stored."""
+def _matrix(fold: int, parts: Sequence[_PartSums], panes: int) -> _Matrix:
+    widths = np.array([one.part.width for one in parts], np.int64)
+    edges = np.cumsum(widths) - widths
+    sums = np.zeros((panes, int(widths.sum())), parts[0].sums.dtype)
+    for one, edge in zip(parts, edges.tolist(), strict=True):
+        rows = slice(None) if len(one.row) == panes else one.row
+        sums[rows, edge : edge + one.part.width] = one.sums.reshape(len(one.row), one.part.width)
+    return _Matrix(fold, parts, widths, sums)
 
-    place: PanePlace
-    sums: PaneSums
+
+def _entries(fold: int, parts: Sequence[_PartSums]) -> _Entries:
+    codes = {one.name: code for code, one in enumerate({one.name: one for one in parts}.values())}
+    names = list({one.name: (one.name, one.part) for one in parts}.values())
+    # a part may be a list in some panes, and places in others
+    spread = [_spread(one) for one in sorted(parts, key=lambda one: codes[one.name])]
+    rows, counts, places, sums = zip(*((one.row, one.counts, one.places, one.sums) for one in spread), strict=True)
+    row = np.repeat(np.concatenate(rows).astype(np.int16), np.concatenate(counts))
+    part = np.repeat(np.array([codes[one.name] for one in spread], np.int32), list(map(len, sums)))
+    place, value = np.concatenate(places).astype(np.int32, copy=False), np.concatenate([_NUMBERS, *sums])
+    order = np.argsort(row, kind="stable")  # radix sort, as of int16
+    if not value.all():
+        order = order[value[order] != 0]
+    return _Entries(fold, names, row[order].astype(np.int64), part[order], place[order], value[order])
+
+
+def _chosen(entries: _Entries, panes: int, chosen: I64) -> _Entries:
+    """Return the sums of some of the panes; ``chosen``: their rows, ascending."""
+    new_row = np.full(panes, -1)
+    new_row[chosen] = np.arange(len(chosen))
+    row = new_row[entries.row]
+    inside = np.flatnonzero(row >= 0)
+    return entries._replace(
+        row=row[inside], part=entries.part[inside], place=entries.place[inside], value=entries.value[inside]
+    )
+
+
+def _spread(one: _PartSums) -> _PartSums:
+    """Return the sums of a part with their places."""
+    if one.places is not None:
+        return one
+    width = one.part.width
+    if width <= _FEW:
+        return one._replace(places=np.tile(np.arange(width, dtype=np.int32), len(one.row)))
+    sums = one.sums.reshape(-1, width)
+    row, places = sums.nonzero()
+    return one._replace(counts=np.bincount(row, minlength=len(one.row)), places=places, sums=sums[row, places])
+
+
+class CheckedPanes(NamedTuple):
+    """What is done with the panes of a document.
+
+    Attributes:
+        receipt: The answer to the sender.
+        panes: The panes to store.
+        replaced: The stored panes that they replace.
+        folded: The rows of their sums.
+    """
+
+    receipt: PanesReceipt
+    panes: Sequence[NewPane]
+    replaced: Mapping[PanePlace, KnownPane]
+    folded: Sequence[FoldedPanes]
 
 
 class PaneChecker:
@@ -223,7 +467,7 @@ class PaneChecker:
     def __init__(self, series: Series, baseline: Baseline, settings: Model, values: SliceValues, now: int) -> None:
         self._series, self._baseline, self._settings, self._now = series, baseline, settings, now
         self._slices = values
-        self._parts = {is_sliced: _Parts(baseline, series.task, sliced=is_sliced) for is_sliced in (False, True)}
+        self._parts = {is_sliced: _known_parts(baseline, series.task, is_sliced) for is_sliced in (False, True)}
         self._names = {
             "plain": "",
             "bins": baseline.fold,
@@ -232,20 +476,80 @@ class PaneChecker:
             "learned": learned_fold(baseline),
         }
 
-    def check(self, pane: WrittenPane, place: PanePlace, known: KnownPanes) -> CheckedPane:
-        """Return a pane of a :meth:`place`. Raises Refusal with the rule that it breaks."""
-        sums = PaneSums(pane.sums, self._parts[bool(pane.slice)])
-        if (other := known.overlapping(place)) is not None:
-            start, end = map(iso_time, other)
-            raise Refusal(
-                f"it overlaps the pane of this source from {start} to {end}; write that one with its own start and span"
-            )
-        return CheckedPane(place, sums)
+    def check(self, written: WrittenPanes, known: KnownPanes) -> CheckedPanes:
+        """Return what is done with each pane; ``known``: the stored panes of the source."""
+        places, reasons = dict[int, PanePlace](), dict[int, str]()
+        for position, pane in enumerate(written.panes):
+            try:
+                places[position] = self.place(pane)
+            except Refusal as reason:
+                reasons[position] = str(reason)
+        new = [
+            position
+            for position, place in places.items()
+            if (before := known.get(place)) is None or before.epoch < written.epoch
+        ]
+        groups = list(self._groups(written, new))
+        for chosen, sums in groups:
+            reasons |= {chosen[row]: reason for row, reason in sums.reasons.items()}
+        rows = {position: int(n) for chosen, sums in groups for position, n in zip(chosen, sums.rows, strict=True)}
+        receipt, replaced, stored = PanesReceipt(), dict[PanePlace, KnownPane](), set[int]()
+        for position, place in places.items():
+            before = known.get(place)
+            if before is not None and before.epoch >= written.epoch:
+                receipt.unchanged += before.epoch == written.epoch
+                receipt.superseded += before.epoch > written.epoch
+            elif position in reasons:
+                continue
+            elif (other := known.overlapping(place)) is not None:
+                start, end = map(iso_time, other)
+                reasons[position] = (
+                    f"it overlaps the pane of this source from {start} to {end}; "
+                    "write that one with its own start and span"
+                )
+            else:
+                receipt.accepted += before is None
+                if before is not None:
+                    receipt.replaced += 1
+                    replaced[place] = before
+                known.add(place, KnownPane(written.epoch, rows[position]))
+                stored.add(position)
+        receipt.refused = [
+            RefusedPane(written.panes[position].index, reason) for position, reason in sorted(reasons.items())
+        ]
+        panes, folded = list[NewPane](), list[FoldedPanes]()
+        for chosen, sums in groups:
+            own = np.array([row for row, position in enumerate(chosen) if position in stored], np.int64)
+            own_places = [places[chosen[row]] for row in own.tolist()]
+            counts = zip(own_places, sums.rows[own].tolist(), sums.outcomes[own].tolist(), strict=True)
+            panes += [NewPane(place, n, outcomes) for place, n, outcomes in counts]
+            if own_places:
+                folded += self._folded(sums, own, own_places)
+        return CheckedPanes(receipt, panes, replaced, folded)
+
+    def _groups(self, written: WrittenPanes, chosen: Sequence[int]) -> Iterator[tuple[Sequence[int], PaneSums]]:
+        """Yield the checked sums of panes that are checked together, and their positions."""
+        together = max(1, _MOST_COUNTS // (1 + len(written.parts)))
+        for is_sliced, parts in self._parts.items():
+            own = [position for position in chosen if bool(written.panes[position].slice) == is_sliced]
+            for first in range(0, len(own), together):
+                group = own[first : first + together]
+                yield group, PaneSums(written.parts, group, len(written.panes), parts)
+
+    def _folded(self, sums: PaneSums, rows: I64, places: Sequence[PanePlace]) -> Iterator[FoldedPanes]:
+        """Yield the sums of panes as rows of the store; ``rows``: their rows in ``sums``."""
+        names = [self._stored_slice(place.slice) for place in places]
+        for fold, of_fold, own in sums.folded(rows):
+            chosen = own.tolist()
+            folds = [self._names[fold] + names[row] for row in chosen]
+            yield FoldedPanes([places[row] for row in chosen], folds, of_fold)
+        if names[0]:  # the rows of a slice are in both folds
+            yield FoldedPanes(places, [self._names["bins"] + name for name in names], sums.of_rows(rows))
 
     def place(self, pane: WrittenPane) -> PanePlace:
         """Return slice, start and end of a pane. Raises Refusal if its period or its slice is not one of the model."""
         settings, model = self._settings, self._series.key.model
-        if pane.start < DAY:  # local days before this one begin before 1970
+        if not DAY <= pane.start < _BEYOND:  # local days before this one begin before 1970
             raise Refusal(f"start {pane.start} is not a time since 1970 in unix nanoseconds")
         if pane.start > self._now + LATEST_POINT:
             raise Refusal(
@@ -266,14 +570,6 @@ class PaneChecker:
         if pane.slice:
             self._check_slice(pane)
         return PanePlace(pane.slice, period.start, period.end)
-
-    def folded(self, pane: CheckedPane) -> Iterator[FoldedPane]:
-        """Yield the sums of a pane as rows of the store."""
-        name = self._stored_slice(pane.place.slice)
-        for fold, sums in pane.sums.folded():
-            yield FoldedPane(pane.place, self._names[fold] + name, sums)
-        if name:  # the rows of a slice are in both folds
-            yield FoldedPane(pane.place, self._names["bins"] + name, pane.sums.of_rows())
 
     def _check_slice(self, pane: WrittenPane) -> None:
         key, equals, value = pane.slice.partition("=")
@@ -298,40 +594,6 @@ class PaneChecker:
             if value not in self._slices.of(series, key)[:MOST_VALUES]:
                 value = OTHER
         return f"{BETWEEN}{slice_name(key, value)}"
-
-
-def sort_panes(
-    checker: PaneChecker, known: KnownPanes, panes: Sequence[WrittenPane], epoch: int
-) -> tuple[PanesReceipt, list[CheckedPane], dict[PanePlace, KnownPane]]:
-    """Return what is done with each pane, the panes to store, and the stored panes that they replace."""
-    receipt, refused = PanesReceipt(), list[RefusedPane]()
-    stored, replaced = list[CheckedPane](), dict[PanePlace, KnownPane]()
-    for pane in panes:
-        try:
-            place = checker.place(pane)
-            before = known.get(place)
-            if before is not None and before.epoch >= epoch:
-                receipt.unchanged += before.epoch == epoch
-                receipt.superseded += before.epoch > epoch
-                continue
-            checked = checker.check(pane, place, known)
-        except Refusal as reason:
-            refused.append(RefusedPane(pane.index, str(reason)))
-            continue
-        if before is None:
-            receipt.accepted += 1
-        else:
-            receipt.replaced += 1
-            replaced[place] = before
-        known.add(place, KnownPane(epoch, checked.sums.rows))
-        stored.append(checked)
-    receipt.refused = refused
-    return receipt, stored, replaced
-
-
-def new_panes(panes: Sequence[CheckedPane]) -> list[NewPane]:
-    """Return places and numbers of rows of panes."""
-    return [NewPane(pane.place, pane.sums.rows, pane.sums.outcomes) for pane in panes]
 
 
 def _known_part(part: str, baseline: Baseline, task: Task) -> tuple[Fold, int] | None:

@@ -72,7 +72,7 @@ def routes(submit: SubmitPanes, counters: Counters, note: NotePanes = lambda *_:
         except ClientDisconnect:
             return Response(status_code=400)
         require(request, "panes", panes.key.model)
-        if any(pane.has_outcomes for pane in panes.panes):
+        if panes.has_outcomes:
             require(request, "outcomes", panes.key.model)
         if panes.refused:
             counters.add(

@@ -5,11 +5,14 @@ A pane of 20 features has about 1,700 sums. One row per sum would be ten times a
 =========  ====================================================================
 ``parts``  names of the parts that the fold may have, a JSON list
 ``counts`` number of sums per part, int32
-``places`` index of each sum in its part, int32
-``sums``   the sums, float64
+``places`` index of each sum in its part, int32, or uint8 or uint16
+``sums``   the sums, float64, or uint8, uint16 or uint32
 =========  ====================================================================
 
 All numbers are little-endian. Zero sums are left out. Several rows of one fold and pane add up.
+
+The type of the places and sums of a row follows from the number of their bytes. A row without places has all sums of
+its parts in their order, zeros included: counts per bin that fit a byte need one byte instead of twelve.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +54,14 @@ _NAMES = ("fold", "part")
 
 _PLACE, _SUM = np.dtype("<i4"), np.dtype("<f8")
 """Types of the numbers in a row."""
+
+_Types = dict[int, np.dtype[Any]]
+
+_NARROW: _Types = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+"""Types of whole numbers that are at least 0, by their bytes."""
+
+_NARROW_PLACES: _Types = {1: _NARROW[1], 2: _NARROW[2], _PLACE.itemsize: _PLACE}
+_NARROW_SUMS: _Types = {**_NARROW, _SUM.itemsize: _SUM}
 
 
 def encode_panes(
@@ -115,6 +128,81 @@ def encode_panes(
     )
 
 
+class RowBytes(NamedTuple):
+    """The bytes of some rows of the same parts.
+
+    Attributes:
+        parts: Names of the parts.
+        counts, places, sums: The columns of these names, large_binary (rows,).
+    """
+
+    parts: tuple[str, ...]
+    counts: pa.Array
+    places: pa.Array
+    sums: pa.Array
+
+    @property
+    def label(self) -> str:
+        """Return the column ``parts`` of each row."""
+        return _parts_text(self.parts)
+
+
+def dense_rows(parts: Sequence[str], widths: I64, sums: NDArray[Any]) -> RowBytes:
+    """Return rows with all sums of their parts.
+
+    Args:
+        parts: Names of the parts.
+        widths: int64 (parts,), number of sums of each part.
+        sums: uint8, uint16 or uint32 (rows, sum of the widths).
+    """
+    rows, width = sums.shape
+    counts = np.tile(widths.astype(_PLACE), rows)
+    return RowBytes(
+        tuple(parts),
+        _bytes(np.arange(rows + 1) * (len(widths) * _PLACE.itemsize), counts.tobytes()),
+        _bytes(np.zeros(rows + 1, np.int64), b""),
+        _bytes(np.arange(rows + 1) * (width * sums.dtype.itemsize), sums.tobytes()),
+    )
+
+
+def sparse_rows(
+    parts: Sequence[str],
+    rows: int,
+    row: I64,
+    part: NDArray[np.integer],
+    place: NDArray[np.integer],
+    value: F64,
+    *,
+    narrow: bool,
+) -> RowBytes:
+    """Return rows of sums by place.
+
+    Args:
+        parts: Names of the parts.
+        rows: Number of rows.
+        row: int64 (n,), the row of each sum, ascending.
+        part: int (n,), the position of its part, ascending in each row.
+        place: int (n,), its index in the part.
+        value: float64 (n,).
+        narrow: All values are whole numbers of at least 0 and below 2**32.
+    """
+    counts = np.bincount(row * len(parts) + part, minlength=rows * len(parts)).astype(_PLACE)
+    edges = np.append(0, np.cumsum(np.bincount(row, minlength=rows)))
+    places = place.astype(_narrowest(place, _NARROW_PLACES))
+    sums = value.astype(_narrowest(value, _NARROW) if narrow else _SUM, copy=False)
+    return RowBytes(
+        tuple(parts),
+        _bytes(np.arange(rows + 1) * (len(parts) * _PLACE.itemsize), counts.tobytes()),
+        _bytes(edges * places.dtype.itemsize, places.tobytes()),
+        _bytes(edges * sums.dtype.itemsize, sums.tobytes()),
+    )
+
+
+def _narrowest(values: NDArray[Any], types: _Types) -> np.dtype[Any]:
+    greatest = float(values.max()) if len(values) else 0.0
+    return next(dtype for dtype in types.values() if greatest <= np.iinfo(dtype).max)
+
+
 def encode_sums(series: int, sums: pa.Table) -> Iterator[pa.Table]:
     """Yield sums of one series as rows of the store; ``sums``: the columns of :data:`SUMS` without the series."""
     span = sums.column("span").to_numpy()
@@ -173,17 +261,17 @@ class StoredPanes(Struct, frozen=True, eq=False):
         pair_codes = folds.indices.to_numpy().astype(np.int64) * len(labels) + layouts.indices.to_numpy()
         pairs, pair_index = np.unique(pair_codes, return_inverse=True)
         names = [(over[pair // len(labels)], _read(labels[pair % len(labels)])) for pair in pairs.tolist()]
-        edges, value = _data(sums)
+        counted, edges, index, value = _entries(_data(counts), _data(places), _data(sums))
         return cls(
             series=series.to_numpy().astype(np.int64),
             pane=pane.to_numpy(),
             span=span.to_numpy(),
             names=names,
             name_index=pair_index.astype(np.int64, copy=False),
-            counts=_data(counts)[1].view(_PLACE).astype(np.int64),
-            edges=edges // _SUM.itemsize,
-            index=_data(places)[1].view(_PLACE),
-            value=value.view(_SUM),
+            counts=counted,
+            edges=edges,
+            index=index,
+            value=value,
         )
 
     def runs(self, of_names: Sequence[I64]) -> I64:
@@ -262,6 +350,63 @@ class StoredPanes(Struct, frozen=True, eq=False):
             index=self.index[entry_index],
             value=self.value[entry_index],
         )
+
+
+_Bytes = tuple[I64, NDArray[np.uint8]]
+"""Where the bytes of each row begin, and the bytes of all rows."""
+
+
+def _entries(of_counts: _Bytes, of_places: _Bytes, of_sums: _Bytes) -> tuple[I64, I64, I32, F64]:
+    """Return the number of sums per part and row, where the sums of each row begin, their indices and the sums."""
+    counts = of_counts[1].view(_PLACE).astype(np.int64)
+    parts = of_counts[0] // _PLACE.itemsize
+    lengths = np.diff(np.append(0, np.cumsum(counts))[parts])
+    place_bytes, sum_bytes = np.diff(of_places[0]), np.diff(of_sums[0])
+    if (place_bytes == lengths * _PLACE.itemsize).all() and (sum_bytes == lengths * _SUM.itemsize).all():
+        return counts, of_sums[0] // _SUM.itemsize, of_places[1].view(_PLACE), of_sums[1].view(_SUM)
+    place_type, sum_type = place_bytes // np.maximum(lengths, 1), sum_bytes // np.maximum(lengths, 1)
+    is_dense = (place_type == 0) & (lengths > 0)
+    # rows that are read together have the same types, and if they are dense the same number of parts and sums
+    kinds = np.stack([place_type, sum_type, *np.where(is_dense, (np.diff(parts), lengths), 0)])
+    begins = np.append(np.flatnonzero(np.any(np.diff(kinds, prepend=-1), axis=0)), len(lengths))
+    found: tuple[list[NDArray[Any]], ...] = ([], [], [], [])
+    for first, last in pairwise(begins.tolist()):
+        of_parts = counts[parts[first] : parts[last]]
+        run = of_sums[1][of_sums[0][first] : of_sums[0][last]].view(_NARROW_SUMS.get(int(sum_type[first]), _SUM))
+        if is_dense[first]:
+            decoded = _dense(of_parts.reshape(last - first, -1), run.reshape(last - first, -1))
+        else:
+            places = of_places[1][of_places[0][first] : of_places[0][last]]
+            decoded = (
+                of_parts,
+                lengths[first:last],
+                places.view(_NARROW_PLACES.get(int(place_type[first]), _PLACE)),
+                run,
+            )
+        for arrays, array in zip(found, decoded, strict=True):
+            arrays.append(array)
+    counts, lengths = (np.concatenate(arrays) for arrays in found[:2])
+    return (
+        counts,
+        np.append(0, np.cumsum(lengths)),
+        np.concatenate(found[2]).astype(_PLACE, copy=False),
+        np.concatenate(found[3]).astype(_SUM, copy=False),
+    )
+
+
+def _dense(widths: I64, sums: NDArray[Any]) -> tuple[I64, I64, I64, NDArray[Any]]:
+    """Return the sums of rows that are not zero, as those of :func:`_entries`; ``widths``: (rows, parts)."""
+    rows, parts = widths.shape
+    if (widths != widths[0]).any():
+        runs = [_dense(widths[[row]], sums[[row]]) for row in range(rows)]
+        counts, lengths, places, values = (np.concatenate(arrays) for arrays in zip(*runs, strict=True))
+        return counts, lengths, places, values
+    part = np.repeat(np.arange(parts), widths[0])
+    place = np.arange(sums.shape[1]) - np.repeat(np.cumsum(widths[0]) - widths[0], widths[0])
+    position = np.flatnonzero(sums)
+    row, column = np.divmod(position, sums.shape[1])
+    counts = np.bincount(row * parts + part[column], minlength=rows * parts)
+    return counts, np.bincount(row, minlength=rows), place[column], sums.ravel()[position]
 
 
 def _stretches(edges: I64, rows: I64) -> Iterator[I64]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from driftline_processor.core.pane_source import PaneSource
 
 from .database import Connection, insert, read, run
+from .pane_rows import RowBytes
 
 
 class PanePlace(NamedTuple):
@@ -33,21 +34,18 @@ class KnownPane(NamedTuple):
     rows: int
 
 
-class FoldedSums(NamedTuple):
-    """The sums of one fold of a pane, in the format of :mod:`.pane_rows`."""
+class FoldedPanes(NamedTuple):
+    """The sums of some panes over one fold, a row per pane.
 
-    parts: str
-    counts: bytes
-    places: bytes
-    sums: bytes
+    Attributes:
+        places: The panes.
+        folds: The fold of each, which includes its slice.
+        rows: Their sums.
+    """
 
-
-class FoldedPane(NamedTuple):
-    """One fold of a pane."""
-
-    place: PanePlace
-    fold: str
-    sums: FoldedSums
+    places: Sequence[PanePlace]
+    folds: Sequence[str]
+    rows: RowBytes
 
 
 class NewPane(NamedTuple):
@@ -118,7 +116,7 @@ def write_panes(
     epoch: int,
     received: int,
     panes: Sequence[NewPane],
-    folded: Sequence[FoldedPane],
+    folded: Sequence[FoldedPanes],
     replaced: Iterable[PanePlace] = (),
 ) -> None:
     """Store panes instead of those of their places, inside the caller's transaction.
@@ -147,7 +145,7 @@ def write_panes(
             )
             run(connection, statement, series, source, gone=gone)
     if folded:
-        insert(connection, "written_panes", _rows(series, source, folded))
+        insert(connection, "written_panes", pa.concat_tables(_rows(series, source, one) for one in folded))
     if panes:
         slices, starts, ends = zip(*(pane.place for pane in panes), strict=True)
         columns = {
@@ -164,21 +162,21 @@ def write_panes(
         insert(connection, "pane_sources", pa.table(columns))
 
 
-def _rows(series: int, source: str, folded: Sequence[FoldedPane]) -> pa.Table:
-    places, folds, of_folds = zip(*folded, strict=True)
-    parts, counts, indices, sums = zip(*of_folds, strict=True)
+def _rows(series: int, source: str, folded: FoldedPanes) -> pa.Table:
+    slices, starts, ends = zip(*folded.places, strict=True)
+    n, of_sums = len(folded.places), folded.rows
     return pa.table(
         {
-            "series": pa.repeat(pa.scalar(series, pa.int32()), len(folded)),
-            "fold": pa.array(folds, pa.string()),
-            "pane": pa.array([place.start for place in places], pa.int64()),
-            "span": pa.array([place.end - place.start for place in places], pa.int64()),
-            "parts": pa.array(parts, pa.string()),
-            "counts": pa.array(counts, pa.large_binary()),
-            "places": pa.array(indices, pa.large_binary()),
-            "sums": pa.array(sums, pa.large_binary()),
-            "source": pa.repeat(pa.scalar(source), len(folded)),
-            "slice": pa.array([place.slice for place in places], pa.string()),
+            "series": pa.repeat(pa.scalar(series, pa.int32()), n),
+            "fold": pa.array(folded.folds, pa.string()),
+            "pane": pa.array(starts, pa.int64()),
+            "span": pa.array([end - start for start, end in zip(starts, ends, strict=True)], pa.int64()),
+            "parts": pa.repeat(pa.scalar(of_sums.label), n),
+            "counts": of_sums.counts,
+            "places": of_sums.places,
+            "sums": of_sums.sums,
+            "source": pa.repeat(pa.scalar(source), n),
+            "slice": pa.array(slices, pa.string()),
         }
     )
 

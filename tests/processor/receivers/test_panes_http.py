@@ -68,7 +68,8 @@ def test_panes_reach_the_state_and_are_noted(state: PaneState) -> None:
     )
     [panes] = state.taken
     assert (panes.key.model, panes.key.version, panes.key.environment) == ("churn", "2", "prod")
-    assert (panes.source, panes.epoch, panes.panes[0].sums) == ("nightly", 1, {"rows": [3, 3, 3]})
+    assert (panes.source, panes.epoch, len(panes.panes)) == ("nightly", 1, 1)
+    assert [(part.name, part.sums.tolist()) for part in panes.parts] == [("rows", [3, 3, 3])]
     assert state.noted == [1]
 
 
@@ -104,6 +105,11 @@ def test_another_baseline_is_a_conflict(state: PaneState) -> None:
             b'{"model": "m", "baseline": "d", "source": "s", "epoch": -1, "panes": []}',
             400,
             "this is not a document of panes: Expected `int` >= 0 - at `$.epoch`",
+        ),
+        (
+            b'{"model": "m", "baseline": "d", "source": "s", "epoch": 1}',
+            400,
+            "a document of panes has either 'panes' or 'packed'",
         ),
         (
             b'{"model": "m", "baseline": "d", "source": "s", "epoch": 1, "panes": [{"sums": {"rows": [NaN]}}]}',

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from driftline_processor.store.database import Store, insert
-from driftline_processor.store.pane_rows import COLUMNS, StoredPanes, encode_panes, encode_sums
+from driftline_processor.store.pane_rows import (
+    COLUMNS,
+    RowBytes,
+    StoredPanes,
+    dense_rows,
+    encode_panes,
+    encode_sums,
+    sparse_rows,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +63,53 @@ def test_some_rows_and_some_parts_are_those_of_all(sums: list[Sum], drawn: int) 
         assert stored.subset(own).table().to_pylist() == chosen
     wanted = [row for row in stored.table().to_pylist() if row["fold"] == "" and row["part"] == "rows"]
     assert stored.table(lambda fold, part: not fold and part == "rows").to_pylist() == wanted
+
+
+def as_rows(encoded: RowBytes, fold: str) -> pa.Table:
+    n = len(encoded.counts)
+    return pa.table(
+        {
+            "series": pa.array([1] * n, pa.int32()),
+            "fold": [fold] * n,
+            "pane": NOON + np.arange(n) * PANE,
+            "span": [PANE] * n,
+            "parts": [encoded.label] * n,
+            "counts": encoded.counts,
+            "places": encoded.places,
+            "sums": encoded.sums,
+        }
+    )
+
+
+Counts = st.lists(st.lists(st.integers(0, 2**32 - 1), min_size=7, max_size=7), min_size=1, max_size=4)
+
+
+@given(Counts, st.sampled_from([1, 2, 4]), st.permutations(range(3)), st.floats(allow_nan=False))
+def test_rows_of_narrow_numbers_are_read_as_those_of_wide_ones(
+    counts: list[list[int]], size: int, order: list[int], loss: float
+) -> None:
+    sums = np.array(counts) % 2 ** (8 * size)
+    names, widths = ("class", "rows"), np.array([4, 3])
+    part, place = np.repeat([0, 1], widths), np.concatenate([np.arange(4), np.arange(3)])
+    row, column = np.nonzero(sums)
+    entries = row, part[column], place[column], sums[row, column].astype(np.float64)
+    wide = as_rows(sparse_rows(names, len(sums), *entries, narrow=False), "a")
+    tables = [
+        as_rows(dense_rows(names, widths, sums.astype(f"u{size}")), "a"),
+        as_rows(sparse_rows(names, len(sums), *entries, narrow=True), "a"),
+        as_rows(
+            sparse_rows(
+                ["losses"], 1, np.array([0]), np.array([0]), np.array([70_000]), np.array([loss]), narrow=False
+            ),
+            "b",
+        ),
+    ]
+    found = StoredPanes.of(pa.concat_tables([tables[index] for index in order])).table().to_pylist()
+    expected = StoredPanes.of(wide).table().to_pylist()
+    assert [one for one in found if one["fold"] == "a"] == expected * 2
+    assert [(one["part"], one["idx"], one["value"]) for one in found if one["fold"] == "b"] == [
+        ("losses", 70_000, loss)
+    ]
 
 
 def test_sums_of_panes_of_several_lengths_are_rows_of_each(tmp_path: Path) -> None:
