@@ -9,13 +9,16 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from operator import eq, le
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from driftline import Baseline, make_panes
 from driftline_processor.config.schema import load
 from driftline_processor.demo.peers.kafka import Broker as InstalledBroker
 from driftline_processor.demo.peers.kafka import is_installed
@@ -127,6 +130,14 @@ class Up:
         """Return how many predictions have come."""
         return sum(model["rows"] for model in get(f"{self.web}/api/v1/models")["models"])
 
+    def panes(self) -> list[dict[str, Any]]:
+        """Return newest epoch, panes and rows of each source of panes."""
+        return [
+            {name: source[name] for name in ("epoch", "panes", "rows")}
+            for model in get(f"{self.web}/api/v1/models")["models"]
+            for source in model["pane_sources"]
+        ]
+
     def rows(self, query: str) -> list[tuple[object, ...]]:
         state = State(load(self.file))
         try:
@@ -155,6 +166,40 @@ def test_every_outcome_counts_once_though_the_processor_is_killed_twice(broker: 
         broker.produce("labels", outcomes(MESSAGES, 500))
         eventually(up.pending, partial(le, MESSAGES + 500))
     assert up.rows(COUNTED) == [(MESSAGES + 500, MESSAGES + 500)]
+
+
+def test_panes_count_once_though_the_processor_is_killed_twice(broker: Broker, tmp_path: Path) -> None:
+    frame = {"age": np.arange(4_000.0), "score": np.arange(4_000) / 4_000}
+    baseline = Baseline.from_frame(frame, score="score", model="churn", task="binary")
+    baseline.save(tmp_path / "churn.json")
+    hour = 3_600 * 10**9
+    time = (1_728_000_000 + np.arange(4_000) * 900) * 10**9
+    made = make_panes(frame, baseline, time=time, environment="")
+    messages = [
+        body
+        for epoch in (1, 2)
+        for first in range(0, len(made.panes), 5)
+        for _, body in replace(made, panes=made.panes[first : first + 5]).requests("nightly", epoch)
+    ]
+    broker.topic("panes")
+    broker.produce("panes", [*messages[:100], b"{torn", *messages[100:]])
+    up = Up(tmp_path, broker, "panes", format="panes")
+    tree = yaml.safe_load(up.file.read_text())
+    tree["models"] = {"churn": {"baseline": str(tmp_path / "churn.json")}}
+    up.file.write_text(yaml.safe_dump(tree))
+
+    for some in (1, 2_000):
+        with up.running() as process:
+            eventually(up.predictions, partial(le, some))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    with up.running():
+        eventually(up.panes, partial(eq, [{"epoch": 2, "panes": len(made.panes), "rows": 4_000}]))
+    assert (time[-1] - time[0]) // hour + 1 == len(made.panes)
+    assert up.rows("SELECT count(*)::INT AS n, count(DISTINCT pane)::INT AS panes FROM pane_sources") == [
+        (len(made.panes), len(made.panes))
+    ]
+    assert (tmp_path / "driftline.log").read_text().count("this is not a document of panes") >= 1
 
 
 def test_predictions_as_otlp_in_both_encodings(broker: Broker, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.baseline.baseline import Baseline
+from driftline_processor.config.model import Model
 from driftline_processor.config.schema import validate_file
 from driftline_processor.health import Counters
 from driftline_processor.ingest.admission import Passage
@@ -25,7 +27,7 @@ from tests.support.fake_intake import surroundings
 from tests.support.kafka_brokers import Brokers, partition_of
 from tests.support.processes import prediction
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import Opened
+from tests.support.state_rows import HOUR, NOON, Opened, baseline
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +149,38 @@ def as_json(body: bytes) -> bytes:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
     return json.dumps(MessageToDict(ExportLogsServiceRequest.FromString(body))).encode()
+
+
+def of_panes(known: Baseline, epoch: int, *rows: int, **more: Any) -> bytes:
+    """Return a document of consecutive hours with so many rows."""
+    about = {"model": "churn", "version": "1", "baseline": known.digest, "source": "nightly", "epoch": epoch}
+    panes = [
+        {"start": NOON - (12 - hour) * HOUR, "span": "1h", "sums": {"rows": [n, n, n]}} for hour, n in enumerate(rows)
+    ]
+    return json.dumps({**about, "panes": panes, **more}).encode()
+
+
+def test_panes_count_once_and_a_bad_message_costs_only_itself(
+    tmp_path: Path, open_state: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = baseline([0.2, 0.4, 0.6, 0.8] * 50, {"age": list(range(200))}, version="1")
+    known.save(tmp_path / "churn.json")
+    model = Model(baseline=tmp_path / "churn.json")
+    brokers = Brokers([of_panes(known, 1, 3, 4), b"{torn", of_panes(known, 1, 3, 4), None])
+    brokers.log += [of_panes(known, 1, 5, baseline="another"), of_panes(known, 2, 7, -1), of_panes(known, 2, 8)]
+    state = open_state(churn=model)
+    counters = read(state, brokers, format="panes")
+    stored = "SELECT epoch::INT AS epoch, rows::INT AS rows FROM pane_sources ORDER BY pane"
+    assert state.rows(stored) == [(2, 7), (1, 4)]
+    assert rejected_only(counters) == {"bad_message": 2, "unusable_pane": 1}  # the state counts the pane of -1 rows
+    lines = [line for line in caplog.messages if "panes were not stored" in line]
+    assert lines == [
+        "kafka/labels: panes were not stored: topic labels, partition 0, offset 1: this is not a document of panes: "
+        "JSON is malformed: object keys must be strings (byte 1)",
+        "kafka/labels: panes were not stored: topic labels, partition 0, offset 3: this is not a document of panes: "
+        "Input data was truncated (2 more messages)",
+    ]
+    assert state.state.offsets() == {("driftline", "labels", 0): 7}
 
 
 def test_ids_of_otlp_json_are_hexadecimal() -> None:

@@ -24,9 +24,10 @@ from driftline_processor.config.receivers import ReceiverKeys
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Address, Form, Secret, Text, one_or_several
 from driftline_processor.core.decode.requests import Malformed
-from driftline_processor.receipts import NO_HEADERS, Overloaded, Receipt
+from driftline_processor.receipts import NO_HEADERS, UNUSABLE_PANE, Overloaded, PanesReceipt, Receipt
 
 if TYPE_CHECKING:
+    from driftline_processor.core.decode.written_panes import WrittenPanes
     from driftline_processor.ingest.queue_offsets import Offset
     from driftline_processor.ingest.transaction import Request
     from driftline_processor.receivers.receiver import Intake, Surroundings
@@ -52,7 +53,7 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several), Form("text,
 
 
 class Kafka(ReceiverKeys):
-    """Kafka topics with outcomes or OTLP requests. Requires `pip install confluent-kafka`."""
+    """Kafka topics with outcomes, OTLP requests or panes. Requires `pip install confluent-kafka`."""
 
     brokers: Texts = Field(
         description="The brokers to connect to first: one `host:port`, or a list.", examples=['["kafka:9092"]']
@@ -66,11 +67,12 @@ class Kafka(ReceiverKeys):
         description="The consumer group. Members of a group share partitions, so each processor needs its own group.",
         examples=["driftline-eu"],
     )
-    format: Literal["json", "ndjson", "otlp_proto", "otlp_json"] = Field(
+    format: Literal["json", "ndjson", "otlp_proto", "otlp_json", "panes"] = Field(
         default="json",
         description="The content of a message. `json`: an outcome, a list of outcomes, or a document as for "
         "[`POST /v1/outcomes`](http-api.md#post-v1outcomes). `ndjson`: one outcome per line. `otlp_proto`, "
-        "`otlp_json`: an OTLP request, as the Kafka exporter of the Collector writes it.",
+        "`otlp_json`: an OTLP request, as the Kafka exporter of the Collector writes it. `panes`: a document as for "
+        "[`POST /v1/panes`](panes.md).",
         examples=["otlp_proto"],
     )
     signal: Literal["logs", "traces", "metrics"] = Field(
@@ -131,6 +133,8 @@ class Kafka(ReceiverKeys):
             )
         if self.format.startswith("otlp_") and (self.model or self.environment):
             yield Problem("model", "OTLP messages already contain the model and the environment; remove both keys")
+        if self.format == "panes" and (self.model or self.environment):
+            yield Problem("model", "documents of panes already contain the model and the environment; remove both keys")
 
 
 class KafkaReceiver:
@@ -250,6 +254,8 @@ class KafkaReceiver:
         try:
             if self._settings.format.startswith("otlp_"):
                 self._store_otlp(messages)
+            elif self._settings.format == "panes":
+                self._store_panes(messages)
             else:
                 self._store_outcomes(messages)
         except _Stopping:
@@ -267,6 +273,34 @@ class KafkaReceiver:
         tables, rejected = outcome_tables(values, lines, settings.model, settings.environment, self._clock())
         self._offer(_request(outcomes=tables, offsets=self._offsets(messages))).result()
         self._count(rejected)
+
+    def _store_panes(self, messages: Sequence[Any]) -> None:
+        from driftline_processor.core.decode.written_panes import MalformedPanes, parse_panes
+
+        rejected, reasons = Counter[str](), list[str]()
+        offered: list[tuple[Any, WrittenPanes, Future[Receipt]]] = []
+        for message in messages:
+            try:
+                panes = parse_panes(message.value() or b"")
+            except MalformedPanes as error:
+                rejected[_bad_message()] += 1
+                reasons.append(f"{_position(message)}: {error}")
+                continue
+            rejected[UNUSABLE_PANE] += len(panes.refused)
+            request = _request(panes=panes, offsets=self._offsets([message]))
+            offered.append((message, panes, self._offer(request)))
+        self._offer(_request(offsets=self._offsets(messages))).result()  # including those of malformed messages
+        for message, panes, future in offered:
+            receipt = future.result().panes or PanesReceipt()
+            if receipt.conflict:
+                rejected[UNUSABLE_PANE] += len(panes.panes)
+            refused = [*panes.refused, *receipt.refused]
+            if reason := receipt.conflict or next((one.reason for one in refused), ""):
+                reasons.append(f"{_position(message)}: {reason}")
+        self._count(rejected)
+        if reasons:
+            more = f" ({len(reasons) - 1:,} more messages)" if len(reasons) > 1 else ""
+            _log.warning("%s: panes were not stored: %s%s", self._key, reasons[0], more)
 
     def _store_otlp(self, messages: Sequence[Any]) -> None:
         from driftline_processor.otlp.json_requests import protobuf_of
@@ -331,6 +365,10 @@ class KafkaReceiver:
 
 class _Stopping(Exception):  # noqa: N818 - no fault
     """The receiver is stopping; polled messages are polled again after the next start."""
+
+
+def _position(message: Any) -> str:
+    return f"topic {message.topic()}, partition {message.partition()}, offset {message.offset()}"
 
 
 def _bad_message() -> str:
