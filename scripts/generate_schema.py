@@ -19,6 +19,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.evaluation.files.column_uses import ColumnUses
+from driftline_processor.evaluation.files.pane_windows import RowSample
 from driftline_processor.present.json_shapes import Shape, keys_of
 from driftline_processor.present.links import LinkedMisprediction
 from driftline_processor.queries.model_view import ModelView
@@ -100,6 +101,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
             "windows": json_type(list[Evaluation]),
             "versions": NotRequired[json_type(list[SideBySide])],
             "columns": NotRequired[ColumnUses],
+            "sample": NotRequired[RowSample],
         },
     ),
     "Versions": (

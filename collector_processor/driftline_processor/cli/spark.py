@@ -10,6 +10,7 @@ import typer
 from driftline_processor.config.values import parse_duration
 from driftline_processor.readers.errors import BadInput
 
+from .evaluate import CROSSED, All, AsJson, Explain, FailOn, Html, Output, show_result
 from .option_parameters import report_bad_input, say
 
 app = typer.Typer(help="Fold rows on a cluster of Spark.", no_args_is_help=True, rich_markup_mode=None)
@@ -109,3 +110,72 @@ def _seconds(text: str) -> int:
         return int(parse_duration(text, "s", "m").total_seconds())
     except ValueError as error:
         raise BadInput(f"--trigger {text}: use a time such as 60s or 5m") from error
+
+
+@app.command()
+def evaluate(
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Address or name of the table, such as s3a://lake/scored.")
+    ],
+    baseline: Annotated[Path, typer.Option(metavar="FILE", help="Baseline file (.json).")],
+    kind: Annotated[
+        Literal["parquet", "delta", "iceberg", "orc"],
+        typer.Option("--format", metavar="FORMAT", help="Format of the table: parquet, delta, iceberg or orc."),
+    ] = "parquet",
+    window: Annotated[str, typer.Option(metavar="1d", help="Length of the windows.")] = "1d",
+    time: Annotated[str, typer.Option(metavar="COL", help="Column of the time of the prediction.")] = "",
+    score: Annotated[
+        str, typer.Option(metavar="COL[,COL]", help="Column of the score; one per class for multiclass.")
+    ] = "",
+    predicted: Annotated[str, typer.Option(metavar="COL", help="Column of the predicted class or value.")] = "",
+    actual: Annotated[str, typer.Option(metavar="COL", help="Column of the outcome: what really happened.")] = "",
+    outcome_time: Annotated[str, typer.Option(metavar="COL", help="Column of the time of the outcome.")] = "",
+    slices: Annotated[
+        str, typer.Option(metavar="COL,COL", help="Columns whose values are also evaluated separately.")
+    ] = "",
+    cluster: Annotated[
+        str, typer.Option(metavar="COL", help="A slice or feature: rows with the same value are dependent.")
+    ] = "",
+    timezone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of days and hours. Default: UTC.")] = "",
+    version: Annotated[str, typer.Option(metavar="V", help="Version of the model.")] = "",
+    every: All = False,
+    explain: Explain = False,
+    as_json: AsJson = False,
+    fail_on: FailOn = None,
+    html: Html = None,
+    master: Master = "",
+    conf: Settings = None,
+) -> None:
+    """Compare the rows of a table in a lake with a baseline: drift and performance, as `driftline evaluate`.
+
+    The columns default to those of the baseline. Rows are counted on the cluster. Causes, weak slices and concept drift
+    come from a sample of the rows. Exit code 0: success, 3: a --fail-on condition is true, 2: bad input.
+    """
+    with report_bad_input():
+        from driftline_processor.core.windows.window import parse, time_zone
+        from driftline_processor.evaluation.files.reference import load_baseline
+        from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
+        from driftline_processor.readers.column_options import listed_names
+        from driftline_processor.spark.evaluate import evaluate_table
+        from driftline_processor.spark.table import TableColumns
+
+        from .fail_on import metrics_in
+
+        built = load_baseline(baseline)
+        if built is None:
+            raise BadInput(f"{baseline}: is not a built baseline; build one with driftline baseline build")
+        try:
+            parse(window)
+            time_zone(timezone or "UTC")
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        columns = TableColumns(
+            time, listed_names(score), predicted, actual, outcome_time, listed_names(slices), cluster
+        )
+        options = EvaluationOptions(
+            window=window, time=time, score=columns.score, predicted=predicted, actual=actual, slices=columns.slices,
+            cluster=cluster, timezone=timezone, version=version, metrics=tuple(metrics_in(fail_on or ())),
+        )  # fmt: skip
+        result = evaluate_table(table, kind, built, columns, options, say, master, settings_of("--conf", conf))
+        if show_result(result, Output(every, explain, as_json, html), fail_on or ()):
+            raise typer.Exit(CROSSED)

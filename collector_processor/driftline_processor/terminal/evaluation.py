@@ -19,6 +19,7 @@ from driftline_processor.present.sections.concept import concept as concept_sect
 from driftline_processor.present.sections.performance import worst_rows
 from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
+from driftline_processor.present.sentences.sample import sample_sentence
 from driftline_processor.present.sentences.verdict import verdict_headline, verdict_lines
 from driftline_processor.present.sentences.window import window_facts
 from driftline_processor.present.wording import short
@@ -102,11 +103,13 @@ def show(
     wrong: Sequence[Worst] = (),
     verdict: Verdict | None = None,
     detail: Detail = EVERYTHING,
+    sample: tuple[int, int] | None = None,
 ) -> None:
     """Print evaluations: the verdict, several windows as a table, then the newest conclusive window.
 
     ``concept``: concept drift over all windows. ``wrong``: the worst rows of each window, if requested.
-    ``verdict``: the verdict over all windows. ``detail``: the amount of output.
+    ``verdict``: the verdict over all windows. ``detail``: the amount of output. ``sample``: number of rows that causes
+    come from, and of all rows; None = all.
     """
     console = console or terminal()
     if verdict is not None:
@@ -121,6 +124,8 @@ def show(
     console.print(evaluation_view(evaluations[shown], concept=explained, detail=detail))
     if wrong and wrong[shown].rows:
         console.print(Readable(Group(*section_views([worst_rows(wrong[shown])]))))
+    if sample is not None:
+        console.print(Text(f"\n{sample_sentence(*sample)}", style="dim"))
     if not detail.explain:
         console.print(Text("\nTo show the statistics, use --explain", style="dim"))
 

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
+from driftline_processor.present.sentences.sample import sample_sentence
 from driftline_processor.queries.model_view import BaselineView, ModelView, importance_of
 
 from .inline_style import content_security_policy, style
@@ -34,7 +35,8 @@ def postmortem_html(text: str) -> str:
 def file_report(result: EvaluationResult, now: int) -> str:
     """Return the evaluation of files as one HTML document; ``now``: time of creation, unix nanoseconds."""
     model = model_view(result)
-    return report(select(place_of(model), [model]), now)
+    note = "" if result.sample is None else sample_sentence(*result.sample)
+    return report(select(place_of(model), [model]), now, note=note)
 
 
 def model_view(result: EvaluationResult) -> ModelView:

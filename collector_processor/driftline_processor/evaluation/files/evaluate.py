@@ -10,13 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from driftline.baseline.baseline import Baseline
+from driftline.batch_panes import MadePanes
 from driftline.panes.bins import SCORE_BINS
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
@@ -53,7 +56,7 @@ from driftline_processor.present.sentences import clause
 from driftline_processor.readers.column_options import NO_OUTCOMES
 from driftline_processor.readers.column_roles import has_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
-from driftline_processor.readers.memory import MemoryRows, Reference
+from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
 from driftline_processor.readers.sources import check_path, download_artifact, expand_paths, is_built_baseline
@@ -77,6 +80,7 @@ from .inputs import EvaluationInputs
 from .mispredictions import worst_predictions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
+from .pane_windows import PaneFileWindows, PaneWindows, RowSample, fold_sample
 from .reference import baseline_of, baseline_of_first_period
 from .rolling_reference import cut_references
 from .row_comparison import RowComparison
@@ -100,7 +104,7 @@ class EvaluationResult(Struct, frozen=True):
     ``choices``: the chosen drift methods. ``concept``: concept drift over all rows. ``slices``: the slice columns.
     ``versions``: comparisons of challengers with their champion. ``wrong``: the worst rows per window, [] if not
     requested. ``delay``: the outcome delay. ``timezone``: where days begin.
-    ``columns``: what the columns are taken for.
+    ``columns``: what the columns are taken for. ``sample``: the rows that causes come from; None = all.
     """
 
     key: ModelKey
@@ -115,19 +119,26 @@ class EvaluationResult(Struct, frozen=True):
     delay: OutcomeDelay = UNKNOWN_DELAY
     timezone: str = "UTC"
     columns: ColumnUses = ColumnUses()
+    sample: RowSample | None = None
 
     def to_json(self, curves: bool = False) -> dict[str, Any]:
         """Return the result as JSON of ``driftline evaluate --json``; ``curves``: include the points of curves."""
         key, facts = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
         answer = evaluations_to_json(key.model, key.version, self.evaluations, *facts)
         answer["columns"] = msgspec.to_builtins(self.columns)
+        if self.sample is not None:
+            answer["sample"] = self.sample._asdict()
         for window, worst in zip(answer["windows"], self.wrong, strict=False):
             window["performance"]["mispredictions"] = json_of(worst)
         return answer
 
 
 def evaluate_files(
-    inputs: EvaluationInputs, options: EvaluationOptions, say: Say, progress: Progress = no_progress
+    inputs: EvaluationInputs,
+    options: EvaluationOptions,
+    say: Say,
+    progress: Progress = no_progress,
+    table: TablePanes | None = None,
 ) -> EvaluationResult:
     """Evaluate rows against a baseline. Every window is closed.
 
@@ -138,6 +149,7 @@ def evaluate_files(
         options: The options.
         say: Called with messages about guessed, ignored or unusable input.
         progress: Called with the progress.
+        table: The panes of all rows, if ``inputs`` has only a sample of them.
 
     Raises:
         BadInput: A file, a column or an option cannot be used.
@@ -179,7 +191,8 @@ def evaluate_files(
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
     column_baseline = baseline
-    if inputs.settings is not None and not options.slices:  # as in a service, only named slices
+    named_only = inputs.settings is not None or table is not None
+    if named_only and not options.slices:  # as in a service, only named slices
         column_baseline = replace(
             baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"}
         )
@@ -202,7 +215,7 @@ def evaluate_files(
         anyway=bool(performance.fairness or roles.latency or roles.error),
         store=read.store,
     )
-    delay = settings.outcome_delay or learn_delay(predictions, read.store)
+    delay = settings.outcome_delay or (UNKNOWN_DELAY if table else learn_delay(predictions, read.store))
     rows = _Rows(
         reference=reference,
         dataset=read,
@@ -214,6 +227,7 @@ def evaluate_files(
         counted=counted,
         delay=delay,
         reached=None if inputs.settings is None else _reached(read.rows),
+        table=table,
     )
     lengths = settings.windows or (options.window_rows or "",)
     evaluated = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
@@ -249,7 +263,53 @@ def evaluate_files(
         delay=delay,
         timezone=settings.timezone,
         columns=uses,
+        sample=None if table is None else table.sample,
     )
+
+
+class TablePanes(NamedTuple):
+    """The panes of a table, and how many of its rows were sampled."""
+
+    panes: MadePanes
+    sample: RowSample
+
+
+def evaluate_panes(
+    panes: MadePanes,
+    baseline: Baseline,
+    options: EvaluationOptions,
+    sample: pa.Table,
+    rows: int,
+    say: Say,
+    progress: Progress = no_progress,
+    name: str = "sample",
+) -> EvaluationResult:
+    """Evaluate panes of a table as :func:`evaluate_files` evaluates its rows.
+
+    The sums, drift and performance are those of all rows. Causes, weak slices and concept drift are those of the
+    sample, and so are metrics from single rows, if the sample has all rows.
+
+    Args:
+        panes: The panes. Their slices are evaluated.
+        baseline: The baseline whose bins were used.
+        options: The options, with ``window``.
+        sample: Some rows, evenly from all.
+        rows: The number of rows.
+        say: Called with messages about guessed, ignored or unusable input.
+        progress: Called with the progress.
+        name: Name of the table in messages.
+
+    Raises:
+        BadInput: The panes have another baseline, the sample no rows, or an option cannot be used.
+    """
+    if panes.baseline != baseline.digest:
+        raise BadInput(f"{name}: the panes are counted over another baseline ({panes.baseline}, not {baseline.digest})")
+    if not panes.panes or not sample.num_rows:
+        raise BadInput(f"{name}: the table has no rows with a time")
+    keys = dict.fromkeys(pane.slice.partition("=")[0] for pane in panes.panes if pane.slice)
+    options = structs.replace(options, slices=tuple(keys))
+    inputs = EvaluationInputs([MemoryRows(name, sample)], MemoryBaseline(baseline))
+    return evaluate_files(inputs, options, say, progress, TablePanes(panes, RowSample(sample.num_rows, rows)))
 
 
 class _Rows(Struct, frozen=True):
@@ -270,6 +330,7 @@ class _Rows(Struct, frozen=True):
     counted: Expectations
     delay: OutcomeDelay
     reached: int | None
+    table: TablePanes | None = None
 
 
 class _JudgedWindows(NamedTuple):
@@ -290,8 +351,13 @@ def _judge_windows(
 ) -> _JudgedWindows:
     """Cut the rows into windows, fold them and evaluate each window."""
     read, key, baseline, performance = rows.dataset, rows.key, rows.baseline, settings.performance
-    windows, groups = cut_rows(read.rows, length, settings.timezone, read.store)
-    steps, past = cut_steps(read.rows, windows, groups, settings.timezone, read.store), None
+    panes, past = None, None
+    if rows.table is None:
+        windows, groups = cut_rows(read.rows, length, settings.timezone, read.store)
+        steps = cut_steps(read.rows, windows, groups, settings.timezone, read.store)
+    else:
+        panes = PaneWindows.of(rows.table.panes, str(length), settings.timezone, rows.table.sample)
+        windows, groups, steps = [*panes.windows], panes.groups(read.rows), panes.steps()
     if settings.rolling is not None:
         past, steps = cut_references(settings, read.rows, windows, steps)
     counts = StepCounts(steps, baseline)
@@ -302,17 +368,21 @@ def _judge_windows(
         else LabelledWindows(rows.labelled, read.store.join(groups), len(windows), read.store)
     )
     labelled = WeakSliceRows.of(labelled_windows, baseline)
-    gathering = Gathering(
-        windows=len(windows), counts=counts, expect=rows.counted, slices=slices, past=past, labelled=labelled
-    )
-    folded = fold_rows(read, key, baseline, gathering, progress)
+    if panes is None:
+        gathering = Gathering(
+            windows=len(windows), counts=counts, expect=rows.counted, slices=slices, past=past, labelled=labelled
+        )
+        folded = fold_rows(read, key, baseline, gathering, progress)
+    else:
+        slices.values = panes.values(slices.values)
+        folded = fold_sample(panes, panes.add_to(counts, slices), read, groups, key, baseline, labelled)
     _report_sums_and_samples(labelled_windows, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
     check_objective_slices(performance, values)
     task = baseline.task
     if task.ranks_items:
         task = replace(task, cutoffs=performance.cutoffs)
-    of_files = FileWindows(
+    of_files = (FileWindows if panes is None else partial(PaneFileWindows, panes=panes))(
         key=key,
         task=task,
         baseline=rows.built,

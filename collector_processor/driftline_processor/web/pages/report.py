@@ -87,6 +87,7 @@ def report(
     histories: FeatureHistories | None = None,
     log: IncidentLog | None = None,
     links: Links = NO_LINKS,
+    note: str = "",
 ) -> str:
     """Return the report of a model's selected window and range as one HTML document.
 
@@ -96,6 +97,7 @@ def report(
         histories: Source of the windows of a feature; None = only the drawings of evaluations are available.
         log: Source of its incidents; None = without incidents.
         links: Addresses of the pages; without an address, the report has no links to them.
+        note: Sentence about the rows.
     """
     chosen, shown, define = selection.chosen, selection.shown_windows, glossary.Definitions()
     verdict = selection.verdict()
@@ -124,6 +126,7 @@ def report(
         define=define,
         style=style(),
         now=now,
+        note=note,
         address=selection.place.address() if links.public_url else "",
         **context,
     )
