@@ -93,6 +93,9 @@ TOGETHER = 100_000
 _BODIES = 256
 """Requests of traces that are decoded together."""
 
+_FIRST = b"\n"
+"""Key of the only field of a request. Requests without predictions are read no further."""
+
 Signals = Mapping[str, Literal["traces", "logs"]]
 """Topic → the signal of its requests."""
 
@@ -166,7 +169,8 @@ class Folding:
         rows = outcome_rows(table, 0, 0)
         ids = text_array(model.hashed(table.id))
         columns = {
-            **{name: rows[name].combine_chunks() for name in ("model", "environment", "actual", "number", "retracted")},
+            **{name: rows[name].combine_chunks() for name in ("model", "environment", "actual", "number")},
+            "retracted": rows["retracted"].combine_chunks().fill_null(False),
             "id": ids,
             "outcome_time": rows["time"].combine_chunks(),
             "prediction_time": rows["prediction_time"].combine_chunks(),
@@ -212,10 +216,12 @@ def decode_messages(models: Models, signals: Signals, batches: Iterable[pa.Recor
 
 
 def _decoded_together(bodies: Sequence[bytes], now: int, rejected: Counter[str]) -> Iterator[Decoded]:
+    requests = [body for body in bodies if body.startswith(_FIRST) or not body]
+    rejected["malformed_message"] += len(bodies) - len(requests)
     try:
-        yield decode_traces_together(bodies, now)
+        yield decode_traces_together(requests, now)
     except Malformed:
-        for body in bodies:
+        for body in requests:
             yield from _decoded(partial(decode_traces, body, now), rejected)
 
 
