@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
 import shutil
 from pathlib import Path
 
@@ -57,31 +54,4 @@ def test_bad_options_are_one_line_each(baseline: Path, tmp_path: Path) -> None:
     ):
         code, _, said = run("table", *arguments)
         assert (code, len(said.splitlines())) == (2, 1)
-        assert reason in said
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("pyspark") is None or not (shutil.which("java") or os.environ.get("JAVA_HOME")),
-    reason="needs PySpark and Java",
-)
-def test_a_table_is_evaluated_as_its_file(baseline: Path, tmp_path: Path) -> None:
-    frame(2).to_parquet(tmp_path / "rows.parquet")
-    frame(2).rename(columns={"age": "years"}).to_parquet(tmp_path / "other.parquet")
-    common = ["--baseline", str(baseline), "--json"]
-    code, shown, _ = run(str(tmp_path / "rows.parquet"), *common, "--master", "local[1]", "--fail-on", "rows > 900")
-    file = CliRunner().invoke(app, ["evaluate", str(tmp_path / "rows.parquet"), *common, "--window", "1d"])
-    found, expected = json.loads(shown), json.loads(file.stdout)
-    assert code == 3
-    assert found["sample"] == {"rows": 2_000, "total": 2_000}
-    for one, other in zip(expected["windows"], found["windows"], strict=True):
-        assert (other["rows"], other["verdict"]["state"]) == (one["rows"], one["verdict"]["state"])
-        accuracy = one["performance"]["realized"]["accuracy"]["value"]
-        assert other["performance"]["realized"]["accuracy"]["value"] == pytest.approx(accuracy, rel=1e-12)
-    for table, arguments, reason in (
-        ("other.parquet", [], "none of the baseline's features is a column: age"),
-        ("rows.parquet", ["--time", "at"], "the table has no column 'at'"),
-        ("none.parquet", [], "none.parquet"),
-    ):
-        code, _, said = run(str(tmp_path / table), *common, *arguments)
-        assert (code, len(said.splitlines())) == (2, 1), said
         assert reason in said

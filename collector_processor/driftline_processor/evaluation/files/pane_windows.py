@@ -123,10 +123,10 @@ class PaneWindows(Struct, frozen=True, eq=False, dict=True):
                 slices.add([SlicePane(place, name, merge(Pane({**one.sums}) for one in of_slice))])
         return [merge(of_window) for of_window in panes]
 
-    def values(self, keys: Iterable[str]) -> dict[str, Sequence[str]]:
+    def values(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the values of each slice key that have panes."""
         names = [name.partition("=") for name in dict.fromkeys(pane.slice for pane in self.made.panes) if name]
-        return {key: [value for of, _, value in names if of == key and value != OTHER] for key in keys}
+        return {key: tuple(value for of, _, value in names if of == key and value != OTHER) for key in keys}
 
     def within(self, blocks: Sequence[Window], wanted: Callable[[MadePane], bool]) -> list[list[MadePane]]:
         """Return the panes that begin in each of consecutive blocks of time."""
@@ -224,7 +224,7 @@ class PaneFileWindows(FileWindows, frozen=True, kw_only=True):
     def sources(self) -> Iterator[RowsSource]:
         """Yield each window as a source for the evaluation."""
         for source in super().sources():
-            yield PaneSource(source.files, source.at, source.again)
+            yield PaneSource(self, source.at, source.again)
 
 
 def fold_sample(
