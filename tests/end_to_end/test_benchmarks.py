@@ -52,7 +52,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_memory": {"CASES": {"single rows": 1}, "SECONDS": 0.0},
     "bench_metrics": {"MINUTES": 2},
     "bench_outcome_panes": {"ROUNDS": 1, "A_PANE": (1,)},
-    "bench_panes": {"FEATURES": 2, "ROWS": (20,), "REFERENCE": 100, "PROMISED": 1e9},
+    "bench_panes": {"FEATURES": (2,), "ROUNDS": 1, "ROWS": (20,), "REFERENCE": 100, "PROMISED": 1e9},
     "bench_pages": {"RATIO": 1e3, "FLEET": 4, "MODELS": 4, "FEATURES": 8, "WINDOWS": 3, "ROUNDS": 1},
     "bench_ranking": {"LISTS": 50, "JOINED": 20},
     "bench_rescore": {"MODELS": 1, "ROUNDS": 1, "REFERENCE_ROWS": 300, "ROWS": 50},
