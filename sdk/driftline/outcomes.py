@@ -310,7 +310,8 @@ def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, no
             raise Undelivered(f"{url} did not accept the {noun}: {reason}{delivery.fix}; then send them again", so_far)
         if delivery.state in ("refused", "unsupported"):
             detail = answer[:500].decode("utf-8", "replace")
-            raise Undelivered(f"{url} refused the {noun}: {delivery.reason} {detail}".rstrip(), so_far, refused=True)
+            reason = f"{url} refused the {noun}: {delivery.reason} {detail}".rstrip()
+            raise Undelivered(reason, so_far, refused=delivery.state == "refused")
         if attempt < ATTEMPTS - 1:
             sleep(0.5 * 2**attempt if delivery.after is None else delivery.after)
     raise Undelivered(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 from driftline.batch_panes import MadePanes, SentPanes, Span, post_panes
 from driftline.export import pipeline
-from driftline.export.endpoint import resolve
+from driftline.export.endpoint import Endpoint, resolve
 from driftline.outcomes import Rejection, Undelivered
 from driftline.tables.table import ModelKey
 from msgspec import Struct
@@ -25,6 +27,24 @@ _TOGETHER = 500
 """Maximum number of panes that are sent together: hours of 100 features have 280 kB each before they are compressed."""
 
 
+_log = logging.getLogger("driftline")
+
+
+def endpoint_of(url: str) -> Endpoint:
+    """Return the processor with the token of this machine: executors do not have the environment of the driver.
+
+    Args:
+        url: URL of the processor; "" = that of the environment.
+
+    Raises:
+        ValueError: It is not the URL of an HTTP receiver.
+    """
+    endpoint = resolve(url or None)
+    endpoint = replace(endpoint, headers=endpoint.request_headers(), token_file="")
+    _ = endpoint.panes  # raises for gRPC
+    return endpoint
+
+
 class Delivery(Struct, frozen=True):
     """Sends the rows of :mod:`.pane_rows`; pickled for executors.
 
@@ -33,16 +53,18 @@ class Delivery(Struct, frozen=True):
         span: Length of the panes.
         source: Name of the job.
         epoch: Number of this micro-batch.
-        endpoint: URL of the processor; "" = that of the environment.
-        patience: Seconds for which a processor that does not answer is asked again.
+        endpoint: The processor, see :func:`endpoint_of`.
+        patience: Seconds for which panes are sent again to a processor that does not answer.
+        pause: Seconds between two attempts, which try several times themselves.
     """
 
     baselines: Mapping[str, str]
     span: Span
     source: str
     epoch: int
-    endpoint: str
+    endpoint: Endpoint
     patience: float = 600.0
+    pause: float = 1.0
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield counts as rows of :data:`RESULT`. Raises Undelivered if the processor does not take them."""
@@ -55,18 +77,19 @@ class Delivery(Struct, frozen=True):
         made = MadePanes(
             key.model, key.version, key.environment, self.baselines[key.model], self.span, pane_rows.made_panes(rows)
         )
-        target = resolve(self.endpoint or None)
-        channel = pipeline.confirming(target)
+        channel = pipeline.confirming(self.endpoint)
         until = time.monotonic() + self.patience
         try:
             while True:
                 try:
-                    return _result(post_panes(channel, target.panes, made, self.source, self.epoch))
+                    return _result(post_panes(channel, self.endpoint.panes, made, self.source, self.epoch))
                 except Undelivered as error:
                     if error.refused:  # such as another baseline: those of other models are stored
                         return _result(SentPanes(refused=(Rejection(0, str(error)),) * len(rows)))
                     if time.monotonic() > until:
                         raise
+                    _log.warning("driftline: %s; trying again", error)
+                    time.sleep(self.pause)
         finally:
             channel.close()
 

@@ -56,9 +56,11 @@ class WorkFolder:
         """Return when this directory was first used, unix seconds; epochs of a later one count more."""
         place = f"{self.path}/job.json"
         if not self._exists(place):
-            stream = self._files.create(self._hadoop.Path(place), True)
+            unfinished = self._hadoop.Path(f"{self.path}/.job.json")
+            stream = self._files.create(unfinished, True)
             stream.write(bytearray(json.dumps({"created": int(time.time())}).encode()))
             stream.close()
+            self._files.rename(unfinished, self._hadoop.Path(place))
         text = self._spark.read.text(place, wholetext=True).collect()[0][0]
         return int(json.loads(text)["created"])
 

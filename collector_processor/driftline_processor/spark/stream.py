@@ -113,7 +113,8 @@ class Job:
         sums = self._folder.newest("panes", "start", starts, epoch + 1)
         assert sums is not None
         settings, number = self._settings, self._first_epoch + epoch
-        send = delivery.Delivery(self._digests, settings.span, settings.source, number, settings.endpoint)
+        endpoint = delivery.endpoint_of(settings.endpoint)
+        send = delivery.Delivery(self._digests, settings.span, settings.source, number, endpoint)
         answers = sums.select(*pane_rows.SCHEMA.names).mapInArrow(send, delivery.DDL).collect()
         self._folder.drop_before("panes", "start", starts, epoch)
         return answers

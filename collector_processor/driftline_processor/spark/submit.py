@@ -15,6 +15,7 @@ from driftline.batch_panes import Span
 from driftline_processor.config.schema import ConfigError, load
 from driftline_processor.readers.errors import BadInput, Say
 
+from .delivery import endpoint_of
 from .models import FoldedModel, Models
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ def run(
     from .session import connector_package, open_session
 
     models = configured_models(file, settings.span, say)
+    try:
+        endpoint_of(settings.endpoint)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
     if not has_connector:
         packages = options.get("spark.jars.packages", "")
         options = {**options, "spark.jars.packages": ",".join(filter(None, [packages, connector_package()]))}

@@ -34,6 +34,7 @@ class Broker:
     Attributes:
         address: Where it listens, ``host:port``.
         name: Its kind and version.
+        command: What runs it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +42,8 @@ class Broker:
         self.folder, self.address = folder, f"127.0.0.1:{port}"
         self.name = f"Kafka {JARS.with_suffix('.version').read_text(encoding='utf-8').strip()}"
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        self._java = ["java", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", quiet, "-cp", f"{JARS}/*"]
+        java = ["java", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", quiet, "-cp", f"{JARS}/*"]
+        self.command = [*java, "kafka.Kafka", str(folder / "server.properties")]
         (folder / "server.properties").write_text(
             "process.roles=broker,controller\nnode.id=1\n"
             f"controller.quorum.voters=1@127.0.0.1:{controller}\n"
@@ -58,15 +60,14 @@ class Broker:
         name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         identity = f"--cluster-id={name}"  # a name may begin with "-"
         format_it = ["kafka.tools.StorageTool", "format", identity, "-c", "server.properties"]
-        subprocess.run([*self._java, *format_it], cwd=folder, check=True, capture_output=True)
+        subprocess.run([*java, *format_it], cwd=folder, check=True, capture_output=True)
 
     @contextmanager
     def up(self) -> Iterator[None]:
         """Run it until the block ends; the block begins when it answers."""
         from confluent_kafka import KafkaException
 
-        command = [*self._java, "kafka.Kafka", str(self.folder / "server.properties")]
-        with running(command, {**os.environ}, self.folder / "broker.log", self.folder) as process:
+        with running(self.command, {**os.environ}, self.folder / "broker.log", self.folder) as process:
             deadline = time.monotonic() + _START_SECONDS
             while time.monotonic() < deadline:
                 if process.poll() is not None:
