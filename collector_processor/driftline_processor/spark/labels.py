@@ -14,13 +14,13 @@ from driftline_processor.store.arrow_tables import (
     actual_of,
     integers_of,
     numbers_of,
-    scores_and_classes_of,
-    slice_of,
+    text_column,
 )
 
 from .grouping import by_key
 from .messages import TOGETHER
 from .models import FoldedModel, Models
+from .row_columns import scores_of, slices_of
 
 _KEY = ["model", "version", "environment", "sign"]
 
@@ -49,15 +49,18 @@ def _folded(models: Models, rows: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def _folded_group(model: FoldedModel, key: ModelKey, rows: pa.Table, sign: int) -> pa.RecordBatch:
-    scores, predicted = scores_and_classes_of(model.task, rows)
+    task = model.task
+    scores = numbers_of(rows, "score")[:, np.newaxis]
+    if np.isnan(scores).all():
+        scores = scores_of(rows["scores"].combine_chunks(), task.score_columns)
     table = PredictionTable(
         key=key,
-        task=model.task,
+        task=task,
         time=integers_of(rows, "time"),
         id=texts([""] * len(rows)),
-        scores=scores,
-        predicted=predicted,
-        slices={name: slice_of(rows, name) for name in model.settings.sliced},
+        scores=None if np.isnan(scores).all() else scores,
+        predicted=text_column(rows, "predicted") if task.may_have_classes else None,
+        slices=slices_of(rows["slices"].combine_chunks(), model.settings.sliced),
     )
     weight, own = numbers_of(rows, "outcome_weight"), numbers_of(rows, "weight")
     weight = np.where(np.isnan(weight), own, weight)

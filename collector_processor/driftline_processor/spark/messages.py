@@ -17,7 +17,7 @@ from driftline.batch_panes import RowOutcomes
 from driftline.panes.decisions import decided_classes
 from driftline.tables.table import OutcomeTable, PredictionTable
 
-from driftline_processor.core.arrow_arrays import text_array
+from driftline_processor.core.arrow_arrays import category_array, number_array, text_array
 from driftline_processor.core.decode.event_times import timely
 from driftline_processor.core.decode.requests import (
     Decoded,
@@ -30,17 +30,15 @@ from driftline_processor.core.outcomes.resolution import impossible_actual_reaso
 from driftline_processor.store.arrow_tables import (
     concatenate_predictions,
     outcome_rows,
-    prediction_rows,
     table_layout,
     take_table,
 )
 
 from . import pane_rows
 from .models import Models
+from .row_columns import scores_array, slices_array
 
 Kind = Literal["pane", "row", "outcome", "rejected"]
-
-_SLICES = pa.map_(pa.string(), pa.string())
 
 ROW = pa.schema(
     [
@@ -50,14 +48,14 @@ ROW = pa.schema(
         ("id", pa.string()),
         ("time", pa.int64()),
         ("score", pa.float64()),
-        ("scores", pa.list_(pa.float64())),
+        ("scores", pa.binary()),
         ("predicted", pa.string()),
         ("weight", pa.float64()),
-        ("slices", _SLICES),
+        ("slices", pa.string()),
     ]
 )
-"""What outcomes need of a prediction. ``time``: unix nanoseconds. ``score``: of a task with one score; ``scores``: of
-the others."""
+"""What outcomes need of a prediction. ``time``: unix nanoseconds. ``score``: of a task with one score; ``scores``,
+``slices``: see :mod:`.row_columns`."""
 
 OUTCOME = pa.schema(
     [
@@ -81,8 +79,8 @@ SCHEMA = pa.unify_schemas([pa.schema([("kind", pa.string())]), pane_rows.SCHEMA,
 
 DDL = (
     "kind string, model string, version string, environment string, slice string, start bigint, newest bigint,"
-    " sums binary, id string, time bigint, score double, scores array<double>, predicted string, weight double,"
-    " slices map<string,string>, actual string, number double, outcome_time bigint, prediction_time bigint,"
+    " sums binary, id string, time bigint, score double, scores binary, predicted string, weight double,"
+    " slices string, actual string, number double, outcome_time bigint, prediction_time bigint,"
     " outcome_weight double, retracted boolean, reason string, rows bigint"
 )
 """The columns of :data:`SCHEMA` for Spark."""
@@ -237,11 +235,16 @@ def _narrow(table: PredictionTable) -> pa.RecordBatch:
     with_id = np.flatnonzero(np.diff(table.id.offsets))
     if len(with_id) < len(table):
         table = take_table(table, with_id)
-    rows = prediction_rows(table, 0, 0, decided_classes(table), 0, tuple(table.slices))
-    n = len(table)
-    names = {name: pa.repeat(pa.scalar(getattr(table.key, name)), n) for name in ("model", "version", "environment")}
-    arrays = [
-        names[field.name] if field.name in names else rows[field.name].combine_chunks().cast(field.type)
-        for field in ROW
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=ROW)
+    n, scores = len(table), table.scores
+    is_single = scores is not None and scores.shape[1] == 1
+    columns = {
+        **{name: pa.repeat(pa.scalar(getattr(table.key, name)), n) for name in ("model", "version", "environment")},
+        "id": text_array(table.id),
+        "time": pa.array(table.time),
+        "score": number_array(scores[:, 0] if scores is not None and is_single else None, n),
+        "scores": scores_array(None if is_single else scores, n),
+        "predicted": category_array(decided_classes(table), n),
+        "weight": number_array(table.weight, n),
+        "slices": slices_array(table.slices, n),
+    }
+    return pa.RecordBatch.from_arrays([columns[field.name].cast(field.type) for field in ROW], schema=ROW)
