@@ -45,10 +45,13 @@ LEARNED = 1_000
 LENGTHS = ("5m", "1h", "1d", "1w")
 
 
-def body(model: str, rows: int, first: int, features: int, now: int | None = None) -> bytes:
-    """Return a request of predictions of the two seconds before ``now``; ``first``: the number of the first one."""
+def body(model: str, rows: int, first: int, features: int, now: int | None = None, step: int | None = None) -> bytes:
+    """Return a request of predictions of the two seconds before ``now``; ``first``: the number of the first one.
+
+    ``step``: nanoseconds between two predictions, instead of those that two seconds leave.
+    """
     rng, numbers = np.random.default_rng(first), features * 3 // 4
-    times = (now or time.time_ns()) - np.arange(rows, dtype=np.int64)[::-1] * int(EVERY * 1e9 / rows)
+    times = (now or time.time_ns()) - np.arange(rows, dtype=np.int64)[::-1] * (step or int(EVERY * 1e9 / rows))
     labels = tuple(f"label {number}" for number in range(12))
     columns: dict[str, Any] = {
         a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: times,

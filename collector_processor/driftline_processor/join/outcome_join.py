@@ -48,10 +48,11 @@ from .outcome_resolution import (
     resolve_outcomes,
 )
 from .outcome_sums import (
+    Stretch,
     add_outcomes,
     add_sliced,
-    all_rows_kept,
     joined_stretches,
+    kept_stretches,
     recompute_panes,
     sliced_changes,
     stored_stretches,
@@ -312,9 +313,9 @@ class Join:
         panes, lost = time - time % PANE, np.zeros(len(time), dtype=bool)
         for number in np.unique(numbers).tolist():
             in_series = numbers == number
-            for start, end in stored_stretches(self._connection, number, np.unique(panes[in_series]).tolist()):
-                if not all_rows_kept(self._connection, number, (start, end)):
-                    lost |= in_series & (panes >= start) & (panes < end)
+            stored = stored_stretches(self._connection, number, np.unique(panes[in_series]).tolist())
+            kept = kept_stretches(self._connection, number, stored)
+            lost |= in_series & ~_lies_in(panes, kept)
         return lost
 
     def _publish(self, work: _Work) -> None:
@@ -365,6 +366,12 @@ def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 
 def _panes(rows: pa.Table) -> I64:
     return integers_of(rows, "time") // PANE * PANE
+
+
+def _lies_in(times: I64, stretches: Sequence[Stretch]) -> NDArray[np.bool_]:
+    """Return which times are in one of some disjoint periods, the oldest first."""
+    edges = np.array(stretches, np.int64).reshape(-1)
+    return np.searchsorted(edges, times, side="right") % 2 == 1
 
 
 def _of_all(tables: Sequence[pa.Table], name: str) -> I64:

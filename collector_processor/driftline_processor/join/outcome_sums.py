@@ -10,11 +10,11 @@ recomputation covers the whole hour and all of its slices.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables.table import I64
+from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 
 from driftline_processor.core.labels.delay import is_dated_by_import
@@ -23,16 +23,25 @@ from driftline_processor.core.performance.slices import LABEL_AGE
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of, slice_of
-from driftline_processor.store.database import Connection, number, read
+from driftline_processor.store.database import Connection, read
 from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.panes import PANES, SLICED, PaneChanges, performance_fold, read_sums
-from driftline_processor.store.pruning import Condition
+from driftline_processor.store.pruning import TIME_APART, Condition, group_intervals, lies_within
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import BETWEEN, HOUR, SliceValues, hours_of
 
 from .outcome_resolution import relevance_of
 
 _NONE: I64 = np.empty(0, dtype=np.int64)
+
+Stretch = tuple[int, int]
+"""A period of whole panes: start and end, unix nanoseconds."""
+
+MOST_AT_ONCE = 400_000
+"""Maximum number of joined rows that are read together for a recomputation, unless one pane has more."""
+
+MOST_RANGES = 16
+"""Maximum number of periods with gaps between them that are read together."""
 
 
 def labelled_rows(task: Task, rows: pa.Table, keys: Iterable[str] = ()) -> LabelledPredictions:
@@ -81,7 +90,7 @@ def recompute_sliced(
     series: Series,
     values: SliceValues,
     keys: Collection[str],
-    stretches: Sequence[tuple[int, int]],
+    stretches: Sequence[Stretch],
 ) -> None:
     """Recompute the performance of slices for every stored hour that overlaps these periods.
 
@@ -98,21 +107,20 @@ def recompute_sliced(
         series.number,
         wanted=pa.table({"first": pa.array(first, pa.int64()), "last": pa.array(last, pa.int64())}),
     )
-    recomputed_until = np.iinfo(np.int64).min
+    hours, recomputed_until = list[Stretch](), np.iinfo(np.int64).min
     for row in stored.to_pylist():
-        start, end = row["pane"], row["stop"]
-        if start < recomputed_until:  # also an hour within a stored day
-            continue
-        recomputed_until = end
+        if row["pane"] >= recomputed_until:  # not an hour within a stored day
+            hours.append((row["pane"], recomputed_until := row["stop"]))
+    starts, all_keys = np.array([start for start, _ in hours], np.int64), sorted({*keys, *values.keys(series.number)})
+    for group in read_together(connection, series.number, hours):
+        within = lies_within("pane", [(start, end - 1) for start, end in group])
         connection.execute(
-            f"DELETE FROM {SLICED} WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
-            [series.number, start, end],
+            f"DELETE FROM {SLICED} WHERE series = ? AND fold LIKE 'task:%' AND {within.sql}",
+            [series.number, *within.parameters],
         )
-        rows = read(
-            connection, "SELECT * FROM joined WHERE series = ? AND time >= ? AND time < ?", series.number, start, end
-        )
+        rows = read_joined(connection, series.number, group)
         time = integers_of(rows, "time")
-        all_keys = sorted({*keys, *values.keys(series.number)})
+        start = starts[np.searchsorted(starts, time, side="right") - 1]
         _add(changes, series, rows, all_keys, values, start + (time - start) // HOUR * HOUR)
 
 
@@ -158,9 +166,6 @@ def slices_of(
     return dict(sorted(sums_by_slice.items()))
 
 
-_KEPT = "SELECT {} FROM joined WHERE series = ? AND time >= ? AND time < ?"
-
-
 def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> None:
     """Add joined rows of one series to the panes of their predictions.
 
@@ -184,7 +189,7 @@ def recompute_panes(
     connection: Connection,
     changes: PaneChanges,
     series: Series,
-    stretches: Sequence[tuple[int, int]],
+    stretches: Sequence[Stretch],
     values: SliceValues,
     keys: Collection[str] = (),
 ) -> I64:
@@ -196,13 +201,13 @@ def recompute_panes(
     Slices are recomputed by whole hours; ``values``: the slice values with panes of their own, ``keys``: the slice
     keys.
     """
-    for start, end in stretches:
+    for group in read_together(connection, series.number, stretches):
+        within = lies_within("pane", [(start, end - 1) for start, end in group])
         connection.execute(
-            "DELETE FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
-            [series.number, start, end],
+            f"DELETE FROM panes WHERE series = ? AND fold LIKE 'task:%' AND {within.sql}",
+            [series.number, *within.parameters],
         )
-        rows = read(connection, _KEPT.format("*"), series.number, start, end)
-        add_outcomes(changes, series, rows)
+        add_outcomes(changes, series, read_joined(connection, series.number, group))
     sliced = sliced_changes()
     recompute_sliced(connection, sliced, series, values, keys, stretches)
     sliced.write(connection)
@@ -210,13 +215,13 @@ def recompute_panes(
     return np.concatenate([_NONE, *(np.arange(start, end, PANE) for start, end in stretches)])
 
 
-def joined_stretches(connection: Connection, series: int) -> list[tuple[int, int]]:
+def joined_stretches(connection: Connection, series: int) -> list[Stretch]:
     """Return the stored panes with joined rows of a series."""
     times = "SELECT DISTINCT time - time % ? AS pane FROM joined WHERE series = ?"
     return stored_stretches(connection, series, integers_of(read(connection, times, PANE, series), "pane").tolist())
 
 
-def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) -> list[tuple[int, int]]:
+def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) -> list[Stretch]:
     """Return the stored panes around these as disjoint periods: five minutes, or longer after a roll-up."""
     stored = read(
         connection,
@@ -227,27 +232,99 @@ def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) 
         series,
         wanted=pa.table({"start": pa.array(sorted(panes), pa.int64())}),
     )
-    stretches: list[tuple[int, int]] = []
+    stretches: list[Stretch] = []
     for row in stored.to_pylist():
         if not stretches or row["first"] >= stretches[-1][1]:
             stretches.append((row["first"], row["last"]))
     return stretches
 
 
-def all_rows_kept(connection: Connection, series: int, stretch: tuple[int, int]) -> bool:
-    """Return True if all rows of the outcomes in a period, and in its hours, are still stored for a recomputation.
+def kept_stretches(connection: Connection, series: int, stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Return the periods in which all rows of the outcomes, also of their hours, are still stored for a recomputation.
 
-    The hours are those of the slices.
+    The hours are those of the slices. ``stretches``: disjoint, the oldest first. The number of queries does not grow
+    with the number of periods, because outcomes of any age may change every pane.
     """
+    if not stretches:
+        return []
+    first, last = _with_hours(connection, series, stretches)
+    ends = np.maximum.accumulate(last)
+    begin, end = group_intervals(first, ends, TIME_APART)
+    ranges = list(zip(first[begin].tolist(), (ends[end] - 1).tolist(), strict=True))
+    within = Condition("series = ? AND fold LIKE 'task:%'", (series,)).also(lies_within("pane", ranges))
+    added = read_sums(connection, within, PANES, lambda _, part: part == "outcomes")
+    is_count = integers_of(added, "idx") == 0
+    outcomes = _sums_within(integers_of(added, "pane")[is_count], numbers_of(added, "value")[is_count], first, last)
+    is_kept = _rows_within(connection, series, first, last, ranges) >= outcomes
+    return [stretch for stretch, kept in zip(stretches, is_kept.tolist(), strict=True) if kept]
+
+
+def read_joined(connection: Connection, series: int, stretches: Sequence[Stretch]) -> pa.Table:
+    """Return the joined rows of a series in some periods, at most :data:`MOST_RANGES`."""
+    within = lies_within("time", [(start, end - 1) for start, end in stretches])
+    return read(connection, f"SELECT * FROM joined WHERE series = ? AND {within.sql}", series, *within.parameters)
+
+
+def read_together(connection: Connection, series: int, stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
+    """Yield periods that are read together, with adjacent ones merged.
+
+    One query per pane would cost more than its rows: outcomes of any age change every pane of weeks.
+    """
+    if not stretches:
+        return
+    first, last = (np.array(ends, np.int64) for ends in zip(*stretches, strict=True))
+    begin, end = group_intervals(first, last, TIME_APART)
+    ranges = list(zip(first[begin].tolist(), (last[end] - 1).tolist(), strict=True))
+    group, held = list[Stretch](), 0
+    for (start, stop), rows in zip(
+        stretches, _rows_within(connection, series, first, last, ranges).tolist(), strict=True
+    ):
+        is_adjacent = bool(group) and group[-1][1] == start
+        if group and (held + rows > MOST_AT_ONCE or (len(group) == MOST_RANGES and not is_adjacent)):
+            yield group
+            group, held, is_adjacent = [], 0, False
+        if is_adjacent:
+            start = group.pop()[0]
+        group.append((start, stop))
+        held += rows
+    yield group
+
+
+def _with_hours(connection: Connection, series: int, stretches: Sequence[Stretch]) -> tuple[I64, I64]:
+    """Return start and end of periods, extended to the stored hours of slices that overlap them."""
+    first, last = (np.array(ends, np.int64) for ends in zip(*stretches, strict=True))
     hours = read(
         connection,
-        f"SELECT min(pane) AS first, max(pane + span) AS last FROM {SLICED}"
-        " WHERE series = ? AND pane < ? AND pane + span > ? AND fold LIKE 'task:%'",
-        *(series, stretch[1], stretch[0]),
-    ).to_pylist()[0]
-    if hours["first"] is not None:
-        stretch = min(stretch[0], hours["first"]), max(stretch[1], hours["last"])
-    within = Condition("series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'", (series, *stretch))
-    added = read_sums(connection, within, PANES, lambda _, part: part == "outcomes")
-    outcomes = numbers_of(added, "value")[integers_of(added, "idx") == 0].sum()
-    return (number(connection, _KEPT.format("count(*)"), series, *stretch) or 0) >= int(outcomes)
+        f"WITH hours AS (SELECT DISTINCT pane, pane + span AS stop FROM {SLICED}"
+        " WHERE series = ? AND pane < ? AND pane + span > ? AND fold LIKE 'task:%')"
+        " SELECT w.place, min(pane) AS first, max(stop) AS last FROM wanted w"
+        " JOIN hours ON pane < w.last AND stop > w.first GROUP BY w.place",
+        *(series, int(last[-1]), int(first[0])),
+        wanted=pa.table({"place": np.arange(len(first)), "first": first, "last": last}),
+    )
+    place = integers_of(hours, "place")
+    first[place] = np.minimum(first[place], integers_of(hours, "first"))
+    last[place] = np.maximum(last[place], integers_of(hours, "last"))
+    return first, last
+
+
+def _rows_within(connection: Connection, series: int, first: I64, last: I64, ranges: Sequence[Stretch]) -> F64:
+    """Return the number of joined rows in each period ``[first, last)``; ``ranges``: all of them, ends included."""
+    within = lies_within("time", ranges)
+    counted = read(
+        connection,
+        f"SELECT time - time % {PANE} AS pane, count(*) AS rows FROM joined WHERE series = ? AND {within.sql}"
+        " GROUP BY ALL",
+        series,
+        *within.parameters,
+    )
+    return _sums_within(integers_of(counted, "pane"), numbers_of(counted, "rows"), first, last)
+
+
+def _sums_within(pane: I64, value: F64, first: I64, last: I64) -> F64:
+    """Return the sum of the values of panes that start in each period ``[first, last)``."""
+    order = np.argsort(pane)
+    until = np.append(0.0, np.cumsum(value[order]))
+    before_first, before_last = np.searchsorted(pane[order], [first, last])
+    sums: F64 = until[before_last] - until[before_first]
+    return sums

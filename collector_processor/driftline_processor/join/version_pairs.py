@@ -8,7 +8,7 @@ verdict needs stored sums only, and does not depend on restarts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,9 +20,10 @@ from driftline_processor.core.windows.window import PANE
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
 from driftline_processor.store.database import Connection, read, run
 from driftline_processor.store.panes import PaneChanges
+from driftline_processor.store.pruning import lies_within
 from driftline_processor.store.series import Series, SeriesRegister
 
-from .outcome_sums import all_rows_kept, joined_stretches, stored_stretches
+from .outcome_sums import Stretch, joined_stretches, kept_stretches, read_together, stored_stretches
 
 PAIR: Final = "pair:"
 """Prefix of the folds of pairs; the number of the other series follows."""
@@ -51,10 +52,9 @@ _COLUMNS = ", ".join(
 _OF_PAIRS = f"""
 SELECT {_COLUMNS} FROM pairs p JOIN joined m ON m.prediction = p.first JOIN joined o ON o.prediction = p.second
 """
-_OF_STRETCH = f"""
-SELECT {_COLUMNS} FROM joined m JOIN joined o ON {_SAME}
-WHERE m.series = ? AND m.time >= ? AND m.time < ? AND o.series = ?
-"""
+_OF_SERIES = f"SELECT {_COLUMNS} FROM joined m JOIN joined o ON {_SAME} WHERE m.series = ? AND o.series = ?"
+_PLACES = ("pane", "m.time")
+"""Columns of the time of panes and of joined rows."""
 
 
 def pair_fold(other_series: int) -> str:
@@ -130,17 +130,18 @@ class Pairs:
             first, second = sorted((series.number, other_number))
             self._recompute(first, second, joined_stretches(self._connection, first), changes)
 
-    def _recompute(self, first: int, second: int, stretches: Iterable[tuple[int, int]], changes: PaneChanges) -> None:
+    def _recompute(self, first: int, second: int, stretches: Sequence[Stretch], changes: PaneChanges) -> None:
         """Recompute the sums of a pair from joined rows, if all of them are still stored."""
-        for start, end in stretches:
-            if not all_rows_kept(self._connection, first, (start, end)):
-                continue
+        kept = kept_stretches(self._connection, first, stretches)
+        for group in read_together(self._connection, first, kept):
+            of_panes, of_rows = (lies_within(name, [(start, end - 1) for start, end in group]) for name in _PLACES)
             run(
                 self._connection,
-                "DELETE FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?",
-                *(first, start, end, pair_fold(second)),
+                f"DELETE FROM panes WHERE series = ? AND fold = ? AND {of_panes.sql}",
+                *(first, pair_fold(second), *of_panes.parameters),
             )
-            self._add(first, second, read(self._connection, _OF_STRETCH, first, start, end, second), changes)
+            rows = read(self._connection, f"{_OF_SERIES} AND {of_rows.sql}", first, second, *of_rows.parameters)
+            self._add(first, second, rows, changes)
 
     def _add(self, first: int, second: int, rows: pa.Table, changes: PaneChanges) -> None:
         by_number = self._series.by_number()

@@ -28,7 +28,7 @@ from driftline_processor.core.windows.window import PANE
 from driftline_processor.evaluation.evaluation_store import forget_evaluations
 from driftline_processor.ingest.pane_sums import add_erased, write_restated
 from driftline_processor.join.concept_drift import forget_losses
-from driftline_processor.join.outcome_sums import all_rows_kept, recompute_panes, sliced_changes, stored_stretches
+from driftline_processor.join.outcome_sums import kept_stretches, recompute_panes, sliced_changes, stored_stretches
 from driftline_processor.join.version_pairs import Pairs
 from driftline_processor.store.arrow_tables import filter_rows, integers_of, is_among
 from driftline_processor.store.baselines import Baselines
@@ -423,6 +423,6 @@ def _stretches(
     by_number = register.by_number()
     for series_number in np.unique(numbers).tolist():
         stored = stored_stretches(connection, series_number, np.unique(panes[numbers == series_number]).tolist())
-        kept_stretches = [stretch for stretch in stored if all_rows_kept(connection, series_number, stretch)]
-        if kept_stretches:
-            yield by_number[series_number], kept_stretches
+        kept = kept_stretches(connection, series_number, stored)
+        if kept:
+            yield by_number[series_number], kept

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 from driftline.baseline.baseline import Baseline
@@ -23,7 +24,9 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.join import outcome_sums
 from driftline_processor.present.evaluation_json import to_json
+from driftline_processor.store.database import Connection, read
 from msgspec import to_builtins
 from starlette.testclient import TestClient
 
@@ -319,3 +322,70 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
     assert answer["objectives"][0]["slices"] == found.objectives[0].slices
     for text in ("Performance by slice", "country=NL", "Fairness", "disparate impact", "compared with M"):
         assert text in words
+
+
+PERIOD = 10 * DAY
+
+
+def spread(state: Opened, period: int = 0, panes: range = range(0)) -> list[tuple[object, ...]]:
+    """Send 300 predictions of a period, each in a pane of its own, and their outcomes; correct those of some panes.
+
+    Return all sums, with times since the start of the period.
+    """
+    start = NOON + period * PERIOD
+    ids, times = [f"{period}-{row}" for row in range(300)], [start + row * 5 * MINUTE for row in range(300)]
+    state.send(predictions(ids, times, SCORES[:300].tolist(), slices={"country": COUNTRY[:300].tolist()}))
+    state.send(outcomes(ids, ACTUAL[:300].tolist(), start + 2 * DAY))
+    state.state.join_now()
+    if panes:
+        state.send(outcomes([ids[row] for row in panes], [int(1 - ACTUAL[row]) for row in panes], start + 3 * DAY))
+        state.state.join_now()
+    return state.rows(
+        "SELECT fold, part, idx, pane - ? AS pane, sum(value) AS value FROM sums"
+        " WHERE fold LIKE 'task:%' AND pane BETWEEN ? AND ? GROUP BY ALL HAVING sum(value) <> 0 ORDER BY ALL",
+        *(start, start - DAY, start + 2 * DAY),
+    )
+
+
+def test_a_recomputation_reads_all_panes_together(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, queries = open_state(churn=SLICED), list[str]()
+
+    def counted(connection: Connection, query: str, *parameters: object, **tables: pa.Table) -> pa.Table:
+        queries.append(query)
+        return read(connection, query, *parameters, **tables)
+
+    monkeypatch.setattr(outcome_sums, "read", counted)
+    spread(state, 0)
+    spread(state, 1)
+    counts = []
+    for period, panes in ((0, range(1)), (1, range(300))):
+        queries.clear()
+        ids = [f"{period}-{row}" for row in panes]
+        state.send(outcomes(ids, [int(1 - ACTUAL[row]) for row in panes], NOON + 30 * DAY))
+        state.state.join_now()
+        counts.append(len(queries))
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("limit", ["MOST_AT_ONCE", "MOST_RANGES"])
+def test_a_recomputation_in_parts_has_the_same_sums(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    state, some = open_state(churn=SLICED), range(0, 300, 7)
+    whole = spread(state, 0, some)
+    monkeypatch.setattr(outcome_sums, limit, 2)
+    assert spread(state, 1, some) == whole
+    assert spread(state, 2) != whole
+
+
+def test_periods_are_recomputed_only_if_all_of_their_rows_are_stored(state: Opened) -> None:
+    spread(state)
+    panes = [(NOON + row * 5 * MINUTE, NOON + (row + 1) * 5 * MINUTE) for row in range(300)]
+    ((series, _),) = state.keys().items()
+    with state.state._store.reading() as connection:
+        assert outcome_sums.kept_stretches(connection, series, panes) == panes
+        assert outcome_sums.kept_stretches(connection, series, []) == []
+        connection.execute("DELETE FROM joined WHERE time = ?", [panes[20][0]])
+        hour = slice(12, 24)  # slices are stored per hour
+        assert outcome_sums.kept_stretches(connection, series, panes) == panes[: hour.start] + panes[hour.stop :]
+        assert outcome_sums.kept_stretches(connection, series, panes[hour]) == []
