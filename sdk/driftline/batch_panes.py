@@ -92,6 +92,8 @@ class MadePanes:
         baseline: Digest of the baseline over whose bins they are counted.
         span: Length of each pane.
         panes: The panes, all rows first, then slices, each by time.
+        newest: Time of the newest row, unix nanoseconds, if the last panes are not finished and are sent again with a
+            later epoch; windows stay open after it. None = they are finished.
     """
 
     model: str
@@ -100,6 +102,7 @@ class MadePanes:
     baseline: str
     span: Span
     panes: Sequence[MadePane]
+    newest: int | None = None
 
     @property
     def rows(self) -> int:
@@ -116,7 +119,8 @@ class MadePanes:
         """
         about = {"model": self.model, "version": self.version, "baseline": self.baseline}
         about |= {"environment": environment if self.environment is None else self.environment, "source": source}
-        head = json.dumps({**about, "epoch": epoch})[:-1].encode() + b', "packed": '
+        unfinished = {} if self.newest is None else {"newest": self.newest}
+        head = json.dumps({**about, "epoch": epoch, **unfinished})[:-1].encode() + b', "packed": '
         first, size = 0, 0
         for index, pane in enumerate(self.panes):
             size += sum(map(_approximate_bytes, pane.sums.values()))

@@ -561,6 +561,7 @@ class Intake:
         rows = sum(pane.rows for pane in whole)
         rows_before = sum(pane.rows for place, pane in replaced.items() if not place.slice)
         first, last = min(pane.place.start for pane in panes), max(pane.place.end for pane in panes)
+        last = min(last, max(written.newest, first))
         totals = self.totals.get(series.number, SeriesTotals())
         self.totals[series.number] = totals.plus_panes(rows - rows_before, first, last, now)
         changed = np.unique(np.array([pane.place.start for pane in panes], np.int64))
@@ -570,7 +571,7 @@ class Intake:
         self.arrivals.add(series.number, now)
         model = (key.environment, key.model)
         work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
-        newest = sorted((pane.place.end, pane.rows) for pane in whole)[-ROWS:]
+        newest = sorted((min(pane.place.end, written.newest), pane.rows) for pane in whole)[-ROWS:]
         ends = np.repeat([end for end, _ in newest], [min(n, ROWS) for _, n in newest]).astype(np.int64)
         work.watermarks[model].observe(ends, now)
         return receipt

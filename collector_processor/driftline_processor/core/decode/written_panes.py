@@ -97,6 +97,7 @@ class WrittenPanes(Struct, frozen=True, eq=False):
         panes: The panes that could be read.
         parts: Their sums, part by part.
         refused: The other panes.
+        newest: Time of the newest row, unix nanoseconds, if the last panes are not finished; else after their end.
     """
 
     key: ModelKey
@@ -106,6 +107,7 @@ class WrittenPanes(Struct, frozen=True, eq=False):
     panes: tuple[WrittenPane, ...] = ()
     parts: tuple[WrittenPart, ...] = ()
     refused: tuple[RefusedPane, ...] = ()
+    newest: int = _LAST
 
     @property
     def has_outcomes(self) -> bool:
@@ -136,6 +138,7 @@ class _Document(Struct, forbid_unknown_fields=True):
     packed: _Packed | None = None
     version: Text = _NONE
     environment: Text = _NONE
+    newest: Annotated[int, Meta(ge=0, le=_LAST)] = _LAST
 
 
 class _Pane(Struct, forbid_unknown_fields=True):
@@ -176,7 +179,8 @@ def parse_panes(body: bytes) -> WrittenPanes:
         panes, parts = _packed(document.packed)
     key = ModelKey(document.model, document.version, document.environment)
     return WrittenPanes(
-        key, document.baseline, document.source, document.epoch, tuple(panes), tuple(parts), tuple(refused)
+        *(key, document.baseline, document.source, document.epoch, tuple(panes), tuple(parts), tuple(refused)),
+        newest=document.newest,
     )
 
 
