@@ -245,18 +245,15 @@ def test_sources_add_up_and_the_view_names_them(new_state: NewState, clock: Cloc
 def test_windows_stay_open_for_panes_that_are_not_finished(new_state: NewState, clock: Clock, tmp_path: Path) -> None:
     baseline = reference("binary")
     state = new_state(settings_of(baseline, tmp_path))
-    day = rows("binary", 0, seed=2)
-    begun = day[day["time"] < START + DAY - HOUR // 2]
-    clock.now = START + DAY - HOUR // 2
-    panes = written(begun, baseline, span="1h")
-    post(state, replace(panes, newest=int(begun["time"].max())))
-    (window,) = state.view().windows["1d"]
-    assert not window.closed
-    clock.now = START + DAY + HOUR
-    post(state, written(day, baseline, span="1h"), epoch=2)
+    days = pd.concat([rows("binary", day, seed=2) for day in range(2)], ignore_index=True)
+    days.loc[ROWS : ROWS + 50, "time"] = START + DAY + HOUR // 60
+    begun = days[days["time"] <= START + DAY + HOUR // 60]
+    post(state, replace(written(begun, baseline), newest=int(begun["time"].max())))
+    assert [one.closed for one in state.view().windows["1d"]] == [False, False]
+    post(state, written(days, baseline), epoch=2)
     clock.now += HOUR
-    (window,) = state.view().windows["1d"]
-    assert (window.closed, window.rows) == (True, ROWS)
+    first, _ = state.view().windows["1d"]
+    assert (first.closed, first.rows) == (True, ROWS)
 
 
 def test_panes_over_another_baseline_are_refused_with_both_digests(new_state: NewState, tmp_path: Path) -> None:
