@@ -75,7 +75,9 @@ class Delivery(Struct, frozen=True):
 
     def _sent(self, key: ModelKey, rows: pa.Table) -> pa.RecordBatch:
         made = MadePanes(
-            key.model, key.version, key.environment, self.baselines[key.model], self.span, pane_rows.made_panes(rows)
+            *(key.model, key.version, key.environment, self.baselines[key.model], self.span),
+            pane_rows.made_panes(rows),
+            newest=max(rows["newest"].to_pylist()),
         )
         channel = pipeline.confirming(self.endpoint)
         until = time.monotonic() + self.patience
