@@ -41,12 +41,17 @@ _SMALL = {
 }
 
 
-def skip_without_spark() -> None:
-    """Skip a test with the reason where there is no Spark, Java, source of Kafka or broker."""
+def skip_without_java() -> None:
+    """Skip a test with the reason where there is no Spark or Java."""
     if find_spec("pyspark") is None:
         pytest.skip("Spark is not installed; `make interop` installs it")
     if shutil.which("java") is None:
         pytest.skip("there is no Java; Spark and Kafka need version 17")
+
+
+def skip_without_spark() -> None:
+    """Skip a test with the reason where there is no Spark, Java, source of Kafka or broker."""
+    skip_without_java()
     if not list(JARS.glob("spark-sql-kafka*.jar")):
         pytest.skip("Spark's source of Kafka is not installed; `make interop` fetches it where there is Maven")
     if not is_installed():

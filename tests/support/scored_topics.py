@@ -75,7 +75,7 @@ def columnar_messages(frame: Frame, together: int = 100, model: str = "churn") -
     for first in range(0, len(frame["at"]), together):
         rows = taken(frame, slice(first, first + together))
         labels, codes = np.unique(rows["region"], return_inverse=True)
-        columns = {
+        columns: dict[str, Any] = {
             a.ML_PREDICTION_ID: texts(map(str, rows["id"])),
             a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: rows["at"],
             a.ML_PREDICTION_SCORE: rows["p"],
@@ -119,7 +119,7 @@ def outcome_messages(
     return [logs(records[first : first + together], ENVIRONMENT) for first in range(0, len(records), together)]
 
 
-RETRACTED = {a.DRIFTLINE_OUTCOME_RETRACTED: True}
+RETRACTED: dict[str, Any] = {a.DRIFTLINE_OUTCOME_RETRACTED: True}
 
 
 def panes_of(frame: Frame, baseline: Baseline, actual: NDArray[Any], outcome_time: NDArray[Any]) -> MadePanes:

@@ -37,7 +37,8 @@ def stored_sums(directory: Path) -> Stored:
     found: Stored = {}
     with duckdb.connect(str(file), read_only=True) as connection:
         for name in [row[0] for row in connection.execute("SELECT DISTINCT slice FROM written_panes").fetchall()]:
-            rows = connection.execute(f"SELECT {COLUMNS} FROM written_panes WHERE slice = ?", [name]).to_arrow_table()
+            query = f"SELECT {COLUMNS} FROM written_panes WHERE slice = ?"
+            rows = connection.sql(query, params=[name]).to_arrow_table()
             columns = StoredPanes.of(rows).table().to_pydict()
             for pane, fold, part, place, value in zip(
                 *(columns[column] for column in ("pane", "fold", "part", "idx", "value")), strict=True

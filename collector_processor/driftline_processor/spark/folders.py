@@ -103,6 +103,11 @@ class WorkFolder:
         """Return the values of the first partition column of a folder."""
         return [child.rpartition("=")[2] for child in self._children(f"{self.path}/{name}") if f"/{key}=" in child]
 
+    def days_before(self, name: str, epoch: int) -> list[str]:
+        """Return the days of a folder that have rows of earlier epochs."""
+        days = self.values(name, "day")
+        return [day for day in days if any(number < epoch for number in self._epochs(f"{self.path}/{name}/day={day}"))]
+
     def drop_before(self, name: str, key: str, values: Iterable[Any], before: int) -> None:
         """Delete all epochs but the newest before one, which a repeated run reads."""
         for value in values:

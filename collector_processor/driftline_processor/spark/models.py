@@ -10,6 +10,7 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline, protect_baseline
 from driftline.batch_panes import RowOutcomes, Span, fold_panes, pane_starts
 from driftline.privacy.policy import Privacy, rules_in_force
+from driftline.privacy.rules import SHORT
 from driftline.tables.column_codec import strings, texts
 from driftline.tables.table import I64, Column, PredictionTable, Text
 from driftline.tables.task import Task
@@ -30,18 +31,20 @@ class FoldedModel(Struct, frozen=True):
         settings: The keys of the model.
         span: Length of the panes.
         privacy: Rules that apply before anything is counted or written.
+        key_check: Hash by which an executor finds out whether it has the key of the rules, "" without hashes.
     """
 
     baseline: Baseline
     settings: Model
     span: Span
     privacy: Privacy
+    key_check: str = ""
 
     @classmethod
     def of(cls, baseline: Baseline, settings: Model, span: Span) -> FoldedModel:
         """Return it with the privacy rules of the environment, which also apply to the baseline."""
         rules = rules_in_force(None)
-        return cls(protect_baseline(baseline, rules), settings, span, rules)
+        return cls(protect_baseline(baseline, rules), settings, span, rules, _key_check(rules))
 
     @property
     def task(self) -> Task:
@@ -53,6 +56,7 @@ class FoldedModel(Struct, frozen=True):
 
         None if they have the scores of other classes.
         """
+        self._check_key()
         task, scores = self.task, table.scores
         if scores is not None and scores.shape[1] > 1 and table.task.classes != task.classes:
             if sorted(table.task.classes) != sorted(task.classes):
@@ -72,7 +76,16 @@ class FoldedModel(Struct, frozen=True):
 
     def hashed(self, ids: Text) -> Text:
         """Return the ids of predictions after the privacy rules."""
+        self._check_key()
         return texts(map(self.privacy.id, strings(ids))) if self.privacy.hash_id else ids
+
+    def _check_key(self) -> None:
+        """Raise ValueError if the hashes of this process are not those of the driver: a pickle contains no key."""
+        if self.key_check and self.key_check != _key_check(self.privacy):
+            raise ValueError(
+                "driftline: DRIFTLINE_PRIVACY_KEY is missing or another one on this executor, so that its hashes do "
+                "not match; set the key of the driver in the environment of the workers"
+            )
 
     @property
     def _kept(self) -> tuple[str, ...]:
@@ -103,6 +116,10 @@ class FoldedModel(Struct, frozen=True):
         newest: I64 = np.zeros(len(starts), np.int64)
         np.maximum.at(newest, group, table.time)
         return to_batch(table.key, panes, dict(zip(starts.tolist(), newest.tolist(), strict=True)), sign or 1)
+
+
+def _key_check(rules: Privacy) -> str:
+    return rules.key.digest("driftline", SHORT) if rules.key is not None and (rules.hash or rules.hash_id) else ""
 
 
 Models = Mapping[str, FoldedModel]

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 _KEY = ["model", "environment", "id"]
 _WORD = ["actual", "number", "outcome_time", "outcome_weight", "retracted"]
+_ORDER = ["latest", "arrived"]
+"""Time of the latest outcome of a prediction and the epoch of its arrival: of equal times, the last to arrive counts.
+
+``outcome_time`` is the time that is in the sums. It is an earlier one if the latest outcome repeats what was known.
+"""
 _PREFIX = "earlier_"
-_EARLIER = [f"{_PREFIX}{name}" for name in _WORD]
+_EARLIER = [f"{_PREFIX}{name}" for name in (*_WORD, *_ORDER)]
 _ROWS = "decoded/kind=row"
 
 
@@ -47,7 +52,7 @@ class OutcomeJoin:
 
         is_late = epoch % self._settings.late_every == 0
         waiting = self._waiting(epoch, is_late=is_late)
-        new = None if outcomes is None else outcomes.withColumn("fresh", f.lit(True))
+        new = None if outcomes is None else outcomes.withColumns({"fresh": f.lit(True), "arrived": f.lit(epoch)})
         if new is None or waiting is None:
             known = new if waiting is None else waiting
         else:
@@ -61,10 +66,11 @@ class OutcomeJoin:
         joined = cached(_joined(known, rows))
         self._wait(joined.filter("row is null").drop("row"), epoch)
         matched = cached(_latest(joined.filter("row is not null")))
-        changed = cached(self._changed(matched, epoch))
-        self._folder.write(
-            placed(changed.drop(*_EARLIER), epoch, self._settings.buckets, day_of(f.col("time"))), "labels"
-        )
+        latest = cached(self._newer(matched, epoch))
+        labels = latest.withColumns({name: f.expr(f"if(repeats, {_PREFIX}{name}, {name})") for name in _WORD})
+        labels = labels.drop(*_EARLIER, "repeats")
+        self._folder.write(placed(labels, epoch, self._settings.buckets, day_of(f.col("time"))), "labels")
+        changed = latest.filter("not repeats").drop("repeats", *_ORDER)
         before = changed.filter(f"{_PREFIX}outcome_time is not null and not coalesce({_PREFIX}retracted, false)")
         before = before.withColumns({name: f.col(f"{_PREFIX}{name}") for name in _WORD}).withColumn("sign", f.lit(-1))
         after = changed.filter("not coalesce(retracted, false)").withColumn("sign", f.lit(1))
@@ -98,13 +104,18 @@ class OutcomeJoin:
         return int((newest - timedelta(days=self._settings.keep)).timestamp())
 
     def expire(self, epoch: int) -> None:
-        """Delete rows that are too old, and folders whose outcomes a later epoch has taken over."""
-        days = self._folder.values(_ROWS, "day")
-        old = [day for day in days if datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() < self._oldest(days)]
-        for day in old:
-            self._folder.delete(f"{_ROWS}/day={day}", f"labels/day={day}")
-        taken_over = epoch - self._settings.late_every
-        self._folder.delete(*(f"waiting/epoch={number}" for number in self._waiting_epochs() if number < taken_over))
+        """Delete rows that are too old, and folders whose outcomes an earlier epoch has taken over.
+
+        A repeated epoch must find what it found before: what is deleted depends on earlier epochs only, and the epoch
+        before, which has searched for all outcomes that wait, does not run again.
+        """
+        days = self._folder.days_before(_ROWS, epoch)
+        if not days:
+            return
+        oldest = self._oldest(days)
+        old = [day for day in days if datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() < oldest]
+        self._folder.delete(*(f"{name}/day={day}" for day in old for name in (_ROWS, "labels")))
+        self._folder.delete(*(f"waiting/epoch={number}" for number in self._waiting_epochs() if number < epoch - 1))
 
     def _rows_of(self, outcomes: DataFrame, epoch: int, *, is_late: bool) -> DataFrame | None:
         """Return the predictions among which those of the outcomes are searched."""
@@ -116,22 +127,29 @@ class OutcomeJoin:
             days = [day for day in days if day in {*days[-self._settings.recent :], *(row[0] for row in told)}]
         return self._folder.read(_ROWS, "day", days, epoch + 1)
 
-    def _changed(self, matched: DataFrame, epoch: int) -> DataFrame:
-        """Return the matched rows whose outcome changes, beside the outcome that counted before."""
+    def _newer(self, matched: DataFrame, epoch: int) -> DataFrame:
+        """Return the matched rows whose outcome is later than the one before, which stands beside it.
+
+        ``repeats``: the outcome before had another time, and is the same otherwise.
+        """
         from pyspark.sql import functions as f
 
         days = [row[0] for row in matched.select(day_of(f.col("time"))).distinct().collect()]
+        matched = matched.withColumn("latest", f.col("outcome_time"))
         earlier = self._folder.read("labels", "day", days, epoch)
         if earlier is None:
-            none = {f"{_PREFIX}{name}": f.lit(None).cast(matched.schema[name].dataType) for name in _WORD}
-            return matched.withColumns(none)
-        order = f.struct("outcome_time", "epoch")
-        newest = earlier.groupBy(*_KEY).agg(*[f.max_by(name, order).alias(f"{_PREFIX}{name}") for name in _WORD])
+            none = {name: f.lit(None).cast(matched.schema[name[len(_PREFIX) :]].dataType) for name in _EARLIER}
+            return matched.withColumns({**none, "repeats": f.lit(False)})
+        order = f.struct(*_ORDER, "epoch")
+        newest = earlier.groupBy(*_KEY).agg(*[f.max_by(name[len(_PREFIX) :], order).alias(name) for name in _EARLIER])
         beside = matched.join(newest, _KEY, "left")
         equal = [f.col(name).eqNullSafe(f.col(f"{_PREFIX}{name}")) for name in _WORD if name != "outcome_time"]
+        is_first = f.col(f"{_PREFIX}latest").isNull()
         is_same = reduce(lambda one, other: one & other, equal)
-        is_first = f.col(f"{_PREFIX}outcome_time").isNull()
-        return beside.filter(is_first | ((f.col("outcome_time") >= f.col(f"{_PREFIX}outcome_time")) & ~is_same))
+        is_later = f.col("latest") > f.col(f"{_PREFIX}latest")
+        is_last = (f.col("latest") == f.col(f"{_PREFIX}latest")) & (f.col("arrived") >= f.col(f"{_PREFIX}arrived"))
+        beside = beside.withColumn("repeats", ~is_first & is_same)
+        return beside.filter(is_first | is_later | (is_last & ~is_same))
 
 
 def _joined(outcomes: DataFrame, rows: DataFrame) -> DataFrame:
@@ -148,8 +166,8 @@ def _latest(joined: DataFrame) -> DataFrame:
     """Return each prediction with its latest outcome."""
     from pyspark.sql import functions as f
 
-    order = f.struct("outcome_time", "fresh", "retracted", "actual", "number")
-    word = f.struct(*_WORD)
+    order = f.struct("outcome_time", "arrived", "retracted", "actual", "number")
+    word = f.struct(*_WORD, "arrived")
     newest = joined.groupBy(*(f.col(f"row.{name}") for name in _KEY)).agg(
         f.max_by("row", order).alias("row"), f.max_by(word, order).alias("word")
     )

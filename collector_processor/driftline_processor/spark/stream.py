@@ -71,6 +71,8 @@ class Job:
         from pyspark.sql import functions as f
 
         folder = self._folder
+        if epoch and (epoch - 1) % self._settings.late_every == 0:
+            self._outcomes.expire(epoch)
         found = self._on_executors(batch, messages.DDL, messages.decode_messages, self._settings.signals)
         day = f.when(f.col("kind") == "row", day_of(f.col("time"))).otherwise(folders.NO_DAY)
         folder.write(folders.placed(found, epoch, self._settings.buckets, day), "decoded", "kind")
@@ -90,8 +92,6 @@ class Job:
         rejected = folder.decoded("rejected", epoch, ["reason", "rows"])
         counts: dict[str, int] = {} if rejected is None else dict(rejected.groupBy("reason").sum("rows").collect())
         folder.delete(*(f"decoded/kind={kind}/day={folders.NO_DAY}" for kind in ("pane", "outcome", "rejected")))
-        if epoch % self._settings.late_every == 0:
-            self._outcomes.expire(epoch)
         for line in _report(epoch, answers, counts):
             self._say(line)
 

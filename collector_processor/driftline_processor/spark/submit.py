@@ -103,5 +103,9 @@ def run(
 def _reason(error: Exception) -> str:
     """Return the line of an error that names the cause: the last of a Python function, else the first."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    named = [line for line in lines if line.startswith(("driftline.", "ConnectionError", "Caused by: "))]
+    named = [
+        line
+        for line in lines
+        if line.startswith(("driftline.", "ValueError: driftline", "ConnectionError", "Caused by: "))
+    ]
     return (named or lines or [type(error).__name__])[0].strip()

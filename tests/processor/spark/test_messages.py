@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from driftline.semconv import attributes as a
 from driftline_processor.spark import messages
 
 from tests.support.decoded_messages import batch, decoded, folded_model, merged_sums, of_kind, rejected
@@ -80,7 +83,9 @@ def test_rows_and_outcomes_of_a_model_that_is_not_configured_are_counted(frame: 
     few = taken(frame, slice(0, 30))
     rows = decoded(
         {"churn": folded_model(BASELINE)},
-        batch(span_messages(few, model="fraud"), outcome_messages(few["id"][:7], few["y"][:7], NOW, model="fraud"), NOW),
+        batch(
+            span_messages(few, model="fraud"), outcome_messages(few["id"][:7], few["y"][:7], NOW, model="fraud"), NOW
+        ),
         batch(span_messages(few), [], NOW),
     )
     assert rejected(rows) == {"model_not_configured": 37}
@@ -97,7 +102,7 @@ def test_rows_of_the_future_are_counted(frame: Frame) -> None:
 
 def test_outcomes_keep_what_they_say(frame: Frame) -> None:
     few = taken(frame, slice(0, 3))
-    more = {"driftline.outcome.weight": 2.5, "driftline.outcome.prediction_time_unix_nano": START + 5}
+    more: dict[str, Any] = {a.DRIFTLINE_OUTCOME_WEIGHT: 2.5, a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: START + 5}
     logs = outcome_messages(few["id"], few["y"], NOW - 7, **more)
     outcomes = of_kind(decoded({"churn": folded_model(BASELINE)}, batch([], logs, NOW)), "outcome")
     assert outcomes["id"].to_pylist() == few["id"].tolist()
