@@ -27,6 +27,8 @@ _TOGETHER = 500
 """Maximum number of panes that are sent together: hours of 100 features have 280 kB each before they are compressed."""
 
 
+_SUPERSEDED = "a later epoch of another job with the same --source has written them; give each job its own"
+
 _log = logging.getLogger("driftline")
 
 
@@ -98,6 +100,6 @@ class Delivery(Struct, frozen=True):
 
 def _result(sent: SentPanes) -> pa.RecordBatch:
     stored = sent.accepted + sent.replaced + sent.unchanged
-    reason = sent.refused[0].reason if sent.refused else ""
-    columns = {"accepted": [stored], "refused": [len(sent.refused)], "reason": [reason]}
+    reason = sent.refused[0].reason if sent.refused else _SUPERSEDED if sent.superseded else ""
+    columns = {"accepted": [stored], "refused": [len(sent.refused) + sent.superseded], "reason": [reason]}
     return pa.RecordBatch.from_pydict(columns, RESULT)

@@ -74,7 +74,7 @@ def test_a_poisoned_message_costs_only_itself(frame: Frame, poison: bytes | None
     assert difference(merged_sums(of_kind(rows, "pane")), expected(frame)) < 1e-12
 
 
-def test_a_message_without_a_value_is_empty(frame: Frame) -> None:
+def test_a_message_without_a_value_is_empty() -> None:
     empty = batch([b""], [b""], NOW).set_column(1, "value", pa.array([None, None], pa.binary()))
     assert len(decoded({"churn": folded_model(BASELINE)}, empty)) == 0
 
@@ -150,3 +150,20 @@ def test_ids_are_hashed_before_they_are_written(frame: Frame, monkeypatch: pytes
     assert len(set(ids)) == 20
     assert not {*ids} & {*few["id"].tolist()}
     assert of_kind(rows, "outcome")["id"].to_pylist() == ids  # they join
+
+
+def test_damaged_messages_never_end_an_epoch(frame: Frame) -> None:
+    random = np.random.default_rng(5)
+    spans, logs = span_messages(taken(frame, slice(0, 40)), 20), columnar_messages(taken(frame, slice(0, 40)), 20)
+    logs += outcome_messages(frame["id"][:20], frame["y"][:20], NOW)
+    model = {"churn": folded_model(BASELINE)}
+    counted = 0
+    for bodies in (spans, logs):
+        for _ in range(60):
+            damaged = bytearray(bodies[random.integers(len(bodies))])
+            for place in random.integers(0, len(damaged), random.integers(1, 6)).tolist():
+                damaged[place] = int(random.integers(256))
+            sent = [[bytes(damaged)], []]
+            rows = decoded(model, batch(*(sent if bodies is spans else sent[::-1]), NOW))
+            counted += rejected(rows).get("malformed_message", 0)
+    assert counted > 20
