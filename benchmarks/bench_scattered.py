@@ -117,7 +117,7 @@ def counting() -> Iterator[Counter[str]]:
         evaluated[evaluation.window.name] += 1
         return put(store, series, evaluation)
 
-    EvaluationStore.put = counted  # type: ignore[method-assign]
+    EvaluationStore.put = counted  # type: ignore[method-assign, assignment]
     yield evaluated
     EvaluationStore.put = put  # type: ignore[method-assign]
 

@@ -33,11 +33,10 @@ from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.duplicate_rows import RowSamples
-from driftline_processor.store.pane_memory import MOST_BYTES, PaneMemory
+from driftline_processor.store.pane_memory import MOST_BYTES, ONLY_OUTCOMES, WITHOUT_OUTCOMES, PaneMemory
 from driftline_processor.store.panes import (
     ALL_SLICED,
     KEEP_PANES,
-    OUTCOMES,
     StoredSteps,
     learned_fold,
     order_by_code,
@@ -58,6 +57,13 @@ from .window_source import Progress, window_blocks
 MOST_SLICED_BYTES = 32 << 20
 """Maximum bytes of the sums of slices in memory, for all series: twenty slices multiply an hour by twenty."""
 
+
+MOST_OUTCOME_BYTES = 32 << 20
+"""Maximum bytes of the sums of outcomes in memory, for all series, as part of the bytes of all panes.
+
+They are apart from the sums of rows, which are ten times as large and do not change with late outcomes: outcomes of any
+age would read the rows of weeks again.
+"""
 
 MOST_ROWS = 20_000
 """Maximum number of rows that are read to prove the cause of a degradation, evenly from each day of a window: an
@@ -136,11 +142,20 @@ class StoredOutcomes:
         return sums_by_part
 
 
-def outcomes_by_step(memory: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
-    """Return the result of :meth:`StoredOutcomes.panes`, cached for repeated steps."""
+def outcomes_by_step(memory: PaneMemory, outcomes: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
+    """Return the result of :meth:`StoredOutcomes.panes`, cached for repeated steps.
+
+    Args:
+        memory: The sums of rows.
+        outcomes: The sums of outcomes.
+        series: The model, version and environment.
+        steps: Consecutive time steps.
+    """
     outcome_fold, counted, panes = performance_fold(series.task), _counted_beside(series), []
-    for step in memory.steps(series, steps, lambda fold: fold in ("", outcome_fold)):
-        plain_parts = step.get("", Pane()).parts
+    plain_steps = memory.steps(series, steps, lambda fold: not fold)
+    outcome_steps = outcomes.steps(series, steps, lambda fold: fold == outcome_fold)
+    for plain, step in zip(plain_steps, outcome_steps, strict=True):
+        plain_parts = plain.get("", Pane()).parts
         parts = {part: plain_parts[part] for part in counted if part in plain_parts}
         panes.append(Pane(parts | step.get(outcome_fold, Pane()).parts))
     return panes
@@ -167,7 +182,10 @@ class StoreReaders:
     def __init__(self, connection: Connection, baselines: Baselines, share: float = 1.0) -> None:
         """Create empty readers. ``share``: fraction of the memory for the caches."""
         self.connection, self.baselines = connection, baselines
-        self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=int(share * MOST_BYTES))
+        of_outcomes = int(share * MOST_OUTCOME_BYTES)
+        of_rows = int(share * MOST_BYTES) - of_outcomes
+        self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=of_rows, folds=WITHOUT_OUTCOMES)
+        self.outcome_panes = PaneMemory(connection, baselines.by_fold, max_bytes=of_outcomes, folds=ONLY_OUTCOMES)
         self.sliced = PaneMemory(connection, baselines.by_fold, ALL_SLICED, int(share * MOST_SLICED_BYTES))
         self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes, share)
         self.rows, self.losses = RowSamples(connection), StoredLosses(connection)
@@ -175,7 +193,7 @@ class StoreReaders:
 
     def forget_rows(self, series: int, panes: set[int]) -> None:
         """Drop cached panes, by start, with new rows or outcomes."""
-        self.panes.forget(series, panes)
+        self.outcome_panes.forget(series, panes)
         self.sliced.forget(series, panes, HOUR)
         self.steps.forget(series, panes)
         self.slices.forget(series, panes)
@@ -183,17 +201,28 @@ class StoreReaders:
 
     def forget_counted(self, series: int, panes: Collection[int]) -> None:
         """Drop the cached rows and references of panes, by start, with new rows."""
+        self.panes.forget(series, panes)
         self.rows.forget(series, panes)
         self.past.forget(series, panes)
 
     def forget_all(self) -> None:
         """Drop all caches, after rows were deleted or moved to another slice."""
-        for part in (self.panes, self.sliced, self.rows, self.steps, self.past, self.slices, self.losses):
+        for part in (
+            self.panes,
+            self.outcome_panes,
+            self.sliced,
+            self.rows,
+            self.steps,
+            self.past,
+            self.slices,
+            self.losses,
+        ):
             part.clear()
 
     def forget_old(self, series: int, watermark: int) -> None:
         """Drop caches that a roll-up or the retention may have made invalid."""
         self.panes.forget_before(series, watermark - KEEP_PANES)
+        self.outcome_panes.forget_before(series, watermark - KEEP_PANES)
         self.sliced.forget_before(series, watermark - KEEP_PANES)
         self.rows.clear()
 
@@ -332,12 +361,12 @@ class StoreSource(Struct, eq=False, dict=True):
     def blocks(self) -> Sequence[Pane]:
         """The outcomes by block of time, read once."""
         steps = window_blocks(self.window, self.settings.timezone)
-        return outcomes_by_step(self.readers.panes, self.series, steps)
+        return outcomes_by_step(self.readers.panes, self.readers.outcome_panes, self.series, steps)
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
         """Return the outcomes in each time step; those of a few hours are in memory for the window itself."""
         if len(steps) <= MOST_STEPS:
-            return outcomes_by_step(self.readers.panes, self.series, steps)
+            return outcomes_by_step(self.readers.panes, self.readers.outcome_panes, self.series, steps)
         return self.readers.outcomes.panes(self.series, steps, self._width)
 
     def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
@@ -383,8 +412,9 @@ class StoreSource(Struct, eq=False, dict=True):
     @cached_property
     def _folds(self) -> dict[str, Pane]:
         own_fold, window = performance_fold(self.series.task), self.window
-        return self.readers.panes.window(
-            self.series, window.start, window.end, lambda fold: fold == own_fold or not fold.startswith(OUTCOMES)
+        of_rows = self.readers.panes.window(self.series, window.start, window.end, lambda _: True)
+        return of_rows | self.readers.outcome_panes.window(
+            self.series, window.start, window.end, lambda fold: fold == own_fold
         )
 
     @property

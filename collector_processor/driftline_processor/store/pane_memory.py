@@ -28,11 +28,11 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window
 
 from .database import Connection, read
 from .pane_rows import COLUMNS, StoredPanes
-from .panes import ALL_PANES, order_by_code, part_width
+from .panes import ALL_PANES, OUTCOMES, order_by_code, part_width
 from .series import Series
 
 MOST_BYTES = 96 << 20
-"""Maximum bytes of sums of all series.
+"""Maximum bytes of sums of all series, of rows and of outcomes.
 
 A model of 20 features needs 0.2 MB per hour of panes, 0.04 MB per summed hour and 0.06 MB per summed day: the
 newest five hours of 70 models fit, with a day of hours and a week of days.
@@ -43,6 +43,11 @@ TOGETHER = 6 * HOUR
 
 MOST_AT_ONCE = 4_096
 """Maximum number of changed panes that one query reloads; beyond that their hours are dropped and read on demand."""
+
+ALL_FOLDS = "true"
+ONLY_OUTCOMES = f"starts_with(fold, '{OUTCOMES}')"
+WITHOUT_OUTCOMES = f"NOT {ONLY_OUTCOMES}"
+"""SQL conditions on the folds of a :class:`PaneMemory`."""
 
 _OF_A_UNIT = 1_000
 """Bytes of overhead per unit: objects and headers of arrays."""
@@ -231,6 +236,7 @@ class PaneMemory:
         by_fold: Callable[[str], Baseline | None],
         table: str = ALL_PANES,
         max_bytes: int = MOST_BYTES,
+        folds: str = ALL_FOLDS,
     ) -> None:
         """Create an empty cache.
 
@@ -239,8 +245,10 @@ class PaneMemory:
             by_fold: Returns the baseline of a fold, which defines the widths of parts.
             table: The table of panes: all rows or slices.
             max_bytes: Maximum bytes in memory.
+            folds: SQL condition on the folds that are read.
         """
         self._connection, self._by_fold, self._table, self._max_bytes = connection, by_fold, table, max_bytes
+        self._folds = folds
         self._series: dict[int, SeriesMemory] = {}
         self._first_units: dict[tuple[int, str, str], int] = {}
         self._used: OrderedDict[tuple[int, int, int], int] = OrderedDict()
@@ -509,7 +517,7 @@ class PaneMemory:
     def _load(self, series: int, start: int, end: int) -> None:
         """Read the hours from ``start`` to ``end`` that are not in memory."""
         memory = self._series[series]
-        condition = "WHERE series = ? AND pane >= ? AND pane < ?"
+        condition = f"WHERE series = ? AND pane >= ? AND pane < ? AND {self._folds}"
         rows = read(
             self._connection, f"SELECT {COLUMNS} FROM {self._table} {condition}", series, start, -(-end // HOUR) * HOUR
         )
@@ -537,7 +545,8 @@ class PaneMemory:
             series_numbers, panes = (np.array(column, np.int64) for column in zip(*stale, strict=True))
             rows = read(
                 self._connection,
-                f"SELECT {COLUMNS} FROM {self._table} JOIN touched USING (series, pane) WHERE pane >= ? AND pane <= ?",
+                f"SELECT {COLUMNS} FROM {self._table} JOIN touched USING (series, pane)"
+                f" WHERE pane >= ? AND pane <= ? AND {self._folds}",
                 *(int(panes.min()), int(panes.max())),
                 touched=pa.table({"series": series_numbers.astype(np.int32), "pane": panes}),
             )

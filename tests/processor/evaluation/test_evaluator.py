@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from driftline.tables.table import PredictionTable
 from driftline_processor.config.model import Model
@@ -43,6 +44,10 @@ from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.state import State
+from driftline_processor.store import pane_memory
+from driftline_processor.store.database import Connection, read
+from driftline_processor.store.pane_memory import WITHOUT_OUTCOMES
+from driftline_processor.store.panes import ALL_SLICED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -749,3 +754,25 @@ def test_drift_is_compared_again_only_if_rows_came_to_the_window_or_the_time_bef
     assert evaluate(Rows(3, 10, 0.0)) == (False, 0.5), "rows of a later window"
     assert evaluate(Truth(0, 1.0, 1)) == (False, 1.0)
     assert evaluate(Rows(-1, 10, 0.0), Truth(0, 1.0, 0)) == (True, 1.0), "rows of the time before"
+
+
+def test_outcomes_alone_do_not_read_the_sums_of_rows_again(
+    tmp_path: Path, open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries: list[str] = []
+
+    def counted(connection: Connection, query: str, *parameters: object, **tables: pa.Table) -> pa.Table:
+        queries.append(query)
+        return read(connection, query, *parameters, **tables)
+
+    state = open_state(churn=Model(windows=("1h", "1d"), baseline=saved_baseline(tmp_path)))
+    sent = Rows(0, 200, 0.0)
+    sent.send(state, 0)
+    clock.now = NOON + 2 * DAY
+    assert {name: windows[0].coverage for name, windows in state.view().windows.items()} == {"1h": 0.0, "1d": 0.0}
+    monkeypatch.setattr(pane_memory, "read", counted)
+    Truth(0, 0.5, 0).send(state, [(0, sent)], clock)
+    assert {name: windows[0].coverage for name, windows in state.view().windows.items()} == {"1h": 0.5, "1d": 0.5}
+    of_panes = [query for query in queries if ALL_SLICED not in query]
+    assert of_panes
+    assert [query for query in of_panes if WITHOUT_OUTCOMES in query] == []
