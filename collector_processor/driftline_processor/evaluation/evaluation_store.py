@@ -68,6 +68,15 @@ MEMORY = 160 << 20
 FOR_DETAILS = 32 << 20
 """Bytes of :data:`MEMORY` for details: a page of 60 windows of 20 features needs 2 MB. The rest is for heads."""
 
+FOR_NEWEST = 128 << 20
+"""Maximum bytes of details if those of the newest windows exceed :data:`FOR_DETAILS`, which exporters read each time.
+
+Enough for the newest windows of 1,000 models of 20 features with three names. Those beyond are read on demand.
+"""
+
+PASSED_OVER = 16
+"""Newest windows whose details are passed over at once in the search for others to drop."""
+
 OF_ENCODED = 3
 """Bytes of memory per byte of an encoded evaluation, measured with windows of 20 and 200 features."""
 
@@ -605,20 +614,25 @@ class EvaluationStore:
         return self._history.get(place.series, {}).get(place.name, {})
 
     def _hold(self, details: WindowDetails, size: int) -> None:
-        """Count details in memory and drop others if there is no room, but not those of the newest windows."""
+        """Count details in memory and drop others if there is no room, those of the newest windows last."""
         place = details.place
         if not self._is_known(details):
             return
         self._drop(place)
         self._cached_details[place] = details, size
         self._held_bytes += size
-        for _ in range(len(self._cached_details) - 1):
-            if self._held_bytes <= FOR_DETAILS:
-                break
+        passed_over = 0
+        for _ in range(len(self._cached_details) - 1 + PASSED_OVER):
             oldest_place = next(iter(self._cached_details))
-            if self._is_newest(oldest_place):
+            stays = oldest_place == place or self._is_newest(oldest_place)
+            if self._held_bytes <= FOR_DETAILS or (
+                stays and passed_over == PASSED_OVER and self._held_bytes <= FOR_NEWEST
+            ):
+                break
+            if stays and passed_over < PASSED_OVER:
                 self._cached_details.move_to_end(oldest_place)
-            else:
+                passed_over += 1
+            elif len(self._cached_details) > 1:
                 self._cached_details[oldest_place][0].values = None
                 self._drop(oldest_place)
 

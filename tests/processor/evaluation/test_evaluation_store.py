@@ -257,6 +257,33 @@ def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
     assert 29 in in_memory(evaluations)
 
 
+def test_details_of_newest_windows_stay_beyond_the_room_of_others_up_to_a_limit(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 20_000)
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_NEWEST", 100_000)
+    evaluations = EvaluationStore(store.connect(), Clock())
+
+    def put(names: range, hour: int) -> None:
+        for series in names:
+            evaluations.put(series, with_features(hour))
+        evaluations.write(patient=False)
+        evaluations.write(patient=False)  # what was committed may go
+
+    def newest_in_memory(names: range) -> int:
+        return sum(details_of(evaluations.history(series)["1h"][NOON + HOUR]).values is not None for series in names)
+
+    put(range(15), 0)
+    put(range(15), 1)
+    assert newest_in_memory(range(15)) == 15
+    assert evaluations._held_bytes > 20_000
+    put(range(15, 100), 1)
+    assert evaluations._held_bytes <= 100_000
+    assert 0 < newest_in_memory(range(100)) < 100
+    read_again = [evaluations.history(series)["1h"][NOON + HOUR] for series in range(100)]
+    assert {evaluation_to_text(one) for one in read_again} == {evaluation_to_text(with_features(1))}
+
+
 def test_a_summary_of_drift_stays_when_details_go_as_long_as_there_is_room(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
