@@ -96,7 +96,7 @@ def predictions(columns: dict[str, F64], first: int, last: int) -> bytes:
     entries = record.attributes.add(key=a.DRIFTLINE_PREDICTION_COLUMNS).value.kvlist_value.values
     for name, column in encode(sent).items():  # type: ignore[arg-type]
         entries.add(key=name).value.bytes_value = column
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def measure(features: int, a_pane: int, panes: int) -> float:

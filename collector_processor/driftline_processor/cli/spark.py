@@ -153,8 +153,8 @@ def evaluate(
     """
     with report_bad_input():
         from driftline_processor.core.windows.window import parse, time_zone
-        from driftline_processor.evaluation.files.reference import load_baseline
         from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
+        from driftline_processor.evaluation.files.reference import load_baseline
         from driftline_processor.readers.column_options import listed_names
         from driftline_processor.spark.evaluate import evaluate_table
         from driftline_processor.spark.table import TableColumns

@@ -371,7 +371,7 @@ def _panes(rows: pa.Table) -> I64:
 def _lies_in(times: I64, stretches: Sequence[Stretch]) -> NDArray[np.bool_]:
     """Return which times are in one of some disjoint periods, the oldest first."""
     edges = np.array(stretches, np.int64).reshape(-1)
-    return np.searchsorted(edges, times, side="right") % 2 == 1
+    return np.asarray(np.searchsorted(edges, times, side="right") % 2 == 1)
 
 
 def _of_all(tables: Sequence[pa.Table], name: str) -> I64:

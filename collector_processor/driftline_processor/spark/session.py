@@ -33,7 +33,7 @@ def open_session(name: str, master: str = "", settings: Mapping[str, str] | None
         BadInput: Spark or Java is not installed, or the cluster does not answer.
     """
     if find_spec("pyspark") is None:
-        raise BadInput("Spark is not installed; pip install 'driftline[spark]'")
+        raise BadInput("Spark is not installed; in a clone of Driftline: pip install '.[spark]'")
     if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         raise BadInput("Spark needs Java 17 or newer, and there is no java on the PATH; install it or set JAVA_HOME")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # read before the session starts, for its executors

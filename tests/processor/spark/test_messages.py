@@ -163,7 +163,7 @@ def test_damaged_messages_never_end_an_epoch(frame: Frame) -> None:
             damaged = bytearray(bodies[random.integers(len(bodies))])
             for place in random.integers(0, len(damaged), random.integers(1, 6)).tolist():
                 damaged[place] = int(random.integers(256))
-            sent = [[bytes(damaged)], []]
-            rows = decoded(model, batch(*(sent if bodies is spans else sent[::-1]), NOW))
+            sent = [bytes(damaged)]
+            rows = decoded(model, batch(sent, [], NOW) if bodies is spans else batch([], sent, NOW))
             counted += rejected(rows).get("malformed_message", 0)
     assert counted > 20
