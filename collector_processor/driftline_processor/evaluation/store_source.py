@@ -33,7 +33,7 @@ from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.duplicate_rows import RowSamples
-from driftline_processor.store.pane_memory import MOST_BYTES, ONLY_OUTCOMES, WITHOUT_OUTCOMES, PaneMemory
+from driftline_processor.store.pane_memory import MOST_BYTES, OUTCOMES_AND_COUNTS, WITHOUT_OUTCOMES, PaneMemory
 from driftline_processor.store.panes import (
     ALL_SLICED,
     KEEP_PANES,
@@ -59,7 +59,7 @@ MOST_SLICED_BYTES = 32 << 20
 
 
 MOST_OUTCOME_BYTES = 32 << 20
-"""Maximum bytes of the sums of outcomes in memory, for all series, as part of the bytes of all panes.
+"""Maximum bytes of the sums of outcomes and row counts in memory, for all series, as part of the bytes of all panes.
 
 They are apart from the sums of rows, which are ten times as large and do not change with late outcomes: outcomes of any
 age would read the rows of weeks again.
@@ -142,20 +142,11 @@ class StoredOutcomes:
         return sums_by_part
 
 
-def outcomes_by_step(memory: PaneMemory, outcomes: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
-    """Return the result of :meth:`StoredOutcomes.panes`, cached for repeated steps.
-
-    Args:
-        memory: The sums of rows.
-        outcomes: The sums of outcomes.
-        series: The model, version and environment.
-        steps: Consecutive time steps.
-    """
+def outcomes_by_step(memory: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
+    """Return the result of :meth:`StoredOutcomes.panes`, cached for repeated steps."""
     outcome_fold, counted, panes = performance_fold(series.task), _counted_beside(series), []
-    plain_steps = memory.steps(series, steps, lambda fold: not fold)
-    outcome_steps = outcomes.steps(series, steps, lambda fold: fold == outcome_fold)
-    for plain, step in zip(plain_steps, outcome_steps, strict=True):
-        plain_parts = plain.get("", Pane()).parts
+    for step in memory.steps(series, steps, lambda fold: fold in ("", outcome_fold)):
+        plain_parts = step.get("", Pane()).parts
         parts = {part: plain_parts[part] for part in counted if part in plain_parts}
         panes.append(Pane(parts | step.get(outcome_fold, Pane()).parts))
     return panes
@@ -185,7 +176,7 @@ class StoreReaders:
         of_outcomes = int(share * MOST_OUTCOME_BYTES)
         of_rows = int(share * MOST_BYTES) - of_outcomes
         self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=of_rows, folds=WITHOUT_OUTCOMES)
-        self.outcome_panes = PaneMemory(connection, baselines.by_fold, max_bytes=of_outcomes, folds=ONLY_OUTCOMES)
+        self.outcome_panes = PaneMemory(connection, baselines.by_fold, max_bytes=of_outcomes, folds=OUTCOMES_AND_COUNTS)
         self.sliced = PaneMemory(connection, baselines.by_fold, ALL_SLICED, int(share * MOST_SLICED_BYTES))
         self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes, share)
         self.rows, self.losses = RowSamples(connection), StoredLosses(connection)
@@ -361,12 +352,12 @@ class StoreSource(Struct, eq=False, dict=True):
     def blocks(self) -> Sequence[Pane]:
         """The outcomes by block of time, read once."""
         steps = window_blocks(self.window, self.settings.timezone)
-        return outcomes_by_step(self.readers.panes, self.readers.outcome_panes, self.series, steps)
+        return outcomes_by_step(self.readers.outcome_panes, self.series, steps)
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
         """Return the outcomes in each time step; those of a few hours are in memory for the window itself."""
         if len(steps) <= MOST_STEPS:
-            return outcomes_by_step(self.readers.panes, self.readers.outcome_panes, self.series, steps)
+            return outcomes_by_step(self.readers.outcome_panes, self.series, steps)
         return self.readers.outcomes.panes(self.series, steps, self._width)
 
     def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:

@@ -44,9 +44,16 @@ TOGETHER = 6 * HOUR
 MOST_AT_ONCE = 4_096
 """Maximum number of changed panes that one query reloads; beyond that their hours are dropped and read on demand."""
 
+RECENT = 3 * HOUR
+"""Age of an hour, before the newest one of its series, from which its panes are dropped before all other sums.
+
+Its sum is a tenth of them and replaces them, while recent hours change with each row. Else outcomes of weeks would drop
+each hour shortly before it is needed again.
+"""
+
 ALL_FOLDS = "true"
-ONLY_OUTCOMES = f"starts_with(fold, '{OUTCOMES}')"
-WITHOUT_OUTCOMES = f"NOT {ONLY_OUTCOMES}"
+OUTCOMES_AND_COUNTS = f"(fold = '' OR starts_with(fold, '{OUTCOMES}'))"
+WITHOUT_OUTCOMES = f"NOT starts_with(fold, '{OUTCOMES}')"
 """SQL conditions on the folds of a :class:`PaneMemory`."""
 
 _OF_A_UNIT = 1_000
@@ -175,6 +182,7 @@ class SeriesMemory(Struct, eq=False):
         hours: Start of an hour → its sum.
         days: Start of a day → its sum.
         layouts: One per fold.
+        newest: Start of the newest hour that was read.
     """
 
     task: Task
@@ -182,6 +190,7 @@ class SeriesMemory(Struct, eq=False):
     hours: dict[int, Unit] = field(default_factory=dict)
     days: dict[int, Unit] = field(default_factory=dict)
     layouts: list[Layout] = field(default_factory=list)
+    newest: int = 0
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def add_fold(self, layout: Layout) -> int:
@@ -488,6 +497,8 @@ class PaneMemory:
             panes = sorted(self._panes(series, hour, until).items())
             hour_units = self._series[series].hours[hour] = self._sum(series, panes, hour)
             self._keep(series, _HOURS, hour, hour_units.size)
+            if hour + RECENT <= self._series[series].newest:
+                self._used.move_to_end((series, _PANES, hour), last=False)
         else:
             self._used.move_to_end((series, _HOURS, hour))
         return hour_units
@@ -526,6 +537,7 @@ class PaneMemory:
             if hour not in memory.panes:
                 panes = {pane: units[pane] for pane in range(hour, hour + HOUR, PANE) if pane in units}
                 memory.panes[hour] = panes
+                memory.newest = max(memory.newest, hour)
                 self._keep(series, _PANES, hour, sum(unit.size for unit in panes.values()))
 
     def _refresh(self) -> None:

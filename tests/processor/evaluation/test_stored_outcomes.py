@@ -53,9 +53,7 @@ def test_blocks_add_up_to_what_a_window_of_theirs_is(tmp_path: Path, timezone: s
     for name, of_all in whole.parts.items():
         np.testing.assert_allclose(total.parts[name], of_all, rtol=0 if name in counts else 1e-14)
     memory = PaneMemory(connection, lambda _: None)
-    for block, kept in zip(
-        blocks, outcomes_by_step(memory, memory, Series(1, ModelKey("m"), BINARY, True), days), strict=True
-    ):
+    for block, kept in zip(blocks, outcomes_by_step(memory, Series(1, ModelKey("m"), BINARY, True), days), strict=True):
         assert kept.parts.keys() == block.parts.keys()
         for name, of_all in block.parts.items():
             np.testing.assert_allclose(kept.parts[name], of_all, rtol=0 if name in counts else 1e-14)
