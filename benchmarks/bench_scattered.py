@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench_scattered [THOUSANDS OF PREDICTIONS, FEW AND MANY]
 
-Predictions of 20 features, without arguments one and ten million, spread over ten days. The outcomes of 200,000 of
+Predictions of 20 features, without arguments one and four million, spread over ten days. The outcomes of 200,000 of
 them, drawn from all, come in four requests without the time of their predictions, and are joined and evaluated. Then a
 tenth of them comes again, a week later: their delay changes, so their panes are computed again. Printed are the CPU of
 an outcome for the join and for the evaluation, with the windows that were evaluated, and the ratio of many to few. The
@@ -34,7 +34,7 @@ from driftline_processor.state import State
 from .bench_live import body
 from .stopwatch import cpu_seconds
 
-FEW, MANY, FEATURES, DAYS = 1_000, 10_000, 20, 10.0
+FEW, MANY, FEATURES, DAYS = 1_000, 4_000, 20, 10.0
 
 A_REQUEST, OUTCOMES, AGAIN, REQUESTS = 5_000, 200_000, 20_000, 4
 

@@ -22,6 +22,11 @@ from tests.support.paths import ROOT
 BENCHMARKS = sorted(file.stem for file in (ROOT / "benchmarks").glob("bench_*.py"))
 
 SMALL: dict[str, dict[str, Any]] = {
+    "bench_scattered": {
+        **{"FEW": 1, "MANY": 2, "FEATURES": 2, "DAYS": 1.0},
+        **{"OUTCOMES": 200, "AGAIN": 20, "REQUESTS": 1},
+    },
+    "bench_pane_fleet": {"MODELS": 2, "SECONDS": 1, "FEATURES": 2, "REFERENCE": 500, "REFERENCE_REQUESTS": 2},
     "bench_arrow": {"SIZES": (2,), "best": lambda work: work() is None or 1e-3},
     "bench_slice_change": {"FEATURES": 2, "ROWS": 40, "DAYS": 1, "REFERENCE_DAYS": 8, "PROMISED": 1e9},
     "bench_concept": {"ROWS": 50, "STEPS": 1, "VALUES": 200},
@@ -118,7 +123,7 @@ def test_it_runs_through(name: str, scratch: str, tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(module, constant, value)
     monkeypatch.setenv("TMPDIR", scratch)
     match name:
-        case "bench_forward" | "bench_security" | "bench_end_to_end" | "bench_live":
+        case "bench_forward" | "bench_security" | "bench_end_to_end" | "bench_live" | "bench_pane_fleet":
             _forward(module, monkeypatch)
         case "bench_join":
             _join(module, tmp_path)

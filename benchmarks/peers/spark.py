@@ -1,6 +1,6 @@
 """What a prediction and an outcome cost on Spark, beside a job that only passes the same messages to Python.
 
-    python -m benchmarks.bench_spark [ROWS]
+    python -m benchmarks.peers.spark [ROWS]
 
 CPU time of the virtual machine and its Python workers, of micro-batches after the first ones, which compile: messages
 of columnar records (500 predictions of 20 features), of spans (500), and of outcomes (500) of any of the predictions
