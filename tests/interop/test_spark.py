@@ -18,6 +18,7 @@ from tests.support.scored_topics import (
     RETRACTED,
     baseline_of,
     columnar_messages,
+    days_ago,
     difference,
     outcome_messages,
     panes_of,
@@ -34,7 +35,7 @@ from .spark_peers import Processor, SubmittedJob, Topics, skip_without_spark
 pytestmark = pytest.mark.interop
 
 ROWS, HOURS = 3_000, 48
-START = 1_795_564_800 * 10**9  # 2026-11-25T00:00:00Z
+START = days_ago(4)
 
 
 @pytest.fixture

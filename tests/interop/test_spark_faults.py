@@ -31,6 +31,7 @@ from tests.support.scored_topics import (
     Frame,
     baseline_of,
     columnar_messages,
+    days_ago,
     difference,
     outcome_messages,
     panes_of,
@@ -64,7 +65,7 @@ ROUNDS, ROWS = 10 * KILLS, 200
 EVERY = 10
 """`StreamSettings.late_every`."""
 
-START = 1_795_564_800 * 10**9  # 2026-11-25T00:00:00Z
+START = days_ago(4)
 KNOWN = START + 30 * HOUR
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,14 @@ HOUR = 3600 * 10**9
 FEATURES = ("age", "balance", "visits")
 REGIONS = ("north", "south", "west")
 ENVIRONMENT = "prod"
+
+DAY = 24 * HOUR
+
+
+def days_ago(days: int) -> int:
+    """Return a midnight in UTC, unix nanoseconds: a processor refuses panes of the future and deletes old ones."""
+    return (time.time_ns() // DAY - days) * DAY
+
 
 Frame = dict[str, NDArray[Any]]
 """Columns of n rows: id, at (unix nanoseconds), the features, region, p and y."""
