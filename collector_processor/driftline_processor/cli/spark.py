@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from driftline_processor.config.values import parse_duration
 from driftline_processor.readers.errors import BadInput
 
 from .evaluate import CROSSED, All, AsJson, Explain, FailOn, Html, Output, show_result
@@ -106,6 +105,8 @@ def submit(
 
 
 def _seconds(text: str) -> int:
+    from driftline_processor.config.values import parse_duration  # it imports numpy
+
     try:
         return int(parse_duration(text, "s", "m").total_seconds())
     except ValueError as error:
