@@ -2,7 +2,7 @@
 # Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module,
 # OpenTelemetry's SDK for JavaScript and an OpenID provider where there is npm, and a broker of Kafka and Spark (its wheel
 # and its source of Kafka) where there is Maven.
-# install_peers.sh quick: only the last four, which are downloaded and not built.
+# install_peers.sh quick: those that are downloaded and not built, without Spark.
 #
 # Prometheus and Jaeger have replace directives in their go.mod, which `go install pkg@version` refuses, so they are built
 # in a copy of the module's own source: with the dependencies and checksums of the release. One compiler at a time, since
@@ -89,15 +89,17 @@ dependency() {
 if command -v mvn >/dev/null && command -v java >/dev/null; then
     jars kafka "$KAFKA" "a broker of Kafka" \
         "$(dependency org.apache.kafka kafka_2.13 "$KAFKA")$(dependency org.slf4j slf4j-simple 1.7.36)"
-    jars spark "$SPARK" "Spark's source of Kafka" \
-        "$(dependency org.apache.spark spark-sql-kafka-0-10_2.13 "$SPARK")" \
-        -DincludeArtifactIds=spark-sql-kafka-0-10_2.13,spark-token-provider-kafka-0-10_2.13,kafka-clients,commons-pool2
-    if [ -x .venv/bin/python ] && [ "$(.venv/bin/python -c \
-        'import importlib.metadata as m; print(m.version("pyspark"))' 2>/dev/null)" != "$SPARK" ]; then
-        echo "installing Spark $SPARK (once; 450 MB) ..."
-        if ! .venv/bin/python -m pip install --quiet "pyspark==$SPARK" >"$PEERS/pyspark.log" 2>&1; then
-            echo "Spark could not be installed; its tests are skipped; see .peers/pyspark.log" >&2
-            missing=1
+    if [ "${1:-}" != quick ]; then
+        jars spark "$SPARK" "Spark's source of Kafka" \
+            "$(dependency org.apache.spark spark-sql-kafka-0-10_2.13 "$SPARK")" \
+            -DincludeArtifactIds=spark-sql-kafka-0-10_2.13,spark-token-provider-kafka-0-10_2.13,kafka-clients,commons-pool2
+        if [ -x .venv/bin/python ] && [ "$(.venv/bin/python -c \
+            'import importlib.metadata as m; print(m.version("pyspark"))' 2>/dev/null)" != "$SPARK" ]; then
+            echo "installing Spark $SPARK (once; 450 MB) ..."
+            if ! .venv/bin/python -m pip install --quiet "pyspark==$SPARK" >"$PEERS/pyspark.log" 2>&1; then
+                echo "Spark could not be installed; its tests are skipped; see .peers/pyspark.log" >&2
+                missing=1
+            fi
         fi
     fi
 else

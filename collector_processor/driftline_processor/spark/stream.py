@@ -115,7 +115,7 @@ class Job:
         settings, number = self._settings, self._first_epoch + epoch
         endpoint = delivery.endpoint_of(settings.endpoint)
         send = delivery.Delivery(self._digests, settings.span, settings.source, number, endpoint)
-        answers = sums.select(*pane_rows.SCHEMA.names).mapInArrow(send, delivery.DDL).collect()
+        answers: list[Any] = sums.select(*pane_rows.SCHEMA.names).mapInArrow(send, delivery.DDL).collect()
         self._folder.drop_before("panes", "start", starts, epoch)
         return answers
 

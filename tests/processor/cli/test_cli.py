@@ -27,8 +27,8 @@ def test_the_commands(run: Run) -> None:
     assert [line.split()[0] for line in listed if line.strip()] == [
         "annotate", "forget", "login", "silence", "up", "validate", "top", "demo", "evaluate", "skew", "postmortem",
         "report", "review", "retrain-check", "rules", "status", "doctor", "conformance", "snapshot", "export",
-        "versions", "audit", "baseline", "incidents", "models", "outcomes", "policies", "spark", "state", "token", "drill",
-        "expectations",
+        "versions", "audit", "baseline", "incidents", "models", "outcomes", "policies", "spark", "state", "token",
+        "drill", "expectations",
     ]  # fmt: skip
 
 

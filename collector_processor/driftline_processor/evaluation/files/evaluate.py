@@ -13,13 +13,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.batch_panes import MadePanes
 from driftline.panes.bins import SCORE_BINS
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
@@ -96,6 +95,9 @@ from .slices import WindowSlices, slice_values
 from .versions import compare_file_versions
 from .weak_slices import WeakSliceRows
 from .windows import StepCounts, WindowLength, cut_rows, cut_steps
+
+if TYPE_CHECKING:
+    from driftline.batch_panes import MadePanes  # it imports what sends panes
 
 
 class EvaluationResult(Struct, frozen=True):

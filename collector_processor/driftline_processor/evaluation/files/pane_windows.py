@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Counting, fingerprints
 from driftline.baseline.sections.seasons import Seasons
 from driftline.baseline.sections.slices import OTHER
-from driftline.batch_panes import MadePane, MadePanes
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import MOST_UNKNOWN, Pane, merge
 from driftline.tables.table import F64, I64, ModelKey
@@ -40,6 +39,9 @@ from .rows_source import FileWindows, RowsSource
 from .slices import SlicePane, WindowSlices
 from .weak_slices import WeakSliceRows
 from .windows import MOST_WINDOWS, StepCounts, WindowSteps
+
+if TYPE_CHECKING:
+    from driftline.batch_panes import MadePane, MadePanes  # it imports what sends panes
 
 
 class RowSample(NamedTuple):
@@ -151,7 +153,7 @@ class PaneWindows(Struct, frozen=True, eq=False, dict=True):
         pieces = list[_Piece]()
         for index, window in enumerate(self.windows):
             name = step_name(window.name)
-            steps = dict[Window, list[MadePane]]()
+            steps: dict[Window, list[MadePane]] = {}
             [panes] = self.within([window], lambda _: True)
             for pane in panes:
                 step = window if name == window.name else window_of(name, pane.start, self.timezone)
@@ -252,7 +254,7 @@ def fold_sample(
 
 
 def _by_slice(panes: Iterable[MadePane]) -> dict[str, list[MadePane]]:
-    by_slice = dict[str, list[MadePane]]()
+    by_slice: dict[str, list[MadePane]] = {}
     for pane in panes:
         if pane.slice:
             by_slice.setdefault(pane.slice, []).append(pane)
