@@ -5,7 +5,7 @@
                      └─► rows ─► join ┘
     outcomes ─────────────────────┘
 
-:mod:`.table` folds a table of a lake, :mod:`.stream` the topics of Kafka or a growing table, one epoch per micro-batch.
-Functions that run on executors are in :mod:`.messages`, :mod:`.labels`, :mod:`.pane_rows` and :mod:`.delivery`, and
-take and return record batches of Arrow; they do not import pyspark.
+:mod:`.table` folds a table of a lake, :mod:`.stream` the topics of Kafka, one epoch per micro-batch. Functions that run
+on executors are in :mod:`.messages`, :mod:`.outcome_sums`, :mod:`.pane_rows` and :mod:`.delivery`; they take and return
+record batches of Arrow, and do not import pyspark.
 """

@@ -16,12 +16,13 @@ from driftline.tables.table import ModelKey
 from msgspec import Struct
 
 from . import pane_rows
-from .grouping import by_key
+from .record_batches import by_key, ddl_of
 
 RESULT = pa.schema([("accepted", pa.int64()), ("refused", pa.int64()), ("reason", pa.string())])
 """Counts of an answer, and the first reason of a refused pane; "" without one."""
 
-DDL = "accepted bigint, refused bigint, reason string"
+DDL = ddl_of(RESULT)
+"""The same columns for Spark."""
 
 _TOGETHER = 500
 """Maximum number of panes that are sent together: hours of 100 features have 280 kB each before they are compressed."""

@@ -81,8 +81,7 @@ class WorkFolder:
         found = list[str]()
         for value in values:
             folder = f"{self.path}/{name}/{key}={value}"
-            epochs = sorted(epoch for epoch in self._epochs(folder) if epoch < before)
-            found += [f"{folder}/epoch={epoch}" for epoch in epochs[-1:]]
+            found += [f"{folder}/epoch={epoch}" for epoch in self._epochs_before(folder, before)[-1:]]
         if not found:
             return None
         return self._spark.read.option("basePath", f"{self.path}/{name}").parquet(*found)
@@ -106,14 +105,13 @@ class WorkFolder:
     def days_before(self, name: str, epoch: int) -> list[str]:
         """Return the days of a folder that have rows of earlier epochs."""
         days = self.values(name, "day")
-        return [day for day in days if any(number < epoch for number in self._epochs(f"{self.path}/{name}/day={day}"))]
+        return [day for day in days if self._epochs_before(f"{self.path}/{name}/day={day}", epoch)]
 
     def drop_before(self, name: str, key: str, values: Iterable[Any], before: int) -> None:
         """Delete all epochs but the newest before one, which a repeated run reads."""
         for value in values:
             folder = f"{self.path}/{name}/{key}={value}"
-            for epoch in sorted(epoch for epoch in self._epochs(folder) if epoch < before)[:-1]:
-                self._files.delete(self._hadoop.Path(f"{folder}/epoch={epoch}"), True)
+            self.delete(*(f"{name}/{key}={value}/epoch={epoch}" for epoch in self._epochs_before(folder, before)[:-1]))
 
     def delete(self, *places: str) -> None:
         """Delete folders below this directory."""
@@ -132,6 +130,7 @@ class WorkFolder:
             if status.isDirectory()
         ]
 
-    def _epochs(self, folder: str) -> list[int]:
+    def _epochs_before(self, folder: str, before: int) -> list[int]:
+        """Return the epochs of a folder before one, in their order."""
         names = [child.rpartition("/epoch=")[2] for child in self._children(folder) if "/epoch=" in child]
-        return [int(name) for name in names]
+        return sorted(epoch for epoch in map(int, names) if epoch < before)

@@ -36,6 +36,7 @@ from driftline_processor.store.arrow_tables import (
 
 from . import pane_rows
 from .models import Models
+from .record_batches import ddl_of
 from .row_columns import scores_array, slices_array
 
 Kind = Literal["pane", "row", "outcome", "rejected"]
@@ -77,12 +78,7 @@ _REJECTED = pa.schema([("reason", pa.string()), ("rows", pa.int64())])
 SCHEMA = pa.unify_schemas([pa.schema([("kind", pa.string())]), pane_rows.SCHEMA, ROW, OUTCOME, _REJECTED])
 """All columns; those of other kinds are null."""
 
-DDL = (
-    "kind string, model string, version string, environment string, slice string, start bigint, newest bigint,"
-    " sums binary, id string, time bigint, score double, scores binary, predicted string, weight double,"
-    " slices string, actual string, number double, outcome_time bigint, prediction_time bigint,"
-    " outcome_weight double, retracted boolean, reason string, rows bigint"
-)
+DDL = ddl_of(SCHEMA)
 """The columns of :data:`SCHEMA` for Spark."""
 
 TOGETHER = 100_000

@@ -11,6 +11,8 @@ from driftline.batch_panes import MadePane
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
 
+from .record_batches import ddl_of
+
 SCHEMA = pa.schema(
     [
         ("model", pa.string()),
@@ -27,9 +29,7 @@ SCHEMA = pa.schema(
 KEY = ("model", "version", "environment", "slice", "start")
 """The columns of equal panes."""
 
-_COLUMNS = ", ".join(f"{field.name} {'bigint' if field.type == pa.int64() else field.type}" for field in SCHEMA)
-
-DDL = _COLUMNS
+DDL = ddl_of(SCHEMA)
 """The same columns for Spark."""
 
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(dict[str, bytes]).decode

@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from driftline_processor.readers.errors import Say
 
-from . import delivery, folders, labels, messages, pane_rows
+from . import delivery, folders, messages, outcome_sums, pane_rows
 from .folders import WorkFolder, day_of
 from .models import Models
-from .outcomes import OutcomeJoin
+from .outcome_join import OutcomeJoin
 from .settings import StreamSettings
 from .table import merged
 
@@ -86,7 +86,7 @@ class Job:
             outcomes = folder.decoded("outcome", epoch, messages.OUTCOME.names)
             changed = self._outcomes.changed(outcomes, epoch, cached)
             if changed is not None:
-                of_outcomes = self._on_executors(changed, pane_rows.DDL, labels.fold_labelled)
+                of_outcomes = self._on_executors(changed, pane_rows.DDL, outcome_sums.fold_labelled)
                 panes = of_outcomes if panes is None else panes.unionByName(of_outcomes)
             answers = [] if panes is None else self._send(cached(panes), epoch)
         rejected = folder.decoded("rejected", epoch, ["reason", "rows"])

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from . import pane_rows
 from .messages import TOGETHER
+from .record_batches import together
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -135,15 +136,8 @@ class _Fold:
         self._baseline, self._columns, self._span, self._timezone = baseline, columns, span, timezone
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        waiting, rows = list[pa.RecordBatch](), 0
-        for batch in batches:
-            waiting.append(batch)
-            rows += len(batch)
-            if rows >= TOGETHER:
-                yield from self._panes(pa.Table.from_batches(waiting))
-                waiting, rows = [], 0
-        if rows:
-            yield from self._panes(pa.Table.from_batches(waiting))
+        for rows in together(batches, TOGETHER):
+            yield from self._panes(rows)
 
     def _panes(self, rows: pa.Table) -> Iterator[pa.RecordBatch]:
         columns = self._columns
@@ -163,5 +157,5 @@ class _Fold:
             )
         except NoTimesError:
             return
-        newest = {pane.start: pane.start for pane in made.panes}
+        newest = {pane.start: pane.start for pane in made.panes}  # nobody asks: all panes of a table are finished
         yield pane_rows.to_batch(ModelKey(made.model, made.version), made.panes, newest)

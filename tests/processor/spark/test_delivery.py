@@ -1,4 +1,4 @@
-"""Panes reach the processor although it is away for a while; what it refuses costs nobody else's panes."""
+"""Panes reach the processor although it is away for a while, and those that it refuses lose no others."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _KEY = ["model", "environment", "id"]
-_WORD = ["actual", "number", "outcome_time", "outcome_weight", "retracted"]
+_OUTCOME = ["actual", "number", "outcome_time", "outcome_weight", "retracted"]
 _ORDER = ["latest", "arrived"]
 """Time of the latest outcome of a prediction and the epoch of its arrival: of equal times, the last to arrive counts.
 
 ``outcome_time`` is the time that is in the sums. It is an earlier one if the latest outcome repeats what was known.
 """
 _PREFIX = "earlier_"
-_EARLIER = [f"{_PREFIX}{name}" for name in (*_WORD, *_ORDER)]
+_EARLIER = [f"{_PREFIX}{name}" for name in (*_OUTCOME, *_ORDER)]
 _ROWS = "decoded/kind=row"
 
 
@@ -41,7 +41,7 @@ class OutcomeJoin:
     def changed(
         self, outcomes: DataFrame | None, epoch: int, cached: Callable[[DataFrame], DataFrame]
     ) -> DataFrame | None:
-        """Return predictions whose outcome changes, for :func:`.labels.fold_labelled`; None if there are none.
+        """Return predictions whose outcome changes, for :func:`.outcome_sums.fold_labelled`; None if there are none.
 
         Args:
             outcomes: The outcomes of this epoch; None without any.
@@ -67,12 +67,14 @@ class OutcomeJoin:
         self._wait(joined.filter("row is null").drop("row"), epoch)
         matched = cached(_latest(joined.filter("row is not null")))
         latest = cached(self._newer(matched, epoch))
-        labels = latest.withColumns({name: f.expr(f"if(repeats, {_PREFIX}{name}, {name})") for name in _WORD})
+        labels = latest.withColumns({name: f.expr(f"if(repeats, {_PREFIX}{name}, {name})") for name in _OUTCOME})
         labels = labels.drop(*_EARLIER, "repeats")
         self._folder.write(placed(labels, epoch, self._settings.buckets, day_of(f.col("time"))), "labels")
         changed = latest.filter("not repeats").drop("repeats", *_ORDER)
         before = changed.filter(f"{_PREFIX}outcome_time is not null and not coalesce({_PREFIX}retracted, false)")
-        before = before.withColumns({name: f.col(f"{_PREFIX}{name}") for name in _WORD}).withColumn("sign", f.lit(-1))
+        before = before.withColumns({name: f.col(f"{_PREFIX}{name}") for name in _OUTCOME}).withColumn(
+            "sign", f.lit(-1)
+        )
         after = changed.filter("not coalesce(retracted, false)").withColumn("sign", f.lit(1))
         return before.unionByName(after).drop(*_EARLIER)
 
@@ -123,14 +125,14 @@ class OutcomeJoin:
 
         days = sorted(self._folder.values(_ROWS, "day"))
         if not is_late:
-            told = outcomes.filter("prediction_time > 0").select(day_of(f.col("prediction_time"))).distinct().collect()
-            days = [day for day in days if day in {*days[-self._settings.recent :], *(row[0] for row in told)}]
+            named = outcomes.filter("prediction_time > 0").select(day_of(f.col("prediction_time"))).distinct().collect()
+            days = [day for day in days if day in {*days[-self._settings.recent :], *(row[0] for row in named)}]
         return self._folder.read(_ROWS, "day", days, epoch + 1)
 
     def _newer(self, matched: DataFrame, epoch: int) -> DataFrame:
-        """Return the matched rows whose outcome is later than the one before, which stands beside it.
+        """Return the matched rows whose outcome is later than the one before, with its columns as ``earlier_...``.
 
-        ``repeats``: the outcome before had another time, and is the same otherwise.
+        ``repeats``: the outcome before is the same but for its time.
         """
         from pyspark.sql import functions as f
 
@@ -142,14 +144,14 @@ class OutcomeJoin:
             return matched.withColumns({**none, "repeats": f.lit(False)})
         order = f.struct(*_ORDER, "epoch")
         newest = earlier.groupBy(*_KEY).agg(*[f.max_by(name[len(_PREFIX) :], order).alias(name) for name in _EARLIER])
-        beside = matched.join(newest, _KEY, "left")
-        equal = [f.col(name).eqNullSafe(f.col(f"{_PREFIX}{name}")) for name in _WORD if name != "outcome_time"]
+        compared = matched.join(newest, _KEY, "left")
+        equal = [f.col(name).eqNullSafe(f.col(f"{_PREFIX}{name}")) for name in _OUTCOME if name != "outcome_time"]
         is_first = f.col(f"{_PREFIX}latest").isNull()
         is_same = reduce(lambda one, other: one & other, equal)
         is_later = f.col("latest") > f.col(f"{_PREFIX}latest")
         is_last = (f.col("latest") == f.col(f"{_PREFIX}latest")) & (f.col("arrived") >= f.col(f"{_PREFIX}arrived"))
-        beside = beside.withColumn("repeats", ~is_first & is_same)
-        return beside.filter(is_first | is_later | (is_last & ~is_same))
+        compared = compared.withColumn("repeats", ~is_first & is_same)
+        return compared.filter(is_first | is_later | (is_last & ~is_same))
 
 
 def _joined(outcomes: DataFrame, rows: DataFrame) -> DataFrame:
@@ -167,8 +169,8 @@ def _latest(joined: DataFrame) -> DataFrame:
     from pyspark.sql import functions as f
 
     order = f.struct("outcome_time", "arrived", "retracted", "actual", "number")
-    word = f.struct(*_WORD, "arrived")
+    outcome = f.struct(*_OUTCOME, "arrived")
     newest = joined.groupBy(*(f.col(f"row.{name}") for name in _KEY)).agg(
-        f.max_by("row", order).alias("row"), f.max_by(word, order).alias("word")
+        f.max_by("row", order).alias("row"), f.max_by(outcome, order).alias("outcome")
     )
-    return newest.select("row.*", "word.*")
+    return newest.select("row.*", "outcome.*")

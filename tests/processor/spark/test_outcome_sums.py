@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from driftline_processor.spark import labels
-from driftline_processor.spark.labels import fold_labelled
+from driftline_processor.spark import outcome_sums
 from driftline_processor.spark.messages import OUTCOME, ROW
 from driftline_processor.spark.models import FoldedModel
+from driftline_processor.spark.outcome_sums import fold_labelled
 
 from tests.support.decoded_messages import batch, decoded, folded_model, merged_sums, of_kind
 from tests.support.scored_topics import (
@@ -51,7 +51,7 @@ def expected(frame: Frame, actual: np.ndarray) -> Sums:
 def test_sums_of_predictions_and_outcomes_are_those_of_labelled_rows(
     together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels, "TOGETHER", together)
+    monkeypatch.setattr(outcome_sums, "TOGETHER", together)
     models, frame = {"churn": folded_model(BASELINE)}, scored(200, START, 3, 1)
     known = taken(frame, slice(0, 120))
     predictions = of_kind(decoded(models, batch([], columnar_messages(frame), NOW)), "pane")

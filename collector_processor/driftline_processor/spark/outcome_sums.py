@@ -17,9 +17,9 @@ from driftline_processor.store.arrow_tables import (
     text_column,
 )
 
-from .grouping import by_key
 from .messages import TOGETHER
 from .models import FoldedModel, Models
+from .record_batches import by_key, together
 from .row_columns import scores_of, slices_of
 
 _KEY = ["model", "version", "environment", "sign"]
@@ -32,23 +32,12 @@ def fold_labelled(models: Models, batches: Iterable[pa.RecordBatch]) -> Iterator
         models: The models of the configuration.
         batches: Rows of predictions with their outcomes and ``sign``, -1 for an outcome that no longer holds.
     """
-    waiting, rows = list[pa.RecordBatch](), 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += len(batch)
-        if rows >= TOGETHER:
-            yield from _folded(models, pa.Table.from_batches(waiting))
-            waiting, rows = [], 0
-    if rows:
-        yield from _folded(models, pa.Table.from_batches(waiting))
+    for rows in together(batches, TOGETHER):
+        for (*key, sign), same in by_key(rows, _KEY):
+            yield _folded(models[key[0]], ModelKey(*key), same, sign)
 
 
-def _folded(models: Models, rows: pa.Table) -> Iterator[pa.RecordBatch]:
-    for (*key, sign), same in by_key(rows, _KEY):
-        yield _folded_group(models[key[0]], ModelKey(*key), same, sign)
-
-
-def _folded_group(model: FoldedModel, key: ModelKey, rows: pa.Table, sign: int) -> pa.RecordBatch:
+def _folded(model: FoldedModel, key: ModelKey, rows: pa.Table, sign: int) -> pa.RecordBatch:
     task = model.task
     scores = numbers_of(rows, "score")[:, np.newaxis]
     if np.isnan(scores).all():
