@@ -152,7 +152,7 @@ def as_json(body: bytes) -> bytes:
 
 
 def of_panes(known: Baseline, epoch: int, *rows: int, **more: Any) -> bytes:
-    """Return a document of consecutive hours with so many rows."""
+    """Return a document of panes of consecutive hours, with the given numbers of rows."""
     about = {"model": "churn", "version": "1", "baseline": known.digest, "source": "nightly", "epoch": epoch}
     panes = [
         {"start": NOON - (12 - hour) * HOUR, "span": "1h", "sums": {"rows": [n, n, n]}} for hour, n in enumerate(rows)
