@@ -43,7 +43,7 @@ help:
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
 	@echo "make airflow   the operators, the sensor and the trigger in a real Airflow 3 and Airflow 2 (.venv-airflow-*/)"
 	@echo "make interop   with a real Jaeger, Prometheus, Collector, Kafka and Spark (built into .peers/; needs Go, and Maven for Kafka and Spark);"
-	@echo "               PEERS=quick: only those that install in a minute, Kafka, Spark and OpenTelemetry for JavaScript"
+	@echo "               PEERS=quick: only those that install in a minute, Kafka and OpenTelemetry for JavaScript"
 	@echo "make conformance Driftline, the Collector (make interop) and rotel (.venv-peers/) against the OTLP specification, into the docs"
 	@echo "make weaver    OpenTelemetry's weaver checks the registry of names and what is sent; NOT RUN without weaver on the path"
 
@@ -212,4 +212,4 @@ conformance:
 interop:
 	@sh scripts/setup.sh dev
 	@bash scripts/install_peers.sh $(PEERS); missing=$$?; \
-		$(PY) -m pytest -m interop $(if $(filter quick,$(PEERS)),tests/interop/test_kafka.py tests/interop/test_spark.py tests/interop/test_other_sdk.py tests/interop/test_other_languages.py,tests/interop tests/packaging) $(PYTEST_ARGS) && exit $$missing
+		$(PY) -m pytest -m interop $(if $(filter quick,$(PEERS)),tests/interop/test_kafka.py tests/interop/test_other_sdk.py tests/interop/test_other_languages.py,tests/interop tests/packaging) $(PYTEST_ARGS) && exit $$missing
