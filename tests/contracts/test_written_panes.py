@@ -71,6 +71,14 @@ def rows(task: str, day: int, seed: int) -> pd.DataFrame:
     return frame
 
 
+def three_hours() -> pd.DataFrame:
+    """Return sixty rows at the start of each of three hours."""
+    day = rows("binary", 0, seed=2)
+    hours = pd.concat([day.head(60).assign(time=START + hour * HOUR) for hour in range(3)], ignore_index=True)
+    hours["known"] = hours["time"] + HOUR
+    return hours
+
+
 def live_tables(task: Task, frame: pd.DataFrame) -> tuple[PredictionTable, OutcomeTable]:
     """Return the predictions and the outcomes of rows."""
     ids = [f"{time}" for time in range(len(frame))]
@@ -407,9 +415,7 @@ def test_a_bad_pane_is_refused_with_a_reason_and_the_others_count(
 ) -> None:
     baseline = reference("binary")
     state = new_state(settings_of(baseline, tmp_path))
-    day = rows("binary", 0, seed=2)
-    hours = pd.concat([day.head(60).assign(time=START + hour * HOUR) for hour in range(3)], ignore_index=True)
-    hours["known"] = hours["time"] + HOUR
+    hours = three_hours()
     document = one_by_one(written(hours, baseline))
     change(document["panes"][1])
     body = json.dumps(document).encode()
@@ -471,9 +477,7 @@ def test_a_bad_pane_of_a_packed_document_is_refused_with_a_reason_and_the_others
 ) -> None:
     baseline = reference("binary")
     state = new_state(settings_of(baseline, tmp_path))
-    day = rows("binary", 0, seed=2)
-    hours = pd.concat([day.head(60).assign(time=START + hour * HOUR) for hour in range(3)], ignore_index=True)
-    hours["known"] = hours["time"] + HOUR
+    hours = three_hours()
     [(_, body)] = written(hours, baseline).requests("nightly", 1)
     document = json.loads(body)
     change(document)
