@@ -62,14 +62,14 @@ class Epochs:
         self._job = Job(spark, {"churn": folded_model(BASELINE)}, settings, self.lines.append)
 
     def run(self, epoch: int, spans: Sequence[bytes] = (), logs: Sequence[bytes] = ()) -> list[int]:
-        """Run an epoch; return the starts of the panes that were sent."""
+        """Run an epoch; return the starts of the panes that were sent, in order: two tasks send at the same time."""
         asked = len(self._processor.asked)
         rows = [(topic, bytearray(body)) for topic, bodies in (("spans", spans), ("logs", logs)) for body in bodies]
         frame = self._spark.createDataFrame(
             [(*row, datetime(2026, 11, 28)) for row in rows], "topic string, value binary, timestamp timestamp"
         )
         self._job.run_epoch(frame, epoch)
-        return [pane.start for one in self._processor.asked[asked:] for pane in parse_panes(one.unpacked).panes]
+        return sorted(pane.start for one in self._processor.asked[asked:] for pane in parse_panes(one.unpacked).panes)
 
 
 @pytest.fixture
