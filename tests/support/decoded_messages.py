@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
@@ -9,8 +10,10 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.model import Model
 from driftline_processor.spark.messages import SCHEMA, Signals, decode_messages
 from driftline_processor.spark.models import FoldedModel
+from driftline_processor.spark.outcome_columns import OUTCOME
 from driftline_processor.spark.pane_rows import SCHEMA as PANES
 from driftline_processor.spark.pane_rows import made_panes, merge_rows
+from driftline_processor.spark.record_batches import unpack_table
 
 from .scored_topics import Sums, sums_of
 
@@ -34,7 +37,7 @@ def batch(spans: Sequence[bytes], logs: Sequence[bytes], now: int) -> pa.RecordB
 
 def decoded(models: dict[str, FoldedModel], *batches: pa.RecordBatch) -> pa.Table:
     """Return what comes of messages, of all kinds."""
-    return pa.Table.from_batches(list(decode_messages(models, SIGNALS, batches)), SCHEMA)
+    return pa.Table.from_batches(list(decode_messages(models, SIGNALS, 0, batches)), SCHEMA)
 
 
 def of_kind(rows: pa.Table, kind: str) -> pa.Table:
@@ -42,10 +45,19 @@ def of_kind(rows: pa.Table, kind: str) -> pa.Table:
     return rows.filter(pa.array([each == kind for each in rows["kind"].to_pylist()], pa.bool_()))
 
 
+def outcomes_of(rows: pa.Table) -> pa.Table:
+    """Return the outcomes."""
+    packed = of_kind(rows, "outcome")["packed"].to_pylist()
+    return pa.concat_tables([OUTCOME.empty_table(), *map(unpack_table, packed)])
+
+
 def rejected(rows: pa.Table) -> dict[str, int]:
     """Return the counts of what was not used, by reason."""
     table = of_kind(rows, "rejected")
-    return dict(zip(table["reason"].to_pylist(), table["rows"].to_pylist(), strict=True))
+    counts = Counter[str]()
+    for reason, count in zip(table["reason"].to_pylist(), table["rows"].to_pylist(), strict=True):
+        counts[reason] += count
+    return dict(counts)
 
 
 def merged_sums(*panes: pa.Table | Iterable[pa.RecordBatch]) -> Sums:

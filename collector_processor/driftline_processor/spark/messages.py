@@ -1,7 +1,8 @@
 """Decode the messages of topics on an executor: OTLP requests, as the Kafka exporter of the Collector writes them.
 
 What comes of a micro-batch is one table of four kinds of rows, because Spark reads the messages once: panes, rows for
-outcomes that arrive later, outcomes, and counts of what could not be used.
+outcomes that arrive later, outcomes, and counts of what could not be used. Outcomes are packed, since Spark passes a
+few large values faster than many small ones, and they are read once.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from driftline_processor.core.decode.requests import (
 from driftline_processor.core.outcomes.resolution import impossible_actual_reason, impossible_actuals
 from driftline_processor.store.arrow_tables import (
     concatenate_predictions,
+    integers_of,
     outcome_rows,
     table_layout,
     take_table,
@@ -36,47 +38,20 @@ from driftline_processor.store.arrow_tables import (
 
 from . import pane_rows
 from .models import Models
-from .record_batches import ddl_of
+from .outcome_columns import OUTCOME, ROW
+from .record_batches import PACKED, REJECTED, as_kind, by_key, days_of, ddl_of, pack_table, rejected_rows
 from .row_columns import scores_array, slices_array
 
-Kind = Literal["pane", "row", "outcome", "rejected"]
-
-ROW = pa.schema(
+SCHEMA = pa.unify_schemas(
     [
-        ("model", pa.string()),
-        ("version", pa.string()),
-        ("environment", pa.string()),
-        ("id", pa.string()),
-        ("time", pa.int64()),
-        ("score", pa.float64()),
-        ("scores", pa.binary()),
-        ("predicted", pa.string()),
-        ("weight", pa.float64()),
-        ("slices", pa.string()),
+        pa.schema([("kind", pa.string()), ("day", pa.string())]),
+        pane_rows.SCHEMA,
+        ROW,
+        PACKED,
+        REJECTED,
     ]
 )
-"""What outcomes need of a prediction. ``time``: unix nanoseconds. ``score``: of a task with one score; ``scores``,
-``slices``: see :mod:`.row_columns`."""
-
-OUTCOME = pa.schema(
-    [
-        ("model", pa.string()),
-        ("environment", pa.string()),
-        ("id", pa.string()),
-        ("actual", pa.string()),
-        ("number", pa.float64()),
-        ("outcome_time", pa.int64()),
-        ("prediction_time", pa.int64()),
-        ("outcome_weight", pa.float64()),
-        ("retracted", pa.bool_()),
-    ]
-)
-"""An outcome: a class as text or a number. ``environment``: null = any."""
-
-_REJECTED = pa.schema([("reason", pa.string()), ("rows", pa.int64())])
-
-SCHEMA = pa.unify_schemas([pa.schema([("kind", pa.string())]), pane_rows.SCHEMA, ROW, OUTCOME, _REJECTED])
-"""All columns; those of other kinds are null."""
+"""All columns; those of other kinds are null. ``packed``: outcomes, whose columns are :data:`OUTCOME`."""
 
 DDL = ddl_of(SCHEMA)
 """The columns of :data:`SCHEMA` for Spark."""
@@ -97,9 +72,10 @@ Signals = Mapping[str, Literal["traces", "logs"]]
 class Folding:
     """Folds decoded tables, many rows at a time."""
 
-    def __init__(self, models: Models) -> None:
-        self._models = models
+    def __init__(self, models: Models, epoch: int) -> None:
+        self._models, self._epoch = models, epoch
         self._waiting: dict[Any, list[PredictionTable]] = {}
+        self._outcomes: list[pa.Table] = []
         self._rows = 0
         self.rejected = Counter[str]()
 
@@ -109,7 +85,7 @@ class Folding:
         for table in decoded.predictions:
             yield from self.add(table, now)
         for outcomes in decoded.outcomes:
-            yield from self._outcomes(outcomes)
+            yield from self._add_outcomes(outcomes)
 
     def add(self, table: PredictionTable, now: int) -> Iterator[pa.RecordBatch]:
         """Take predictions; ``now``: unix nanoseconds, the time of their message."""
@@ -132,22 +108,26 @@ class Folding:
             yield from self.flush()
 
     def flush(self) -> Iterator[pa.RecordBatch]:
-        """Yield panes and rows of all predictions that wait."""
+        """Yield panes and rows of all predictions, and all outcomes that wait."""
         for tables in self._waiting.values():
             table = concatenate_predictions(tables)
             model = self._models[table.key.model]
-            yield union("pane", model.fold(table, RowOutcomes()))
-            yield union("row", _narrow(table))
-        self._waiting, self._rows = {}, 0
+            yield as_kind("pane", None, model.fold(table, RowOutcomes()), SCHEMA)
+            rows = _narrow(table)
+            yield as_kind("row", days_of(np.asarray(rows["time"])), rows, SCHEMA)
+        if self._outcomes:
+            outcomes = pa.concat_tables(self._outcomes)
+            named = days_of(integers_of(outcomes, "prediction_time"))
+            for (day,), same in by_key(outcomes.append_column("day", named), ["day"]):
+                packed = pa.RecordBatch.from_pydict({"packed": [pack_table(same.drop_columns("day"))]}, PACKED)
+                yield as_kind("outcome", day, packed, SCHEMA)
+        self._waiting, self._outcomes, self._rows = {}, [], 0
 
     def counts(self) -> Iterator[pa.RecordBatch]:
         """Yield the counts of what could not be used."""
-        found = +self.rejected
-        if found:
-            columns = {"reason": list(found), "rows": list(found.values())}
-            yield union("rejected", pa.RecordBatch.from_pydict(columns, _REJECTED))
+        yield from rejected_rows(self.rejected, SCHEMA)
 
-    def _outcomes(self, table: OutcomeTable) -> Iterator[pa.RecordBatch]:
+    def _add_outcomes(self, table: OutcomeTable) -> Iterator[pa.RecordBatch]:
         model = self._models.get(table.model)
         if model is None:
             self.rejected["model_not_configured"] += len(table)
@@ -161,38 +141,32 @@ class Folding:
             self.rejected[impossible_actual_reason(task)] += int(impossible.sum())
             table = take_table(table, np.flatnonzero(~impossible))
         rows = outcome_rows(table, 0, 0)
-        ids = text_array(model.hashed(table.id))
         columns = {
-            **{name: rows[name].combine_chunks() for name in ("model", "environment", "actual", "number")},
+            **{name: rows[name] for name in ("model", "environment", "actual", "number", "prediction_time")},
+            "id": text_array(model.hashed(table.id)),
+            "outcome_time": rows["time"],
+            "outcome_weight": rows["weight"],
             "retracted": rows["retracted"].combine_chunks().fill_null(False),
-            "id": ids,
-            "outcome_time": rows["time"].combine_chunks(),
-            "prediction_time": rows["prediction_time"].combine_chunks(),
-            "outcome_weight": rows["weight"].combine_chunks(),
+            "arrived": np.full(len(rows), self._epoch),
         }
-        arrays = [columns[field.name].cast(field.type) for field in OUTCOME]
-        yield union("outcome", pa.RecordBatch.from_arrays(arrays, schema=OUTCOME))
+        self._outcomes.append(pa.table({name: columns[name] for name in OUTCOME.names}).cast(OUTCOME))
+        self._rows += len(rows)
+        if self._rows >= TOGETHER:
+            yield from self.flush()
 
 
-def union(kind: Kind, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return rows of one kind with the columns of all kinds."""
-    n = len(batch)
-    arrays = [
-        batch.column(field.name) if field.name in batch.schema.names else pa.nulls(n, field.type) for field in SCHEMA
-    ]
-    arrays[0] = pa.repeat(pa.scalar(kind), n)
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
-
-
-def decode_messages(models: Models, signals: Signals, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def decode_messages(
+    models: Models, signals: Signals, epoch: int, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     """Yield what comes of messages, as rows of :data:`SCHEMA`.
 
     Args:
         models: The models of the configuration; rows of others are counted and left out.
         signals: The topics.
+        epoch: Number of the micro-batch.
         batches: Messages with the columns ``topic``, ``value`` and ``timestamp``, when each was written.
     """
-    folding = Folding(models)
+    folding = Folding(models, epoch)
     for batch in batches:
         times = batch.column("timestamp").cast(pa.timestamp("us", "UTC")).cast(pa.int64())
         now = int(np.asarray(times).max(initial=0)) * 1000

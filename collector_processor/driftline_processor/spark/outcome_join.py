@@ -1,176 +1,211 @@
-"""Join outcomes with the rows of their predictions: at once within the newest days, later in all."""
+"""Join outcomes with their predictions on an executor, and fold what changes: a task has all rows of some ids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import reduce
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
-from . import messages
-from .folders import WorkFolder, day_of, placed
-from .settings import StreamSettings
+import numpy as np
+import pyarrow as pa
+from driftline.tables.table import I64
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from driftline_processor.core.lazy_modules import pc
+from driftline_processor.core.outcomes.matching import match_outcomes
+from driftline_processor.core.stable_hash import U64, bytes_of, hash_bits, hash_texts, numbers_of_ids
+from driftline_processor.store.arrow_tables import integers_of
 
-_KEY = ["model", "environment", "id"]
-_OUTCOME = ["actual", "number", "outcome_time", "outcome_weight", "retracted"]
-_ORDER = ["latest", "arrived"]
-"""Time of the latest outcome of a prediction and the epoch of its arrival: of equal times, the last to arrive counts.
+from . import pane_rows
+from .models import Models
+from .outcome_columns import KEY, LABEL, OUTCOME, ROW, SAID
+from .outcome_sums import fold_labelled
+from .record_batches import (
+    PACKED,
+    REJECTED,
+    as_kind,
+    days_of,
+    ddl_of,
+    pack_table,
+    positions_by_key,
+    rejected_rows,
+    together,
+    unpack_table,
+)
 
-``outcome_time`` is the time that is in the sums. It is an earlier one if the latest outcome repeats what was known.
-"""
-_PREFIX = "earlier_"
-_EARLIER = [f"{_PREFIX}{name}" for name in (*_OUTCOME, *_ORDER)]
-_ROWS = "decoded/kind=row"
+PART = pa.schema([("part", pa.int32()), ("of", pa.string()), *PACKED])
+"""Some rows for the task with the number ``part``, packed; ``of``: what they are."""
+
+PART_DDL = ddl_of(PART)
+"""The same columns for Spark."""
+
+SCHEMA = pa.unify_schemas(
+    [pa.schema([("kind", pa.string()), ("day", pa.string())]), LABEL, OUTCOME, pane_rows.SCHEMA, REJECTED]
+)
+"""Columns of labels, outcomes that wait, partial panes and counts; those of other kinds are null."""
+
+DDL = ddl_of(SCHEMA)
+"""The same columns for Spark."""
+
+_SCHEMAS = {"row": ROW, "label": LABEL, "outcome": OUTCOME}
+_TOGETHER = 100_000
+Places = NDArray[np.intp]
 
 
-class OutcomeJoin:
-    """Finds the predictions of outcomes.
+def split(of: str, parts: int, arrived: int | None, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield rows as rows of :data:`PART`: those of an id have the same part.
 
     Args:
-        spark: The session.
-        folder: Work directory of the job.
-        settings: Those of the job.
+        of: ``row``, ``label`` or ``outcome``.
+        parts: Number of parts.
+        arrived: Only outcomes of this epoch; None = of all.
+        batches: The rows, or tables of them in the column ``packed``.
     """
+    for rows in together(_unpacked(batches), _TOGETHER):
+        if arrived is not None:
+            rows = rows.filter(pc.equal(rows["arrived"], arrived))
+        part = (numbers_of_ids(rows["id"]) % np.uint64(parts)).astype(np.int32)
+        order = np.argsort(part, kind="stable")
+        ends = np.cumsum(np.bincount(part, minlength=parts))
+        ordered = rows.take(pa.array(order))
+        packed = {
+            number: pack_table(ordered.slice(first, last - first))
+            for number, (first, last) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True))
+            if last > first
+        }
+        columns = {"part": list(packed), "of": [of] * len(packed), "packed": list(packed.values())}
+        yield pa.RecordBatch.from_pydict(columns, PART)
 
-    def __init__(self, spark: SparkSession, folder: WorkFolder, settings: StreamSettings) -> None:
-        self._spark, self._folder, self._settings = spark, folder, settings
 
-    def changed(
-        self, outcomes: DataFrame | None, epoch: int, cached: Callable[[DataFrame], DataFrame]
-    ) -> DataFrame | None:
-        """Return predictions whose outcome changes, for :func:`.outcome_sums.fold_labelled`; None if there are none.
-
-        Args:
-            outcomes: The outcomes of this epoch; None without any.
-            epoch: Its number.
-            cached: Called with what is read several times.
-        """
-        from pyspark.sql import functions as f
-
-        is_late = epoch % self._settings.late_every == 0
-        waiting = self._waiting(epoch, is_late=is_late)
-        new = None if outcomes is None else outcomes.withColumns({"fresh": f.lit(True), "arrived": f.lit(epoch)})
-        if new is None or waiting is None:
-            known = new if waiting is None else waiting
+def _unpacked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if batch.schema.names == PACKED.names:
+            for packed in batch.column(0):
+                yield from unpack_table(packed.as_buffer()).to_batches()
         else:
-            known = new.unionByName(waiting)
-        if known is None:
-            return None
-        rows = self._rows_of(known, epoch, is_late=is_late)
-        if rows is None:
-            self._wait(known, epoch)
-            return None
-        joined = cached(_joined(known, rows))
-        self._wait(joined.filter("row is null").drop("row"), epoch)
-        matched = cached(_latest(joined.filter("row is not null")))
-        latest = cached(self._newer(matched, epoch))
-        labels = latest.withColumns({name: f.expr(f"if(repeats, {_PREFIX}{name}, {name})") for name in _OUTCOME})
-        labels = labels.drop(*_EARLIER, "repeats")
-        self._folder.write(placed(labels, epoch, self._settings.buckets, day_of(f.col("time"))), "labels")
-        changed = latest.filter("not repeats").drop("repeats", *_ORDER)
-        before = changed.filter(f"{_PREFIX}outcome_time is not null and not coalesce({_PREFIX}retracted, false)")
-        before = before.withColumns({name: f.col(f"{_PREFIX}{name}") for name in _OUTCOME}).withColumn(
-            "sign", f.lit(-1)
-        )
-        after = changed.filter("not coalesce(retracted, false)").withColumn("sign", f.lit(1))
-        return before.unionByName(after).drop(*_EARLIER)
-
-    def _waiting(self, epoch: int, *, is_late: bool) -> DataFrame | None:
-        """Return outcomes without a prediction: all of them, or the new ones of the previous epoch."""
-        from pyspark.sql import functions as f
-
-        epochs = [number for number in self._waiting_epochs() if number < epoch]
-        if not is_late:
-            epochs = [number for number in epochs if number == epoch - 1]
-        if not epochs:
-            return None
-        rows = self._spark.read.parquet(*[f"{self._folder.path}/waiting/epoch={number}" for number in epochs])
-        return (rows if is_late else rows.filter("fresh")).withColumn("fresh", f.lit(False))
-
-    def _waiting_epochs(self) -> list[int]:
-        return [int(value) for value in self._folder.values("waiting", "epoch")]
-
-    def _wait(self, outcomes: DataFrame, epoch: int) -> None:
-        """Keep outcomes without a prediction, except those that are older than the kept rows."""
-        days = self._folder.values(_ROWS, "day")
-        oldest = self._oldest(days) * 10**9 if days else 0
-        young = outcomes.filter(f"outcome_time >= {oldest}")
-        young.write.mode("overwrite").parquet(f"{self._folder.path}/waiting/epoch={epoch}")
-
-    def _oldest(self, days: Sequence[str]) -> int:
-        """Return the start of the oldest day whose rows are kept, unix seconds."""
-        newest = datetime.fromisoformat(max(days)).replace(tzinfo=UTC)
-        return int((newest - timedelta(days=self._settings.keep)).timestamp())
-
-    def expire(self, epoch: int) -> None:
-        """Delete rows that are too old, and folders whose outcomes an earlier epoch has taken over.
-
-        A repeated epoch must find what it found before: what is deleted depends on earlier epochs only, and the epoch
-        before, which has searched for all outcomes that wait, does not run again.
-        """
-        days = self._folder.days_before(_ROWS, epoch)
-        if not days:
-            return
-        oldest = self._oldest(days)
-        old = [day for day in days if datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() < oldest]
-        self._folder.delete(*(f"{name}/day={day}" for day in old for name in (_ROWS, "labels")))
-        self._folder.delete(*(f"waiting/epoch={number}" for number in self._waiting_epochs() if number < epoch - 1))
-
-    def _rows_of(self, outcomes: DataFrame, epoch: int, *, is_late: bool) -> DataFrame | None:
-        """Return the predictions among which those of the outcomes are searched."""
-        from pyspark.sql import functions as f
-
-        days = sorted(self._folder.values(_ROWS, "day"))
-        if not is_late:
-            named = outcomes.filter("prediction_time > 0").select(day_of(f.col("prediction_time"))).distinct().collect()
-            days = [day for day in days if day in {*days[-self._settings.recent :], *(row[0] for row in named)}]
-        return self._folder.read(_ROWS, "day", days, epoch + 1)
-
-    def _newer(self, matched: DataFrame, epoch: int) -> DataFrame:
-        """Return the matched rows whose outcome is later than the one before, with its columns as ``earlier_...``.
-
-        ``repeats``: the outcome before is the same but for its time.
-        """
-        from pyspark.sql import functions as f
-
-        days = [row[0] for row in matched.select(day_of(f.col("time"))).distinct().collect()]
-        matched = matched.withColumn("latest", f.col("outcome_time"))
-        earlier = self._folder.read("labels", "day", days, epoch)
-        if earlier is None:
-            none = {name: f.lit(None).cast(matched.schema[name[len(_PREFIX) :]].dataType) for name in _EARLIER}
-            return matched.withColumns({**none, "repeats": f.lit(False)})
-        order = f.struct(*_ORDER, "epoch")
-        newest = earlier.groupBy(*_KEY).agg(*[f.max_by(name[len(_PREFIX) :], order).alias(name) for name in _EARLIER])
-        compared = matched.join(newest, _KEY, "left")
-        equal = [f.col(name).eqNullSafe(f.col(f"{_PREFIX}{name}")) for name in _OUTCOME if name != "outcome_time"]
-        is_first = f.col(f"{_PREFIX}latest").isNull()
-        is_same = reduce(lambda one, other: one & other, equal)
-        is_later = f.col("latest") > f.col(f"{_PREFIX}latest")
-        is_last = (f.col("latest") == f.col(f"{_PREFIX}latest")) & (f.col("arrived") >= f.col(f"{_PREFIX}arrived"))
-        compared = compared.withColumn("repeats", ~is_first & is_same)
-        return compared.filter(is_first | is_later | (is_last & ~is_same))
+            yield batch
 
 
-def _joined(outcomes: DataFrame, rows: DataFrame) -> DataFrame:
-    """Return outcomes with ``row``, their prediction, or null; an outcome without an environment matches any."""
-    from pyspark.sql import functions as f
+def join_outcomes(models: Models, oldest: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield what becomes of outcomes, as rows of :data:`SCHEMA`.
 
-    row = f.struct(*messages.ROW.names).alias("row")
-    rows = rows.select(f.col("model").alias("of_model"), f.col("id").alias("of_id"), row)
-    same = "model = of_model and id = of_id and (environment is null or environment = row.environment)"
-    return outcomes.join(rows, f.expr(same), "left").drop("of_model", "of_id")
+    Args:
+        models: The models of the configuration.
+        oldest: Outcomes before this time, unix nanoseconds, no longer wait for their prediction.
+        batches: Rows of :data:`PART` with all rows, labels and outcomes of some ids.
+    """
+    tables: dict[str, list[pa.Table]] = {of: [schema.empty_table()] for of, schema in _SCHEMAS.items()}
+    for batch in batches:
+        for of, packed in zip(batch.column("of").to_pylist(), batch.column("packed"), strict=True):
+            tables[of].append(unpack_table(packed.as_buffer()).cast(_SCHEMAS[of]))
+    rows, labels, outcomes = (pa.concat_tables(tables[of]).combine_chunks() for of in _SCHEMAS)
+    row, outcome = _matches(rows, outcomes)
+    is_alone = np.ones(len(outcomes), np.bool_)
+    is_alone[outcome] = False
+    alone = np.flatnonzero(is_alone)
+    young = integers_of(outcomes, "outcome_time")[alone] >= oldest
+    yield as_kind("waiting", None, outcomes.take(pa.array(alone[young])), SCHEMA)
+    yield from rejected_rows({"outcome_without_prediction": int((~young).sum())}, SCHEMA)
+    row, outcome = _latest(outcomes, row, outcome)
+    rows, outcomes = rows.take(pa.array(row)), outcomes.take(pa.array(outcome))
+    before, known = _labels_of(rows, labels)
+    is_later, repeats = _compared(outcomes, before, known)
 
-
-def _latest(joined: DataFrame) -> DataFrame:
-    """Return each prediction with its latest outcome."""
-    from pyspark.sql import functions as f
-
-    order = f.struct("outcome_time", "arrived", "retracted", "actual", "number")
-    outcome = f.struct(*_OUTCOME, "arrived")
-    newest = joined.groupBy(*(f.col(f"row.{name}") for name in _KEY)).agg(
-        f.max_by("row", order).alias("row"), f.max_by(outcome, order).alias("outcome")
+    said = outcomes.select([*SAID, "arrived"]).append_column("latest", outcomes["outcome_time"])
+    kept = pa.table(
+        {
+            name: pc.if_else(pa.array(repeats), before[name], said[name]) if name in SAID else said[name]
+            for name in said.column_names
+        }
     )
-    return newest.select("row.*", "outcome.*")
+    for name in KEY:
+        kept = kept.append_column(name, rows[name])
+    kept = kept.select(LABEL.names).filter(pa.array(is_later))
+    yield as_kind("label", days_of(integers_of(kept, "time")), kept, SCHEMA)
+
+    changed = is_later & ~repeats
+    for sign, words, has in ((-1, before, known), (1, said, np.True_)):
+        labelled = rows
+        for name in SAID:
+            labelled = labelled.append_column(name, words[name])
+        for panes in fold_labelled(models, labelled.filter(pa.array(changed & has & ~_is_retracted(words))), sign):
+            yield as_kind("pane", None, panes, SCHEMA)
+
+
+def _is_retracted(outcomes: pa.Table) -> NDArray[np.bool_]:
+    """Return which outcomes are retractions."""
+    return np.asarray(pc.fill_null(outcomes["retracted"], False))
+
+
+def _matches(rows: pa.Table, outcomes: pa.Table) -> tuple[Places, Places]:
+    """Return the positions of predictions and their outcomes: for each outcome one at most of each series."""
+    ids, asked = (numbers_of_ids(table["id"]).view(np.int64) for table in (rows, outcomes))
+    time, at = integers_of(rows, "time"), integers_of(outcomes, "outcome_time")
+    named = integers_of(outcomes, "prediction_time")
+    of_series = list(positions_by_key(outcomes, ["model", "environment"]))
+    found = [(np.empty(0, np.intp), np.empty(0, np.intp))]
+    for (model, _, environment), members in positions_by_key(rows, ["model", "version", "environment"]):
+        wanted = [places for (about, where), places in of_series if about == model and where in (None, environment)]
+        if wanted:
+            outcome = np.concatenate(wanted)
+            place = match_outcomes(ids[members], time[members], asked[outcome], at[outcome], named[outcome])
+            found.append((members[place[place >= 0]], outcome[place >= 0]))
+    row, outcome = (np.concatenate(one) for one in zip(*found, strict=True))
+    same = np.asarray(pc.equal(rows["id"].take(pa.array(row)), outcomes["id"].take(pa.array(outcome))), np.bool_)
+    return row[same], outcome[same]
+
+
+def _latest(outcomes: pa.Table, row: Places, outcome: Places) -> tuple[Places, Places]:
+    """Return each prediction with its latest outcome, of equal times the last to arrive."""
+    about = outcomes.take(pa.array(outcome))
+    order = pa.table({"row": row, **{name: about[name] for name in _ORDER}})
+    place = np.asarray(pc.sort_indices(order, sort_keys=[(name, "ascending") for name in order.column_names]))
+    last = np.ones(len(place), np.bool_)
+    last[:-1] = row[place][1:] != row[place][:-1]
+    return row[place[last]], outcome[place[last]]
+
+
+_ORDER = ("outcome_time", "arrived", "retracted", "actual", "number")
+"""The later ones only make a repeated epoch choose the same."""
+
+
+def _labels_of(rows: pa.Table, labels: pa.Table) -> tuple[pa.Table, NDArray[np.bool_]]:
+    """Return the label of each prediction from earlier epochs, and which have one."""
+    known = np.zeros(len(rows), np.bool_)
+    if not len(labels) or not len(rows):
+        return pa.Table.from_arrays([pa.nulls(len(rows), field.type) for field in LABEL], schema=LABEL), known
+    place = np.asarray(pc.sort_indices(labels, sort_keys=[("latest", "ascending"), ("arrived", "ascending")]))
+    numbers, searched = _numbers(labels)[place], _numbers(rows)
+    order = np.argsort(numbers, kind="stable")
+    last = np.searchsorted(numbers[order], searched, "right") - 1
+    found = labels.take(pa.array(place[order[np.maximum(last, 0)]]))
+    known = last >= 0
+    for name in ("id", "time"):
+        known &= np.asarray(pc.equal(found[name], rows[name]))
+    return found, known
+
+
+def _numbers(rows: pa.Table) -> U64:
+    """Return a hash of the columns of :data:`KEY`: uint64 (n,)."""
+    found = hash_bits(numbers_of_ids(rows["id"]) ^ hash_bits(integers_of(rows, "time").view(np.uint64)))
+    series = np.zeros(len(rows), np.uint64)
+    for key, places in positions_by_key(rows, KEY[:3]):
+        series[places] = hash_texts(*bytes_of(pa.array([repr(key)])))[0]
+    return hash_bits(found ^ series)
+
+
+def _compared(
+    outcomes: pa.Table, before: pa.Table, known: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which outcomes are later than the labels before them, and which of them repeat the label."""
+    same = known.copy()
+    for name in SAID:
+        if name != "outcome_time":
+            one, other = outcomes[name], before[name]
+            equal = pc.or_(pc.fill_null(pc.equal(one, other), False), pc.and_(pc.is_null(one), pc.is_null(other)))
+            same &= np.asarray(equal)
+    at, latest = integers_of(outcomes, "outcome_time"), _filled(before["latest"])
+    is_last = (at == latest) & (integers_of(outcomes, "arrived") >= _filled(before["arrived"])) & ~same
+    return ~known | (at > latest) | is_last, same
+
+
+def _filled(numbers: pa.ChunkedArray) -> I64:
+    return np.asarray(pc.fill_null(numbers, 0), np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -17,23 +17,21 @@ from driftline_processor.store.arrow_tables import (
     text_column,
 )
 
-from .messages import TOGETHER
 from .models import FoldedModel, Models
-from .record_batches import by_key, together
+from .record_batches import by_key
 from .row_columns import scores_of, slices_of
 
-_KEY = ["model", "version", "environment", "sign"]
 
-
-def fold_labelled(models: Models, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def fold_labelled(models: Models, rows: pa.Table, sign: int) -> Iterator[pa.RecordBatch]:
     """Yield the sums of outcomes, as rows of :mod:`.pane_rows`.
 
     Args:
         models: The models of the configuration.
-        batches: Rows of predictions with their outcomes and ``sign``, -1 for an outcome that no longer holds.
+        rows: Rows of predictions with their outcomes.
+        sign: -1 for outcomes that no longer hold, else 1.
     """
-    for rows in together(batches, TOGETHER):
-        for (*key, sign), same in by_key(rows, _KEY):
+    for key, same in by_key(rows, ["model", "version", "environment"]):
+        if key[0] in models:
             yield _folded(models[key[0]], ModelKey(*key), same, sign)
 
 

@@ -24,7 +24,6 @@ class StreamSettings(Struct, frozen=True):
         starting: Where a new job starts to read: ``earliest`` or ``latest``.
         trigger: Seconds between micro-batches; 0 = read what there is, and end.
         most_messages: Maximum number of messages of a micro-batch.
-        buckets: Files per day and micro-batch in which rows are kept, by their id.
         recent: Days, up to the newest prediction, in which the prediction of an outcome is searched at once.
         late_every: Every so many epochs, outcomes that wait are searched in all days.
         keep: Days for which rows are kept, and for which outcomes wait for theirs.
@@ -40,7 +39,6 @@ class StreamSettings(Struct, frozen=True):
     starting: str = "earliest"
     trigger: int = 60
     most_messages: int = 1_000_000
-    buckets: int = 8
     recent: int = 2
     late_every: int = 10
     keep: int = 90

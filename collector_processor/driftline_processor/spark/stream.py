@@ -3,22 +3,28 @@
 An epoch reads its messages and the folders of earlier epochs, writes its own folders, and sends the sums of each
 touched pane with its number. After a failure it runs again with the same messages, replaces its folders, and sends the
 same panes, which the processor recognises by source and epoch.
+
+The number of an epoch is a text or in what Python adds, and in no expression as a number: Spark compiles these into
+the code of a query, and would compile each query again for each epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from driftline_processor.readers.errors import Say
 
-from . import delivery, folders, messages, outcome_sums, pane_rows
-from .folders import WorkFolder, day_of
+from . import delivery, messages, outcome_join, pane_rows
+from .folders import WorkFolder
 from .models import Models
-from .outcome_join import OutcomeJoin
+from .record_batches import REJECTED
+from .search import Search
 from .settings import StreamSettings
 from .table import merged
 
@@ -42,7 +48,7 @@ class Job:
         self._folder = WorkFolder(spark, settings.work)
         self._models: Any = spark.sparkContext.broadcast(dict(models))
         self._digests = {name: model.baseline.digest for name, model in models.items()}
-        self._outcomes = OutcomeJoin(spark, self._folder, settings)
+        self._search = Search(spark, self._folder, settings)
         self._first_epoch = self._folder.created() * 1_000_000  # epochs of a new work directory count more
 
     def start(self) -> StreamingQuery:
@@ -68,68 +74,54 @@ class Job:
 
     def run_epoch(self, batch: DataFrame, epoch: int) -> None:
         """Fold the messages of one micro-batch."""
-        from pyspark.sql import functions as f
-
-        folder = self._folder
-        if epoch and (epoch - 1) % self._settings.late_every == 0:
-            self._outcomes.expire(epoch)
-        found = self._on_executors(batch, messages.DDL, messages.decode_messages, self._settings.signals)
-        day = f.when(f.col("kind") == "row", day_of(f.col("time"))).otherwise(folders.NO_DAY)
-        folder.write(folders.placed(found, epoch, self._settings.buckets, day), "decoded", "kind")
-        with ExitStack() as stack:
-
-            def cached(rows: DataFrame) -> DataFrame:
-                stack.callback(rows.unpersist)
-                return rows.persist()
-
-            panes = folder.decoded("pane", epoch, pane_rows.SCHEMA.names)
-            outcomes = folder.decoded("outcome", epoch, messages.OUTCOME.names)
-            changed = self._outcomes.changed(outcomes, epoch, cached)
-            if changed is not None:
-                of_outcomes = self._on_executors(changed, pane_rows.DDL, outcome_sums.fold_labelled)
-                panes = of_outcomes if panes is None else panes.unionByName(of_outcomes)
-            answers = [] if panes is None else self._send(cached(panes), epoch)
-        rejected = folder.decoded("rejected", epoch, ["reason", "rows"])
-        counts: dict[str, int] = {} if rejected is None else dict(rejected.groupBy("reason").sum("rows").collect())
-        folder.delete(*(f"decoded/kind={kind}/day={folders.NO_DAY}" for kind in ("pane", "outcome", "rejected")))
-        for line in _report(epoch, answers, counts):
+        folder, settings = self._folder, self._settings
+        self._search.prepare(epoch)
+        found = self._with_models(batch, messages.DDL, messages.decode_messages, settings.signals, epoch)
+        folder.write(found, "decoded", epoch)
+        parts = self._search.parts(epoch)
+        if parts is not None:
+            oldest = np.datetime64(self._search.oldest(epoch) or 0, "ns").astype(int)
+            joined = self._with_models(parts, outcome_join.DDL, outcome_join.join_outcomes, int(oldest))
+            folder.write(joined, "joined", epoch)
+        stages = ("decoded", "joined") if parts is not None else ("decoded",)
+        panes, rejected = (
+            [one for stage in stages for one in folder.of_epoch(stage, epoch, kind)] for kind in ("pane", "rejected")
+        )
+        partial_panes, counts = folder.read(pane_rows.SCHEMA, panes), folder.read(REJECTED, rejected)
+        answers = [] if partial_panes is None else self._send(partial_panes, epoch)
+        reasons = Counter[str]()
+        for reason, rows in [] if counts is None else counts.collect():
+            reasons[reason] += rows
+        folder.delete(*panes, *rejected, *folder.of_epoch("decoded", epoch, "outcome"))
+        for line in _report(epoch, answers, reasons):
             self._say(line)
 
-    def _on_executors(
-        self, rows: DataFrame, ddl: str, function: Callable[..., Iterator[pa.RecordBatch]], *arguments: Any
-    ) -> DataFrame:
-        return rows.mapInArrow(_OnExecutors(self._models, function, arguments), ddl)
+    def _with_models(self, rows: DataFrame, ddl: str, function: Callable[..., Any], *arguments: Any) -> DataFrame:
+        return rows.mapInArrow(partial(_call_with_models, self._models, function, arguments), ddl)
 
     def _send(self, partial_panes: DataFrame, epoch: int) -> list[Any]:
         """Add panes to those of earlier epochs, and send the sums; return the answers."""
         from pyspark.sql import functions as f
 
-        starts = [row[0] for row in partial_panes.select("start").distinct().collect()]
-        if not starts:
-            return []
-        before = self._folder.newest("panes", "start", starts, epoch)
-        panes = partial_panes if before is None else partial_panes.unionByName(before.select(*pane_rows.SCHEMA.names))
-        self._folder.write(merged(panes).withColumn("epoch", f.lit(epoch)), "panes", "start", "epoch")
-        sums = self._folder.newest("panes", "start", starts, epoch + 1)
+        folder, settings = self._folder, self._settings
+        starts = sorted({*partial_panes.select("start").toArrow()["start"].to_pylist()})
+        before = folder.newest(pane_rows.SCHEMA, starts, epoch)
+        panes = partial_panes if before is None else partial_panes.unionByName(before)
+        folder.replace(merged(panes).withColumn("epoch", f.lit(str(epoch))), "panes", "start", "epoch")
+        sums = folder.newest(pane_rows.SCHEMA, starts, epoch + 1)
         assert sums is not None
-        settings, number = self._settings, self._first_epoch + epoch
         endpoint = delivery.endpoint_of(settings.endpoint)
-        send = delivery.Delivery(self._digests, settings.span, settings.source, number, endpoint)
-        answers: list[Any] = sums.select(*pane_rows.SCHEMA.names).mapInArrow(send, delivery.DDL).collect()
-        self._folder.drop_before("panes", "start", starts, epoch)
+        send = delivery.Delivery(self._digests, settings.span, settings.source, self._first_epoch + epoch, endpoint)
+        answers: list[Any] = sums.mapInArrow(send, delivery.DDL).collect()
+        folder.drop_panes(starts, epoch)
         return answers
 
 
-class _OnExecutors:
-    """A function of batches with the models, which each executor gets once."""
-
-    def __init__(
-        self, models: Any, function: Callable[..., Iterator[pa.RecordBatch]], arguments: Sequence[Any]
-    ) -> None:
-        self._models, self._function, self._arguments = models, function, arguments
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return self._function(self._models.value, *self._arguments, batches)
+def _call_with_models(
+    models: Any, function: Callable[..., Iterator[pa.RecordBatch]], arguments: Sequence[Any], batches: Any
+) -> Iterator[pa.RecordBatch]:
+    """Call a function with the models, which each executor gets once."""
+    return function(models.value, *arguments, batches)
 
 
 def _report(epoch: int, answers: Sequence[Any], rejected: Mapping[str, int]) -> Iterator[str]:

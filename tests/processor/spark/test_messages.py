@@ -10,7 +10,7 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline_processor.spark import messages
 
-from tests.support.decoded_messages import batch, decoded, folded_model, merged_sums, of_kind, rejected
+from tests.support.decoded_messages import batch, decoded, folded_model, merged_sums, of_kind, outcomes_of, rejected
 from tests.support.scored_topics import (
     HOUR,
     Frame,
@@ -104,7 +104,7 @@ def test_outcomes_keep_what_they_say(frame: Frame) -> None:
     few = taken(frame, slice(0, 3))
     more: dict[str, Any] = {a.DRIFTLINE_OUTCOME_WEIGHT: 2.5, a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: START + 5}
     logs = outcome_messages(few["id"], few["y"], NOW - 7, **more)
-    outcomes = of_kind(decoded({"churn": folded_model(BASELINE)}, batch([], logs, NOW)), "outcome")
+    outcomes = outcomes_of(decoded({"churn": folded_model(BASELINE)}, batch([], logs, NOW)))
     assert outcomes["id"].to_pylist() == few["id"].tolist()
     assert outcomes["actual"].to_pylist() == few["y"].astype(str).tolist()
     for name, value in {
@@ -121,7 +121,7 @@ def test_outcomes_keep_what_they_say(frame: Frame) -> None:
 def test_an_outcome_of_a_class_that_the_model_lacks_is_counted(frame: Frame) -> None:
     logs = outcome_messages(frame["id"][:3], np.array([0, 7, 1]), NOW)
     rows = decoded({"churn": folded_model(BASELINE)}, batch([], logs, NOW))
-    assert len(of_kind(rows, "outcome")) == 2
+    assert len(outcomes_of(rows)) == 2
     assert sum(rejected(rows).values()) == 1
 
 
@@ -149,7 +149,7 @@ def test_ids_are_hashed_before_they_are_written(frame: Frame, monkeypatch: pytes
     ids = of_kind(rows, "row")["id"].to_pylist()
     assert len(set(ids)) == 20
     assert not {*ids} & {*few["id"].tolist()}
-    assert of_kind(rows, "outcome")["id"].to_pylist() == ids  # they join
+    assert outcomes_of(rows)["id"].to_pylist() == ids  # they join
 
 
 def test_damaged_messages_never_end_an_epoch(frame: Frame) -> None:
