@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_topics_become_the_panes_of_their_rows(broker: Broker, tmp_path: Path, m
         actual[flipped] = (1 - frame["y"][flipped]).astype(str)
         actual[gone] = None
         times = np.where(np.isin(np.arange(ROWS), flipped), end + HOUR, end)
-        made = panes_of(frame, baseline, actual, times)
+        made = replace(panes_of(frame, baseline, actual, times), newest=int(frame["at"].max()))
         assert difference(written_sums(job.work), sums_of(made.panes)) < 1e-12
         monkeypatch.setenv("DRIFTLINE_ENDPOINT", direct.endpoint)
         assert send_panes(made, source="batch", epoch=1) == SentPanes(accepted=len(made.panes))
