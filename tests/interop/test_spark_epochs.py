@@ -103,7 +103,10 @@ def test_an_epoch_that_runs_again_changes_nothing(epochs: Epochs) -> None:
     assert away(epochs, frame, actual.tolist()) < 1e-12
 
 
-def test_outcomes_wait_for_predictions_and_old_days_wait_for_a_late_epoch(epochs: Epochs) -> None:
+def test_outcomes_wait_for_predictions_and_old_days_wait_for_a_late_epoch(
+    epochs: Epochs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.spark.search._FEW", 0)  # executors get the ids of all outcomes
     frame = scored(ROWS, START, HOURS, 1)
     early = frame["at"] < START + 24 * HOUR
     logs = outcome_messages(frame["id"], frame["y"], KNOWN)

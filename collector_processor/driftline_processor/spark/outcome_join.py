@@ -75,6 +75,13 @@ def split(of: str, parts: int, arrived: int | None, batches: Iterable[pa.RecordB
         yield pa.RecordBatch.from_pydict(columns, PART)
 
 
+def ids_of(arrived: int | None, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the ids of outcomes of an epoch, as :func:`split` takes them."""
+    for batch in _unpacked(batches):
+        rows = batch if arrived is None else batch.filter(pc.equal(batch.column("arrived"), arrived))
+        yield rows.select(["id"])
+
+
 def _unpacked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         if batch.schema.names == PACKED.names:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from . import folders
 from .folders import WorkFolder
 from .outcome_columns import OUTCOME
-from .outcome_join import PART_DDL, split
+from .outcome_join import PART_DDL, ids_of, split
 from .record_batches import NO_DAY, PACKED
 from .settings import StreamSettings
 
@@ -21,6 +20,10 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 8 << 20
 """Bytes of Parquet per task: it has its rows in memory, where they are several times larger."""
+
+_FEW, _MOST_SENT = 4, 64 << 20
+"""If outcomes have fewer bytes than a fourth of the rows, and than this, executors get their ids, and pass only rows with
+one of these ids to Python."""
 
 
 class Search:
@@ -38,6 +41,8 @@ class Search:
 
     def parts(self, epoch: int) -> DataFrame | None:
         """Return rows, labels and outcomes, those of an id in one task; None if no outcome is searched for."""
+        from pyspark.sql import functions as f
+
         is_late = epoch % self._settings.late_every == 0
         new, waiting = self._folder.of_epoch("decoded", epoch, "outcome"), self._waiting(epoch, is_late=is_late)
         if not new and not waiting:
@@ -49,16 +54,21 @@ class Search:
             rows = {day: rows[day] for day in rows if day in named or day in [*rows][-self._settings.recent :]}
         labels = self._folder.folders(folders.LABELS, epoch, oldest)
         of_rows, of_labels = ([one for day in rows for one in found.get(day, [])] for found in (rows, labels))
-        size = self._folder.size([*of_rows, *of_labels, *new, *waiting])[1]
-        parts = max(self._least, size // _MOST_BYTES)
         arrived = None if is_late else epoch - 1
-        found = [
-            self._split(folders.ROWS.schema, of_rows, "row", parts),
-            self._split(folders.LABELS.schema, of_labels, "label", parts),
-            self._split(PACKED, new, "outcome", parts),
-            self._split(OUTCOME, waiting, "outcome", parts, arrived),
-        ]
-        every = reduce(lambda one, other: one.unionByName(other), [part for part in found if part is not None])
+        read = self._folder.read
+        outcomes = [(read(PACKED, new), None), (read(OUTCOME, waiting), arrived)]
+        known = [(read(folders.ROWS.schema, of_rows), "row"), (read(folders.LABELS.schema, of_labels), "label")]
+        size, asked = (self._folder.size(one)[1] for one in ([*of_rows, *of_labels], [*new, *waiting]))
+        if asked * _FEW < size and asked < _MOST_SENT:
+            size = asked
+            ids = _union(rows.mapInArrow(partial(ids_of, only), "id string") for rows, only in outcomes if rows)
+            known = [
+                (rows and rows.join(f.broadcast(ids), "id", "left_semi").select(rows.columns), of) for rows, of in known
+            ]
+        parts = max(self._least, (size + asked) // _MOST_BYTES)
+        found = [rows.mapInArrow(partial(split, of, parts, None), PART_DDL) for rows, of in known if rows]
+        found += [rows.mapInArrow(partial(split, "outcome", parts, only), PART_DDL) for rows, only in outcomes if rows]
+        every = _union(found)
         return getattr(every, "repartitionById", every.repartition)(parts, "part")  # Spark 4.0 has only the latter
 
     def oldest(self, epoch: int) -> str:
@@ -86,8 +96,6 @@ class Search:
         first = max(0, epoch - self._settings.late_every) if is_late else epoch - 1
         return [one for epoch in range(first, epoch) for one in self._folder.of_epoch("joined", epoch, "waiting")]
 
-    def _split(
-        self, schema: pa.Schema, places: Collection[str], of: str, parts: int, arrived: int | None = None
-    ) -> DataFrame | None:
-        rows = self._folder.read(schema, places)
-        return None if rows is None else rows.mapInArrow(partial(split, of, parts, arrived), PART_DDL)
+
+def _union(tables: Iterable[DataFrame]) -> DataFrame:
+    return reduce(lambda one, other: one.unionByName(other), tables)
