@@ -22,8 +22,10 @@ _MOST_BYTES = 8 << 20
 """Bytes of Parquet per task: it has its rows in memory, where they are several times larger."""
 
 _FEW, _MOST_SENT = 4, 64 << 20
-"""If outcomes have fewer bytes than a fourth of the rows, and than this, executors get their ids, and pass only rows with
-one of these ids to Python."""
+"""If outcomes have fewer bytes than a fourth of the rows, and than this, executors get their ids.
+
+Then only rows with one of these ids are passed to Python.
+"""
 
 
 class Search:
