@@ -144,6 +144,13 @@ def evaluate(
     as_json: AsJson = False,
     fail_on: FailOn = None,
     html: Html = None,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Also write the results as tables in the format of --format: a folder such as s3a://lake/results.",
+        ),
+    ] = "",
     master: Master = "",
     conf: Settings = None,
 ) -> None:
@@ -177,6 +184,6 @@ def evaluate(
             window=window, time=time, score=columns.score, predicted=predicted, actual=actual, slices=columns.slices,
             cluster=cluster, timezone=timezone, version=version, metrics=tuple(metrics_in(fail_on or ())),
         )  # fmt: skip
-        result = evaluate_table(table, kind, built, columns, options, say, master, settings_of("--conf", conf))
+        result = evaluate_table(table, kind, built, columns, options, say, master, settings_of("--conf", conf), to)
         if show_result(result, Output(every, explain, as_json, html), fail_on or ()):
             raise typer.Exit(CROSSED)

@@ -15,6 +15,7 @@ from driftline_processor.evaluation.files.evaluate import EvaluationResult, eval
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.readers.errors import BadInput, Say
 
+from .results import write_results
 from .session import open_session
 from .table import TableColumns, fold_table
 
@@ -31,6 +32,7 @@ def evaluate_table(
     say: Say,
     master: str = "",
     settings: Mapping[str, str] | None = None,
+    to: str = "",
 ) -> EvaluationResult:
     """Evaluate a table of a lake.
 
@@ -43,11 +45,15 @@ def evaluate_table(
         say: Called with messages about guessed, ignored or unusable input.
         master: URL of the cluster.
         settings: Settings of Spark.
+        to: Where the results are written as tables, see :func:`.results.write_results`; "" = nowhere.
 
     Raises:
         BadInput: Spark does not start, or the table cannot be read or evaluated.
     """
+    if to and kind == "iceberg":
+        raise BadInput(f"--to {to}: results are written as parquet, orc or delta")
     spark = open_session("driftline evaluate", master, settings)
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
@@ -62,11 +68,23 @@ def evaluate_table(
             version=options.version or None,
         )
         sample = with_other_columns(folded.sample, table)
-    except PySparkException as error:
-        raise BadInput(f"{path}: {str(error).strip().splitlines()[0]}") from error
+    except (PySparkException, Py4JJavaError) as error:
+        raise BadInput(f"{path}: {_reason(error)}") from error
     except ValueError as error:
         raise BadInput(f"{path}: {error}") from error
-    return evaluate_panes(folded.panes, baseline, options, sample, folded.rows, say, name=path)
+    result = evaluate_panes(folded.panes, baseline, options, sample, folded.rows, say, name=path)
+    if to:
+        try:
+            write_results(spark, result.evaluations, to, kind)
+        except (PySparkException, Py4JJavaError) as error:
+            raise BadInput(f"--to {to}: {_reason(error)}") from error
+    return result
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of an error of Spark that names the cause."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return next((line.strip() for line in lines if line.startswith(("java.", "org.", ": "))), lines[0]).lstrip(": ")
 
 
 def span_of(window: str, columns: TableColumns) -> Span:

@@ -1,0 +1,125 @@
+"""`driftline spark evaluate` beside `driftline evaluate` on the same rows, as their users run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from driftline.baseline.baseline import Baseline
+
+from .spark_peers import skip_without_java
+
+pytestmark = pytest.mark.interop
+
+ROWS, DAYS, START = 200_000, 8, 1_793_491_200  # 2026-11-01T00:00:00Z
+FEATURES = ("age", "balance", "plan")
+
+
+def scored(rows: int, seed: int) -> pa.Table:
+    """Return rows of eight days; from the fifth day on, ages are higher and the model is worse."""
+    random = np.random.default_rng(seed)
+    day = np.sort(random.uniform(0, DAYS, rows))
+    later = day >= 5
+    score = random.uniform(size=rows)
+    wrong = later & (random.uniform(size=rows) < 0.3)
+    return pa.table(
+        {
+            "at": pa.array(((START + day * 86_400) * 1e6).astype(np.int64), pa.timestamp("us", "UTC")),
+            "age": random.normal(40 + 6 * later, 10),
+            "balance": random.lognormal(5, 1, rows),
+            "plan": random.choice(["basic", "plus", "pro"], rows),
+            "p": score,
+            "y": ((random.uniform(size=rows) < score) ^ wrong).astype(int),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    skip_without_java()
+    folder = tmp_path_factory.mktemp("lake")
+    before = scored(20_000, 1)
+    first = before.filter(pa.array(np.asarray(before["at"].cast(pa.int64())) < (START + 5 * 86_400) * 10**6))
+    columns = {name: np.asarray(first[name]) for name in (*FEATURES, "p", "y")}
+    baseline = Baseline.from_frame(columns, score="p", actual="y", model="churn", version="1", task="binary")
+    baseline.save(folder / "churn.baseline.json")
+    rows = scored(ROWS, 2)
+    (folder / "scored").mkdir()
+    for part in range(4):
+        pq.write_table(rows.slice(part * ROWS // 4, ROWS // 4), folder / "scored" / f"part-{part}.parquet")
+    pq.write_table(rows, folder / "rows.parquet")
+    return folder
+
+
+def driftline(folder: Path, *arguments: str, code: int = 0) -> str:
+    """Run the command in a folder; return what it printed."""
+    command = [sys.executable, "-m", "driftline_processor", *arguments]
+    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == code, done.stderr[-3000:]
+    return done.stdout if code == 0 else done.stderr
+
+
+def figures(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the numbers and texts of JSON by their path."""
+    if isinstance(value, dict):
+        return {key: one for name, each in value.items() for key, one in figures(each, f"{path}/{name}").items()}
+    if isinstance(value, list):
+        return {key: one for place, each in enumerate(value) for key, one in figures(each, f"{path}/{place}").items()}
+    return {path: value}
+
+
+OPTIONS = ("--baseline", "churn.baseline.json", "--time", "at", "--window", "1d", "--slices", "plan")
+
+
+def test_states_and_figures_are_those_of_the_same_rows_in_a_file(lake: Path) -> None:
+    arguments = ("spark", "evaluate", "scored", *OPTIONS, "--master", "local[2]", "--conf", "spark.driver.memory=1g")
+    of_spark = json.loads(driftline(lake, *arguments, "--json", "--to", str(lake / "results")))
+    of_file = json.loads(driftline(lake, "evaluate", "rows.parquet", *OPTIONS, "--json"))
+    assert of_spark["sample"] == {"rows": 20_000, "total": ROWS}
+    assert len(of_spark["windows"]) == DAYS
+    one, other = (figures(answer["windows"]) for answer in (of_spark, of_file))
+    states = {path for path in one if path.endswith("/state")}
+    assert len(states) > 200
+    assert {path: one[path] for path in states} == {path: other[path] for path in states}
+    drift = {path for path in one if "/features/" in path and path.endswith("/value")}
+    assert len(drift) > 40
+    for path in drift | {path for path in one if path.endswith(("/accuracy/value", "/brier/value", "/log_loss/low"))}:
+        assert one[path] == (other[path] and pytest.approx(other[path], rel=1e-9)), path
+
+    rows = duckdb.execute(
+        f"SELECT window_start, value, low, high, rows FROM read_parquet('{lake}/results/metrics/*/*.parquet', "
+        "hive_partitioning = true) WHERE metric = 'accuracy' AND basis = 'realized' AND slice = '' ORDER BY ALL"
+    ).fetchall()
+    shown = [window["performance"]["realized"]["accuracy"] for window in of_spark["windows"]]
+    assert [row[1:] for row in rows] == [(each["value"], each["low"], each["high"], each["rows"]) for each in shown]
+    tables = {folder.name for folder in (lake / "results").iterdir()}
+    assert tables == {"windows", "drift", "metrics", "verdicts"}
+    count = f"SELECT count(*), count(DISTINCT day) FROM read_parquet('{lake}/results/NAME/*/*.parquet')"
+    for name in ("windows", "verdicts"):
+        assert duckdb.execute(count.replace("NAME", name)).fetchall() == [(DAYS, DAYS)]
+    assert "from 20,000 of 200,000 rows" in driftline(lake, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("scored", *OPTIONS, "--score", "nothing"), "the table has no column 'nothing'"),
+        (("nowhere", *OPTIONS), "nowhere"),
+        (("scored", "--baseline", "churn.baseline.json"), "--time"),
+        (("scored", *OPTIONS, "--to", "/dev/null/results"), "--to /dev/null/results: "),
+    ],
+)
+def test_bad_input_is_one_line(lake: Path, arguments: tuple[str, ...], line: str) -> None:
+    text = driftline(lake, "spark", "evaluate", *arguments, "--master", "local[1]", code=2)
+    [told] = [one for one in text.splitlines() if one.startswith("Error") or line in one][-1:]
+    assert line in told
