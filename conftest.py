@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 from driftline.capture.call_plan import LiveObjects
 from driftline.export import lifecycle
 from driftline.export.pipeline import SILENT
@@ -18,6 +20,15 @@ if not find_spec("airflow"):
     of_airflow = ("hook", "operators", "sensors", "triggers", "versions")
     collect_ignore += [f"integrations/driftline_integrations/airflow/{name}.py" for name in of_airflow]
     collect_ignore.append("tests/interop/airflow_dags.py")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in files that have one: to import and search all others took each worker several seconds."""
+    collectors = yield
+    if any(isinstance(one, DoctestModule) for one in collectors) and b">>> " not in file_path.read_bytes():
+        return [one for one in collectors if not isinstance(one, DoctestModule)]
+    return collectors
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
