@@ -211,5 +211,6 @@ conformance:
 
 interop:
 	@sh scripts/setup.sh dev
-	@bash scripts/install_peers.sh $(PEERS); missing=$$?; \
-		$(PY) -m pytest -m interop $(if $(filter quick,$(PEERS)),tests/interop/test_kafka.py tests/interop/test_other_sdk.py tests/interop/test_other_languages.py,tests/interop tests/packaging) $(PYTEST_ARGS) && exit $$missing
+	@bash scripts/install_peers.sh $(PEERS); missing=$$?; $(PY) -m pytest $(if $(filter quick,$(PEERS)),\
+		-m "interop and not slow" tests/interop/test_kafka.py tests/interop/test_other_sdk.py tests/interop/test_other_languages.py,\
+		-m interop tests/interop tests/packaging) $(PYTEST_ARGS) && exit $$missing

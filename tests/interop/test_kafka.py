@@ -168,6 +168,7 @@ def test_every_outcome_counts_once_though_the_processor_is_killed_twice(broker: 
     assert up.rows(COUNTED) == [(MESSAGES + 500, MESSAGES + 500)]
 
 
+@pytest.mark.slow
 def test_panes_count_once_though_the_processor_is_killed_twice(broker: Broker, tmp_path: Path) -> None:
     frame = {"age": np.arange(4_000.0), "score": np.arange(4_000) / 4_000}
     baseline = Baseline.from_frame(frame, score="score", model="churn", task="binary")

@@ -58,7 +58,12 @@ def model_of(driftline: Driftline, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("program", "prefix"), [("go/main.go", "go"), ("java/Predict.java", "java"), ("javascript/predict.mjs", "js")]
+    ("program", "prefix"),
+    [
+        pytest.param("go/main.go", "go", marks=pytest.mark.slow),  # compiles OpenTelemetry's SDK: a minute of CPU
+        pytest.param("java/Predict.java", "java", marks=pytest.mark.slow),
+        ("javascript/predict.mjs", "js"),
+    ],
 )
 def test_each_row_arrives_with_its_score_and_its_outcome(tmp_path: Path, program: str, prefix: str) -> None:
     driftline, name = Driftline(), f"churn-{prefix}"
