@@ -14,7 +14,7 @@ OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWar
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
-	@echo "make example   the example of a scenario, which checks its own claim (NN=1; DEMO_ARGS=--keep leaves the pages open)"
+	@echo "make example   the example of a scenario, which checks its own claim (NN=1; DEMO_ARGS=--keep leaves the pages open; NN=9 ENGINE=spark: on Spark)"
 	@echo "make examples  all of them (EXAMPLES='0 4 turn': these, and another one every day)"
 	@echo "make test      units, contracts and one whole run, in about three minutes (PYTEST_ARGS='-k psi')"
 	@echo "make nightly   everything that CI does not run for each change: scripts/nightly.sh lists it (an hour or more)"
@@ -53,7 +53,7 @@ demo:
 
 example:
 	@sh scripts/setup.sh demo
-	@.venv/bin/driftline demo $(NN) $(DEMO_ARGS)
+	@.venv/bin/driftline demo $(NN) $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_ARGS)
 
 examples:
 	@sh scripts/setup.sh dev

@@ -8,7 +8,7 @@ from __future__ import annotations
 from copy import copy
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -170,6 +170,10 @@ def demo(
             "Without this option: 8780, 4318, 4317 and 8000; a port that is in use is replaced by a free one.",
         ),
     ] = None,
+    engine: Annotated[
+        Literal["spark"] | None,
+        typer.Option(help="Let Spark count the rows of an example (9), instead of the processor."),
+    ] = None,
 ) -> None:
     """Watch a real model drift and degrade on real flight data, or run the example of a scenario.
 
@@ -177,7 +181,7 @@ def demo(
     """
     from driftline_processor.demo import run
 
-    raise typer.Exit(run(number, once, keep, forward, port))
+    raise typer.Exit(run(number, once, keep, forward, port, engine))
 
 
 app.command()(evaluate)

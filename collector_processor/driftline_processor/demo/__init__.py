@@ -12,7 +12,12 @@ from __future__ import annotations
 
 
 def run(
-    number: int = 0, once: bool = False, keep: bool = False, forward: str | None = None, port: int | None = None
+    number: int = 0,
+    once: bool = False,
+    keep: bool = False,
+    forward: str | None = None,
+    port: int | None = None,
+    engine: str | None = None,
 ) -> int:
     """Run the demo (:func:`runner.run`), or an example (:func:`examples.run_example`); return the exit code.
 
@@ -26,7 +31,7 @@ def run(
     if number:
         from .examples import run_example
 
-        return run_example(number, console, keep, port)
+        return run_example(number, console, keep, port, engine)
     console.print(
         "[bold]Late flights.[/] A model is trained on two winter months to predict late flights. Then it predicts "
         "the rest of the year."

@@ -45,7 +45,9 @@ def example_folders() -> dict[int, Path]:
     }
 
 
-def run_example(number: int, console: Console, keep: bool = False, port: int | None = None) -> int:
+def run_example(
+    number: int, console: Console, keep: bool = False, port: int | None = None, engine: str | None = None
+) -> int:
     """Run an example; returns the exit code: 0 = what it claims was seen, 1 = it was not, 2 = it could not run.
 
     Args:
@@ -53,6 +55,7 @@ def run_example(number: int, console: Console, keep: bool = False, port: int | N
         console: Where to print.
         keep: Serve the pages until Ctrl-C afterwards.
         port: First of four ports, see :func:`processes.choose_ports`.
+        engine: What counts the rows, such as ``spark``; None = the processor.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends with the example
     folders = example_folders()
@@ -60,13 +63,16 @@ def run_example(number: int, console: Console, keep: bool = False, port: int | N
         if number not in folders:
             known = ", ".join(str(one) for one in [0, *folders])
             raise RuntimeError(f"there is no example {number}; the examples are {known}")
+        script = f"play_{engine}.py" if engine else "play.py"
+        if not (folders[number] / script).is_file():
+            raise RuntimeError(f"example {number} does not run on {engine}; leave out --engine")
         with tempfile.TemporaryDirectory(prefix="driftline-example-") as name:
             folder = Path(name) / folders[number].name
             shutil.copytree(folders[number], folder, ignore=shutil.ignore_patterns("__pycache__", "*.png"))
             ports, note = choose_ports(port)
             if note:
                 console.print(note)
-            return _play(folder, ports, console, keep)
+            return _play(folder / script, ports, console, keep)
     except (OSError, RuntimeError, httpx.HTTPError) as error:
         Console(stderr=True).print(f"driftline demo {number}: {error}", style="red", highlight=False, markup=False)
         return NOT_RUN
@@ -74,11 +80,11 @@ def run_example(number: int, console: Console, keep: bool = False, port: int | N
         return NOT_RUN
 
 
-def _play(folder: Path, ports: Ports, console: Console, keep: bool) -> int:
-    started = time.monotonic()
+def _play(script: Path, ports: Ports, console: Console, keep: bool) -> int:
+    started, folder = time.monotonic(), script.parent
     title = (folder / "README.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
     console.print(f"[bold]{title}[/]")
-    play = _load(folder)
+    play = _load(script)
     for module, package in getattr(play, "NEEDS", {}).items():
         if importlib.util.find_spec(module) is None:
             raise RuntimeError(f"{module} is not installed; run: {sys.executable} -m pip install {package}")
@@ -95,10 +101,10 @@ def _play(folder: Path, ports: Ports, console: Console, keep: bool) -> int:
     return 0 if seen else NOT_SEEN
 
 
-def _load(folder: Path) -> ModuleType:
+def _load(script: Path) -> ModuleType:
     """Import ``play.py`` of a folder, whose other modules it may import."""
-    sys.path.insert(0, str(folder))
-    spec = importlib.util.spec_from_file_location("play", folder / "play.py")
+    sys.path.insert(0, str(script.parent))
+    spec = importlib.util.spec_from_file_location(script.stem, script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
