@@ -47,7 +47,7 @@ CONNECTION = {"--ca-file", "--cert-file", "--key-file", "--token-file"}
             | CONNECTION,
         ),
         (["export"], {"--to", "--model", "--window", "--from", "--url"} | CONNECTION),
-        (["demo"], {"--once", "--keep", "--forward", "--port"}),
+        (["demo"], {"--once", "--keep", "--engine", "--forward", "--port"}),
         (
             ["baseline", "build"],
             {
