@@ -29,6 +29,7 @@ from driftline_processor.state import State
 from driftline_processor.store.panes import ALL_PANES, ALL_SLICED, read_window
 
 from tests.support.live_and_files import agree
+from tests.support.slow import slow
 from tests.support.state_rows import DAY, HOUR, Clock, Opened, config, outcomes, predictions
 from tests.support.unwrap import unwrap
 
@@ -167,8 +168,17 @@ def settings_of(baseline: Baseline, directory: Path, **more: Any) -> Model:
     return Model(baseline=directory / "baseline.json", windows=("1d",), outcome_delay=timedelta(hours=6), **more)
 
 
-@pytest.mark.parametrize(("span", "sliced"), [("1h", True), ("5m", False)])
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize(
+    ("task", "span", "sliced"),
+    [
+        ("binary", "1h", True),
+        ("regression", "5m", False),
+        slow("binary", "5m", False),
+        slow("multiclass", "1h", True),
+        slow("multiclass", "5m", False),
+        slow("regression", "1h", True),
+    ],
+)
 def test_written_panes_equal_rows(
     task: str, span: Any, sliced: bool, new_state: NewState, clock: Clock, tmp_path: Path
 ) -> None:
@@ -228,6 +238,7 @@ def test_an_epoch_counts_once_a_later_one_replaces_it_and_an_earlier_one_is_igno
     }
 
 
+@pytest.mark.slow
 def test_sources_add_up_and_the_view_names_them(new_state: NewState, clock: Clock, tmp_path: Path) -> None:
     baseline = reference("binary")
     state = new_state(settings_of(baseline, tmp_path))
@@ -250,6 +261,7 @@ def test_sources_add_up_and_the_view_names_them(new_state: NewState, clock: Cloc
     agree(to_json(whole.view().windows["1d"][0]), to_json(view.windows["1d"][0]))
 
 
+@pytest.mark.slow
 def test_windows_stay_open_for_panes_that_are_not_finished(new_state: NewState, clock: Clock, tmp_path: Path) -> None:
     baseline = reference("binary")
     state = new_state(settings_of(baseline, tmp_path))
@@ -264,6 +276,7 @@ def test_windows_stay_open_for_panes_that_are_not_finished(new_state: NewState, 
     assert (first.closed, first.rows) == (True, ROWS)
 
 
+@pytest.mark.slow
 def test_panes_over_another_baseline_are_refused_with_both_digests(new_state: NewState, tmp_path: Path) -> None:
     baseline, other = reference("binary"), reference("regression")
     state = new_state(settings_of(baseline, tmp_path))
@@ -280,6 +293,7 @@ def test_panes_over_another_baseline_are_refused_with_both_digests(new_state: Ne
     assert receipt.conflict.startswith("churn 1 has no baseline here, and the panes are counted over")
 
 
+@pytest.mark.slow
 def test_values_beyond_twenty_count_as_other(new_state: NewState, tmp_path: Path) -> None:
     baseline = reference("binary")
     state = new_state(settings_of(baseline, tmp_path, slices=("plan",)))
@@ -312,6 +326,7 @@ def test_an_environment_above_its_limit_is_refused(tmp_path: Path, clock: Clock)
     )
 
 
+@pytest.mark.slow
 def test_a_restart_knows_what_was_written(new_state: NewState, clock: Clock, tmp_path: Path) -> None:
     baseline = reference("binary")
     settings = settings_of(baseline, tmp_path)
@@ -329,6 +344,7 @@ def test_a_restart_knows_what_was_written(new_state: NewState, clock: Clock, tmp
     reopened.leave()
 
 
+@pytest.mark.slow
 def test_panes_that_were_not_evaluated_before_a_kill_are_evaluated_after_it(
     new_state: NewState, clock: Clock, tmp_path: Path
 ) -> None:
@@ -491,6 +507,7 @@ def test_a_bad_pane_of_a_packed_document_is_refused_with_a_reason_and_the_others
     assert stored[baseline.fold, "feature:age"].sum() == 120
 
 
+@pytest.mark.slow
 def test_panes_that_are_written_one_by_one_and_packed_are_stored_alike(new_state: NewState, tmp_path: Path) -> None:
     baseline = reference("binary")
     state, other = (new_state(settings_of(baseline, tmp_path, slices=("plan",))) for _ in range(2))
@@ -546,6 +563,7 @@ def test_a_pane_longer_than_a_window_is_refused(new_state: NewState, tmp_path: P
     ]
 
 
+@pytest.mark.slow
 def test_local_hours_and_days_are_those_of_the_model(new_state: NewState, tmp_path: Path) -> None:
     baseline = reference("binary")
     zone = "Asia/Kolkata"

@@ -80,6 +80,7 @@ def secrets(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_init_step_gives_each_service_what_it_needs_and_nothing_else(tmp_path: Path) -> None:
     made = secrets(tmp_path)
     found = {
@@ -102,6 +103,7 @@ def test_the_init_step_gives_each_service_what_it_needs_and_nothing_else(tmp_pat
     ).hexdigest()
 
 
+@pytest.mark.slow
 def test_dashboards_and_traces_lead_to_the_pages(tmp_path: Path) -> None:
     pages = yaml.safe_load((FOLDER / "driftline.yaml").read_text(encoding="utf-8"))["web"]["public_url"]
     files = sorted((secrets(tmp_path) / "links").rglob("*.json"))

@@ -66,6 +66,7 @@ def test_the_builder_receives_only_what_is_copied() -> None:
     assert all((ROOT / name).exists() for name in allowed)
 
 
+@pytest.mark.slow
 def test_the_smoke_test_reads_parquet_and_writes_a_report(tmp_path: Path) -> None:
     (smoke,) = (line for line in instructions("RUN") if "driftline up" in line)
     commands, _, start = smoke.partition(" && { driftline up")

@@ -176,6 +176,7 @@ def test_every_secret_that_is_named_has_an_example_with_its_keys() -> None:
     assert secrets["driftline-tokens"]["stringData"].keys() == {token["name"] for token in tokens}
 
 
+@pytest.mark.slow
 def test_the_script_makes_every_secret_of_the_examples(tmp_path: Path) -> None:
     recorded = tmp_path / "kubectl.log"
     tool = tmp_path / "bin/kubectl"
@@ -200,6 +201,7 @@ def test_the_script_makes_every_secret_of_the_examples(tmp_path: Path) -> None:
     assert sent.read_text(encoding="ascii") == token.strip()  # Prometheus Operator sends an end of line, too
 
 
+@pytest.mark.slow
 def test_the_script_goes_on_after_an_interruption_and_in_another_namespace(tmp_path: Path) -> None:
     applied, folder = tmp_path / "applied", tmp_path / "secrets"
     tool = tmp_path / "bin/kubectl"

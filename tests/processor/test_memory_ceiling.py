@@ -134,6 +134,7 @@ TABLE = "import sys, pyarrow as pa; table = pa.table({'rows': [1, 2]}); print('p
 LEAN = "from driftline_processor.process_memory import keep_memory_small; keep_memory_small()"
 
 
+@pytest.mark.slow
 def test_tables_do_not_load_pandas() -> None:
     assert said_by(TABLE) == "True\n", "pyarrow does not load pandas any more: what keeps it out can go"
     assert said_by(LEAN, TABLE) == "False\n"

@@ -222,6 +222,7 @@ def test_auth_begins_and_ends_by_a_reload(tmp_path: Path) -> None:
     assert after == 200
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_doubled_by_ten_reloads_under_traffic(tmp_path: Path) -> None:
     peer, sent, refused = Peer(), list[str](), list[int]()
     ending = threading.Event()

@@ -76,6 +76,7 @@ def shown(state: State) -> dict[str, list[tuple[str, int, int, int, bool]]]:
     }
 
 
+@pytest.mark.slow
 def test_the_queries_of_a_start_do_not_grow_with_the_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
     for models in (AT_ONCE + 1, AT_ONCE + 6):
@@ -112,6 +113,7 @@ def test_a_state_is_ready_before_all_models_are_loaded_and_the_rest_is_named(tmp
     state.stop()
 
 
+@pytest.mark.slow
 def test_nothing_differs_after_a_restart_that_was_loaded_in_steps(tmp_path: Path) -> None:
     models = AT_ONCE + 5
     state = stored(tmp_path, models)
@@ -131,6 +133,7 @@ def test_nothing_differs_after_a_restart_that_was_loaded_in_steps(tmp_path: Path
     again.stop()
 
 
+@pytest.mark.slow
 def test_a_state_has_not_caught_up_before_the_windows_of_all_models_are_known(tmp_path: Path) -> None:
     models = AT_ONCE + 2
     sent(tmp_path, models)
@@ -150,6 +153,7 @@ def test_a_state_has_not_caught_up_before_the_windows_of_all_models_are_known(tm
     again.stop()
 
 
+@pytest.mark.slow
 def test_no_alert_begins_or_ends_before_all_models_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent(tmp_path, AT_ONCE + 1)
     state = stored(tmp_path, AT_ONCE + 1)
@@ -168,6 +172,7 @@ def test_no_alert_begins_or_ends_before_all_models_are_loaded(tmp_path: Path, mo
     state.stop()
 
 
+@pytest.mark.slow
 def test_models_with_a_problem_are_loaded_first(tmp_path: Path) -> None:
     models = AT_ONCE + 4
     sent(tmp_path, models)

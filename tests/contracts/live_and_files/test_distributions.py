@@ -37,6 +37,7 @@ from tests.support.metric_requests import (
     sum_of,
 )
 from tests.support.service import Service
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, config, outcomes, predictions
 from tests.support.unwrap import unwrap
@@ -115,6 +116,7 @@ def test_the_same_rows_give_the_same_numbers_with_and_without_their_records(open
     assert unwrap(model.duration)[3] == 4_000
 
 
+@pytest.mark.slow
 def test_cumulative_points_count_what_is_new_and_survive_a_restart(open_state: Open) -> None:
     state = open_state()
     state.send(baselines=[BASELINE.to_json()])
@@ -385,7 +387,7 @@ def test_streams_are_bounded_and_one_that_was_forgotten_is_not_counted_twice(
     assert state.view().distributed == 63
 
 
-@pytest.mark.parametrize(("models", "streams"), [(1, 60), (60, 1)])
+@pytest.mark.parametrize(("models", "streams"), [(1, 60), slow(60, 1)])
 def test_streams_of_other_models_do_not_stop_the_counting_of_a_model(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, models: int, streams: int
 ) -> None:
@@ -411,6 +413,7 @@ def test_streams_of_other_models_do_not_stop_the_counting_of_a_model(
     assert churn.distributed == 10 + 15 + 7
 
 
+@pytest.mark.slow
 def test_streams_expire_with_the_rows(open_state: Open, clock: Clock) -> None:
     state = open_state(timedelta(days=1))
     submit(state, totals(10, start=NOON, time=NOON + MINUTE, instance="old"))
@@ -427,6 +430,7 @@ def test_streams_expire_with_the_rows(open_state: Open, clock: Clock) -> None:
     assert state.view().distributed == 40
 
 
+@pytest.mark.slow
 def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: Path, clock: Clock) -> None:
     state = State(config(tmp_path), clock=clock)
     state.start_storing()

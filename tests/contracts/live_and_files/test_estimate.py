@@ -27,6 +27,7 @@ from driftline_processor.present import evaluation_json
 
 from tests.support.estimated_models import CLASSES, build, frame, scores_of
 from tests.support.metric_requests import histogram_of, metrics_body
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import BINARY, HOUR, MINUTE, NOON, Clock, Opened, predictions
 
@@ -51,7 +52,7 @@ def windows(state: Opened) -> list[Evaluation]:
     return state.view().windows["1h"]
 
 
-@pytest.mark.parametrize("kind", list(TASKS))
+@pytest.mark.parametrize("kind", ["binary", slow("multiclass"), slow("regression")])
 def test_live_estimates_are_those_of_files(kind: str, open_state: Open, clock: Clock, tmp_path: Path) -> None:
     built, rows = build(kind), frame(kind, 2_000, 2, 2.0)
     built.save(tmp_path / "m.baseline.json")
@@ -80,6 +81,7 @@ def test_live_estimates_are_those_of_files(kind: str, open_state: Open, clock: C
                     assert live_value == pytest.approx(file_value, rel=1e-9), (name, field)
 
 
+@pytest.mark.slow
 def test_estimates_come_without_any_outcome_and_outlive_a_restart(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=Model(windows=("1h",)))
     clock.now = NOON + 3 * HOUR
@@ -138,6 +140,7 @@ def pane_of(scores: Any) -> Pane:
     return Pane({"rows": np.full(3, float(len(scores)))} | {one.part: one.dense(1)[0] for one in found})
 
 
+@pytest.mark.slow
 def test_six_hours_below_the_baseline_can_be_read_without_a_label(open_state: Open, clock: Clock) -> None:
     """Scenario 14: five percent below the baseline for six hours, from the API and from the metrics."""
     state = open_state(churn=Model(windows=("1h",)))

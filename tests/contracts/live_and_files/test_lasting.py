@@ -16,6 +16,7 @@ from driftline_processor.evaluation.files.evaluate_options import EvaluationOpti
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.present.evaluation_json import to_json
 
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
 
@@ -53,7 +54,7 @@ def of_files(folder: Path, frame: pd.DataFrame, window: str) -> list[Evaluation]
     ).evaluations
 
 
-@pytest.mark.parametrize("window", ["1d", "6h"])
+@pytest.mark.parametrize("window", ["1d", slow("6h")])
 def test_windows_that_late_rows_restate_say_what_files_say(
     window: str, open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from tests.support.answer_schema import check_answer
 from tests.support.evaluation_text import evaluation_to_text
 from tests.support.facts import Facts, lacking
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, outcomes, predictions
 from tests.support.unwrap import unwrap
@@ -121,7 +122,7 @@ def on_files(folder: Path, frame: pd.DataFrame, kind: str, asked: dict[str, Any]
     return found
 
 
-@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "quantiles"])
+@pytest.mark.parametrize("kind", ["binary", slow("multiclass"), "regression", slow("quantiles")])
 def test_the_service_and_files_say_the_same(open_state: Open, clock: Clock, tmp_path: Path, kind: str) -> None:
     asked = {"metrics": ["recall[*]", "top_k_accuracy@2"]} if kind == "multiclass" else {}
     frame = rows(kind)

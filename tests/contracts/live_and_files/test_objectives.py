@@ -28,6 +28,7 @@ from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.facts import lacking
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
 
@@ -174,6 +175,7 @@ def test_where_only_what_was_flagged_is_reviewed_precision_is_all_that_is_known(
     assert "broken" in {one.objectives[0].state for one in live}
 
 
+@pytest.mark.slow
 def test_gauges_say_what_came_of_objectives_and_how_sure_metrics_are(open_state: Open, clock: Clock) -> None:
     asked = Performance(objectives=(read_objective(RULES[0]),))
     state = open_state(churn=Model(windows=("1h",), performance=asked, outcome_delay=timedelta(0)))
@@ -198,6 +200,7 @@ def test_gauges_say_what_came_of_objectives_and_how_sure_metrics_are(open_state:
         assert said[metric, "precision", None].value == getattr(newest.realized["precision"], end)
 
 
+@pytest.mark.slow
 def test_a_window_ripens_when_its_outcomes_had_their_time(open_state: Open, clock: Clock) -> None:
     rule = read_objective("accuracy >= 0.5")
     asked = Performance(objectives=(rule,), min_coverage=0.5)
@@ -265,6 +268,7 @@ def test_who_reviews_too_little_is_told_once_in_the_log_and_as_long_as_it_lasts_
     assert m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS not in gauges()
 
 
+@pytest.mark.slow
 def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, clock: Clock, tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     day = np.repeat(np.arange(28), 40)
@@ -315,6 +319,7 @@ def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, 
     assert (live.realized["bias"].high or 0) - (live.realized["bias"].low or 0) > 3 * alone
 
 
+@pytest.mark.slow
 def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:
@@ -351,7 +356,7 @@ def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
     assert any("100" in line and "without a weight" in line for line in said)
 
 
-@pytest.mark.parametrize(("severity", "state"), [(None, "broken"), ("critical", "broken"), ("info", None)])
+@pytest.mark.parametrize(("severity", "state"), [(None, "broken"), slow("critical", "broken"), slow("info", None)])
 def test_a_fixed_limit_of_a_policy_is_an_objective_of_the_verdict(
     severity: str | None, state: str | None, open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ from tests.support.fake_view import app_of
 from tests.support.live_and_files import agree
 from tests.support.paths import ROOT
 from tests.support.serve import serve
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
 
@@ -119,8 +120,8 @@ def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clo
 
 MIDNIGHT = NOON - 12 * HOUR
 A_DAY, DAYS, WEEK_AND_MORE = 1_000, 5, 9
-LONG = ("windows", "seasonality")
-"""Scenarios of windows of six hours, each of which costs as much as a day."""
+SHORT = ("no key but windows", "threshold", "slices")
+"""Scenarios of ``make test``: each of the others takes one or two seconds more."""
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     "no key but windows": {},
@@ -168,7 +169,7 @@ def built() -> Baseline:
     )
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SCENARIOS])
+@pytest.mark.parametrize("name", [name if name in SHORT else slow(name) for name in SCENARIOS])
 def test_a_configuration_means_the_same_live_and_in_files(
     name: str, built: Baseline, open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

@@ -302,6 +302,7 @@ def test_a_correction_keeps_weight_worth_and_slices_of_the_word_before_it(open_s
     assert counts(state) == [("a", 1, 1.0, None, "basic", None)]
 
 
+@pytest.mark.slow
 def test_what_is_kept_depends_on_no_order_of_arrival(open_state: Open) -> None:
     words: list[dict[str, Any]] = [{"weight": [4.0]}, {"value": [2.0]}, {}, {"weight": [9.0], "value": [5.0]}]
     times, orders = (3, 2, 4, 1), {f"id-{at}": order for at, order in enumerate(permutations(range(4)))}

@@ -149,6 +149,7 @@ models:
 """
 
 
+@pytest.mark.slow
 def test_what_is_expected_is_judged_live_as_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
     clock.now = time.time_ns()
     baseline = Baseline.from_frame(frame(10_000, 1), score="score", model="churn", task="binary", version="1")

@@ -197,6 +197,7 @@ def test_rolling_hours_of_calls_are_judged_live_as_in_a_file(open_state: Open, c
     }
 
 
+@pytest.mark.slow
 def test_the_page_and_the_metrics_show_how_calls_were_answered(open_state: Open, clock: Clock) -> None:
     clock.now = time.time_ns()
     service, state = Service(), open_state(churn=model_settings())
@@ -216,6 +217,7 @@ def test_the_page_and_the_metrics_show_how_calls_were_answered(open_state: Open,
     assert quantiles == {"0.5", "0.95", "0.99"}
 
 
+@pytest.mark.slow
 def test_a_restart_loses_no_call_and_a_resend_counts_none_twice(open_state: Open, clock: Clock) -> None:
     clock.now = time.time_ns()
     service, state = Service(), open_state(churn=model_settings())

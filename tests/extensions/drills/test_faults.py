@@ -19,6 +19,7 @@ from driftline_processor.replay.traffic import Features, Traffic, values_of
 from msgspec.structs import replace
 
 from tests.support.drills import START, traffic
+from tests.support.slow import slow
 from tests.support.unwrap import unwrap
 
 AT = START + 5 * DAY
@@ -100,7 +101,7 @@ def test_inputs_move_with_what_follows_from_them() -> None:
     assert after.number.tolist() == sent.number.tolist()
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("task", ["binary", slow("regression")])
 def test_drawn_inputs_move_without_rows_that_repeat_each_other(task: str) -> None:
     settings = Model.model_validate({"task": task})
     sent = synthetic_traffic("churn", settings, None, START, days=10, rows=100, seed=1)

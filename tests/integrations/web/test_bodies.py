@@ -26,6 +26,7 @@ def read(parser: Any, body: bytes) -> str:
         return "refused"
 
 
+@pytest.mark.slow
 @given(VALUES, st.booleans())
 def test_what_is_json_is_read_as_python_does(value: Any, ascii: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii).encode("utf-8", "surrogatepass")

@@ -122,6 +122,7 @@ def test_a_token_that_travels_unencrypted_is_a_warning(tmp_path: Path) -> None:
     assert refused.startswith("driftline: no response from http://otlp.invalid:4318: ")
 
 
+@pytest.mark.slow
 def test_tls_and_mtls_are_used_for_both_transports(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     client = authority.issue("client")

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from tests.support.certificates import Authority, Pair
 from tests.support.running_service import running
+from tests.support.slow import slow
 
 TOKENS = {"reader": "dlt_" + "read" * 10, "sender": "dlt_" + "send" * 10}
 
@@ -99,7 +100,7 @@ def test_the_options_can_be_variables(trust: Trust, monkeypatch: pytest.MonkeyPa
         assert run("incidents", "list", "--url", service.addresses["web"]) == (0, "no open alerts\n")
 
 
-@pytest.mark.parametrize("command", [("incidents", "list", "--url"), ("top",)], ids=["a request", "top"])
+@pytest.mark.parametrize("command", [("incidents", "list", "--url"), slow(("top",))], ids=["a request", "top"])
 def test_a_connection_that_fails_is_one_line_with_the_option(trust: Trust, command: tuple[str, ...]) -> None:
     other = Authority(trust.folder, "other")
     token = ("--token-file", trust.token("reader"))

@@ -233,6 +233,7 @@ def test_an_expired_certificate_and_one_that_ends_soon() -> None:
     assert findings == [["the certificate of web.tls has expired"], ["the certificate of web.tls expires soon"], []]
 
 
+@pytest.mark.slow
 def test_a_model_without_a_baseline_and_outcomes_that_find_no_prediction(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         for number in range(3):

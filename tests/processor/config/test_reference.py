@@ -104,6 +104,7 @@ def test_every_key_is_on_the_page() -> None:
     assert [key for key in sorted(keys) if not re.search(rf"^\| `(?:\w+\.)*{key}` \|", page, re.M)] == []
 
 
+@pytest.mark.slow
 def test_a_page_that_says_something_else_fails(tmp_path: Path) -> None:
     script = tmp_path / "scripts" / GENERATOR.name
     for path in (PAGE, ANNOTATED, GENERATOR):

@@ -24,6 +24,8 @@ from driftline_processor.core.windows.window import DAY, HOUR, Window
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from tests.support.slow import slow
+
 START = 1_772_323_200_000_000_000
 SAID: dict[str, Any] = {"score": "score", "actual": "actual", "model": "m", "task": "binary", "time": "time"}
 NAMES = ("amount", "tail", "few", "flag", "city", "constant", "vector")
@@ -98,7 +100,7 @@ def windows_of(seed: int) -> list[AskedWindow]:
     return asked
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, slow(1), slow(2), slow(3)])
 def test_windows_that_are_judged_together_are_judged_as_each_is_alone(seed: int) -> None:
     choices = Choices(Choice(("psi",), ("wasserstein", "hellinger")), {"amount": Choice(("cramer_von_mises",))})
     for settings in (ModelSettings(), ModelSettings(min_effect={"amount": 0.3}, choices=choices)):
@@ -110,6 +112,7 @@ def test_windows_that_are_judged_together_are_judged_as_each_is_alone(seed: int)
             assert same(plain(found), plain(judge_windows([one])[0]))
 
 
+@pytest.mark.slow
 def test_many_targets_are_compared_a_few_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, sizes, together = windows_of(5), list[int](), rule._drift_together
     whole = plain(judge_windows(asked))

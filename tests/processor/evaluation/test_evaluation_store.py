@@ -257,6 +257,7 @@ def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
     assert 29 in in_memory(evaluations)
 
 
+@pytest.mark.slow
 def test_details_of_newest_windows_stay_beyond_the_room_of_others_up_to_a_limit(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

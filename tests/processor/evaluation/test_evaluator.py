@@ -124,6 +124,7 @@ def test_late_rows_and_outcomes_restate_a_closed_window_and_what_was_believed_is
     assert believed == [(2 * HOUR, 1, 0), (3 * HOUR, 2, 0), (4 * HOUR, 2, 2)]
 
 
+@pytest.mark.slow
 def test_what_did_not_change_is_not_believed_again(open_state: Open, clock: Clock, state: Opened) -> None:
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + 65 * MINUTE))
     clock.now += 2 * HOUR
@@ -169,6 +170,7 @@ def test_the_view_is_whole_again_after_a_restart(open_state: Open, clock: Clock)
     assert sum(after.by_class.values()) == 600
 
 
+@pytest.mark.slow
 def test_a_window_that_is_added_to_the_configuration_is_evaluated_from_the_panes(open_state: Open) -> None:
     open_state(churn=HOURLY).send(predictions(["a"] * 200, NOON, keyed=False), predictions(["b"], NOON - 3 * HOUR))
     state = open_state(churn=Model(windows=("1h", "1w")))
@@ -276,6 +278,7 @@ def test_the_busiest_model_comes_first(state: Opened) -> None:
     assert [view.key.model for view in state.state.publish().models] == ["busy", "quiet"]
 
 
+@pytest.mark.slow
 def test_restated_windows_are_stored_within_the_hour_and_found_after_a_crash_before_it(
     open_state: Open, clock: Clock, state: Opened
 ) -> None:
@@ -351,6 +354,7 @@ def no_memory(failures: int) -> Callable[[Evaluator, Sequence[SeriesWindow]], li
     return judge
 
 
+@pytest.mark.slow
 def test_a_window_for_which_there_was_no_memory_is_tried_again(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, state: Opened
 ) -> None:
@@ -367,6 +371,7 @@ def test_a_window_for_which_there_was_no_memory_is_tried_again(
     assert hours(open_state(churn=HOURLY)) == [(0, 1, True), (1, 1, True)]
 
 
+@pytest.mark.slow
 def test_a_window_for_which_there_is_never_memory_rests_until_it_is_touched_and_is_tried_at_the_next_start(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, state: Opened
 ) -> None:
@@ -392,6 +397,7 @@ def test_a_window_for_which_there_is_never_memory_rests_until_it_is_touched_and_
     assert state.rows("SELECT * FROM restated") == []
 
 
+@pytest.mark.slow
 def test_a_window_shorter_than_what_its_panes_were_rolled_up_to_stays_as_it_was_believed(
     open_state: Open, clock: Clock
 ) -> None:
@@ -457,6 +463,7 @@ def test_what_was_touched_is_evaluated_after_an_error_on_the_way(
     assert newest(state).outcome_rows == 1
 
 
+@pytest.mark.slow
 def test_nothing_more_is_evaluated_while_what_was_cannot_be_stored_and_takes_all_room(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, state: Opened
 ) -> None:
@@ -723,6 +730,7 @@ def test_an_evaluation_that_keeps_the_drift_of_unchanged_rows_is_that_of_everyth
                     assert numbers(state) == numbers(whole)
 
 
+@pytest.mark.slow
 def test_drift_is_compared_again_only_if_rows_came_to_the_window_or_the_time_before_it(
     open_state: Open, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

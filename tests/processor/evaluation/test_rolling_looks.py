@@ -81,6 +81,7 @@ def keep(state: Opened) -> dict[str, Alert]:
     return {alert.policy: alert for alert in state.state.alerts.alerts.values()}
 
 
+@pytest.mark.slow
 def test_45_minutes_below_are_notified_within_minutes_of_their_first_reviews(tmp_path: Path, clock: Clock) -> None:
     with fraud(tmp_path, clock) as state:
         traffic = Traffic(state, clock)
@@ -119,6 +120,7 @@ def test_any_objective_also_means_those_of_the_shortest_windows(tmp_path: Path, 
         assert set(keep(state)) == {"any"}
 
 
+@pytest.mark.slow
 def test_early_outcomes_that_are_the_bad_ones_break_nothing_before_the_others_had_their_time(
     tmp_path: Path, clock: Clock
 ) -> None:
@@ -141,6 +143,7 @@ def test_early_outcomes_that_are_the_bad_ones_break_nothing_before_the_others_ha
         assert (newest.state, newest.rows) == ("met", 275)
 
 
+@pytest.mark.slow
 def test_lists_without_clicks_break_an_objective_at_the_next_look(tmp_path: Path, clock: Clock) -> None:
     rule = "ctr >= 0.3 over rolling 1h"
     policies = {"health": {"enabled": False}, "clicks": {"when": f"objective '{rule}' broken"}}
@@ -159,6 +162,7 @@ def test_lists_without_clicks_break_an_objective_at_the_next_look(tmp_path: Path
         assert set(keep(state)) == {"clicks"}
 
 
+@pytest.mark.slow
 def test_a_window_with_too_few_outcomes_is_evaluated_once(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

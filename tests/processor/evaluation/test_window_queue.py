@@ -338,6 +338,7 @@ def test_of_a_backfill_panes_stay_short_until_their_windows_are_judged(open_stat
     assert state.rows(lengths) == [(HOUR,)]
 
 
+@pytest.mark.slow
 def test_a_backfill_is_told_on_pages_and_over_the_api(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -530,6 +531,7 @@ def test_past_windows_of_tier_1_come_before_those_of_tier_3() -> None:
     assert order[4:114].count(1) == 98  # one turn in ten for the other tier
 
 
+@pytest.mark.slow
 def test_a_model_of_tier_1_is_evaluated_before_many_of_tier_3_that_came_first(open_state: Open) -> None:
     names = [f"m{number}" for number in range(40)]
     models = {name: Model(windows=("1h",), tier=3) for name in names}

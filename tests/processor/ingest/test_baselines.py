@@ -210,6 +210,7 @@ def test_vectors_are_learned_and_a_number_instead_of_some_stops_no_learning(
     assert Baseline.from_json(str(kept[0])).bins.projections.keys() == projected
 
 
+@pytest.mark.slow
 def test_a_class_that_comes_after_the_provisional_baseline_is_learned_all_the_same(open_state: Open) -> None:
     """The first thousand rows of a rare class had none of it, and nobody declared what the classes are."""
     state, said = open_state(), Task("binary")

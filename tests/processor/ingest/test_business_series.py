@@ -40,6 +40,7 @@ def known(state: State) -> list[float | None]:
     return [one.business.get("conversion") for one in model.windows["1d"]]
 
 
+@pytest.mark.slow
 def test_days_know_what_came_late_and_what_was_restated_also_after_a_restart(tmp_path: Path) -> None:
     state = opened(tmp_path)
     for at in range(4):

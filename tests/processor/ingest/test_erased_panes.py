@@ -13,6 +13,7 @@ from driftline_processor.config.performance import Fairness, LabelSla, Performan
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.store.panes import KEEP_HOURS
 
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
 
@@ -110,7 +111,7 @@ def decided(state: Opened, model: str) -> tuple[dict[str, int], dict[str, float 
     return found.unreviewed, rates, found.fairness[0].coverage, found.realized["recall"].low
 
 
-@pytest.mark.parametrize("reviewed", [(1,), (0, 1)])
+@pytest.mark.parametrize("reviewed", [(1,), slow((0, 1))])
 def test_what_was_decided_of_deleted_rows_is_no_decision(
     open_state: Open, clock: Clock, reviewed: Collection[int]
 ) -> None:

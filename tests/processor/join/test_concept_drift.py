@@ -138,6 +138,7 @@ def test_of_two_outcomes_in_one_step_the_first_is_fed(state: Opened, clock: Cloc
     assert state.view().windows["1d"][-1].realized["accuracy"].value == 0.0
 
 
+@pytest.mark.slow
 def test_a_prediction_sent_again_feeds_its_outcome_once(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a", "b"], NOON, [0.9, 0.9], keyed=False))
     state.send(outcomes(["a", "b"], [1, 0]))
@@ -157,6 +158,7 @@ def test_each_version_and_environment_has_a_stream_of_its_own(state: Opened, clo
     assert concept(state, version="2").outcomes == 1
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_leaves_nothing_behind(state: Opened, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     predict(state)
     tell(state, clock, 0, 300)

@@ -71,6 +71,7 @@ def test_what_a_correction_has_from_an_outcome_goes_with_it(open_state: Open) ->
     assert state.rows(COUNTS) == [(1, 1.0, None, None)]
 
 
+@pytest.mark.slow
 def test_what_was_taken_back_by_a_retraction_that_is_deleted_counts_again(open_state: Open) -> None:
     state = open_state(churn=DAILY)
     taken_back = about("anna", outcomes(["a"], [None], NOON + 3 * HOUR, retracted=True))
@@ -83,6 +84,7 @@ def test_what_was_taken_back_by_a_retraction_that_is_deleted_counts_again(open_s
     assert (state.view().outcomes, state.view().windows["1d"][0].outcome_rows) == (1, 1)
 
 
+@pytest.mark.slow
 def test_where_rows_of_the_pane_have_expired_its_sums_stay_and_no_outcome_counts_twice(
     open_state: Open, clock: Clock
 ) -> None:

@@ -58,6 +58,7 @@ def test_what_was_said_of_it_before_moves_to_none_when_all_words_of_the_id_are_j
     assert state.counted("expired") == 0
 
 
+@pytest.mark.slow
 def test_what_another_version_or_environment_predicted_is_no_earlier_prediction(open_state: Open, clock: Clock) -> None:
     state = open_state(retention=RETENTION)
     state.send(predictions(["a"], NOON, environment="live"), predictions(["b"], NOON, version="1"))

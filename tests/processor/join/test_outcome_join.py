@@ -149,6 +149,7 @@ def test_environments_are_apart_unless_the_outcome_names_none(state: Opened) -> 
     assert state.view(environment="prod").outcomes == 2
 
 
+@pytest.mark.slow
 def test_outcomes_of_a_model_that_never_predicted_are_named(open_state: Open) -> None:
     state = open_state()
     state.send(outcomes(["a"], [1], model="rsik"))
@@ -197,6 +198,7 @@ def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(state
     )
 
 
+@pytest.mark.slow
 def test_outcomes_that_cannot_be_used_are_remembered_after_a_restart(open_state: Open) -> None:
     state = open_state()
     for name in "ab":
@@ -207,6 +209,7 @@ def test_outcomes_that_cannot_be_used_are_remembered_after_a_restart(open_state:
     assert open_state().view().hints[-1] == said
 
 
+@pytest.mark.slow
 def test_outcomes_that_were_refused_are_not_held_against_other_classes(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"]), outcomes(["a"], ["maybe"]))
@@ -231,6 +234,7 @@ def test_a_text_is_no_actual_of_a_regression_unless_it_is_a_number(state: Opened
     assert state.counted("not_a_number") == 1
 
 
+@pytest.mark.slow
 def test_classes_that_nobody_declared_are_learned_from_outcomes_too(open_state: Open) -> None:
     state = open_state()
     fruit = Task("multiclass")
@@ -365,6 +369,7 @@ def test_a_correction_of_what_was_rolled_up_restates_it(open_state: Open, clock:
     assert first.coverage == 1.0
 
 
+@pytest.mark.slow
 def test_a_correction_is_refused_once_rows_of_its_pane_have_expired(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + HOUR))
     state.state.settle()
@@ -432,6 +437,7 @@ def test_an_outcome_of_the_day_before_belongs_to_the_earliest_prediction_of_the_
     assert state.view().pending == 1
 
 
+@pytest.mark.slow
 def test_the_order_does_not_matter_however_far_apart_the_predictions_are(state: Opened) -> None:
     state.send(predictions(["a"], NOON + 20 * HOUR), outcomes(["a"], [1], NOON))
     assert joined(state) == [("a", 20 * HOUR, "1")]
@@ -451,6 +457,7 @@ def test_saying_the_same_later_still_has_the_last_word(state: Opened) -> None:
     assert state.rows("SELECT seq, outcome_time FROM joined") == [(1, NOON + 3 * HOUR)]
 
 
+@pytest.mark.slow
 def test_what_an_outcome_was_worth_and_its_slices_are_joined_and_corrected(open_state: Open) -> None:
     state = open_state(churn=Model(slices=("country", "plan")))
     state.send(predictions(["a", "b"], slices={"country": ["NL", "DE"], "plan": ["x", "x"]}))

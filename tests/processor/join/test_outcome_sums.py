@@ -32,6 +32,7 @@ from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
 from tests.support.html_page import page as page_of
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import BINARY, DAY, HOUR, MINUTE, NOON, Clock, Opened, column, outcomes, predictions
 
@@ -127,6 +128,7 @@ def test_labels_are_told_apart_by_how_long_they_took(state: Opened, clock: Clock
     same(ages[">=30d"], row >= 250)
 
 
+@pytest.mark.slow
 def test_who_says_the_same_again_later_is_as_old_as_the_last_word(state: Opened, clock: Clock) -> None:
     sent(state)
     told(state, slice(0, 100), NOON + 10 * MINUTE)
@@ -347,6 +349,7 @@ def spread(state: Opened, period: int = 0, panes: range = range(0)) -> list[tupl
     )
 
 
+@pytest.mark.slow
 def test_a_recomputation_reads_all_panes_together(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     state, queries = open_state(churn=SLICED), list[str]()
 
@@ -367,7 +370,7 @@ def test_a_recomputation_reads_all_panes_together(open_state: Open, monkeypatch:
     assert counts[0] == counts[1] > 0
 
 
-@pytest.mark.parametrize("limit", ["MOST_AT_ONCE", "MOST_RANGES"])
+@pytest.mark.parametrize("limit", ["MOST_AT_ONCE", slow("MOST_RANGES")])
 def test_a_recomputation_in_parts_has_the_same_sums(
     open_state: Open, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:

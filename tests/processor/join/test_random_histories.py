@@ -58,6 +58,7 @@ def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, s
     check(state, model, [event for request in story for event in request], sampled)
 
 
+@pytest.mark.slow
 def test_a_correction_may_be_the_first_outcome_that_names_a_slice(state: Opened) -> None:
     model = "model 1"
     state.send(predictions(["first"], NOON, model=model))
@@ -86,6 +87,7 @@ def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> 
     opened.stop()
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(PREDICTION_EVENTS, OUTCOME_EVENTS), max_size=16), st.booleans())
 @example([OutcomeEvent("a", 0, None, None, None, NAN, "")], False)
 @settings(max_examples=200, deadline=None)

@@ -122,6 +122,7 @@ def test_a_retraction_expires_with_its_prediction(state: Opened, clock: Clock) -
     assert state.rows("SELECT * FROM retractions") == []
 
 
+@pytest.mark.slow
 def test_a_retraction_moves_with_its_outcomes_to_a_prediction_that_fits_better(state: Opened) -> None:
     retraction = outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True)
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + 10 * MINUTE), retraction)
@@ -131,6 +132,7 @@ def test_a_retraction_moves_with_its_outcomes_to_a_prediction_that_fits_better(s
     assert state.rows("SELECT time FROM joined") == [(NOON,)]
 
 
+@pytest.mark.slow
 def test_what_is_taken_back_of_a_rolled_up_pane_is_counted_no_more(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=Model(windows=("1h",)))
     clock.now = NOON + 20 * MINUTE

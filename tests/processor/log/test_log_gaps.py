@@ -248,6 +248,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_is_no_gap_and_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     for round_number in range(12):
         with subprocess.Popen(

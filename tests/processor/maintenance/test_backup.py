@@ -83,6 +83,7 @@ def test_rows_that_are_only_in_the_log_are_in_the_backup(tmp_path: Path, file: P
     state.stop()
 
 
+@pytest.mark.slow
 def test_every_row_that_was_acknowledged_before_a_backup_of_a_busy_state_is_in_it_once(tmp_path: Path) -> None:
     state = opened(tmp_path / "origin")
     acknowledged: list[str] = []
@@ -199,6 +200,7 @@ def test_the_database_knows_what_was_acknowledged_after_its_rows(tmp_path: Path)
 # -- the commands -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_running_processor_is_backed_up_checked_and_restored(tmp_path: Path) -> None:
     file, into = tmp_path / "backup.tar", tmp_path / "restored"
     state = opened(tmp_path / "state")
@@ -343,6 +345,7 @@ def test_a_check_names_each_damage_and_changes_nothing(stopped: Path, name: str)
     assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_check_of_what_is_no_state_says_what_to_use(tmp_path: Path, stopped: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert run("check", tmp_path / "none")[0] == run("check", tmp_path / "empty")[0] == 2

@@ -103,6 +103,7 @@ def test_a_subject_leaves_the_log_with_the_outcomes_of_its_predictions(waiting: 
     assert b"ann" not in on_disk(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_subject_leaves_the_log_with_its_outcomes_where_the_first_attempt_failed(
     waiting: Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

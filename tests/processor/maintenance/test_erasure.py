@@ -22,6 +22,7 @@ from msgspec import structs
 
 from tests.support.evaluation_text import evaluation_to_text
 from tests.support.privacy_markers import MARK, found_on_disk
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
 
@@ -61,6 +62,7 @@ def test_an_id_is_gone_from_the_tables_the_page_and_the_disk(open_state: Open, t
     assert found_on_disk(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_state_goes_on_after_its_file_was_exchanged(open_state: Open, tmp_path: Path) -> None:
     state = filled(open_state)
     state.state.erase(by_id(MARK))
@@ -74,6 +76,7 @@ def test_the_state_goes_on_after_its_file_was_exchanged(open_state: Open, tmp_pa
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == files
 
 
+@pytest.mark.slow
 def test_performance_is_restated_without_the_row_and_the_rows_counted_stay(open_state: Open) -> None:
     state = filled(open_state)
     (before,) = state.view().windows["1d"]
@@ -89,6 +92,7 @@ def test_performance_is_restated_without_the_row_and_the_rows_counted_stay(open_
     assert state.counted("expired") == 0
 
 
+@pytest.mark.slow
 def test_a_failed_call_waits_for_no_outcome_and_a_deleted_one_is_no_call_that_does(
     open_state: Open, clock: Clock
 ) -> None:
@@ -164,6 +168,7 @@ def test_another_model_and_what_was_never_there_lose_nothing(open_state: Open) -
     assert state.view().rows == 51
 
 
+@pytest.mark.slow
 def test_an_order_that_could_not_be_finished_is_finished_later(
     open_state: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +189,7 @@ def test_an_order_that_could_not_be_finished_is_finished_later(
     assert state.view().rows == 50
 
 
+@pytest.mark.slow
 def test_a_copy_that_finds_no_room_costs_neither_the_storage_nor_the_next_start(
     open_state: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -325,6 +331,7 @@ def named_in_memory(state: Opened) -> list[int]:
     return [(at - NOON) // HOUR for at, one in known.items() if f"region={MARK}" in evaluation_to_text(one)]
 
 
+@pytest.mark.slow
 def test_no_reference_in_memory_tells_a_deleted_value_of_a_slice_apart(open_state: Open, clock: Clock) -> None:
     state = rare_region(open_state, reference=Reference(last="1d"))
     for hour in range(30):
@@ -347,6 +354,7 @@ def test_no_reference_in_memory_tells_a_deleted_value_of_a_slice_apart(open_stat
     }
 
 
+@pytest.mark.slow
 def test_no_window_that_is_in_memory_or_waits_to_be_stored_names_a_deleted_value_of_a_slice(
     open_state: Open, clock: Clock
 ) -> None:
@@ -370,7 +378,7 @@ def test_no_window_that_is_in_memory_or_waits_to_be_stored_names_a_deleted_value
     assert not any(MARK in evaluation_to_text(one) for _, one in state.stored())
 
 
-@pytest.mark.parametrize("part", ["baselines", "slices"])
+@pytest.mark.parametrize("part", ["baselines", slow("slices")])
 def test_windows_are_restated_also_where_what_is_left_could_not_be_read_at_once(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
@@ -391,6 +399,7 @@ def test_windows_are_restated_also_where_what_is_left_could_not_be_read_at_once(
     assert list(ErasureOrders(state.state._store.path.parent)) == []
 
 
+@pytest.mark.slow
 def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_another_is_learned(open_state: Open) -> None:
     state, n = open_state(churn=DAILY), 1_000
     features: dict[str, Sequence[object]] = {"x": list(range(n)), "customer": ["a"] * n}
@@ -411,6 +420,7 @@ def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_anothe
     assert view.baseline.learned == 1
 
 
+@pytest.mark.slow
 def test_losses_that_wait_for_a_scale_lose_those_of_deleted_rows(open_state: Open) -> None:
     state = open_state(churn=DAILY)
     ids, times, task = ["a", "b", "c"], [NOON, NOON + MINUTE, NOON + 2 * MINUTE], Task("regression")

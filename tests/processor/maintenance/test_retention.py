@@ -135,6 +135,7 @@ def test_outcomes_that_wait_are_counted_with_the_oldest_and_expire(open_state: O
     assert (view.pending, view.pending_since, state.counted("expired")) == (1, NOON + DAY, 2)
 
 
+@pytest.mark.slow
 def test_a_late_row_counts_once_after_tidying_has_failed_halfway(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,7 @@ def reads_of_looks(folder: Path, years: int) -> int:
         return sum(one.reads for one in counted)
 
 
+@pytest.mark.slow
 def test_a_look_reads_what_is_open_and_waits_and_no_history(tmp_path: Path) -> None:
     young, old = (reads_of_looks(tmp_path / str(years), years) for years in (1, 3))
     assert 0 < young == old

@@ -10,6 +10,7 @@ from driftline_processor.policy.message import Message
 from msgspec.structs import replace
 
 from tests.support.policy_watch import DAY, Watched, headline, model, watched
+from tests.support.slow import slow
 from tests.support.verdict_windows import right, wrong
 
 SECOND = 10**9
@@ -25,7 +26,7 @@ def look(watch: Watched, days: list[Any], *names: str, sends: bool = True) -> li
     return watch.look(*(replace(view, received=now) if sends else view for view in views))
 
 
-@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("restarts", [False, slow(True)])
 def test_300_invented_models_are_one_message(tmp_path: Path, restarts: bool) -> None:
     sent = []
     with watched(tmp_path) as watch:

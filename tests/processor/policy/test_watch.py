@@ -19,6 +19,7 @@ from msgspec import structs
 
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, Watched, headline, model, silence, silent, watched
+from tests.support.slow import slow
 from tests.support.unwrap import unwrap
 from tests.support.verdict_windows import MAY_COME, column, known, objective, right, value, window, wrong
 
@@ -344,7 +345,7 @@ def waiting(*days: Any, past: int = 5) -> ModelView:
     return structs.replace(model(days), pending_windows=past)
 
 
-@pytest.mark.parametrize("starts", [1, 30])
+@pytest.mark.parametrize("starts", [1, slow(30)])
 def test_late_rows_hold_alerts_back_for_half_an_hour_at_most_however_often_it_starts(
     tmp_path: Path, starts: int
 ) -> None:
@@ -404,6 +405,7 @@ def test_what_is_held_back_is_shown_with_its_number_and_since_when(tmp_path: Pat
         assert [*again.alerts.waits] == []
 
 
+@pytest.mark.slow
 def test_starts_in_quick_succession_hold_alerts_back_for_a_minute_and_end_none(tmp_path: Path) -> None:
     with watched(tmp_path) as watch:
         watch.look(model(LATE[:1]), model(LATE[:1], "other"))

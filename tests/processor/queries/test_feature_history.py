@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.core.drift.number_shape import LEVELS
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, OutsideRow
+from driftline_processor.state import State
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, config, predictions
 from tests.support.unwrap import unwrap
 
 KEY = ModelKey("churn", "1", "")
@@ -36,10 +38,11 @@ def reference() -> F64:
     return np.random.default_rng(9).normal(40, 5, 2_000)
 
 
-@pytest.fixture
-def filled(open_state: Open, clock: Clock) -> Opened:
-    clock.now = MIDNIGHT + 5 * DAY
-    state = open_state(churn=Model(windows=("1d",)))
+MODEL = Model(windows=("1d",))
+
+
+def fill(state: Opened) -> Opened:
+    """Send a baseline and four days of rows."""
     made = baseline(
         np.full(2_000, 0.5).tolist(), {"age": reference().tolist(), "plan": ["a"] * 1_000 + ["b"] * 1_000}, version="1"
     )
@@ -53,16 +56,33 @@ def filled(open_state: Open, clock: Clock) -> Opened:
     return state
 
 
+@pytest.fixture
+def filled(open_state: Open, clock: Clock) -> Opened:
+    clock.now = MIDNIGHT + 5 * DAY
+    return fill(open_state(churn=MODEL))
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """The same state, for all tests that only read it and do not count what is read."""
+    state = State(config(tmp_path_factory.mktemp("state"), churn=MODEL), clock=Clock(MIDNIGHT + 5 * DAY))
+    state.start_storing()
+    opened = fill(Opened(state))
+    opened.view()
+    yield opened
+    opened.leave()
+
+
 def history(state: Opened, feature: str, at: int = -1) -> FeatureHistory:
     windows = state.view().windows["1d"]
     return unwrap(state.state.queries.features.history(KEY, feature, windows, windows[at]))
 
 
-def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opened) -> None:
+def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(read: Opened) -> None:
     """Beyond the bins within a power of two, the outermost of which ends at the greatest row that is kept."""
-    found = history(filled, "age")
+    found = history(read, "age")
     assert list(found.windows) == [MIDNIGHT + day * DAY for day in range(4)]
-    bins = filled.state.queries.features._baselines.in_force(KEY).baseline.bins.features["age"]  # type: ignore[union-attr]
+    bins = read.state.queries.features._baselines.in_force(KEY).baseline.bins.features["age"]  # type: ignore[union-attr]
     assert isinstance(bins, NumberBins)
     for day in range(3):
         quantiles = unwrap(found.windows[MIDNIGHT + day * DAY].quantiles)
@@ -78,13 +98,13 @@ def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opene
     assert found.baseline.quantiles == pytest.approx(np.quantile(reference(), LEVELS), abs=0.3)
 
 
-def test_missing_values_are_a_share_of_all_rows(filled: Opened) -> None:
-    windows = history(filled, "age").windows.values()
+def test_missing_values_are_a_share_of_all_rows(read: Opened) -> None:
+    windows = history(read, "age").windows.values()
     assert {(one.rows, one.missing, one.invalid) for one in windows} == {(400.0, 0.02, 0.0)}
 
 
-def test_labels_have_shares_and_new_ones_are_others(filled: Opened) -> None:
-    found = history(filled, "plan")
+def test_labels_have_shares_and_new_ones_are_others(read: Opened) -> None:
+    found = history(read, "plan")
     assert found.categories == ("a", "b")
     shares = [one.shares.tolist() for one in found.windows.values() if one.shares is not None]
     assert shares == [[0.75, 0.25, 0.0], [0.5, 0.5, 0.0], [0.25, 0.0, 0.75], [0.0, 1.0, 0.0]]
@@ -92,8 +112,8 @@ def test_labels_have_shares_and_new_ones_are_others(filled: Opened) -> None:
     assert found.now is None
 
 
-def test_the_shape_of_the_chosen_window_is_its_own(filled: Opened) -> None:
-    found = history(filled, "age", at=-1)
+def test_the_shape_of_the_chosen_window_is_its_own(read: Opened) -> None:
+    found = history(read, "age", at=-1)
     assert unwrap(found.now).above == 1.0
     assert unwrap(found.was).above < 0.002
 
@@ -150,16 +170,15 @@ def test_kept_rows_of_so_many_days_end_the_windows_and_older_ones_wait(
     assert read[-1] == days
 
 
-def test_a_feature_that_no_baseline_has_has_no_history(filled: Opened) -> None:
-    windows = filled.view().windows["1d"]
-    assert filled.state.queries.features.history(KEY, "nothing", windows) is None
-    assert filled.state.queries.features.history(ModelKey("another"), "age", windows) is None
+def test_a_feature_that_no_baseline_has_has_no_history(read: Opened) -> None:
+    windows = read.view().windows["1d"]
+    assert read.state.queries.features.history(KEY, "nothing", windows) is None
+    assert read.state.queries.features.history(ModelKey("another"), "age", windows) is None
 
 
-def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled: Opened) -> None:
-    filled.view()
+def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(read: Opened) -> None:
     start = MIDNIGHT + 3 * DAY
-    found = unwrap(filled.state.queries.features.outside(KEY, "age", start, start + DAY, limit=3))
+    found = unwrap(read.state.queries.features.outside(KEY, "age", start, start + DAY, limit=3))
     ages = values_of_day(3)
     ages[:8] = 0
     farthest = np.argsort(-ages)[:3].tolist()
@@ -168,19 +187,17 @@ def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled
     assert {one.trace_id for one in found} == {TRACE.hex()}
 
 
-def test_rows_out_of_range_are_of_the_window_alone(filled: Opened) -> None:
-    filled.view()
+def test_rows_out_of_range_are_of_the_window_alone(read: Opened) -> None:
     start = MIDNIGHT + 3 * DAY
-    found = unwrap(filled.state.queries.features.outside(KEY, "age", start + HOUR, start + 2 * HOUR, limit=50))
+    found = unwrap(read.state.queries.features.outside(KEY, "age", start + HOUR, start + 2 * HOUR, limit=50))
     assert {start + HOUR <= one.time < start + 2 * HOUR for one in found} == {True}
 
 
-def test_a_label_that_the_baseline_does_not_know_is_out_of_range(filled: Opened) -> None:
-    filled.view()
+def test_a_label_that_the_baseline_does_not_know_is_out_of_range(read: Opened) -> None:
     start = MIDNIGHT + 2 * DAY
-    found = filled.state.queries.features.outside(KEY, "plan", start, start + DAY, limit=1)
+    found = read.state.queries.features.outside(KEY, "plan", start, start + DAY, limit=1)
     assert found == (OutsideRow("2-100", start + 100 * 200 * 10**9, "c", TRACE.hex(), ""),)
-    assert filled.state.queries.features.outside(KEY, "plan", MIDNIGHT, start) == ()
+    assert read.state.queries.features.outside(KEY, "plan", MIDNIGHT, start) == ()
 
 
 def test_where_no_feature_is_kept_nobody_can_name_the_rows(open_state: Open) -> None:

@@ -42,6 +42,7 @@ def hourly_state(open_state: Open) -> Opened:
     return open_state(churn=Model(windows=("1h",)))
 
 
+@pytest.mark.slow
 def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_more_when_one_comes(
     state: Opened, clock: Clock
 ) -> None:
@@ -66,6 +67,7 @@ def test_before_a_day_of_traffic_nothing_is_silent(state: Opened, clock: Clock) 
     assert "no_data" not in states(state)
 
 
+@pytest.mark.slow
 def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_no_state(
     state: Opened, clock: Clock
 ) -> None:
@@ -107,6 +109,7 @@ def test_windows_that_wait_for_long_make_it_behind(state: Opened, clock: Clock) 
     assert states(state) == {"unknown": 1.0}
 
 
+@pytest.mark.slow
 def test_a_restart_keeps_a_silence_and_counts_no_time_in_which_nobody_listened(
     open_state: Open, clock: Clock, state: Opened
 ) -> None:
@@ -161,6 +164,7 @@ def kept(state: Opened) -> list[tuple[str, float, float | None]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_past_silence_ends_with_the_first_row_after_it_and_is_known_after_a_restart(
     open_state: Open, clock: Clock, state: Opened
 ) -> None:
@@ -183,6 +187,7 @@ def test_a_past_silence_ends_with_the_first_row_after_it_and_is_known_after_a_re
     assert incident.ended == "Predictions arrived again."
 
 
+@pytest.mark.slow
 def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(
     open_state: Open, clock: Clock, state: Opened
 ) -> None:
@@ -226,6 +231,7 @@ def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock:
     assert kept(open_state(churn=Model(windows=("1h",)))) == [("lagging", 0, 2)]
 
 
+@pytest.mark.slow
 def test_an_interruption_is_stored_with_the_state_or_not_at_all(
     state: Opened, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +251,7 @@ def test_an_interruption_is_stored_with_the_state_or_not_at_all(
     assert state.rows("SELECT state FROM verdicts") == [("no_data",)]
 
 
+@pytest.mark.slow
 def test_an_interruption_that_cannot_be_read_costs_itself_alone(open_state: Open, clock: Clock, state: Opened) -> None:
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR

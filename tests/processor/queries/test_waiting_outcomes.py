@@ -63,6 +63,7 @@ def test_outcomes_that_were_never_sent_are_asked_for(state: Opened) -> None:
     assert unwrap(verdict.advice).kind.startswith("send_outcomes")
 
 
+@pytest.mark.slow
 def test_some_outcomes_that_wait_are_no_cause_where_most_are_known(state: Opened) -> None:
     state.send(predictions(IDS, TIMES))
     state.send(outcomes([*IDS[:300], *("X-1", "X-2")], [*LABELS[:300], 1, 0], [*LATER[:300], NOON, NOON]))
@@ -70,6 +71,7 @@ def test_some_outcomes_that_wait_are_no_cause_where_most_are_known(state: Opened
     assert "outcomes_unknown" not in kinds
 
 
+@pytest.mark.slow
 def test_the_count_follows_new_outcomes_once_a_minute(state: Opened, clock: Clock) -> None:
     state.send(predictions(IDS, TIMES))
     state.send(outcomes([f"X-{at}" for at in range(100)], LABELS[:100], LATER[:100]))

@@ -14,6 +14,8 @@ from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.limits import MOST_COLUMNS
 from driftline_processor.readers.sources import open_source
 
+from tests.support.slow import slow
+
 MIB = 1 << 20
 
 
@@ -31,7 +33,7 @@ def refused(path: Path) -> str:
     return sentence
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", slow("parquet")])
 def test_a_file_with_too_many_columns_is_refused(tmp_path: Path, kind: str) -> None:
     names = [f"f{number}" for number in range(20_000)]
     path = tmp_path / f"wide.{kind}"
@@ -45,7 +47,7 @@ def test_a_file_with_too_many_columns_is_refused(tmp_path: Path, kind: str) -> N
     )
 
 
-@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+@pytest.mark.parametrize("kind", ["csv", slow("ndjson")])
 @pytest.mark.parametrize("fill", [b"\0" * MIB, b'{"id":"r1","a":1}\n' * 60_000], ids=["zeros", "rows"])
 def test_a_packed_bomb_is_refused(tmp_path: Path, kind: str, fill: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LEAST_UNPACKED", 32 * MIB)
@@ -63,7 +65,7 @@ def test_a_packed_table_is_read(tmp_path: Path) -> None:
     assert open_source(path, (), print).rows == 3000
 
 
-@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+@pytest.mark.parametrize("kind", ["csv", slow("ndjson")])
 def test_a_line_without_an_end_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"line.{kind}"
     path.write_bytes((b"id,a\n" if kind == "csv" else b'{"id":"r1"}\n') + b"x" * (130 * MIB))

@@ -113,6 +113,7 @@ def test_a_replay_of_files_shows_what_the_live_service_sends(
     assert {one["policy"] for one in found if one["notified"]} == expected
 
 
+@pytest.mark.slow
 def test_outcomes_that_end_with_the_last_look_are_replayed(run: Run, tmp_path: Path) -> None:
     """A nightly job dates its outcomes a moment after the hour in which the last row was."""
     rng = np.random.default_rng(9)

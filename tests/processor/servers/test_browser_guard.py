@@ -19,6 +19,8 @@ from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from tests.support.slow import slow
+
 CORS = {"allowed_origins": ["https://shop.example.com", "https://*.example.org"]}
 REFUSED = (421, 403)
 
@@ -127,7 +129,7 @@ EVIL: list[tuple[dict[str, str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize("name", ["http", "web"])
+@pytest.mark.parametrize("name", ["http", slow("web")])
 def test_every_route_answers_who_names_this_machine(name: str, ports: dict[str, Port]) -> None:
     port = ports[name]
     assert len(port.routes) > 3

@@ -86,6 +86,7 @@ def test_what_is_appended_while_the_file_is_copied_is_kept(tmp_path: Path) -> No
         assert (verified(log).broken, verified(log).entries) == (None, appended)
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"

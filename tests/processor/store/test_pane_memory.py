@@ -16,6 +16,7 @@ from driftline_processor.store.panes import KEEP_PANES, PaneChanges, read_window
 from driftline_processor.store.series import Series
 
 from tests.support.folded_panes import folded
+from tests.support.slow import slow
 from tests.support.state_rows import BINARY
 
 FIRST = 20_000 * DAY
@@ -56,7 +57,7 @@ def assert_equal(connection: Connection, memory: PaneMemory, number: int, start:
             np.testing.assert_array_equal(found[fold].parts[part], sums, err_msg=f"{fold} {part}")
 
 
-@pytest.mark.parametrize(("seed", "most"), [(1, MOST_BYTES), (2, 100_000), (3, 1)])
+@pytest.mark.parametrize(("seed", "most"), [slow(1, MOST_BYTES), (2, 100_000), slow(3, 1)])
 def test_any_history_is_answered_as_the_store_sums_it(tmp_path: Path, seed: int, most: int) -> None:
     rng, connection = np.random.default_rng(seed), Store(tmp_path).connect()
     memory, rolled = PaneMemory(connection, lambda _: None, max_bytes=most), 0

@@ -222,6 +222,7 @@ def test_twenty_values_of_a_key_are_told_apart_those_of_the_baseline_first(open_
     assert hour.slices["plan=1"].state == "ok"
 
 
+@pytest.mark.slow
 def test_windows_of_minutes_and_open_ones_have_no_slices_and_undeclared_keys_none(
     open_state: Open, clock: Clock
 ) -> None:

@@ -194,6 +194,7 @@ def test_a_state_without_rows_has_none(tmp_path: Path) -> None:
     state.stop()
 
 
+@pytest.mark.slow
 def test_an_answer_is_remembered_until_a_row_comes_is_corrected_or_goes(
     open_state: Open,
 ) -> None:

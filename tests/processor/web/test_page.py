@@ -25,6 +25,7 @@ def test_templates_that_cannot_be_read_at_the_start_are_compiled_for_their_first
     assert TestClient(app_of(many())).get("/").status_code == 200
 
 
+@pytest.mark.slow
 def test_no_reader_waits_for_a_template_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     client = TestClient(app_of(many()))
     compile_templates()

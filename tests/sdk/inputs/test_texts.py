@@ -262,6 +262,7 @@ def test_words_hold_no_space_and_no_digit(text: str) -> None:
         assert not any(letter.isspace() or letter.isdecimal() for letter in word)
 
 
+@pytest.mark.slow
 def test_scripts_agree_with_the_names_of_letters() -> None:
     """Python names every letter after its script; archaic and mathematical ones beyond the table are "other"."""
     han = {"CJK": "han", "KANGXI": "han", "IDEOGRAPHIC": "han"}

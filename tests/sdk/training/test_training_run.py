@@ -253,6 +253,7 @@ def test_a_model_without_a_name_is_not_recorded(caplog: pytest.LogCaptureFixture
     assert "the name of the model is empty; the run is not recorded" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_child_that_leaves_the_run_records_nothing(service: Service) -> None:
     reading, writing = os.pipe()

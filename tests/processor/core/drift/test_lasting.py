@@ -36,6 +36,7 @@ from driftline_processor.present.evaluation_json import to_json
 from msgspec.structs import replace
 
 from tests.support.evaluation_text import evaluation_to_text
+from tests.support.slow import slow
 
 A_DAY = 400
 BEGAN = 1_772_323_200 * 10**9
@@ -198,7 +199,7 @@ def test_a_stored_window_carries_little() -> None:
     assert sum(sizes) / len(sizes) / functions < 120  # 340 when sums and facts stood in each
 
 
-@pytest.mark.parametrize("stretch", [LIFE, RECENT])
+@pytest.mark.parametrize("stretch", [LIFE, slow(RECENT)])
 def test_the_evidence_is_the_ratio_of_both_integrals(stretch: int) -> None:
     """By numbers: normal likelihoods of all steps, over mean, logarithm of the scale, and the prior of the shift."""
     reference, before, after = [0.3, -1.0, 0.9, 0.2, -0.6], [0.5, -0.2], [1.1, 0.4, 1.9]

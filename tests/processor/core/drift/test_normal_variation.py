@@ -267,6 +267,7 @@ def test_ten_features_and_a_week_find_one_sigma() -> None:
     assert all(column.state in ("drift", "within_normal_variation") for column in found)
 
 
+@pytest.mark.slow
 def test_what_would_have_been_seen_is_what_is_found() -> None:
     rng = np.random.default_rng(29)
     judge = family(rng, 5, 30, 0.02)

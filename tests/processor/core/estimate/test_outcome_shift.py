@@ -10,6 +10,7 @@ from driftline_processor.core.estimate.class_shift import ClassShift
 from driftline_processor.core.estimate.estimator import TargetShift, estimate_metrics, explain_label_shift
 
 from simulations.outcome_shift import CLASSES, ROWS, built, classes, estimated, in_shares, seen, target, tilted
+from tests.support.slow import slow
 from tests.support.unwrap import unwrap
 
 ONE = np.array([0.4, 0, 0, 0, 0, 0])
@@ -49,7 +50,7 @@ def test_the_sentence_names_the_class_that_moved_most_surely() -> None:
     assert told.is_known
 
 
-@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+@pytest.mark.parametrize("kind", ["multiclass", slow("regression")])
 def test_an_input_that_moved_explains_scores_and_leaves_estimates_as_they_are(kind: str) -> None:
     rng = np.random.default_rng(5)
     baseline = built(kind, rng)
@@ -60,6 +61,7 @@ def test_an_input_that_moved_explains_scores_and_leaves_estimates_as_they_are(ki
     assert plain == shifted
 
 
+@pytest.mark.slow
 def test_a_target_that_moved_takes_the_interval_away_and_says_why() -> None:
     rng = np.random.default_rng(6)
     baseline, rows = built("regression", rng), tilted(0.3)(rng)
@@ -74,7 +76,7 @@ def test_a_target_that_moved_takes_the_interval_away_and_says_why() -> None:
     assert found.value is not None
 
 
-@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+@pytest.mark.parametrize("kind", ["multiclass", slow("regression")])
 def test_outcomes_by_feature_survive_a_baseline_that_is_saved_and_old_ones_leave_both_open(kind: str) -> None:
     rng = np.random.default_rng(7)
     baseline = built(kind, rng)

@@ -24,6 +24,8 @@ from driftline_processor.core.windows.window import DAY, Window
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.slow import slow
+
 BINARY, CLASSES = Task("binary", ("0", "1"), "1"), Task("multiclass", ("a", "b", "c"))
 NAMES = ("accuracy", "precision", "recall", "f1", "fbeta@2", "specificity", "balanced_accuracy", "actual_rate", "brier")
 OF_CLASSES = tuple(f"{base}[{name}]" for base in ("precision", "recall", "f1") for name in CLASSES.classes)
@@ -55,7 +57,7 @@ def fills(task: Task, rows: Sequence[tuple[int, int]], missing: Sequence[int]) -
         yield realized(folded(task, [*rows, *zip(missing, actual, strict=True)]), task, ASKED)
 
 
-@pytest.mark.parametrize("task", [BINARY, CLASSES], ids=["binary", "multiclass"])
+@pytest.mark.parametrize("task", [BINARY, slow(CLASSES)], ids=["binary", "multiclass"])
 @given(st.data())
 def test_no_outstanding_outcome_leads_beyond_the_bounds(task: Task, data: st.DataObject) -> None:
     predictions = st.integers(0, 9 if task.has_threshold else 2)
@@ -102,6 +104,7 @@ def judged(cells: I64, missing: Sequence[int], objectives: tuple[Objective, ...]
     return [state.state for state in judge_objectives(evaluation, BINARY, WindowOutcomes(), asked, None, pane)]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 60), min_size=4, max_size=4).filter(any),
     st.tuples(st.integers(0, 6), st.integers(0, 6)),

@@ -14,6 +14,8 @@ from driftline_processor.evaluation.files.evaluate_options import EvaluationOpti
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.readers.memory import read_table
 
+from tests.support.slow import slow
+
 SEEDS = range(2)
 NAMES = ("a", "b", "c", "noise")
 
@@ -67,10 +69,14 @@ HISTORIES: dict[str, tuple[World, str, str, tuple[str, ...]]] = {
     "scores are too high": (World(score=1.0), "calibration", "recalibrate", ()),
     "negatives are missing": (World(lost_negatives=0.75), "label_shift", "recalibrate", ()),
 }
+SHORT = (
+    "an input moves to where the model errs", "an effect is reversed", "scores are too high", "negatives are missing",
+)  # fmt: skip
+"""Histories of ``make test``: one of each kind."""
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", HISTORIES)
+@pytest.mark.parametrize("seed", [SEEDS[0], *map(slow, SEEDS[1:])])
+@pytest.mark.parametrize("name", [name if name in SHORT else slow(name) for name in HISTORIES])
 def test_a_degradation_has_its_kind_its_input_and_one_advice(name: str, seed: int) -> None:
     world, kind, advice, inputs = HISTORIES[name]
     evaluations = evaluated(world, seed)
@@ -84,6 +90,7 @@ def test_a_degradation_has_its_kind_its_input_and_one_advice(name: str, seed: in
     assert answers == {advice}
 
 
+@pytest.mark.slow
 def test_the_named_input_explains_a_stated_part() -> None:
     verdict = verdict_of_model(evaluated(World((1.6, 0, 0, 0)), 0))
     (share,) = [reason.value("share") for reason in verdict.reasons if reason.kind == "likely_cause"]

@@ -139,6 +139,7 @@ def test_a_key_without_a_meaning_for_files_is_named_once(
     assert said in result.stderr
 
 
+@pytest.mark.slow
 def test_an_option_wins_over_its_key(run: Run, files: Path) -> None:
     by_option = answer(run, files, {**DAILY, "threshold": 0.3}, "--window", "6h", "--threshold", "0.4")
     by_key = answer(run, files, {**BINARY, "windows": ["6h"], "threshold": 0.4})

@@ -25,6 +25,7 @@ from msgspec import structs
 from msgspec.structs import replace
 from pyarrow import csv
 
+from tests.support.slow import slow
 from tests.support.unwrap import unwrap
 
 FEW, ROWS, DAY = 1_500, 12_000, 86_400 * 10**9
@@ -91,9 +92,9 @@ def _same_but_for_order(one: Evaluation, other: Evaluation) -> None:
             assert found.value == pytest.approx(exact.value, rel=1e-9, abs=found.bound + 1e-12)
 
 
-@pytest.mark.parametrize("kind", ["binary", "regression"])
-@pytest.mark.parametrize("cut", [{}, {"window": "1d"}, {"window_rows": 5_000}], ids=["whole", "days", "rows"])
-@pytest.mark.parametrize("shuffled", [False, True], ids=["in order", "shuffled"])
+@pytest.mark.parametrize("kind", ["binary", slow("regression")])
+@pytest.mark.parametrize("cut", [slow({}), {"window": "1d"}, {"window_rows": 5_000}], ids=["whole", "days", "rows"])
+@pytest.mark.parametrize("shuffled", [slow(False), True], ids=["in order", "shuffled"])
 def test_rows_in_chunks_say_what_all_at_once_say(
     kind: str, cut: dict[str, Any], shuffled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,7 +121,7 @@ def test_rows_in_chunks_say_what_all_at_once_say(
     assert [one.rows for one in found.wrong] == [one.rows for one in exact.wrong]
 
 
-@pytest.mark.parametrize("column", ["label", "score", "country", "time", "x"])
+@pytest.mark.parametrize("column", ["label", slow("score"), slow("country"), "time", slow("x")])
 def test_a_column_that_a_block_of_json_lacks_is_missing_there(
     column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_column_that_a_block_of_json_lacks_is_missing_there(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_in_memory")
 def test_areas_from_bins_are_within_their_bound_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(tmp_path, "binary")
@@ -163,6 +165,7 @@ def test_areas_from_bins_are_within_their_bound_of_the_rows(tmp_path: Path, monk
         assert (binned.realized[name].source, exact.realized[name].source) == ("panes", "rows")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_in_memory")
 def test_weak_slices_of_many_rows_come_from_a_sample_that_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -182,6 +185,7 @@ def test_weak_slices_of_many_rows_come_from_a_sample_that_is_named(
     assert any("bins of scores" in sentence for sentence in said)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_in_memory")
 def test_several_files_are_one_set_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(tmp_path, "binary")
@@ -266,6 +270,7 @@ CEILING = 300 << 10
 held. The peak of ``getrusage`` begins with that of the parent, so the system is asked for that of the process."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_of_two_million_labelled_rows_stays_below_a_ceiling(tmp_path: Path) -> None:
     random = np.random.default_rng(0)

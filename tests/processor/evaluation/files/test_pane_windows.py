@@ -16,6 +16,8 @@ from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows
 
+from tests.support.slow import slow
+
 DAY = 86_400 * 10**9
 START = 20_000 * DAY
 DAYS, ROWS = 4, 1_500
@@ -90,9 +92,9 @@ def same_numbers(one: object, other: object, where: str, leave: set[str]) -> Non
     ("task", "window", "span", "zone", "slices"),
     [
         ("binary", "1d", "1h", "UTC", ("plan",)),
-        ("multiclass", "1d", "1h", "UTC", ("plan",)),
-        ("regression", "1d", "1h", "Asia/Kolkata", ()),
-        ("binary", "1h", "5m", "UTC", ()),
+        slow("multiclass", "1d", "1h", "UTC", ("plan",)),
+        slow("regression", "1d", "1h", "Asia/Kolkata", ()),
+        slow("binary", "1h", "5m", "UTC", ()),
         ("binary", "2d", "1h", "UTC", ()),
     ],
 )
@@ -105,7 +107,7 @@ def test_a_sample_of_all_rows_gives_the_evaluation_of_the_rows(
     same_numbers(expected, found, "", set())
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("task", ["binary", slow("multiclass"), slow("regression")])
 def test_a_small_sample_gives_the_states_drift_and_metrics_of_all_rows(task: str) -> None:
     files, panes = both(task, 900, slices=("plan",))
     assert panes.sample == (900, DAYS * ROWS)

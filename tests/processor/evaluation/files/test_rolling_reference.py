@@ -19,6 +19,8 @@ from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.rolling_reference import read_rolling
 from driftline_processor.readers.errors import BadInput
 
+from tests.support.slow import slow
+
 HOUR = 3_600 * 10**9
 START = 20_000 * 24 * HOUR
 
@@ -36,7 +38,9 @@ def evaluate(path: Path, rolling: Rolling | None, **options: Any) -> EvaluationR
     return evaluate_files(EvaluationInputs([path]), declared, lambda _: None)
 
 
-@pytest.mark.parametrize(("last", "without", "window"), [("12h", "", "1h"), ("12h", "5h", "2h"), ("24h", "36h", "1d")])
+@pytest.mark.parametrize(
+    ("last", "without", "window"), [slow("12h", "", "1h"), slow("12h", "5h", "2h"), ("24h", "36h", "1d")]
+)
 def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
     tmp_path: Path, last: str, without: str, window: str
 ) -> None:

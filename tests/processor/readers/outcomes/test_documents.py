@@ -92,6 +92,7 @@ def test_any_ndjson_row_is_kept_or_rejected(rows: list[dict[str, object]]) -> No
         np.testing.assert_array_equal(getattr(parsed.rows, column), getattr(by_json.rows, column))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(TEXTS, min_size=len(COLUMNS), max_size=len(COLUMNS)), min_size=1, max_size=8))
 def test_any_csv_row_is_kept_or_rejected(rows: list[list[str]]) -> None:

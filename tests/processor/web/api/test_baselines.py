@@ -122,6 +122,7 @@ def test_what_is_not_there(client: TestClient) -> None:
         assert (answer.status_code, answer.json()["error"][: len(sentence)]) == (status, sentence)
 
 
+@pytest.mark.slow
 def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestClient) -> None:
     client.put("/v1/baselines/churn/v0", content=baseline(version="v0").to_json())
     state.offer(Request(b"1" * 16, [predictions_by_minute(ROWS, 0.0)], ["batch"])).result(60)

@@ -59,6 +59,7 @@ def test_every_number_with_a_fraction_may_be_null(seed: int) -> None:
     check_answer(json.loads(json.dumps(without_floats(answer))), "Evaluations")
 
 
+@pytest.mark.slow
 def test_answers_about_models_of_which_little_is_known_are_of_the_schema(browse: Browse) -> None:
     nothing = replace(flights(), windows={}, verdict=None, baseline=None, concept=None, by_class={}, duration=None)
     waits = replace(nothing, rows=0, first=0, last=0, received=0, pending=5)

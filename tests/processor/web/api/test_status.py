@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from driftline_processor.cli.commands import app
 from driftline_processor.config.reload import ConfigFile, Reloads
 from driftline_processor.health import Health, SendingReport
@@ -95,6 +96,7 @@ def test_every_fact_is_in_the_answer() -> None:
     assert {field.name for field in fields(ProcessStatus)} <= flat
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_screen_and_its_exit_code_says_whether_to_look(tmp_path: Path) -> None:
     away = {"otlp_http/away": {"endpoint": "http://127.0.0.1:9", "forward": ["traces"]}}
     with running(tmp_path, exporters=away) as service:

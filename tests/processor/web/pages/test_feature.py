@@ -178,6 +178,7 @@ def test_the_fan_of_a_state_is_from_its_panes(filled: Opened) -> None:
     assert [row["open_ends"] for row in rows] == ["", ""]
 
 
+@pytest.mark.slow
 def test_a_window_that_is_not_read_yet_is_hatched_and_never_drawn_clipped(
     filled: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

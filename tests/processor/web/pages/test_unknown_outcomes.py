@@ -74,6 +74,7 @@ def test_a_name_and_a_number_choose(state: Opened) -> None:
     assert client.get(f"{PATH}?limit=1001").status_code == 400
 
 
+@pytest.mark.slow
 def test_what_is_deleted_or_has_its_model_by_now_is_gone(state: Opened) -> None:
     state.state.erase(ErasureOrder("chrun", "id", ("b",)))
     client = client_of(state)

@@ -180,6 +180,7 @@ def client(state: State) -> TestClient:
     return TestClient(app_of(state, lambda: NOON))
 
 
+@pytest.mark.slow
 def test_the_api_says_who_is_worse_and_by_how_much(client: TestClient) -> None:
     answer = client.get("/api/v1/models/churn/versions").json()
     assert (answer["model"], answer["champion"]) == ("churn", "1")

@@ -87,6 +87,7 @@ def test_sums_of_losses_add_up_and_rows_without_features_add_none() -> None:
     assert loss_sums({}, values, RowGroups(group, 3), built.bins, known.losses) == []
 
 
+@pytest.mark.slow
 def test_batches_teach_what_the_whole_frame_does() -> None:
     frame = prices(3_000)
     batches = [{name: values[at : at + 1_000] for name, values in frame.items()} for at in (0, 1_000, 2_000)]
@@ -96,6 +97,7 @@ def test_batches_teach_what_the_whole_frame_does() -> None:
     assert to_json(unwrap(parts.extras.estimation)) == to_json(unwrap(whole.extras.estimation))
 
 
+@pytest.mark.slow
 def test_blocks_hold_the_outcomes_of_each_day() -> None:
     known = unwrap(regression().extras.estimation)
     assert known.blocks is not None
@@ -104,6 +106,7 @@ def test_blocks_hold_the_outcomes_of_each_day() -> None:
     assert all(pane.parts["expected"][0] == pane.parts["outcomes"][1] for pane in known.blocks.panes)
 
 
+@pytest.mark.slow
 def test_trees_stay_behind_where_a_feature_they_look_at_is_ruled() -> None:
     known = unwrap(regression().extras.estimation)
     left = unwrap(known.leaving(FeatureFilter({"age", "fuel"}, {"age"})))
