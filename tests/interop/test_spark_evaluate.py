@@ -15,10 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
+from driftline.batch_panes import send_panes
 
-from .spark_peers import skip_without_java
+from tests.support import scored_topics
+from tests.support.scored_topics import baseline_of, days_ago
 
-pytestmark = pytest.mark.interop
+from .peers import eventually
+from .spark_peers import Processor, skip_without_java
+
+pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("default")]  # pyspark's own
 
 ROWS, DAYS, START = 200_000, 8, 1_793_491_200  # 2026-11-01T00:00:00Z
 FEATURES = ("age", "balance", "plan")
@@ -123,3 +128,30 @@ def test_bad_input_is_one_line(lake: Path, arguments: tuple[str, ...], line: str
     text = driftline(lake, "spark", "evaluate", *arguments, "--master", "local[1]", code=2)
     [told] = [one for one in text.splitlines() if one.startswith("Error") or line in one][-1:]
     assert line in told
+
+
+def test_the_panes_of_a_table_are_sent_to_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_without_java()
+    from driftline_processor.spark.session import open_session
+    from driftline_processor.spark.table import TableColumns, fold_table
+
+    start = days_ago(4)
+    baseline, frame = baseline_of(scored_topics.scored(5_000, start, 24, 1)), scored_topics.scored(3_000, start, 48, 2)
+    times = pa.array(frame["at"] // 1000, pa.timestamp("us", "UTC"))
+    pq.write_table(
+        pa.table({name: frame[name] for name in ("age", "balance", "visits", "p", "y", "region")} | {"at": times}),
+        tmp_path / "scored.parquet",
+    )
+    processor = Processor(tmp_path / "up", baseline)
+    processor.start()
+    spark = open_session("tables", "local[2]", {"spark.driver.memory": "700m"})
+    try:
+        monkeypatch.setenv("DRIFTLINE_ENDPOINT", processor.endpoint)
+        table = spark.read.parquet(str(tmp_path / "scored.parquet"))
+        folded = fold_table(table, baseline, TableColumns(time="at", slices=("region",)), sample=0)
+        assert send_panes(folded.panes, source="nightly", epoch=20261126).accepted == len(folded.panes.panes)
+        assert send_panes(folded.panes, source="nightly", epoch=20261126).unchanged == len(folded.panes.panes)
+        eventually(processor.model, lambda model: (model.get("rows"), model.get("outcomes")) == (3_000, 3_000))
+    finally:
+        spark.stop()
+        processor.process.stop()
