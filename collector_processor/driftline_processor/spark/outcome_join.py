@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.outcomes.matching import match_outcomes
 from driftline_processor.core.stable_hash import U64, bytes_of, hash_bits, hash_texts, numbers_of_ids
-from driftline_processor.store.arrow_tables import integers_of
+from driftline_processor.store.arrow_tables import integers_of, numbers_of
 
 from . import pane_rows
 from .models import Models
@@ -111,9 +111,11 @@ def join_outcomes(models: Models, oldest: int, batches: Iterable[pa.RecordBatch]
     young = integers_of(outcomes, "outcome_time")[alone] >= oldest
     yield as_kind("waiting", None, outcomes.take(pa.array(alone[young])), SCHEMA)
     yield from rejected_rows({"outcome_without_prediction": int((~young).sum())}, SCHEMA)
-    row, outcome = _latest(outcomes, row, outcome)
-    rows, outcomes = rows.take(pa.array(row)), outcomes.take(pa.array(outcome))
+    row, outcomes = _latest(outcomes, row, outcome)
+    rows = rows.take(pa.array(row))
     before, known = _labels_of(rows, labels)
+    weight = pc.if_else(pa.array(known), before["outcome_weight"], None)
+    outcomes = _with_weight(outcomes, pc.coalesce(outcomes["outcome_weight"], weight))
     is_later, repeats = _compared(outcomes, before, known)
 
     said = outcomes.select([*SAID, "arrived"]).append_column("latest", outcomes["outcome_time"])
@@ -160,14 +162,26 @@ def _matches(rows: pa.Table, outcomes: pa.Table) -> tuple[Places, Places]:
     return row[same], outcome[same]
 
 
-def _latest(outcomes: pa.Table, row: Places, outcome: Places) -> tuple[Places, Places]:
-    """Return each prediction with its latest outcome, of equal times the last to arrive."""
+def _latest(outcomes: pa.Table, row: Places, outcome: Places) -> tuple[Places, pa.Table]:
+    """Return each prediction with its latest outcome, of equal times the last to arrive.
+
+    An outcome without a weight keeps that of the outcome before it.
+    """
     about = outcomes.take(pa.array(outcome))
     order = pa.table({"row": row, **{name: about[name] for name in _ORDER}})
     place = np.asarray(pc.sort_indices(order, sort_keys=[(name, "ascending") for name in order.column_names]))
-    last = np.ones(len(place), np.bool_)
-    last[:-1] = row[place][1:] != row[place][:-1]
-    return row[place[last]], outcome[place[last]]
+    row = row[place]
+    is_last = np.ones(len(place), np.bool_)
+    is_last[:-1] = row[1:] != row[:-1]
+    weight = numbers_of(about, "outcome_weight")[place]
+    with_weight = np.maximum.accumulate(np.where(np.isnan(weight), 0, np.arange(len(place))))
+    weight = np.where(row[with_weight] == row, weight[with_weight], np.nan)
+    latest = about.take(pa.array(place[is_last]))
+    return row[is_last], _with_weight(latest, pa.array(weight[is_last], mask=np.isnan(weight[is_last])))
+
+
+def _with_weight(outcomes: pa.Table, weight: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return outcomes.set_column(outcomes.column_names.index("outcome_weight"), "outcome_weight", weight)
 
 
 _ORDER = ("outcome_time", "arrived", "retracted", "actual", "number")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from driftline.semconv import attributes as a
 from driftline_processor.spark.models import FoldedModel
 from driftline_processor.spark.outcome_columns import LABEL, OUTCOME, ROW
 from driftline_processor.spark.outcome_join import SCHEMA, join_outcomes, split
@@ -119,6 +121,21 @@ def test_the_latest_outcome_counts_in_any_order_of_arrival(frame: Frame) -> None
             several.epoch(told[number])
         assert one.away(frame, y.tolist()) < 1e-12
         assert several.away(frame, y.tolist()) < 1e-12
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_correction_without_a_weight_keeps_that_of_the_outcome(frame: Frame, together: bool) -> None:
+    ids, y = frame["id"], frame["y"]
+    weight: dict[str, Any] = {a.DRIFTLINE_OUTCOME_WEIGHT: 2.5}
+    weights = outcome_messages(ids, y, KNOWN, **weight)
+    corrections = outcome_messages(ids[:50], 1 - y[:50], KNOWN + 1)
+    job = Joined()
+    job.epoch(columnar_messages(frame), weights, *([corrections] if together else []))
+    if not together:
+        job.epoch(corrections)
+    newest = {row["id"]: row for row in job.labels.to_pylist()}
+    assert {row["outcome_weight"] for row in newest.values()} == {2.5}
+    assert [newest[id]["actual"] for id in ids[:50]] == (1 - y[:50]).astype(str).tolist()
 
 
 def test_an_outcome_that_is_repeated_changes_nothing_and_counts_as_the_latest(frame: Frame) -> None:
