@@ -162,6 +162,18 @@ def new_state(tmp_path: Path, clock: Clock) -> Iterator[NewState]:
         one.leave()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """Return a state for all documents with a bad pane: each is of a source of its own."""
+    directory = tmp_path_factory.mktemp("shared")
+    settings = settings_of(reference("binary"), directory)
+    state = State(config(directory / "state", churn=settings), clock=Clock(START + DAYS * DAY + HOUR))
+    state.start_storing()
+    opened = Opened(state)
+    yield opened
+    opened.leave()
+
+
 def settings_of(baseline: Baseline, directory: Path, **more: Any) -> Model:
     """Return the settings of a model with a baseline and a known delay of outcomes."""
     baseline.save(directory / "baseline.json")
@@ -362,6 +374,7 @@ def test_panes_that_were_not_evaluated_before_a_kill_are_evaluated_after_it(
     reopened.leave()
 
 
+@pytest.mark.slow
 def test_deleting_a_model_deletes_its_panes(new_state: NewState, tmp_path: Path) -> None:
     baseline = reference("binary")
     state = new_state(settings_of(baseline, tmp_path))
@@ -427,22 +440,24 @@ def of_sums(**sums: Any) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_a_bad_pane_is_refused_with_a_reason_and_the_others_count(
-    change: Any, reason: str, new_state: NewState, tmp_path: Path
+    change: Any, reason: str, shared: Opened, request: pytest.FixtureRequest
 ) -> None:
-    baseline = reference("binary")
-    state = new_state(settings_of(baseline, tmp_path))
-    hours = three_hours()
-    document = one_by_one(written(hours, baseline))
+    document = {**one_by_one(written(three_hours(), reference("binary"))), "source": request.node.name}
     change(document["panes"][1])
     body = json.dumps(document).encode()
     panes = parse_panes(body)
-    receipt = state.state.submit_panes(panes, len(body)).result(60).panes
+    receipt = shared.state.submit_panes(panes, len(body)).result(60).panes
     assert receipt is not None
     [refused] = [*panes.refused, *receipt.refused]
     assert refused.index == 1
     assert reason in refused.reason
     assert receipt.accepted == 2
-    assert state.rows("SELECT sum(rows)::BIGINT FROM pane_sources") == [(120,)]
+    assert rows_of_source(shared, request.node.name) == 120
+
+
+def rows_of_source(state: Opened, source: str) -> object:
+    [(rows,)] = state.rows("SELECT sum(rows)::BIGINT FROM pane_sources WHERE source = ?", source)
+    return rows
 
 
 def packed(part: str, values: Any, index: int | slice = slice(None)) -> Callable[[dict[str, Any]], None]:
@@ -489,20 +504,19 @@ def column(*values: float) -> str:
     ],
 )  # fmt: skip
 def test_a_bad_pane_of_a_packed_document_is_refused_with_a_reason_and_the_others_count(
-    change: Any, reason: str, new_state: NewState, tmp_path: Path
+    change: Any, reason: str, shared: Opened, request: pytest.FixtureRequest
 ) -> None:
     baseline = reference("binary")
-    state = new_state(settings_of(baseline, tmp_path))
-    hours = three_hours()
-    [(_, body)] = written(hours, baseline).requests("nightly", 1)
+    before = sums_of(shared, ALL_PANES)
+    [(_, body)] = written(three_hours(), baseline).requests(request.node.name, 1)
     document = json.loads(body)
     change(document)
-    receipt = state.state.submit_panes(parse_panes(json.dumps(document).encode()), len(body)).result(60).panes
+    receipt = shared.state.submit_panes(parse_panes(json.dumps(document).encode()), len(body)).result(60).panes
     assert receipt is not None
     assert [(one.index, reason in one.reason) for one in receipt.refused] == [(1, True)], receipt.refused
     assert receipt.accepted == 2
-    assert state.rows("SELECT sum(rows)::BIGINT FROM pane_sources") == [(120,)]
-    stored = sums_of(state, ALL_PANES)
+    assert rows_of_source(shared, request.node.name) == 120
+    stored = {place: values - before.get(place, 0) for place, values in sums_of(shared, ALL_PANES).items()}
     assert stored["", "rows"].tolist() == [120, 120, 120]
     assert stored[baseline.fold, "feature:age"].sum() == 120
 

@@ -368,6 +368,7 @@ def line_of(child: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"no line has '{words}'")
 
 
+@pytest.mark.slow
 def test_twenty_hang_ups_reload_and_the_process_continues(tmp_path: Path) -> None:
     with process(tmp_path) as child:
         otlp, web = addresses(child)

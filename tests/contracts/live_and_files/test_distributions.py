@@ -88,6 +88,7 @@ def distributions(
     return made
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_numbers_with_and_without_their_records(open_state: Open, clock: Clock) -> None:
     rng = np.random.default_rng(8)
     ages: list[object] = [None if rng.random() < 0.02 else float(age) for age in rng.normal(46, 12, 4_000)]
@@ -217,6 +218,7 @@ def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(state: 
     assert (column.state, column.now) == ("inconclusive", None)
 
 
+@pytest.mark.slow
 def test_an_exponential_histogram_finds_the_drift_that_rows_would(state: Opened) -> None:
     state.send(baselines=[BASELINE.to_json()])
     said = {a.DRIFTLINE_FEATURE_NAME: "age"}

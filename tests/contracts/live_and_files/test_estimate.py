@@ -105,6 +105,7 @@ def test_rows_without_features_are_enough_for_a_classifier(open_state: Open, clo
     assert windows(state)[0].estimated["accuracy"].value is not None
 
 
+@pytest.mark.slow
 def test_histograms_alone_are_enough_and_no_row_leaves_the_service(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=Model(windows=("1h",)))
     clock.now = NOON + 3 * HOUR

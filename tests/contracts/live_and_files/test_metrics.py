@@ -149,6 +149,7 @@ def test_the_service_and_files_say_the_same(open_state: Open, clock: Clock, tmp_
     assert ("cost" in service["realized"]) == (kind == "binary")
 
 
+@pytest.mark.slow
 def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_state: Open, clock: Clock) -> None:
     evaluation = live(open_state, clock, rows("binary"), "binary", ASKED)
     assert len(evaluation.curves) == 4

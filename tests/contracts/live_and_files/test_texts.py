@@ -89,6 +89,7 @@ def test_rows_are_judged_alike_from_every_file_and_live(
     assert (evaluation.features["code"].state, evaluation.features["code"].rows) == ("ok", 999)
 
 
+@pytest.mark.slow
 def test_numbers_sent_as_texts_are_another_type_live_and_in_a_file_that_says_its_types(
     open_state: Open, clock: Clock, tmp_path: Path, baseline: Baseline, window: pd.DataFrame
 ) -> None:
@@ -106,6 +107,7 @@ def test_numbers_sent_as_texts_are_another_type_live_and_in_a_file_that_says_its
     assert (of_csv.findings, of_csv.features["age"].state, said) == ((), "ok", [])
 
 
+@pytest.mark.slow
 def test_texts_where_the_baseline_has_nothing_are_said_to_have_nothing_to_be_compared_with(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

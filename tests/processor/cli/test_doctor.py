@@ -100,6 +100,7 @@ def test_an_exporter_to_the_wrong_port(kind: str, port: str, words: str, service
     assert found(check_configuration(load(file), is_running=True)) == ([words] if words else [])
 
 
+@pytest.mark.slow
 def test_a_destination_that_is_away_or_rejects_the_credentials(tmp_path: Path) -> None:
     token = tmp_path / "shop.token"
     token.write_text("a token of more than twenty characters")
@@ -251,6 +252,7 @@ def test_a_model_without_a_baseline_and_outcomes_that_find_no_prediction(tmp_pat
     assert "fix:      did you mean 'churn'?" in answer.output
 
 
+@pytest.mark.slow
 def test_a_command_without_the_capability_to_read(tmp_path: Path) -> None:
     token = tmp_path / "shop.token"
     token.write_text("a token of more than twenty characters")

@@ -84,6 +84,7 @@ def test_the_windows_of_a_running_processor_are_replayed(run: Run, file: Path, r
     assert run("policies", "test", file, "--url", running, "--fail-on-fire").exit_code == 3
 
 
+@pytest.mark.slow
 def test_each_firing_names_its_actions_and_who_holds_the_message_back(run: Run, file: Path, running: str) -> None:
     file.write_text(
         """

@@ -415,6 +415,7 @@ def test_a_window_shorter_than_what_its_panes_were_rolled_up_to_stays_as_it_was_
     assert [one.rows for one in windows["1d"]] == [2, 200]
 
 
+@pytest.mark.slow
 def test_rows_of_one_customer_count_for_what_they_are_worth_as_in_files(open_state: Open, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     known = baseline(rng.random(5_000).tolist(), {"age": rng.normal(size=5_000).tolist()})
@@ -444,6 +445,7 @@ def test_rows_of_one_customer_count_for_what_they_are_worth_as_in_files(open_sta
     assert result.evaluations[0].new_features == ()
 
 
+@pytest.mark.slow
 def test_what_was_touched_is_evaluated_after_an_error_on_the_way(
     state: Opened, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -545,6 +547,7 @@ def test_another_delay_is_seen_once_and_says_which_windows_it_changes(closed: Ev
     assert list(changed_by_delay([young, old], end + DAY, delay)) == [young.window]
 
 
+@pytest.mark.slow
 def test_a_quiet_processor_asks_for_no_evaluation_twice(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_reviews_that_come_together_are_notified_at_the_next_look(tmp_path: Path
         assert set(keep(state)) == {"precision", "health"}
 
 
+@pytest.mark.slow
 def test_any_objective_also_means_those_of_the_shortest_windows(tmp_path: Path, clock: Clock) -> None:
     policies = {"health": {"enabled": False}, "any": {"when": "objective broken"}}
     with fraud(tmp_path, clock, policies=policies, windows=["1h", "1d"]) as state:
@@ -219,6 +220,7 @@ def test_a_step_that_has_ended_leaves_the_remaining_series_to_the_next(
     assert counts == [1, 2, 2]
 
 
+@pytest.mark.slow
 def test_reviews_that_are_a_sample_count_at_once(tmp_path: Path, clock: Clock) -> None:
     performance = {"objectives": [RULE], "outcomes": "sampled"}
     with fraud(tmp_path, clock, performance=performance, outcome_delay="1d") as state:

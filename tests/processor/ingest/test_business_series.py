@@ -61,6 +61,7 @@ def test_days_know_what_came_late_and_what_was_restated_also_after_a_restart(tmp
     assert [row["business conversion"] for row in rows][:3] == [0.03, 0.032, 0.031]
 
 
+@pytest.mark.slow
 def test_a_condition_compares_a_series_with_its_own_past(tmp_path: Path) -> None:
     state = opened(tmp_path)
     for at in range(7):

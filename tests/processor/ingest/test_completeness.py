@@ -211,6 +211,7 @@ def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(state: Opened, cl
     assert completeness(state) == 1.0
 
 
+@pytest.mark.slow
 def test_what_is_only_counted_today_makes_no_window_of_today_after_a_restart(open_state: Open, clock: Clock) -> None:
     state = open_state()
     state.send(predictions([str(row) for row in range(60)], NOON - 30 * DAY, [0.5] * 60, version="1"))

@@ -169,6 +169,7 @@ def test_what_stays_in_the_sums_of_outcomes_stays_in_those_of_predictions(open_s
     assert (found.rows, found.outcome_rows, found.coverage) == (4, 3, 1.0)
 
 
+@pytest.mark.slow
 def test_a_list_that_was_deleted_is_none_that_nobody_clicked(open_state: Open, clock: Clock) -> None:
     feed = Model(windows=("1d",), task="ranking", performance=Performance(outcomes="implicit", cutoffs=(1,)))
     state = open_state(feed=feed)

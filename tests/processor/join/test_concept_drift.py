@@ -116,6 +116,7 @@ def test_arrival_decides_the_order_whoever_came_last(state: Opened, clock: Clock
     assert change.since == NOON + 984 * SECOND  # sixteen before the last of them
 
 
+@pytest.mark.slow
 def test_a_correction_is_not_fed_and_counted(state: Opened, clock: Clock) -> None:
     predict(state)
     tell(state, clock, 0, 500)
@@ -149,6 +150,7 @@ def test_a_prediction_sent_again_feeds_its_outcome_once(state: Opened, clock: Cl
     assert (found.outcomes, found.corrected) == (2, 1)
 
 
+@pytest.mark.slow
 def test_each_version_and_environment_has_a_stream_of_its_own(state: Opened, clock: Clock) -> None:
     predict(state)
     state.send(predictions(["x"], NOON, [0.9], version="2"))

@@ -20,6 +20,7 @@ from driftline_processor.store import arrow_tables as rows
 from driftline_processor.store import pruning
 
 from tests.support.facts import lacking
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
 
@@ -111,6 +112,7 @@ def test_a_table_of_labels_names_times_as_exactly_as_it_keeps_them(open_state: O
     ]
 
 
+@pytest.mark.slow
 def test_the_nearest_prediction_takes_what_another_of_the_same_second_had(state: Opened) -> None:
     state.send(predictions(["a"], NOON + 900_000_000), outcomes(["a"], [1], prediction_time=NOON))
     assert joined(state) == [("a", 900_000_000, "1")]
@@ -178,7 +180,7 @@ def test_models_are_apart(state: Opened) -> None:
     assert state.view().outcomes == 0
 
 
-@pytest.mark.parametrize("actual", [1, 1.0, "1", "1.0", True, "true", " 1 "])
+@pytest.mark.parametrize("actual", [1, slow(1.0), slow("1"), "1.0", slow(True), "true", " 1 "])
 def test_one_class_in_any_spelling(state: Opened, actual: object) -> None:
     state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [actual]))
     assert metric(state, "accuracy") == MetricValue(1.0, 1, "panes")
@@ -447,6 +449,7 @@ def test_the_order_does_not_matter_however_far_apart_the_predictions_are(state: 
     assert joined(state) == [("a", -30 * DAY, "1")]
 
 
+@pytest.mark.slow
 def test_saying_the_same_later_still_has_the_last_word(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1], NOON + HOUR))
     state.state.settle()

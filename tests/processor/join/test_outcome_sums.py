@@ -158,6 +158,7 @@ def test_days_that_are_rolled_up_are_restated_whole(open_state: Open, clock: Clo
     same(window(state, "1d").performance_slices["gender=F"], GENDER == "F", corrected)
 
 
+@pytest.mark.slow
 def test_fairness_says_on_which_rows_it_is_measured(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=SLICED)
     sent(state)

@@ -32,6 +32,7 @@ def test_a_retraction_takes_back_what_was_said_before_it(state: Opened) -> None:
     assert state.rows("SELECT count(*) FROM outcomes") == [(3,)]  # the history stays
 
 
+@pytest.mark.slow
 def test_a_later_outcome_says_it_again(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1], NOON + HOUR))
     state.send(outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True))
@@ -62,6 +63,7 @@ def test_a_retraction_may_come_before_its_prediction(state: Opened) -> None:
     assert state.view().pending == 0
 
 
+@pytest.mark.slow
 def test_a_retraction_of_what_another_outcome_said_later_changes_nothing(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1], NOON + 3 * HOUR))
     heard: list[int] = []

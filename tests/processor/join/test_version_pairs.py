@@ -174,6 +174,7 @@ def test_what_is_corrected_or_taken_back_is_corrected_in_the_sums(open_state: Op
     assert sums(state)["paired:error"][:5] == [1, 1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_the_same_outcome_again_does_not_part_a_pair(open_state: Open) -> None:
     state = open_state()
     state.send(BOTH[0], outcomes(["a"], [1]))

@@ -117,6 +117,7 @@ def test_every_row_that_was_acknowledged_before_a_backup_of_a_busy_state_is_in_i
         state.stop()
 
 
+@pytest.mark.slow
 def test_requests_stay_in_the_log_until_the_backup_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = opened(tmp_path / "origin")
     copy = state._store.copy_to

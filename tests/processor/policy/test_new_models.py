@@ -90,6 +90,7 @@ def test_the_decision_says_that_a_model_is_new_and_that_its_actions_do_not_run(t
         assert [one.kind for one in decision.untold] == ["undeclared", "new_model"]
 
 
+@pytest.mark.slow
 def test_names_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     with watched(tmp_path) as watch:
         look(watch, WRONG, *INVENTED)

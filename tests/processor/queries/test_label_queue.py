@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from tests.support.facts import Facts, lacking
 from tests.support.fake_view import app_of
+from tests.support.slow import slow
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
 
@@ -105,7 +106,7 @@ AWKWARD = [
 """Ids that a program for spreadsheets would run, or make something else of."""
 
 
-@pytest.mark.parametrize("pushed", [False, True])
+@pytest.mark.parametrize("pushed", [slow(False), True])
 @pytest.mark.parametrize("form", ["csv", "spreadsheet"])
 def test_a_spreadsheet_runs_no_id_as_a_formula_and_sends_every_id_back(
     state: Opened, tmp_path: Path, pushed: bool, form: str

@@ -57,6 +57,7 @@ def shown(state: Opened, clock: Clock) -> dict[str, int]:
     return {path: text.count(OTHER_PROCESSORS) for path, text in texts.items() if OTHER_PROCESSORS in text}
 
 
+@pytest.mark.slow
 def test_half_of_the_rows_and_outcomes_may_be_at_another_processor(state: Opened, clock: Clock) -> None:
     arrive(state, range(0, 200, 2))
     become_known(state, range(100))
@@ -82,6 +83,7 @@ def test_nothing_is_guessed_in_ordinary_operation(state: Opened, clock: Clock) -
     assert shown(state, clock) == {}
 
 
+@pytest.mark.slow
 def test_some_rows_that_a_buffer_dropped_and_some_stray_outcomes_are_not_at_another_processor(
     state: Opened, clock: Clock
 ) -> None:
@@ -110,6 +112,7 @@ def test_a_service_that_sends_no_rows_explains_outcomes_without_a_prediction(sta
     assert shown(state, clock) == {}
 
 
+@pytest.mark.slow
 def test_predictions_that_were_refused_for_their_time_are_not_at_another_processor(state: Opened, clock: Clock) -> None:
     arrive(state, range(100))
     ahead = [

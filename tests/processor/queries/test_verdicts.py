@@ -214,6 +214,7 @@ def test_a_silence_is_noted_while_the_model_is_wrong(state: Opened, clock: Clock
     assert kept(state) == [("no_data", 29, None)]
 
 
+@pytest.mark.slow
 def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock: Clock, state: Opened) -> None:
     state.send(predictions(["a"], clock.now))
     state.view()

@@ -96,6 +96,7 @@ def same(live: SliceDrift, in_file: SliceDrift) -> None:
     assert told(live.score) == nearly(in_file.score)
 
 
+@pytest.mark.slow
 def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, tmp_path: Path) -> None:
     state = open_state(churn=SLICED)
     state.send(baselines=[SLICES.to_json()])
@@ -161,6 +162,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert again == before
 
 
+@pytest.mark.slow
 def test_the_first_rows_of_a_model_without_a_baseline_are_one_with_slices(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=SLICED)
     send(state, frame(5_000, 3), NOON, batches=9)

@@ -31,6 +31,7 @@ def kept(opened: Opened) -> list[str]:
     return [run.id for run in opened.view().training_runs]
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_once_by_record_and_span_and_over_a_restart(open_state: Open) -> None:
     opened = open_state()
     opened.send(predictions(["a"]))

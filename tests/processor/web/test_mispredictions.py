@@ -76,6 +76,7 @@ def test_each_row_leads_to_its_trace_where_there_is_one(open_state: Open) -> Non
     assert (model["team"], model["tier"]) == ("payments", 1)
 
 
+@pytest.mark.slow
 def test_times_have_all_their_digits_and_are_read_so(client: TestClient) -> None:
     row = client.get(PATH).json()["rows"][1]
     assert row["time"].endswith(".000000002Z")
@@ -83,6 +84,7 @@ def test_times_have_all_their_digits_and_are_read_so(client: TestClient) -> None
     assert rows(client, f"?until={row['time']}") == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_slice_a_window_a_time_and_a_limit_choose(client: TestClient) -> None:
     assert rows(client, "?slice=country=NL") == ["a", "b"]
     assert rows(client, "?slice=country=NL&limit=1") == ["a"]
@@ -145,6 +147,7 @@ def test_the_service_s_own_decision_counts_and_a_row_without_score_is_as_wrong_a
     ]
 
 
+@pytest.mark.slow
 def test_of_a_regression_the_furthest_off_come_first(state: Opened) -> None:
     task = Task("regression")
     state.send(

@@ -64,6 +64,7 @@ rows_of_scores = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows_of_scores)
 def test_ties_weights_and_single_classes_are_those_of_scikit_learn_and_bins_hold_their_bounds(
     rows: list[tuple[float, bool, int]],

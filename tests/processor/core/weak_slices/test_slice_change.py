@@ -65,6 +65,7 @@ def test_no_slice_is_named_if_nothing_or_everything_changed(fault: str) -> None:
     assert found["verdict"]["slice"] is None
 
 
+@pytest.mark.slow
 def test_a_slice_that_has_recovered_is_not_named() -> None:
     reference, rows = world("country", 5)
     day = (rows.time - rows.time.min()).dt.days

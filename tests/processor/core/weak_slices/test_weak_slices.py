@@ -228,6 +228,7 @@ def test_pearson_within_strata_has_the_moments_of_all_choices_from_each() -> Non
     assert pearson(inside, values, stratum) == pytest.approx(stats.pearson3.sf(z, stats.skew(sums)), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_pearson_keeps_its_level_for_long_tails() -> None:
     rng = np.random.default_rng(11)
     below = 0

@@ -146,6 +146,7 @@ def test_an_option_wins_over_its_key(run: Run, files: Path) -> None:
     assert by_option == by_key
 
 
+@pytest.mark.slow
 def test_windows_of_several_lengths_are_all_judged_by_the_clock_of_the_model(run: Run, files: Path) -> None:
     week = pd.read_parquet(files / "week.parquet").time
     found = answer(run, files, {**BINARY, "windows": ["1d", "1w"], "timezone": "Asia/Tokyo"})

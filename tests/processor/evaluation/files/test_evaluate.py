@@ -786,6 +786,7 @@ def test_a_loss_without_drift_is_wrong_and_only_the_outcomes_show_it(answer: Ans
     assert "inputs_look_as_before" in verdict["reasons"]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_worse_from_its_first_row_is_wrong_in_every_window(answer: Answer) -> None:
     found = answer(flipped(rows(2, 28_000, 30, 28)), "--window", "1w")
     whole = [window["verdict"]["state"] for window in found["windows"] if window["rows"] > 5_000]

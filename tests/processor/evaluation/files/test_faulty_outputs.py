@@ -17,8 +17,9 @@ from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, read_table
 
 from tests.support.paths import ROOT
+from tests.support.slow import slow
 
-SEEDS = range(3)
+SEEDS = [0, slow(1), slow(2)]
 TWO_FILES = ROOT / "examples/two_files"
 Rows = pd.DataFrame
 Change = Callable[[Rows, np.random.Generator], Rows]
@@ -195,6 +196,7 @@ def test_outcomes_of_other_names_are_the_cause() -> None:
     assert (verdict.cause.value("unknown").kind, verdict.cause.value("unknown").rows) == ("actual", 2_400)
 
 
+@pytest.mark.slow
 def test_a_model_that_became_worse_later_is_not_asked_about_its_baseline() -> None:
     rng = np.random.default_rng(3)
     reference, current = rows(4_000, 20, rng), rows(6_000, 10, rng)

@@ -58,6 +58,7 @@ def test_weights_see_a_shift_that_the_scores_do_not(run: Run, files: Path) -> No
         assert (one["method"], one["source"], one["assumes"]) == ("importance_weighted", "rows", "P(y|x) unchanged")
 
 
+@pytest.mark.slow
 def test_kept_rows_beside_a_baseline_are_enough(run: Run, files: Path) -> None:
     built = run(
         "baseline", "build", files / "reference.parquet", "--model", "m", "--task", "binary", "--score", "score",

@@ -170,6 +170,7 @@ def test_a_window_beyond_the_bins_has_an_axis_of_its_own_and_names_the_rows(fill
     assert "the axis covers both" not in quiet
 
 
+@pytest.mark.slow
 def test_the_fan_of_a_state_is_from_its_panes(filled: Opened) -> None:
     rows = served(filled).get("/models/churn/features/amount?format=json").json()["windows"]
     assert [row["invalid"] for row in rows] == [0.0, 0.0]  # drawings do not tell it

@@ -107,6 +107,7 @@ def test_a_model_without_incidents_says_so(browse: Browse) -> None:
         assert "No incidents:" in page(client, address).text
 
 
+@pytest.mark.slow
 def test_fifty_stand_on_a_page_and_the_table_has_all(browse: Browse) -> None:
     models = [replace(drifting(), key=ModelKey(f"m{at}")) for at in range(40)]
     client = browse(FakeView(models))
