@@ -6,7 +6,6 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -27,16 +26,22 @@ class Module:
     def tree(self) -> ast.Module:
         return ast.parse(self.path.read_text(encoding="utf-8"))
 
-    def imports(self) -> Iterator[tuple[str, int]]:
-        """Yield every imported dotted name and its line, also those inside functions, relative ones resolved."""
+    def imports(self) -> list[tuple[str, int]]:
+        """Return every imported dotted name and its line, also those inside functions, relative ones resolved."""
+        return self._imports
+
+    @cached_property
+    def _imports(self) -> list[tuple[str, int]]:
         package = self.name.split(".") if self.path.name == "__init__.py" else self.name.split(".")[:-1]
+        found: list[tuple[str, int]] = []
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
-                yield from ((alias.name, node.lineno) for alias in node.names)
+                found += ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 base = package[: len(package) - node.level + 1] if node.level else []
                 target = ".".join([*base, *([node.module] if node.module else [])])
-                yield from ((f"{target}.{alias.name}", node.lineno) for alias in node.names)
+                found += ((f"{target}.{alias.name}", node.lineno) for alias in node.names)
+        return found
 
 
 @cache

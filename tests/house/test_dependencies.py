@@ -111,6 +111,7 @@ def extras_of(module: Module) -> tuple[str, ...]:
     return (*ROOMS[room], *((extra,) if room == "driftline_integrations" and extra in declared() else ()))
 
 
+@cache
 def distribution_of(imported: str) -> str:
     """Return the name of what has to be declared for an import."""
     known = [package for package in DISTRIBUTIONS if within(imported, package)]
