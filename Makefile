@@ -16,7 +16,7 @@ help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
 	@echo "make example   the example of a scenario, which checks its own claim (NN=1; DEMO_ARGS=--keep leaves the pages open; NN=9 ENGINE=spark: on Spark)"
 	@echo "make examples  all of them (EXAMPLES='0 4 turn': these, and another one every day)"
-	@echo "make test      units, contracts and one whole run, in about three minutes (PYTEST_ARGS='-k psi')"
+	@echo "make test      units, contracts and one whole run, in five to six minutes on two cores (PYTEST_ARGS='-k psi')"
 	@echo "make nightly   everything that CI does not run for each change: scripts/nightly.sh lists it (an hour or more)"
 	@echo "make test-all  all tests: whole processes, full disks, damaged files, long backlogs, attacks"
 	@echo "make frameworks the integrations of frameworks that are too large for make test (IF_AVAILABLE=1: those that can be had, as CI does)"
@@ -43,7 +43,7 @@ help:
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
 	@echo "make airflow   the operators, the sensor and the trigger in a real Airflow 3 and Airflow 2 (.venv-airflow-*/)"
 	@echo "make interop   with a real Jaeger, Prometheus, Collector, Kafka and Spark (built into .peers/; needs Go, and Maven for Kafka and Spark);"
-	@echo "               PEERS=quick: only those that install in a minute, Kafka and OpenTelemetry for JavaScript"
+	@echo "               PEERS=quick: only those that install in a minute, Kafka and OpenTelemetry for JavaScript, and no slow test"
 	@echo "make conformance Driftline, the Collector (make interop) and rotel (.venv-peers/) against the OTLP specification, into the docs"
 	@echo "make weaver    OpenTelemetry's weaver checks the registry of names and what is sent; NOT RUN without weaver on the path"
 
@@ -68,7 +68,7 @@ ONE_MORE := $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 
 test:
 	@sh scripts/setup.sh dev
-	@$(PYTEST) -n auto -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -n auto -m "not interop and not simulation and not heavy and not slow" --durations=10 --durations-min=2 $(PYTEST_ARGS)
 
 test-all:
 	@sh scripts/setup.sh dev
