@@ -55,6 +55,7 @@ OF_THE_CALLER = {
     "driftline_processor.notebook.frames": ("polars",),
     "driftline_processor.readers.sources": ("mlflow",),
     "driftline_processor.servers.http_body": ("compression",),
+    "driftline_processor.spark.evaluate": ("py4j",),
     "driftline_processor.terminal.progress": ("IPython",),
 }
 """Used where they are installed anyway; the module does without, or says what to install."""
