@@ -17,7 +17,7 @@ SOURCE_FOLDERS = ("sdk", "integrations", "collector_processor")
 
 @dataclass(frozen=True)
 class Module:
-    """``name``: dotted, as it is imported. ``tree``: its syntax tree."""
+    """``name``: dotted, as it is imported. ``tree``: its syntax tree. ``nodes``: all nodes of the tree."""
 
     name: str
     path: Path
@@ -25,6 +25,10 @@ class Module:
     @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.path.read_text(encoding="utf-8"))
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(self.tree))
 
     def imports(self) -> list[tuple[str, int]]:
         """Return every imported dotted name and its line, also those inside functions, relative ones resolved."""
@@ -34,7 +38,7 @@ class Module:
     def _imports(self) -> list[tuple[str, int]]:
         package = self.name.split(".") if self.path.name == "__init__.py" else self.name.split(".")[:-1]
         found: list[tuple[str, int]] = []
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 found += ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):

@@ -6,7 +6,7 @@ import ast
 import importlib.util
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -125,19 +125,18 @@ def emitted_by(who: str) -> set[str]:
     return {generator().constant(metric["metric_name"]) for metric in found}
 
 
-def metrics_named(tree: ast.AST) -> set[str]:
+def metrics_named(nodes: Sequence[ast.AST]) -> set[str]:
     """Return the constants of metrics that a piece of code names: ``m.X`` and ``metrics.X``."""
     known = constants(metrics)
-    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in known}
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and node.attr in known}
 
 
-def metrics_sent(tree: ast.AST) -> set[str]:
+def metrics_sent(nodes: Sequence[ast.AST]) -> set[str]:
     """Return the metrics of which a piece of code makes a point or raises a counter.
 
     A metric is read by comparison or by look-up; to be sent, its name is passed to a call, or leads a tuple.
     """
     known = constants(metrics)
-    nodes = list(ast.walk(tree))
     compared = {id(part) for node in nodes if isinstance(node, ast.Compare) for part in (node.left, *node.comparators)}
     found: set[str] = set()
     for node in nodes:
@@ -153,9 +152,9 @@ def test_every_metric_has_one_sender() -> None:
     sdk = [module for module in sdk if not within(module.name, "driftline.semconv", "driftline.testing")]
     reading = ("driftline_processor.core.decode",)
     rest = [module for module in modules() if within(module.name, "driftline_processor")]
-    sent = {module.name: metrics_sent(module.tree) for module in rest if not within(module.name, *reading)}
+    sent = {module.name: metrics_sent(module.nodes) for module in rest if not within(module.name, *reading)}
 
-    assert set().union(*(metrics_named(module.tree) for module in sdk)) == emitted_by("sdk")
+    assert set().union(*(metrics_named(module.nodes) for module in sdk)) == emitted_by("sdk")
     assert {name: found & emitted_by("sdk") for name, found in sent.items() if found & emitted_by("sdk")} == {}
     assert emitted_by("processor") - set().union(*sent.values()) == set()
 
@@ -166,8 +165,12 @@ def test_the_search_for_senders_tells_reading_from_sending() -> None:
     )
     sends = "yield Point(m.DRIFTLINE_OUTCOMES, (), 1.0)\nyield m.DRIFTLINE_DRIFT_VALUE, {}, 2.0\n"
     sends += "x = {(m.DRIFTLINE_DRIFT_STATUS, ()): 1.0}"
-    assert metrics_sent(ast.parse(reads)) == set()
-    assert metrics_sent(ast.parse(sends)) == {"DRIFTLINE_OUTCOMES", "DRIFTLINE_DRIFT_VALUE", "DRIFTLINE_DRIFT_STATUS"}
+    assert metrics_sent([*ast.walk(ast.parse(reads))]) == set()
+    assert metrics_sent([*ast.walk(ast.parse(sends))]) == {
+        "DRIFTLINE_OUTCOMES",
+        "DRIFTLINE_DRIFT_VALUE",
+        "DRIFTLINE_DRIFT_STATUS",
+    }
 
 
 STATES = (State, ConceptState, Standing, Judgement, BaselineComparison, VersionVerdict, VerdictState)
@@ -189,8 +192,8 @@ def test_the_values_in_the_registry_are_those_of_the_code(attribute: str, values
 
 def literals(module: Module) -> Iterator[tuple[str, int]]:
     """Yield every text or bytes literal that is not a docstring, and its line."""
-    docstrings = {id(node.value) for node in ast.walk(module.tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(module.tree):
+    docstrings = {id(node.value) for node in module.nodes if isinstance(node, ast.Expr)}
+    for node in module.nodes:
         if isinstance(node, ast.Constant) and id(node) not in docstrings:
             if isinstance(node.value, str):
                 yield node.value, node.lineno
@@ -219,7 +222,7 @@ def test_no_telemetry_name_is_written_outside_the_registry() -> None:
 
 def test_no_name_is_registered_that_nothing_sends_or_reads() -> None:
     ours = [module for module in modules() if not within(module.name, "driftline.semconv")]
-    used = {node.attr for module in ours for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    used = {node.attr for module in ours for node in module.nodes if isinstance(node, ast.Attribute)}
     assert [key for part in (attributes, events, metrics) for key in constants(part) if key not in used] == []
 
 
@@ -228,7 +231,7 @@ def test_the_open_window_is_shown_and_never_evaluated() -> None:
     users = {
         module.name
         for module in modules()
-        if any(isinstance(node, ast.Attribute) and node.attr == key for node in ast.walk(module.tree))
+        if any(isinstance(node, ast.Attribute) and node.attr == key for node in module.nodes)
     }
     assert users == {"driftline_processor.exporters.derived_metrics"}
     rules = (ROOT / "otel-config/driftline.rules.yml").read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ def bare(path: str) -> str:
 def routes() -> Iterator[tuple[str, str]]:
     """Yield method and address of each route; those of OTLP, which have a parameter in Python, are no part of them."""
     for module in (one for one in modules() if within(one.name, "driftline_processor")):
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Guarded":
                 if isinstance(node.args[0], ast.JoinedStr):
                     continue

@@ -27,7 +27,7 @@ READERS = {"names", "read", "switch"}
 
 def read_by(module: Module) -> Iterator[ast.Constant]:
     """Yield the literals that are the first argument of a function of settings.py."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             if name in READERS:
@@ -37,7 +37,7 @@ def read_by(module: Module) -> Iterator[ast.Constant]:
 def strays(module: Module) -> list[str]:
     """Return the literals that name a variable of ours without being read through the table."""
     read = {id(node) for node in read_by(module)}
-    texts = [node for node in ast.walk(module.tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = [node for node in module.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return [
         f"line {node.lineno}: {node.value!s}"
         for node in texts
@@ -63,7 +63,7 @@ def test_every_variable_is_read_somewhere_and_every_one_that_is_mentioned_exists
     mentioned = {
         found
         for module in OURS
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         for found in re.findall(r"\bDRIFTLINE_[A-Z_]+[A-Z]\b", node.value)
     }
@@ -84,7 +84,7 @@ def test_the_page_names_every_variable_of_opentelemetry_that_is_read() -> None:
     literals = {
         str(node.value).removesuffix("_")
         for module in OURS
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Constant) and re.fullmatch(r"OTEL_[A-Z_]+", str(node.value))
     }
     page = PAGE.read_text(encoding="utf-8")
