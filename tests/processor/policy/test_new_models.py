@@ -33,7 +33,7 @@ def test_300_invented_models_are_one_message(tmp_path: Path, restarts: bool) -> 
         for count in (100, 200, 300):
             sent += look(watch, WRONG, *INVENTED[:count])
         assert len(watch.alerts.open) == 300
-        for _ in range(0 if restarts else 20):
+        for _ in range(0 if restarts else 5):
             sent += look(watch, WRONG, *INVENTED, sends=False)
     for _ in range(20 if restarts else 0):
         with watched(tmp_path) as again:
