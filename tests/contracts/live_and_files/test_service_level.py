@@ -56,7 +56,7 @@ def serve(service: Service, calls: int, **options: Any) -> list[bool]:
 
     @model.predict(slices=["country"])
     def score(amount: float, country: str, fails: str = "") -> float:  # noqa: ARG001
-        time.sleep(0.002 if amount < 100 else 0.012)
+        time.sleep(0.0015 if amount < 100 else 0.004)
         if fails == "value":
             raise ValueError(amount)
         if fails == "store":

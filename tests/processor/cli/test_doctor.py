@@ -15,7 +15,7 @@ from unittest.mock import Mock
 import httpx
 import pytest
 import yaml
-from driftline_processor.cli import checks
+from driftline_processor.cli import checks, port_probe
 from driftline_processor.cli.checks import Finding, check_configuration, check_environment, check_status, hint_findings
 from driftline_processor.cli.commands import app
 from driftline_processor.cli.port_probe import ask_port
@@ -121,7 +121,8 @@ def test_a_destination_that_is_away_or_rejects_the_credentials(tmp_path: Path) -
     assert "HTTP 401" in findings[1].evidence
 
 
-def test_a_port_that_is_not_free(tmp_path: Path) -> None:
+def test_a_port_that_is_not_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_probe, "WAIT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         file = config_file(tmp_path, web={"endpoint": f"127.0.0.1:{taken.getsockname()[1]}"})
         findings = found(check_configuration(load(file), is_running=False))
@@ -323,9 +324,10 @@ def test_a_date_beyond_dates_is_no_clock() -> None:
     assert list(checks._check_clock(Mock(open=Mock(return_value=session)))) == []
 
 
-def test_what_a_port_speaks(service: Service) -> None:
+def test_what_a_port_speaks(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     spoken = {name: ask_port("127.0.0.1", address.port).speaks for name, address in service.addresses.items()}
     assert spoken == {"grpc": "grpc", "http": "otlp_http", "web": "pages"}
     assert ask_port("127.0.0.1", free_port()).speaks == "nothing"
+    monkeypatch.setattr(port_probe, "WAIT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert ask_port("127.0.0.1", silent.getsockname()[1]).speaks == "something else"
