@@ -57,6 +57,7 @@ from tests.integrations.estimators.every_estimator import (
 )
 from tests.support.facts import lacking
 from tests.support.service import Service
+from tests.support.slow import slow
 from tests.support.unwrap import unwrap
 
 
@@ -369,7 +370,10 @@ def _in_threads(work: Callable[[], Any]) -> None:
         work()
 
 
-@pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in silences()])
+@pytest.mark.parametrize(
+    "ask",
+    [slow(ask, id=name) if name.endswith("in processes") else pytest.param(ask, id=name) for name, ask in silences()],
+)
 def test_evaluation_and_inspection_are_no_predictions(service: Service, ask: Callable[[Any], Any]) -> None:
     estimator = instrument(nameless(service), classifier())
     ask(estimator)
@@ -472,12 +476,17 @@ def test_a_method_that_depends_is_there_when_it_was(service: Service) -> None:
     assert hasattr(hard, "predict_proba")
 
 
-def test_bound_methods_are_pickled_and_sent_to_processes(service: Service) -> None:
+def test_bound_methods_are_pickled(service: Service) -> None:
     estimator = instrument(nameless(service), classifier())
     other = pickle.loads(pickle.dumps(estimator.predict))
     assert other(BATCH).tolist() == estimator.predict(BATCH).tolist()
+
+
+@pytest.mark.slow
+def test_bound_methods_are_sent_to_processes(service: Service) -> None:
+    estimator = instrument(nameless(service), classifier())
     predicted = joblib.Parallel(2)(joblib.delayed(estimator.predict)(BATCH) for _ in range(2))
-    assert [one.tolist() for one in predicted] == [other(BATCH).tolist()] * 2
+    assert [one.tolist() for one in predicted] == [estimator.predict(BATCH).tolist()] * 2
 
 
 def test_the_class_is_as_it_was_when_the_last_estimator_is_let_go(service: Service) -> None:

@@ -152,6 +152,7 @@ def test_what_a_host_has_loaded_is_left_alone() -> None:
     assert said_by("import pandas", LEAN, TABLE) == "True\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what a process has loaded")
 def test_a_processor_with_rows_has_not_loaded_pandas(tmp_path: Path) -> None:
     with process(tmp_path) as child:
