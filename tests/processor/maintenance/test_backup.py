@@ -59,17 +59,24 @@ def run(*arguments: object) -> tuple[int, list[str]]:
     return done.exit_code, done.output.splitlines()
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup with two rows in the database, and one that is only in the log."""
-    state = opened(tmp_path / "origin")
+    folder = tmp_path_factory.mktemp("backup")
+    state = opened(folder / "origin")
     send(state, "a", "b")
     state.catch_up()
     with state._analysis.resting():
         send(state, "c")
-        back_up(state, tmp_path / "backup.tar")
+        back_up(state, folder / "backup.tar")
     state.stop()
-    return tmp_path / "backup.tar"
+    return folder / "backup.tar"
+
+
+@pytest.fixture
+def file(tmp_path: Path, backup: Path) -> Path:
+    """A copy of the backup, which a test may damage."""
+    return Path(shutil.copy(backup, tmp_path / "backup.tar"))
 
 
 def test_rows_that_are_only_in_the_log_are_in_the_backup(tmp_path: Path, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.support.answer_schema import check_answer
 from tests.support.facts import Facts, lacking
 from tests.support.fake_view import app_of
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, NOON, Opened, column, outcomes, predictions
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, column, config, outcomes, predictions
 
 PATH = "/api/v1/models/churn/mispredictions"
 TRACE = bytes(range(16))
@@ -31,9 +32,11 @@ def client_of(state: Opened, links: Links = NO_LINKS) -> TestClient:
     return TestClient(app_of(told, lambda: NOON, links=links))
 
 
-@pytest.fixture
-def client(open_state: Open) -> TestClient:
-    state = open_state(churn=Model(slices=("country",)))
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Pages of a state that all tests only read."""
+    state = Opened(State(config(tmp_path_factory.mktemp("state"), churn=Model(slices=("country",))), clock=Clock()))
+    state.state.start_storing()
     state.send(
         predictions(
             ["a", "b", "c", "d"],
@@ -44,7 +47,8 @@ def client(open_state: Open) -> TestClient:
         ),
         outcomes(["a", "b", "c", "d"], ["0", 0.0, "true", "1"], NOON + 2 * DAY),
     )
-    return client_of(state)
+    yield client_of(state)
+    state.leave()
 
 
 def rows(client: TestClient, query: str = "") -> list[str]:
@@ -187,8 +191,6 @@ def test_live_and_files_find_the_same(open_state: Open, kind: str) -> None:
 
 
 def test_a_state_without_rows_has_none(tmp_path: Path) -> None:
-    from tests.support.state_rows import Clock, config
-
     state = State(config(tmp_path), clock=Clock(NOON))
     state.start_storing()
     Opened(state).send(predictions(["a"]))
