@@ -56,6 +56,15 @@ def url(running: StateWithRoutes) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def shared_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a state whose rows no test reads."""
+    shared = StateWithRoutes(tmp_path_factory.mktemp("state"), Clock())
+    with serve(shared.client.app) as url:
+        yield url
+    shared.state.stop()
+
+
 def written(folder: Path, kind: str, columns: dict[str, list[Any]] = LABELS) -> Path:
     path, table = folder / f"labels.{kind}", pa.table(columns)
     if kind == "parquet":
@@ -114,7 +123,7 @@ def patient(url: str, waited: list[float]) -> UploadTarget:
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_retryable_answer_is_asked_again_when_it_says_so(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+    shared_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     waited: list[float] = []
     heard: list[str] = []
@@ -127,39 +136,45 @@ def test_a_retryable_answer_is_asked_again_when_it_says_so(
         return post(client, path, **given) if headers is None else answer
 
     monkeypatch.setattr(httpx.Client, "post", shaky)
-    pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly, rows=13)
+    pushed = upload_outcomes(
+        written(tmp_path, "csv"), patient(shared_url, waited), COLUMNS, heard.append, quietly, rows=13
+    )
     assert (pushed.accepted, waited) == (25, [0.5, 7.0, 30.0, 1.0])
-    assert [one for one in heard if "retrying" in one] == [f"{url} returned {status}: busy; retrying for 60 s"] * 2
+    assert [one for one in heard if "retrying" in one] == [
+        f"{shared_url} returned {status}: busy; retrying for 60 s"
+    ] * 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 413, 500])
-def test_another_answer_is_final(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+def test_another_answer_is_final(shared_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     waited: list[float] = []
     monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: httpx.Response(status, json={"error": "no"}))
-    with pytest.raises(BadInput, match=f"{url}: no"):
-        upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+    with pytest.raises(BadInput, match=f"{shared_url}: no"):
+        upload_outcomes(written(tmp_path, "csv"), patient(shared_url, waited), COLUMNS, quietly, quietly)
     assert waited == []
 
 
 def test_who_asks_to_come_again_after_the_deadline_is_not_waited_for(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
     busy = httpx.Response(503, headers={"retry-after": "3600"}, json={"error": "busy"})
     monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: busy)
-    with pytest.raises(BadInput, match=f"{url} returned 503: busy; nothing has arrived; run the command again"):
-        upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+    with pytest.raises(BadInput, match=f"{shared_url} returned 503: busy; nothing has arrived; run the command again"):
+        upload_outcomes(written(tmp_path, "csv"), patient(shared_url, waited), COLUMNS, quietly, quietly)
     assert waited == []
 
 
 def test_who_asks_to_come_again_at_once_is_not_asked_without_a_pause(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
     answers = iter([httpx.Response(503, headers={"retry-after": "0"})] * 3)
     post = httpx.Client.post
     monkeypatch.setattr(httpx.Client, "post", lambda *a, **k: next(answers, None) or post(*a, **k))
-    assert upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly).accepted == 25
+    assert (
+        upload_outcomes(written(tmp_path, "csv"), patient(shared_url, waited), COLUMNS, quietly, quietly).accepted == 25
+    )
     assert waited == [0.5] * 3
 
 
@@ -239,8 +254,10 @@ def test_the_command_counts_names_rows_and_exits_with_3_where_some_were_rejected
         (["--model", "m", "--slice", "country"], "--slice country: use NAME=COLUMN"),
     ],
 )
-def test_what_cannot_be_sent_is_one_sentence(url: str, tmp_path: Path, arguments: list[str], sentence: str) -> None:
-    code, said = invoke(url, written(tmp_path, "csv"), *arguments)
+def test_what_cannot_be_sent_is_one_sentence(
+    shared_url: str, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    code, said = invoke(shared_url, written(tmp_path, "csv"), *arguments)
     assert (code, sentence in said) == (2, True)
 
 
@@ -267,22 +284,22 @@ def test_nobody_there_and_no_driftline_there_are_told_apart(tmp_path: Path) -> N
     ],
 )
 def test_lines_that_are_torn_are_named_by_their_place_in_the_file(
-    url: str, tmp_path: Path, kind: str, text: str, rejected: dict[int, str]
+    shared_url: str, tmp_path: Path, kind: str, text: str, rejected: dict[int, str]
 ) -> None:
     path = tmp_path / f"labels.{kind}"
     path.write_text(text)
-    pushed = upload_outcomes(path, UploadTarget(Connection(url), "churn"), OutcomeColumns({}), quietly, quietly)
+    pushed = upload_outcomes(path, UploadTarget(Connection(shared_url), "churn"), OutcomeColumns({}), quietly, quietly)
     assert {row: reason[: len(rejected[row or 0])] for row, _, reason in pushed.reasons} == rejected
 
 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "ndjson", "json"])
-def test_a_line_of_another_encoding_costs_itself(url: str, tmp_path: Path, kind: str) -> None:
+def test_a_line_of_another_encoding_costs_itself(shared_url: str, tmp_path: Path, kind: str) -> None:
     lines = ["id,actual", "a,1", "Jos\u00e9,1", "c,0"]
     if kind in ("ndjson", "json"):
         lines = ['{"id": "a", "actual": 1}', '{"id": "Jos\u00e9", "actual": 1}', '{"id": "c", "actual": 0}']
     path, body = tmp_path / f"labels.{kind}", "\n".join(lines).encode("latin-1")
     path.write_bytes(gzip.compress(body) if kind == "csv.gz" else body)
-    pushed = upload_outcomes(path, UploadTarget(Connection(url), "churn"), OutcomeColumns({}), quietly, quietly)
+    pushed = upload_outcomes(path, UploadTarget(Connection(shared_url), "churn"), OutcomeColumns({}), quietly, quietly)
     assert (pushed.accepted, pushed.rejected) == (2, 1)
     assert [(row, count) for row, count, _ in pushed.reasons] == [(2, 1)]
     assert "UTF-8" in pushed.reasons[0][2] or "utf-8" in pushed.reasons[0][2]
@@ -312,10 +329,10 @@ def test_a_model_of_the_command_wins_over_a_column_of_that_name(
     assert running.rows("SELECT model FROM outcomes ORDER BY seq") == [("prices",), ("Corolla",)]
 
 
-def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
+def test_progress_is_heard_of_part_by_part(shared_url: str, tmp_path: Path) -> None:
     heard: list[int] = []
     upload_outcomes(
-        written(tmp_path, "csv"), UploadTarget(Connection(url), "churn"), COLUMNS, quietly, heard.append, rows=10
+        written(tmp_path, "csv"), UploadTarget(Connection(shared_url), "churn"), COLUMNS, quietly, heard.append, rows=10
     )
     assert heard == [10, 10, 5]
 
