@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.outcomes.matching import match_outcomes
+from driftline_processor.core.outcomes.resolution import lacks_weight
 from driftline_processor.core.stable_hash import U64, bytes_of, hash_bits, hash_texts, numbers_of_ids
 from driftline_processor.store.arrow_tables import integers_of, numbers_of
 
@@ -116,6 +117,11 @@ def join_outcomes(models: Models, oldest: int, batches: Iterable[pa.RecordBatch]
     before, known = _labels_of(rows, labels)
     weight = pc.if_else(pa.array(known), before["outcome_weight"], None)
     outcomes = _with_weight(outcomes, pc.coalesce(outcomes["outcome_weight"], weight))
+    lacking = _lacking_weight(models, outcomes)
+    yield from rejected_rows({"no_weight": int(lacking.sum())}, SCHEMA)
+    if lacking.any():
+        rows, outcomes, before = (table.filter(pa.array(~lacking)) for table in (rows, outcomes, before))
+        known = known[~lacking]
     is_later, repeats = _compared(outcomes, before, known)
 
     said = outcomes.select([*SAID, "arrived"]).append_column("latest", outcomes["outcome_time"])
@@ -178,6 +184,14 @@ def _latest(outcomes: pa.Table, row: Places, outcome: Places) -> tuple[Places, p
     weight = np.where(row[with_weight] == row, weight[with_weight], np.nan)
     latest = about.take(pa.array(place[is_last]))
     return row[is_last], _with_weight(latest, pa.array(weight[is_last], mask=np.isnan(weight[is_last])))
+
+
+def _lacking_weight(models: Models, outcomes: pa.Table) -> NDArray[np.bool_]:
+    """Return which outcomes have no weight although those of their model are sampled."""
+    sampled = [name for name, model in models.items() if model.settings.performance.outcomes == "sampled"]
+    of_samples = np.asarray(pc.is_in(outcomes["model"], pa.array(sampled, pa.string())))
+    weighted = ~np.isnan(numbers_of(outcomes, "outcome_weight"))
+    return of_samples & lacks_weight(weighted, _is_retracted(outcomes))
 
 
 def _with_weight(outcomes: pa.Table, weight: pa.Array | pa.ChunkedArray) -> pa.Table:

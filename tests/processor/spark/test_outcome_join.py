@@ -138,6 +138,22 @@ def test_a_correction_without_a_weight_keeps_that_of_the_outcome(frame: Frame, t
     assert [newest[id]["actual"] for id in ids[:50]] == (1 - y[:50]).astype(str).tolist()
 
 
+def test_outcomes_of_a_sampled_model_need_a_weight_of_their_own_or_of_an_earlier_one(frame: Frame) -> None:
+    ids, y = frame["id"], frame["y"]
+    weight: dict[str, Any] = {a.DRIFTLINE_OUTCOME_WEIGHT: 2.5}
+    job = Joined(models={"churn": folded_model(BASELINE, performance={"outcomes": "sampled"})})
+    job.epoch(columnar_messages(frame), outcome_messages(ids[:80], y[:80], KNOWN, **weight))
+    job.epoch(
+        outcome_messages(ids[50:], 1 - y[50:], KNOWN + 1), outcome_messages(ids[:10], y[:10], KNOWN + 1, **RETRACTED)
+    )
+    assert job.rejected == [{}, {"no_weight": 120}]
+    job.epoch(outcome_messages(ids[80:], y[80:], KNOWN + 2, **weight))
+    newest = {row["id"]: row for row in job.labels.to_pylist()}
+    assert len(newest) == 200
+    assert [newest[id]["actual"] for id in ids[50:]] == [*(1 - y[50:80]).astype(str), *y[80:].astype(str)]
+    assert {row["outcome_weight"] for row in newest.values() if not row["retracted"]} == {2.5}
+
+
 def test_an_outcome_that_is_repeated_changes_nothing_and_counts_as_the_latest(frame: Frame) -> None:
     job, ids, y = Joined(), frame["id"], frame["y"]
     job.epoch(columnar_messages(frame), outcome_messages(ids, y, KNOWN))
