@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.batch_panes import send_panes
 
 from tests.support import scored_topics
 from tests.support.scored_topics import baseline_of, days_ago
@@ -132,26 +131,28 @@ def test_bad_input_is_one_line(lake: Path, arguments: tuple[str, ...], line: str
 
 def test_the_panes_of_a_table_are_sent_to_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_without_java()
-    from driftline_processor.spark.session import open_session
-    from driftline_processor.spark.table import TableColumns, fold_table
-
     start = days_ago(4)
     baseline, frame = baseline_of(scored_topics.scored(5_000, start, 24, 1)), scored_topics.scored(3_000, start, 48, 2)
+    baseline.save(tmp_path / "churn.json")
     times = pa.array(frame["at"] // 1000, pa.timestamp("us", "UTC"))
-    pq.write_table(
-        pa.table({name: frame[name] for name in ("age", "balance", "visits", "p", "y", "region")} | {"at": times}),
-        tmp_path / "scored.parquet",
-    )
+    columns = {name: frame[name] for name in ("age", "balance", "visits", "p", "y", "region")}
+    known = frame["at"] < start + 24 * scored_topics.HOUR
+    early = pa.array(frame["y"], mask=~known)
+    pq.write_table(pa.table({**columns, "y": early, "at": times}), tmp_path / "monday.parquet")
+    pq.write_table(pa.table({**columns, "at": times}), tmp_path / "tuesday.parquet")
     processor = Processor(tmp_path / "up", baseline)
     processor.start()
-    spark = open_session("tables", "local[2]", {"spark.driver.memory": "700m"})
     try:
         monkeypatch.setenv("DRIFTLINE_ENDPOINT", processor.endpoint)
-        table = spark.read.parquet(str(tmp_path / "scored.parquet"))
-        folded = fold_table(table, baseline, TableColumns(time="at", slices=("region",)), sample=0)
-        assert send_panes(folded.panes, source="nightly", epoch=20261126).accepted == len(folded.panes.panes)
-        assert send_panes(folded.panes, source="nightly", epoch=20261126).unchanged == len(folded.panes.panes)
+        local = ("--master", "local[2]", "--conf", "spark.driver.memory=700m")
+        common = ("--baseline", "churn.json", "--time", "at", "--slices", "region", "--source", "nightly", *local)
+        first = driftline(tmp_path, "spark", "send", "monday.parquet", *common, "--epoch", "20261123")
+        assert first.endswith(" panes new, 0 replaced, 0 unchanged, 0 superseded by a later epoch, 0 refused\n")
+        eventually(processor.model, lambda model: model.get("rows") == 3_000)
+        assert processor.model()["outcomes"] == known.sum()
+        second = driftline(tmp_path, "spark", "send", "tuesday.parquet", *common, "--epoch", "20261124")
+        assert second.startswith("0 panes new, ")
+        assert f"{first.split()[0]} replaced" in second
         eventually(processor.model, lambda model: (model.get("rows"), model.get("outcomes")) == (3_000, 3_000))
     finally:
-        spark.stop()
         processor.process.stop()

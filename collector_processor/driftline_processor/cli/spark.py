@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,11 @@ from driftline_processor.readers.errors import BadInput
 
 from .evaluate import CROSSED, All, AsJson, Explain, FailOn, Html, Output, show_result
 from .option_parameters import report_bad_input, say
+
+if TYPE_CHECKING:
+    from driftline.baseline.baseline import Baseline
+
+    from driftline_processor.spark.evaluate import LakeTable
 
 app = typer.Typer(help="Fold rows on a cluster of Spark.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -24,6 +29,34 @@ Master = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--conf", metavar="KEY=VALUE", help="A setting of Spark; repeatable.")
 ]
+
+TableName = Annotated[
+    str, typer.Argument(metavar="TABLE", help="Address or name of the table, such as s3a://lake/scored.")
+]
+BaselineFile = Annotated[Path, typer.Option("--baseline", metavar="FILE", help="Baseline file (.json).")]
+Kind = Annotated[
+    Literal["parquet", "delta", "iceberg", "orc"],
+    typer.Option("--format", metavar="FORMAT", help="Format of the table: parquet, delta, iceberg or orc."),
+]
+Where = Annotated[
+    str,
+    typer.Option("--where", metavar="SQL", help="Only rows with this condition, such as \"day >= '2026-11-01'\"."),
+]
+Time = Annotated[str, typer.Option("--time", metavar="COL", help="Column of the time of the prediction.")]
+Score = Annotated[
+    str, typer.Option("--score", metavar="COL[,COL]", help="Column of the score; one per class for multiclass.")
+]
+Predicted = Annotated[str, typer.Option("--predicted", metavar="COL", help="Column of the predicted class or value.")]
+Actual = Annotated[str, typer.Option("--actual", metavar="COL", help="Column of the outcome: what really happened.")]
+OutcomeTime = Annotated[str, typer.Option("--outcome-time", metavar="COL", help="Column of the time of the outcome.")]
+Slices = Annotated[
+    str, typer.Option("--slices", metavar="COL,COL", help="Columns whose values are also evaluated separately.")
+]
+Cluster = Annotated[
+    str, typer.Option("--cluster", metavar="COL", help="A slice or feature: rows with the same value are dependent.")
+]
+Timezone = Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Time zone of days and hours. Default: UTC.")]
+Version = Annotated[str, typer.Option("--version", metavar="V", help="Version of the model.")]
 
 
 def settings_of(option: str, pairs: list[str] | None) -> dict[str, str]:
@@ -115,30 +148,20 @@ def _seconds(text: str) -> int:
 
 @app.command()
 def evaluate(
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="Address or name of the table, such as s3a://lake/scored.")
-    ],
-    baseline: Annotated[Path, typer.Option(metavar="FILE", help="Baseline file (.json).")],
-    kind: Annotated[
-        Literal["parquet", "delta", "iceberg", "orc"],
-        typer.Option("--format", metavar="FORMAT", help="Format of the table: parquet, delta, iceberg or orc."),
-    ] = "parquet",
+    table: TableName,
+    baseline: BaselineFile,
+    kind: Kind = "parquet",
     window: Annotated[str, typer.Option(metavar="1d", help="Length of the windows.")] = "1d",
-    time: Annotated[str, typer.Option(metavar="COL", help="Column of the time of the prediction.")] = "",
-    score: Annotated[
-        str, typer.Option(metavar="COL[,COL]", help="Column of the score; one per class for multiclass.")
-    ] = "",
-    predicted: Annotated[str, typer.Option(metavar="COL", help="Column of the predicted class or value.")] = "",
-    actual: Annotated[str, typer.Option(metavar="COL", help="Column of the outcome: what really happened.")] = "",
-    outcome_time: Annotated[str, typer.Option(metavar="COL", help="Column of the time of the outcome.")] = "",
-    slices: Annotated[
-        str, typer.Option(metavar="COL,COL", help="Columns whose values are also evaluated separately.")
-    ] = "",
-    cluster: Annotated[
-        str, typer.Option(metavar="COL", help="A slice or feature: rows with the same value are dependent.")
-    ] = "",
-    timezone: Annotated[str, typer.Option(metavar="ZONE", help="Time zone of days and hours. Default: UTC.")] = "",
-    version: Annotated[str, typer.Option(metavar="V", help="Version of the model.")] = "",
+    where: Where = "",
+    time: Time = "",
+    score: Score = "",
+    predicted: Predicted = "",
+    actual: Actual = "",
+    outcome_time: OutcomeTime = "",
+    slices: Slices = "",
+    cluster: Cluster = "",
+    timezone: Timezone = "",
+    version: Version = "",
     every: All = False,
     explain: Explain = False,
     as_json: AsJson = False,
@@ -160,30 +183,121 @@ def evaluate(
     come from a sample of the rows. Exit code 0: success, 3: a --fail-on condition is true, 2: bad input.
     """
     with report_bad_input():
-        from driftline_processor.core.windows.window import parse, time_zone
+        from driftline_processor.core.windows.window import parse
         from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
-        from driftline_processor.evaluation.files.reference import load_baseline
-        from driftline_processor.readers.column_options import listed_names
         from driftline_processor.spark.evaluate import evaluate_table
-        from driftline_processor.spark.table import TableColumns
 
         from .fail_on import metrics_in
 
-        built = load_baseline(baseline)
-        if built is None:
-            raise BadInput(f"{baseline}: is not a built baseline; build one with driftline baseline build")
+        built = _built(baseline)
         try:
             parse(window)
-            time_zone(timezone or "UTC")
         except ValueError as error:
             raise BadInput(str(error)) from error
-        columns = TableColumns(
-            time, listed_names(score), predicted, actual, outcome_time, listed_names(slices), cluster
+        source = _table(
+            table, kind, where, time, score, predicted, actual, outcome_time, slices, cluster, timezone, version
         )
         options = EvaluationOptions(
-            window=window, time=time, score=columns.score, predicted=predicted, actual=actual, slices=columns.slices,
-            cluster=cluster, timezone=timezone, version=version, metrics=tuple(metrics_in(fail_on or ())),
+            window=window, time=time, score=source.columns.score, predicted=predicted, actual=actual,
+            slices=source.columns.slices, cluster=cluster, timezone=timezone, version=version,
+            metrics=tuple(metrics_in(fail_on or ())),
         )  # fmt: skip
-        result = evaluate_table(table, kind, built, columns, options, say, master, settings_of("--conf", conf), to)
+        result = evaluate_table(source, built, options, say, master, settings_of("--conf", conf), to)
         if show_result(result, Output(every, explain, as_json, html), fail_on or ()):
             raise typer.Exit(CROSSED)
+
+
+@app.command()
+def send(
+    table: TableName,
+    baseline: BaselineFile,
+    source: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the job: panes of several jobs are added.")
+    ] = "spark-table",
+    epoch: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Number of the run: its panes replace those of a smaller number. Default: unix seconds."
+        ),
+    ] = 0,
+    span: Annotated[str, typer.Option(metavar="1h", help="Length of the panes: 1h, or 5m without slices.")] = "1h",
+    kind: Kind = "parquet",
+    where: Where = "",
+    time: Time = "",
+    score: Score = "",
+    predicted: Predicted = "",
+    actual: Actual = "",
+    outcome_time: OutcomeTime = "",
+    slices: Slices = "",
+    cluster: Cluster = "",
+    timezone: Timezone = "",
+    version: Version = "",
+    master: Master = "",
+    conf: Settings = None,
+) -> None:
+    """Count the rows of a table in a lake on the cluster, and send the counts to DRIFTLINE_ENDPOINT as panes.
+
+    Schedule it, and send the last days again when outcomes have arrived: their panes are replaced. Let --where begin
+    at the start of a day, because a pane is replaced as a whole.
+    """
+    with report_bad_input():
+        from time import time as now
+
+        from driftline_processor.spark.evaluate import send_table
+
+        built = _built(baseline)
+        if span not in ("5m", "1h"):
+            raise BadInput(f"--span {span}: use 1h or 5m")
+        if span == "5m" and slices:
+            raise BadInput("--span 5m: panes of slices are of an hour; use --span 1h")
+        rows = _table(
+            table, kind, where, time, score, predicted, actual, outcome_time, slices, cluster, timezone, version
+        )
+        length: Literal["5m", "1h"] = "5m" if span == "5m" else "1h"
+        sent = send_table(rows, built, source, epoch or int(now()), length, master, settings_of("--conf", conf))
+        typer.echo(
+            f"{sent.accepted} panes new, {sent.replaced} replaced, {sent.unchanged} unchanged, "
+            f"{sent.superseded} superseded by a later epoch, {len(sent.refused)} refused"
+        )
+        for refused in sent.refused[:10]:
+            say(f"pane {refused.index}: {refused.reason}")
+        if sent.refused:
+            raise typer.Exit(2)
+
+
+def _built(file: Path) -> Baseline:
+    """Return the baseline of a file. Raises BadInput if it is not a built one."""
+    from driftline_processor.evaluation.files.reference import load_baseline
+
+    built = load_baseline(file)
+    if built is None:
+        raise BadInput(f"{file}: is not a built baseline; build one with driftline baseline build")
+    return built
+
+
+def _table(
+    path: str,
+    kind: str,
+    where: str,
+    time: str,
+    score: str,
+    predicted: str,
+    actual: str,
+    outcome_time: str,
+    slices: str,
+    cluster: str,
+    timezone: str,
+    version: str,
+) -> LakeTable:
+    """Return the table of the options. Raises BadInput for a time zone that does not exist."""
+    from driftline_processor.core.windows.window import time_zone
+    from driftline_processor.readers.column_options import listed_names
+    from driftline_processor.spark.evaluate import LakeTable
+    from driftline_processor.spark.table import TableColumns
+
+    try:
+        time_zone(timezone or "UTC")
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    columns = TableColumns(time, listed_names(score), predicted, actual, outcome_time, listed_names(slices), cluster)
+    return LakeTable(path, kind, columns, where, timezone, version)

@@ -1,13 +1,16 @@
-"""`driftline spark evaluate`: fold a table on a cluster, and evaluate its panes here."""
+"""`driftline spark evaluate` and `send`: fold a table on a cluster, and evaluate its panes here or in a processor."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.batch_panes import Span
+from driftline.batch_panes import SentPanes, Span, send_panes
+from driftline.outcomes import Undelivered
+from msgspec import Struct
 
 from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.windows.window import DAY, length
@@ -17,17 +20,49 @@ from driftline_processor.readers.errors import BadInput, Say
 
 from .results import write_results
 from .session import open_session
-from .table import TableColumns, fold_table
+from .table import MOST_SAMPLED, FoldedTable, TableColumns, fold_table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+
+
+class LakeTable(Struct, frozen=True):
+    """A table of a lake, and what its columns mean.
+
+    Attributes:
+        path: Address or name.
+        kind: Format, such as ``parquet``.
+        columns: What the columns mean.
+        where: Condition in SQL; "" = all rows.
+        timezone: IANA name of the time zone of days and hours.
+        version: Version of the model; "" = the baseline's.
+    """
+
+    path: str
+    kind: str
+    columns: TableColumns
+    where: str = ""
+    timezone: str = ""
+    version: str = ""
+
+    def read(self, spark: SparkSession, baseline: Baseline) -> DataFrame:
+        """Return the rows. Raises BadInput if the table has none of the features of the baseline."""
+        table = spark.read.format(self.kind).load(self.path)
+        if baseline.raw_features and not {*baseline.raw_features} & {*table.columns}:
+            raise BadInput(f"{self.path}: none of the baseline's features is a column: {listed(baseline.raw_features)}")
+        return table.where(self.where) if self.where else table
+
+    def fold(self, table: DataFrame, baseline: Baseline, span: Span, sample: int = MOST_SAMPLED) -> FoldedTable:
+        """Return the panes of the rows, see :func:`.table.fold_table`."""
+        return fold_table(
+            table, baseline, self.columns, span=span, timezone=self.timezone or "UTC", version=self.version or None,
+            sample=sample,
+        )  # fmt: skip
 
 
 def evaluate_table(
-    path: str,
-    kind: str,
+    source: LakeTable,
     baseline: Baseline,
-    columns: TableColumns,
     options: EvaluationOptions,
     say: Say,
     master: str = "",
@@ -37,10 +72,8 @@ def evaluate_table(
     """Evaluate a table of a lake.
 
     Args:
-        path: Address or name of the table.
-        kind: Its format, such as ``parquet``.
+        source: The table.
         baseline: Baseline of the model.
-        columns: What the columns mean.
         options: The options, with ``window``.
         say: Called with messages about guessed, ignored or unusable input.
         master: URL of the cluster.
@@ -50,35 +83,64 @@ def evaluate_table(
     Raises:
         BadInput: Spark does not start, or the table cannot be read or evaluated.
     """
-    if to and kind == "iceberg":
+    if to and source.kind == "iceberg":
         raise BadInput(f"--to {to}: results are written as parquet, orc or delta")
     spark = open_session("driftline evaluate", master, settings)
+    with _errors_as_bad_input(source.path):
+        table = source.read(spark, baseline)
+        folded = source.fold(table, baseline, span_of(options.window, source.columns))
+        sample = with_other_columns(folded.sample, table)
+    result = evaluate_panes(folded.panes, baseline, options, sample, folded.rows, say, name=source.path)
+    if to:
+        with _errors_as_bad_input(f"--to {to}"):
+            write_results(spark, result.evaluations, to, source.kind)
+    return result
+
+
+def send_table(
+    source: LakeTable,
+    baseline: Baseline,
+    job: str,
+    epoch: int,
+    span: Span = "1h",
+    master: str = "",
+    settings: Mapping[str, str] | None = None,
+) -> SentPanes:
+    """Fold a table of a lake, and send the panes to the processor of ``DRIFTLINE_ENDPOINT``.
+
+    Args:
+        source: The table.
+        baseline: Baseline of the model.
+        job: Name of the job: its panes of a later epoch replace those of an earlier one.
+        epoch: Number of the run.
+        span: Length of the panes.
+        master: URL of the cluster.
+        settings: Settings of Spark.
+
+    Raises:
+        BadInput: Spark does not start, the table cannot be read, or the processor does not take the panes.
+    """
+    spark = open_session("driftline send", master, settings)
+    with _errors_as_bad_input(source.path):
+        folded = source.fold(source.read(spark, baseline), baseline, span, sample=0)
+    try:
+        return send_panes(folded.panes, source=job, epoch=epoch)
+    except (Undelivered, ValueError) as error:
+        raise BadInput(str(error)) from error
+
+
+@contextmanager
+def _errors_as_bad_input(name: str) -> Iterator[None]:
+    """Raise errors of Spark and of a table as BadInput of one line."""
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
-        table = spark.read.format(kind).load(path)
-        _check_features(path, table.columns, baseline)
-        folded = fold_table(
-            table,
-            baseline,
-            columns,
-            span=span_of(options.window, columns),
-            timezone=options.timezone or "UTC",
-            version=options.version or None,
-        )
-        sample = with_other_columns(folded.sample, table)
+        yield
     except (PySparkException, Py4JJavaError) as error:
-        raise BadInput(f"{path}: {_reason(error)}") from error
+        raise BadInput(f"{name}: {_reason(error)}") from error
     except ValueError as error:
-        raise BadInput(f"{path}: {error}") from error
-    result = evaluate_panes(folded.panes, baseline, options, sample, folded.rows, say, name=path)
-    if to:
-        try:
-            write_results(spark, result.evaluations, to, kind)
-        except (PySparkException, Py4JJavaError) as error:
-            raise BadInput(f"--to {to}: {_reason(error)}") from error
-    return result
+        raise BadInput(f"{name}: {error}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -102,8 +164,3 @@ def with_other_columns(sample: pa.Table, table: DataFrame) -> pa.Table:
         if field.name not in sample.column_names:
             sample = sample.append_column(field, pa.nulls(sample.num_rows, field.type))
     return sample
-
-
-def _check_features(path: str, names: list[str], baseline: Baseline) -> None:
-    if baseline.raw_features and not {*baseline.raw_features} & {*names}:
-        raise BadInput(f"{path}: none of the baseline's features is a column: {listed(baseline.raw_features)}")

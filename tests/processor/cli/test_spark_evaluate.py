@@ -1,4 +1,4 @@
-"""`driftline spark evaluate`: without Spark or Java, and with input that cannot be evaluated, one line each."""
+"""`driftline spark evaluate` and `send`: without Spark or Java, and with input that cannot be evaluated, one line each."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def baseline(tmp_path: Path) -> Path:
     return tmp_path / "churn.json"
 
 
-def run(*arguments: str) -> tuple[int, str, str]:
+def run(*arguments: str, command: str = "evaluate") -> tuple[int, str, str]:
     """Return exit code, output and messages of the command."""
-    result = CliRunner().invoke(app, ["spark", "evaluate", *arguments])
+    result = CliRunner().invoke(app, ["spark", command, *arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -43,6 +43,20 @@ def test_without_java_one_line_names_it(baseline: Path, monkeypatch: pytest.Monk
     code, _, said = run("table", "--baseline", str(baseline))
     assert (code, len(said.splitlines())) == (2, 1)
     assert "Java 17" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--span", "2h"), "--span 2h: use 1h or 5m"),
+        (("--span", "5m", "--slices", "plan"), "panes of slices are of an hour"),
+        (("--timezone", "Mars/Olympus"), "Mars/Olympus"),
+    ],
+)
+def test_bad_options_of_send_are_one_line_each(baseline: Path, options: tuple[str, ...], reason: str) -> None:
+    code, _, said = run("table", "--baseline", str(baseline), *options, command="send")
+    assert (code, len(said.splitlines())) == (2, 1)
+    assert reason in said
 
 
 def test_bad_options_are_one_line_each(baseline: Path, tmp_path: Path) -> None:
