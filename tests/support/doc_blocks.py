@@ -143,7 +143,7 @@ def check_command(words: list[str]) -> str | None:
             raise
         return f"driftline {' '.join(arguments)}: {error.format_message()}"
     files = [word for word in arguments if re.search(r"\.(parquet|csv|jsonl?|ya?ml|db)$", word) and "://" not in word]
-    if arguments[:1] and arguments[0] in RUN and files and all(Path(file).exists() for file in files[:1]):
+    if arguments[0] in RUN and arguments[1:2] != ["push"] and files and all(Path(file).exists() for file in files[:1]):
         done = CliRunner().invoke(app, arguments)
         return None if done.exit_code in (0, 3) else f"driftline {' '.join(arguments)}: {done.output[-500:]}"
     return None
