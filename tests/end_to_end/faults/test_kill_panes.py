@@ -95,10 +95,17 @@ def test_a_run_that_is_interrupted_by_kills_gives_the_panes_of_one_without(tmp_p
 
 
 def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
-    page = (ROOT / "docs/how-to/write-panes-from-a-batch-job.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    page = (ROOT / "docs/deploy/panes.md").read_text(encoding="utf-8")
     baseline_in(tmp_path)
     scored(3_000, 2).to_parquet(tmp_path / "scored.parquet")
+    [make, send] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    make = make.replace("examples/two_files/lastweek.parquet", "scored.parquet").replace(
+        'time="time")', 'time="scored_at")'
+    )
+    make = re.sub(
+        r"reference = .*?\n\)\n", "baseline = driftline.Baseline.load('churn.baseline.json')\n", make, flags=re.DOTALL
+    )
+    example = make + send
     with process(tmp_path, MODEL) as child:
         otlp, web = addresses(child)
         done = subprocess.run(
