@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.56b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest exporters lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver conformance soak airflow
+.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest exporters lock dist sbom audit manifests image lint format docs semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver conformance soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -31,6 +31,7 @@ help:
 	@echo "make audit     known vulnerabilities of what the image installs (pip-audit)"
 	@echo "make lint      ruff, mypy, the arrows between rooms, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
+	@echo "make docs      the documentation as a site in build/site/ (.venv-docs/)"
 	@echo "make semconv   constants of telemetry names, the generated pages of docs/reference, otel-config/driftline.yaml, dashboards"
 	@echo "make bench     each speed promise against its reference, in one run"
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
@@ -148,7 +149,7 @@ lint:
 	$(PY) -m ruff format --check $(SOURCES) || failed=1; \
 	$(PY) -m mypy $(SOURCES) || failed=1; \
 	.venv/bin/lint-imports --no-logo --no-cache || failed=1; \
-	for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
+	for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables llms; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
 	exit $$failed
 
 format:
@@ -156,9 +157,17 @@ format:
 	@$(PY) -m ruff check --fix $(SOURCES)
 	@$(PY) -m ruff format $(SOURCES)
 
+docs:
+	@sh scripts/setup.sh dev
+	@$(PY) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv-docs/bin/python -m pip install --quiet --group docs
+	@$(PY) scripts/generate_llms.py
+	@.venv-docs/bin/mkdocs build --quiet --strict
+
 semconv:
 	@sh scripts/setup.sh dev
-	@for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables; do $(PY) scripts/generate_$$script.py || exit 1; done
+	@for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables llms; do $(PY) scripts/generate_$$script.py || exit 1; done
 
 bench:
 	@sh scripts/setup.sh dev

@@ -1,7 +1,7 @@
-"""Write the table of docs/glossary.md from the words that the pages know.
+"""Write the table of docs/glossary.md, and the tooltips of the site, from the words of the pages.
 
-python scripts/generate_glossary.py            write the page
-python scripts/generate_glossary.py --check    exit 1 where it differs
+python scripts/generate_glossary.py            write both files
+python scripts/generate_glossary.py --check    exit 1 if one differs
 """
 
 from __future__ import annotations
@@ -11,22 +11,41 @@ from pathlib import Path
 
 from driftline_processor.present.glossary import WORDS, Word
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE, TOOLTIPS = DOCS / "glossary.md", DOCS / "abbreviations.md"
 HEAD = "| word | means |\n|---|---|\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the page; return the exit code."""
-    before = PAGE.read_text(encoding="utf-8")
-    after = before.partition(HEAD)[0] + HEAD + "".join(f"{row(word)}\n" for word in WORDS)
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("docs/glossary.md is not what present/glossary.py says; run: python scripts/generate_glossary.py")
-        return 1
-    PAGE.write_text(after, encoding="utf-8")
-    print("wrote docs/glossary.md")
-    return 0
+    """Write or check the files; return the exit code."""
+    code = 0
+    for file, after in ((PAGE, glossary()), (TOOLTIPS, tooltips())):
+        if file.exists() and file.read_text(encoding="utf-8") == after:
+            continue
+        if "--check" in arguments:
+            print(f"docs/{file.name} differs from present/glossary.py; run: python scripts/generate_glossary.py")
+            code = 1
+        else:
+            file.write_text(after, encoding="utf-8")
+            print(f"wrote docs/{file.name}")
+    return code
+
+
+def glossary() -> str:
+    """Return the page with its table."""
+    return PAGE.read_text(encoding="utf-8").partition(HEAD)[0] + HEAD + "".join(f"{row(word)}\n" for word in WORDS)
+
+
+def tooltips() -> str:
+    """Return the abbreviations of Markdown, which MkDocs shows as tooltips: of terms that need an explanation."""
+    return "".join(
+        f"*[{term}]: {word.plain}\n" for word in WORDS for term in (word.term, *word.also) if explained(term)
+    )
+
+
+def explained(term: str) -> bool:
+    """Return True for terms of several words or with capital letters, and for a few others."""
+    return " " in term or term != term.lower() or term in ("pane", "watermark", "coverage", "completeness")
 
 
 def row(word: Word) -> str:
