@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.support.churn_files import Run
+from tests.support.doc_blocks import commands_of
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -38,14 +40,13 @@ def test_every_option_is_on_the_page(run: Run, command: list[str]) -> None:
     assert {option for option in shown if option not in PAGE} == {"--help", *(of_url if len(command) > 1 else ())}
 
 
-def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path) -> None:
-    (files / "week.parquet").rename(files / "lastweek.parquet")
-    options = ("--task", "binary", "--outcomes", files / "outcomes.csv")
-    printed = run(
-        "evaluate", files / "lastweek.parquet", "--baseline", files / "reference.parquet", *options
-    ).stdout  # fmt: skip
-    shown = {" ".join(line.split()) for line in printed.splitlines()}
-    assert {" ".join(line.split()) for line in PAGE.split("```")[1].splitlines()} <= shown
+def test_the_output_on_the_page_is_what_is_printed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (DOCS / "start/two-csv-files.md").read_text(encoding="utf-8")
+    command, output = re.findall(r"```(?:bash|text)\n(.*?)```", page, re.DOTALL)[:2]
+    monkeypatch.chdir(ROOT)
+    (words,) = commands_of(command)
+    printed = run(*words[1:]).stdout
+    assert [line.split() for line in output.splitlines()] == [line.split() for line in printed.splitlines()]
 
 
 @pytest.mark.slow
