@@ -1,4 +1,4 @@
-"""docs/how-to/integrations: what a page tells people to write, run and expect is what happens."""
+"""docs/instrument: what a page tells people to write, run and expect is what happens."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from driftline_integrations.web.routes import Route
 from driftline_processor.demo.processes import free_port
 from sklearn.linear_model import LogisticRegression
 
-from tests.support.paths import INTEGRATION_PAGES, ROOT, code_blocks
+from tests.support.paths import INSTRUMENT_PAGES, ROOT, code_blocks, integration_section
 from tests.support.receiver import Receiver, predictions_of
 from tests.support.zero_code import environment_of, posted, running, wait_for
 
+OLD_PAGES = ROOT / "docs/how-to/integrations"
 CLIENTS = {
     "fastapi": "from fastapi.testclient import TestClient\npost = TestClient(app).post\n",
     "flask": "post = app.test_client().post\n",
@@ -33,14 +34,12 @@ SERVERS = {
 
 def request_of(page: str) -> tuple[str, dict[str, object]]:
     """Return path and body of the request that a page sends with curl."""
-    text = (INTEGRATION_PAGES / f"{page}.md").read_text(encoding="utf-8")
-    path, body = re.findall(r"curl -i localhost:\d+(\S+) .*-d '(.*)'", text)[0]
+    path, body = re.findall(r"curl -i localhost:\d+(\S+) .*-d '(.*)'", integration_section(page))[0]
     return path, json.loads(body)
 
 
 def promised_id(page: str) -> str:
-    text = (INTEGRATION_PAGES / f"{page}.md").read_text(encoding="utf-8")
-    return str(re.findall(r"`x-prediction-id: (\S+)`", text, re.IGNORECASE)[0])
+    return str(re.findall(r"`x-prediction-id: (\S+)`", integration_section(page), re.IGNORECASE)[0])
 
 
 @pytest.mark.slow
@@ -88,7 +87,7 @@ def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, recei
 
 
 def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
-    text = "".join((INTEGRATION_PAGES / f"{page}.md").read_text(encoding="utf-8") for page in CLIENTS)
+    text = (INSTRUMENT_PAGES / "web-services.md").read_text(encoding="utf-8")
     folder = ROOT / "integrations/driftline_integrations"
     source = "".join(
         (folder / f"{name}.py").read_text(encoding="utf-8") for name in ("fastapi", "flask", "web/request_prediction")
@@ -105,17 +104,17 @@ def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
 
 
 def test_every_page_is_in_the_table() -> None:
-    index = (INTEGRATION_PAGES / "README.md").read_text(encoding="utf-8")
+    index = (OLD_PAGES / "README.md").read_text(encoding="utf-8")
     assert [
         page.name
-        for page in INTEGRATION_PAGES.glob("*.md")
+        for page in OLD_PAGES.glob("*.md")
         if page.name != "README.md" and f"({page.name})" not in index
     ] == []
 
 
 @pytest.mark.slow
 def test_what_the_readme_says_of_a_service_its_handlers_and_its_tests_runs(tmp_path: Path) -> None:
-    readme = (INTEGRATION_PAGES.parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     service, untouched, test = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     classifier = LogisticRegression().fit([[20, 1], [60, 9]], [1, 0])
     joblib.dump(classifier, tmp_path / "churn.joblib")

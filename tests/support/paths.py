@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN_FILES = ROOT / "tests" / "golden"
-INTEGRATION_PAGES = ROOT / "docs/how-to/integrations"
+INSTRUMENT_PAGES = ROOT / "docs/instrument"
+
+INTEGRATIONS = {
+    "fastapi": ("web-services", "FastAPI"),
+    "flask": ("web-services", "Flask"),
+}
+"""The page of an integration, and the heading of its section there."""
 
 
-def code_blocks(page: str, language: str) -> list[str]:
-    """Return the blocks of a language on a page about an integration."""
-    text = (INTEGRATION_PAGES / f"{page}.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+def integration_section(name: str) -> str:
+    """Return the section of the documentation about an integration."""
+    if name not in INTEGRATIONS:
+        return (ROOT / f"docs/how-to/integrations/{name}.md").read_text(encoding="utf-8")
+    page, heading = INTEGRATIONS[name]
+    text = (INSTRUMENT_PAGES / f"{page}.md").read_text(encoding="utf-8")
+    _, found, rest = text.partition(f"\n## {heading}\n")
+    if not found:
+        raise ValueError(f"docs/instrument/{page}.md has no section '{heading}'")
+    return rest.partition("\n## ")[0]
+
+
+def code_blocks(name: str, language: str) -> list[str]:
+    """Return the blocks of a language in the section about an integration, also those within tabs."""
+    blocks = re.findall(rf"^ *```{language}\n(.*?)^ *```", integration_section(name), re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(block) for block in blocks]
