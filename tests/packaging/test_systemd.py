@@ -35,7 +35,7 @@ def test_the_unit_is_hardened() -> None:
 
 
 def test_the_page_names_the_credentials_as_the_unit_loads_them() -> None:
-    page = (ROOT / "docs/how-to/run-under-systemd.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/deploy/systemd.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\$\{env:CREDENTIALS_DIRECTORY\}/([\w.]+)", page))
     assert {name.partition("_")[0] for name in named} == {one.partition(":")[0] for one in keys()["LoadCredential"]}
 

@@ -212,5 +212,5 @@ def test_a_deleted_model_keeps_its_trail_with_the_approval_and_the_deletion(tmp_
 
 
 def test_every_kind_has_its_words_on_the_page_and_a_row_in_the_documentation() -> None:
-    text = (ROOT / "docs/how-to/read-the-audit-log.md").read_text()
+    text = (ROOT / "docs/deploy/audit.md").read_text()
     assert [kind for kind in KINDS if f"`{kind}`" not in text or kind not in KIND_WORDS] == []
