@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "capabilitie
 
 HEAD = """# Capabilities
 
-What each capability allows, and which one each address needs. [How to give them](../how-to/secure-the-processor.md).
+What each capability allows, and which one each address needs. [How to give them](../deploy/security.md).
 This page is generated from the routes.
 
 | capability | allows to |

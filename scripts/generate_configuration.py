@@ -39,7 +39,7 @@ HEAD = """# Which keys has driftline.yaml?
 
 Generated from the keys by `scripts/generate_configuration.py` (`make semconv`); do not edit. Every key with its default
 and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.yaml), to copy. How to use the file:
-[configure the processor](../how-to/configure-the-processor.md).
+[configure the processor](../deploy/configure.md).
 
 ## How values are written
 
@@ -52,9 +52,9 @@ and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.y
 | path | relative to the configuration file or, if there is none, to the directory in which `driftline up` was started; `~` is your home directory | `churn.baseline.json` |
 | time | a time with its time zone | `2026-11-01T00:00:00Z` |
 | class | text, number or boolean; 1, 1.0, "1" and true are one class | `"1"` |
-| limit of a fraction | a comparison sign and a fraction; [if the sign is missing](../how-to/expect-data.md), the usual sign of the rule is used | `"< 5%"` |
+| limit of a fraction | a comparison sign and a fraction; [if the sign is missing](../monitor/expect-data.md), the usual sign of the rule is used | `"< 5%"` |
 | range | the minimum and the maximum; null means no limit | `[0, null]` |
-| template | a text, or keys and values, in which [placeholders](../how-to/act-on-alerts.md#placeholders) are replaced by facts of the message | `"{title}"` |
+| template | a text, or keys and values, in which [placeholders](../alert/actions.md#placeholders) are replaced by facts of the message | `"{title}"` |
 | secret text | text that is never shown or logged | `"${env:TOKEN}"` |
 
 - **Environment**: `${env:NAME}`, `${env:NAME:-default}`; `$$` is a plain `$`. A variable that is not set and has no
@@ -355,7 +355,7 @@ def comment(key: Key, indent: str) -> Iterator[str]:
 def plain(markdown: str) -> str:
     """Return a description without code marks and links; a sentence that is a link goes.
 
-    >>> plain("How [intervals](../explanation/intervals.md) of `wilson` are made. [Why](../explanation/intervals.md).")
+    >>> plain("How [intervals](../concepts/delayed-labels.md#intervals) of `wilson` are made. [Why](../concepts/delayed-labels.md#intervals).")
     'How intervals of wilson are made.'
     """
     markdown = re.sub(r"(?<=[.;]) \[[^\[\]]*\]\([^)]*\)\.", "", markdown)

@@ -1300,7 +1300,7 @@ def objectives() -> Board:
 
 BOARDS: tuple[Callable[[], Board], ...] = (fleet, model, feature, performance, objectives)
 
-_GENERATED = "# Made by scripts/generate_dashboards.py. How to use it: docs/how-to/see-driftline-in-grafana.md\n"
+_GENERATED = "# Made by scripts/generate_dashboards.py. How to use it: docs/see/grafana.md\n"
 
 SOURCES: Final = {
     "apiVersion": 1,

@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "tables.md"
 
 HEAD = """# Tables of results
 
-The columns of the tables that [`driftline export`](../how-to/ask-in-sql.md) writes. This page is generated from the code; the files have the same descriptions in the metadata of their columns.
+The columns of the tables that [`driftline export`](../see/sql.md) writes. This page is generated from the code; the files have the same descriptions in the metadata of their columns.
 
 - Each file is `TABLE/day=YYYY-MM-DD/part-0.parquet`. `day` (date) is in the path only: the UTC day of {days}.
 - Times are `timestamp[us, UTC]`. Texts are UTF-8. A number that is unknown is null, never 0 or NaN.

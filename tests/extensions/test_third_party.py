@@ -1,11 +1,10 @@
-"""A distribution of somebody else adds kinds and commands by entry points: the example of docs/how-to, installed."""
+"""A distribution of somebody else adds kinds and commands by entry points: that of docs/monitor/extend.md."""
 
 from __future__ import annotations
 
 import importlib
 import re
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,8 @@ from typer.testing import CliRunner
 from tests.support.ordered_actions import ALERT, FACTS, order
 from tests.support.paths import ROOT
 
-PAGE = (ROOT / "docs/how-to/write-an-extension.md").read_text(encoding="utf-8")
-BLOCKS = {
-    match[1]: textwrap.dedent(match[0])
-    for match in re.finditer(r"^    # (\S+)[^\n]*\n(?:(?:    [^\n]*)?\n)+", PAGE, re.MULTILINE)
-}
+PAGE = (ROOT / "docs/monitor/extend.md").read_text(encoding="utf-8")
+BLOCKS = {match[2]: match[1] for match in re.finditer(r"```\w+\n(# (\S+)[^\n]*\n.*?)```", PAGE, re.DOTALL)}
 
 
 @pytest.fixture

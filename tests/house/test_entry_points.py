@@ -10,7 +10,7 @@ import tomllib
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.paths import ROOT, integration_section
 
 from .modules import loaded_by, modules
 
@@ -26,7 +26,7 @@ def test_a_framework_has_an_extra_an_instrumentor_and_an_explicit_form(framework
     assert (
         PROJECT["entry-points"]["driftline_integration"][framework] == f"driftline_integrations.{framework}:instrument"
     )
-    assert (ROOT / f"docs/how-to/integrations/{framework}.md").exists()
+    assert integration_section(framework)
 
 
 @pytest.mark.parametrize("value", INSTRUMENTORS.values())

@@ -93,7 +93,7 @@ def test_the_false_alarms_of_scenario_7_are_those_that_were_simulated() -> None:
 
 
 def _simulated() -> str:
-    return (ROOT / "docs/data/alerts.md").read_text(encoding="utf-8")
+    return (ROOT / "evidence/alerts_quiet.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("folder", RUNNING, ids=lambda folder: folder.name)

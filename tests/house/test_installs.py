@@ -15,7 +15,7 @@ from .modules import SOURCE_FOLDERS
 
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
 READ = {".py", ".md", ".html", ".yaml", ".toml", ".js"}
-HISTORY = {ROOT / "CHANGELOG.md", ROOT / "docs/decisions"}
+HISTORY = {ROOT / "CHANGELOG.md", ROOT / "adr"}
 
 
 def files() -> Iterator[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.generate_llms import navigation, pages_of, title_of
 from tests.support.paths import ROOT
 
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s]+)\)")
@@ -97,24 +98,19 @@ def test_every_page_that_is_named_by_its_path_is_there() -> None:
     assert missing == []
 
 
-def test_the_index_has_one_line_for_each_page_with_its_title() -> None:
-    """Folders with an index of their own (integrations, data, decisions) are named by that index."""
-    docs = ROOT / "docs"
-    lines = re.findall(r"^- \[(.+)\]\((.+\.md)\)$", (docs / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    apart = {page.parent for page in pages() if page.name == "README.md"} - {docs}
-    inside = (
-        page for page in pages() if docs in page.parents and page not in (docs / "README.md", docs / "glossary.md")
-    )
-    assert sorted(lines) == sorted(
-        (page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# "), str(page.relative_to(docs)))
-        for page in inside
-        if page.name == "README.md" or page.parent not in apart
-    )
+def test_every_page_of_the_site_is_in_the_navigation_with_a_short_title() -> None:
+    docs, site = ROOT / "docs", navigation()
+    pages_of_site = {
+        path: title for section in site["nav"] for part in section.values() for title, path in pages_of(part)
+    }
+    inside = {str(page.relative_to(docs)) for page in pages() if docs in page.parents}
+    assert inside - {"abbreviations.md"} == set(pages_of_site)
+    assert {title for title in pages_of_site.values() if len(title) > 30} == set()
+    assert {path for path in pages_of_site if len(title_of(docs / path)) > 30} == set()
 
 
-@pytest.mark.parametrize("folder", ["data", "decisions", "how-to/integrations"])
-def test_an_index_of_a_folder_names_each_of_its_pages(folder: str) -> None:
-    index = ROOT / "docs" / folder / "README.md"
+def test_the_index_of_decisions_names_each_of_them() -> None:
+    index = ROOT / "adr/README.md"
     named = {target.partition("#")[0] for target in LINK.findall(index.read_text(encoding="utf-8"))}
     assert {page.name for page in index.parent.glob("*.md")} - named <= {"README.md"}
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from driftline.tables.column_codec import strings
 
-from tests.support.paths import ROOT
+from tests.support.paths import code_blocks
 from tests.support.receiver import Receiver
 
 from .process import INSTRUMENT, run, tables
 
-DOCS = ROOT / "docs/how-to/integrations"
 PAGES = [
     ("sklearn", 2, ["age", "visits"]),
     ("xgboost", 101, ["age", "visits"]),
@@ -25,7 +23,7 @@ PAGES = [
 
 def blocks(page: str, language: str = "python") -> list[str]:
     """Return the code of a page."""
-    return re.findall(rf"```{language}\n(.*?)```", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.DOTALL)
+    return code_blocks(page, language)
 
 
 def script(folder: Path, parts: Sequence[str]) -> Path:

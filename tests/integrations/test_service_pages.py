@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
 
-import joblib
 import pytest
 from driftline.tables.column_codec import strings
 from driftline_integrations.web.routes import Route
 from driftline_processor.demo.processes import free_port
-from sklearn.linear_model import LogisticRegression
 
 from tests.support.paths import INSTRUMENT_PAGES, ROOT, code_blocks, integration_section
 from tests.support.receiver import Receiver, predictions_of
 from tests.support.zero_code import environment_of, posted, running, wait_for
 
-OLD_PAGES = ROOT / "docs/how-to/integrations"
 CLIENTS = {
     "fastapi": "from fastapi.testclient import TestClient\npost = TestClient(app).post\n",
     "flask": "post = app.test_client().post\n",
@@ -101,47 +97,3 @@ def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
 
     assert [one.name for one in fields(Route) if f"`{one.name}`" not in text] == []
     assert {reason for reason in reasons if f"`{reason}`" not in text} == set()
-
-
-def test_every_page_is_in_the_table() -> None:
-    index = (OLD_PAGES / "README.md").read_text(encoding="utf-8")
-    assert [
-        page.name
-        for page in OLD_PAGES.glob("*.md")
-        if page.name != "README.md" and f"({page.name})" not in index
-    ] == []
-
-
-@pytest.mark.slow
-def test_what_the_readme_says_of_a_service_its_handlers_and_its_tests_runs(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    service, untouched, test = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    classifier = LogisticRegression().fit([[20, 1], [60, 9]], [1, 0])
-    joblib.dump(classifier, tmp_path / "churn.joblib")
-    (tmp_path / "shop.py").write_text(service)
-    (tmp_path / "plain.py").write_text(
-        "from fastapi import FastAPI\nfrom shop import churn, classifier\napp = FastAPI()\n"
-        '@app.post("/predict")\ndef predict(row: dict) -> dict:\n'
-        '    return {"probability": classifier.predict_proba([[row["age"], row["visits"]]])[0, 1]}\n' + untouched
-    )
-    (tmp_path / "test_readme.py").write_text(
-        "from fastapi.testclient import TestClient\nfrom plain import app\nfrom shop import score\n" + test + "\n\n"
-        "def test_the_route(driftline_capture):\n"
-        '    row = {"customer": "C-1", "age": 41, "visits": 2}\n'
-        '    probability = TestClient(app).post("/predict", json=row).json()["probability"]\n'
-        "    (prediction,) = driftline_capture.predictions\n"
-        '    assert (prediction.id, prediction.score) == ("C-1", probability)\n'
-        '    assert prediction.features == {"age": 41, "visits": 2}\n'
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-    assert "2 passed" in done.stdout, done.stdout + done.stderr

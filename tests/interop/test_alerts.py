@@ -53,7 +53,7 @@ def test_a_model_that_went_wrong_fires_and_says_what_to_do(major: int, tmp_path:
     assert alert["labels"]["ml_model_name"] == "churn"
     assert alert["annotations"]["summary"].startswith("churn")
     assert alert["annotations"]["summary"].endswith(": the model is degraded")
-    assert alert["annotations"]["runbook"] == "docs/how-to/answer-an-alert.md#modelwrong"
+    assert alert["annotations"]["runbook"] == "docs/alert/respond.md#modelwrong"
     assert said["state"] == "degraded"
     assert re.match(r"(The model has been|In the window of .* the model is) degraded", said["sentence"])
     assert "DriftlineDown" not in found

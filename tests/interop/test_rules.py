@@ -140,7 +140,7 @@ def test_a_model_that_went_wrong_reaches_the_webhook_of_its_team_and_of_its_poli
     burns, fires = found["payments page", "BudgetBurns"], found["oncall", "PolicyFires"]
     assert burns["labels"]["driftline_objective_rule"] == "accuracy >= 0.97"
     assert burns["labels"]["over"] == "windows of 1h"
-    assert burns["annotations"]["runbook"] == "docs/how-to/answer-an-alert.md#budgetburns"
+    assert burns["annotations"]["runbook"] == "docs/alert/respond.md#budgetburns"
     assert fires["labels"]["policy"] == "half"
     assert fires["labels"]["severity"] == "page"
     assert fires["annotations"]["summary"].startswith("churn")

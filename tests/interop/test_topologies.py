@@ -1,4 +1,4 @@
-"""The topologies of docs/how-to/choose-a-topology.md, each with its file: what arrives, and what does not."""
+"""The topologies of docs/deploy/topologies.md, each with its file: what arrives, and what does not."""
 
 from __future__ import annotations
 

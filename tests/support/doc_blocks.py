@@ -113,12 +113,18 @@ def _bash(text: str) -> str | None:
 
 def commands_of(text: str) -> Iterator[list[str]]:
     """Yield the commands of a block as words, without comments, assignments, pipes and redirections."""
+    open_line = ""
     for line in text.replace("\\\n", " ").splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
+        lexer = shlex.shlex(open_line + line, posix=True, punctuation_chars="|&;<>()")
         lexer.whitespace_split = True
-        words: list[str] = []
-        for word in lexer:
-            if set(word) <= set("|&;()"):
+        try:
+            read = list(lexer)
+        except ValueError:  # a quotation of several lines
+            open_line += f"{line}\n"
+            continue
+        open_line, words = "", list[str]()
+        for word in read:
+            if word and set(word) <= set("|&;()"):
                 yield words
                 words = []
             elif words or "=" not in word.split("/")[0]:
@@ -167,7 +173,7 @@ _CHECKS: dict[str, Callable[[str], str | None]] = {
     "toml": _toml,
     "bash": _bash,
     **dict.fromkeys(
-        ("dockerfile", "ini", "html", "go", "java", "javascript", "xml", "http", "protobuf"), lambda _text: None
+        ("dockerfile", "ini", "html", "go", "java", "js", "javascript", "xml", "http", "protobuf"), lambda _text: None
     ),
 }
 """Those without a check here are run by tests of their own."""

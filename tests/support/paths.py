@@ -13,14 +13,26 @@ INSTRUMENT_PAGES = ROOT / "docs/instrument"
 INTEGRATIONS = {
     "fastapi": ("web-services", "FastAPI"),
     "flask": ("web-services", "Flask"),
+    "sklearn": ("estimators", "scikit-learn"),
+    "xgboost": ("estimators", "XGBoost"),
+    "lightgbm": ("estimators", "LightGBM"),
+    "catboost": ("estimators", "CatBoost"),
+    "torch": ("deep-learning", "PyTorch"),
+    "onnxruntime": ("deep-learning", "ONNX Runtime"),
+    "mlflow": ("deep-learning", "MLflow"),
+    "experiment-trackers": ("deep-learning", "Weights & Biases, Comet"),
+    "kserve": ("model-servers", "KServe and MLServer"),
+    "bentoml": ("model-servers", "BentoML"),
+    "ray-serve": ("model-servers", "Ray Serve"),
+    "triton": ("model-servers", "Triton"),
+    "sagemaker": ("model-servers", "SageMaker"),
+    "vertex-ai": ("model-servers", "Vertex AI"),
 }
 """The page of an integration, and the heading of its section there."""
 
 
 def integration_section(name: str) -> str:
     """Return the section of the documentation about an integration."""
-    if name not in INTEGRATIONS:
-        return (ROOT / f"docs/how-to/integrations/{name}.md").read_text(encoding="utf-8")
     page, heading = INTEGRATIONS[name]
     text = (INSTRUMENT_PAGES / f"{page}.md").read_text(encoding="utf-8")
     _, found, rest = text.partition(f"\n## {heading}\n")

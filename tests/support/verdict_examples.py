@@ -25,7 +25,7 @@ from tests.support.verdict_windows import (
     wrong,
 )
 
-PAGE = ROOT / "docs/explanation/verdict.md"
+PAGE = ROOT / "docs/concepts/verdict.md"
 BASE = {"log_loss": value(0.49), "roc_auc": value(0.69), "accuracy": value(0.78)}
 HOT = Finding(
     "out_of_range",

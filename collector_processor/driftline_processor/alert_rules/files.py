@@ -195,7 +195,7 @@ ANY_MODEL: Final = "driftline.rules.yml"
 OF_MODELS: Final = "driftline.models.rules.yml"
 """File of the rules of a configuration."""
 
-RUNBOOK: Final = "docs/how-to/answer-an-alert.md"
+RUNBOOK: Final = "docs/alert/respond.md"
 """The page with a section for each alert."""
 
 _HEAD: Final = f"""\

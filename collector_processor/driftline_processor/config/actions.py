@@ -96,7 +96,7 @@ class ActionKeys(Section):
     )
     approval: Literal["required", "none"] | None = Field(
         default=None,
-        description="`required`: the action waits until a person [approves](../how-to/act-on-alerts.md#approve) it. "
+        description="`required`: the action waits until a person [approves](../alert/actions.md#approve) it. "
         "`none`: it runs without an approval, which is an entry of the audit log at each start.",
         examples=["none"],
         json_schema_extra={

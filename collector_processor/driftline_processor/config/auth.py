@@ -49,7 +49,7 @@ class Grant(Section):
     """What somebody may do, and with which models."""
 
     may: May = Field(
-        description=_MAY + "[What each of them allows](../how-to/secure-the-processor.md#capabilities).",
+        description=_MAY + "[What each of them allows](../deploy/security.md#capabilities).",
         examples=["[read, decide]"],
     )
     models: ModelPatterns = Field(default=("*",), description=_MODELS, examples=['["churn-*"]'])
@@ -200,20 +200,20 @@ class Auth(Section):
 
     tokens: tuple[Token, ...] = Field(
         default=(),
-        description="Tokens of programs and people. [How](../how-to/secure-the-processor.md#send-a-token).",
+        description="Tokens of programs and people. [How](../deploy/security.md#send-a-token).",
         examples=["[{name: shop, token_file: shop.token, may: [ingest, outcomes, baselines]}]"],
         json_schema_extra={"shown": "comment"},
     )
     oidc: Oidc | None = Field(
         default=None,
         description="Log-in of people at an OpenID Connect provider. "
-        "[How](../how-to/secure-the-processor.md#log-in-of-people).",
+        "[How](../deploy/security.md#log-in-of-people).",
         json_schema_extra={"shown": "comment"},
     )
     proxy: Proxy | None = Field(
         default=None,
         description="Log-in of people at a proxy in front of the pages. "
-        "[How](../how-to/secure-the-processor.md#log-in-of-people).",
+        "[How](../deploy/security.md#log-in-of-people).",
         json_schema_extra={"shown": "comment"},
     )
 

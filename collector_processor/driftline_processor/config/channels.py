@@ -245,7 +245,7 @@ class Channel(Section):
     )
     attach: Literal["report"] | None = Field(
         default=None,
-        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to each message "
+        description="`report`: attach [the report of the window](../see/web-ui.md#send-a-report) to each message "
         "about a problem, for Apprise services that support files, such as email.",
         examples=["report"],
         json_schema_extra={"default": "nothing"},
@@ -264,7 +264,7 @@ class Channel(Section):
     digest: Annotated[DigestTimes, BeforeValidator(parse_digest), Form("`HOURS` or `daily at HH:MM`")] | None = Field(
         default=None,
         description="How often one message lists [all alerts that opened, continue or "
-        "ended](../how-to/get-told.md#less-often). An empty digest is not sent.",
+        "ended](../alert/notifications.md#digests-quiet-hours-silences). An empty digest is not sent.",
         examples=["daily at 09:00"],
         json_schema_extra={"default": "each message is sent immediately"},
     )

@@ -35,7 +35,7 @@ class ExporterKeys(Section):
     derived: tuple[Derived, ...] = Field(
         default=(),
         description="The signals that Driftline derives: `metrics` (drift, performance), `traces` (outcomes as "
-        "[spans](../how-to/configure-the-processor.md#outcomes-as-spans), at most 100 per second), or `logs` (a "
+        "[spans](../deploy/configure.md#send-to-other-backends), at most 100 per second), or `logs` (a "
         "record when the verdict of a model changes).",
         examples=["[traces]"],
         json_schema_extra={"shown": True},
@@ -53,7 +53,7 @@ class ExporterKeys(Section):
 
     outcome_parent: OutcomeParent = Field(
         default="prediction",
-        description="The parent of an outcome's [span](../how-to/configure-the-processor.md#outcomes-as-spans), which "
+        description="The parent of an outcome's [span](../deploy/configure.md#send-to-other-backends), which "
         "always has a link to the prediction's span. `prediction`: outcomes of a day are in the trace of their "
         "prediction, which then ends with the last outcome. `none`: outcomes have traces of their own.",
         examples=["none"],
@@ -62,7 +62,7 @@ class ExporterKeys(Section):
     on_full: Literal["drop_oldest", "refuse"] = Field(
         default="drop_oldest",
         description="What happens if the destination lags so far behind that [the "
-        "log](../how-to/configure-the-processor.md#the-log) cannot store all its requests. `drop_oldest`: the "
+        "log](../deploy/configure.md#storage) cannot store all its requests. `drop_oldest`: the "
         "oldest requests are dropped and counted. `refuse`: all senders are asked to retry.",
         examples=["refuse"],
     )

@@ -56,7 +56,7 @@ class Versions(Section):
 
     champion: Text | None = Field(
         default=None,
-        description="The version that all other versions are [compared with](../how-to/compare-versions.md).",
+        description="The version that all other versions are [compared with](../monitor/versions.md).",
         examples=['"1"'],
         json_schema_extra={"default": "the version with the most rows"},
     )
@@ -81,7 +81,7 @@ class Versions(Section):
     since: Moment = Field(
         default=0,
         description="The start of the comparison: earlier predictions are not compared. A multiple of [five "
-        "minutes](../how-to/configure-the-processor.md#versions-that-predict-together).",
+        "minutes](../monitor/versions.md).",
         examples=["2026-11-01T00:00:00Z"],
         json_schema_extra={"default": "the start of the later of the two versions"},
     )
@@ -112,7 +112,7 @@ class Concept(Section):
 
     enabled: bool = Field(
         default=True,
-        description="Whether ADWIN monitors the [stream of errors](../explanation/concept-drift.md) for an increase.",
+        description="Whether ADWIN monitors the [stream of errors](../concepts/delayed-labels.md#concept-drift) for an increase.",
         examples=["false"],
     )
 
@@ -121,7 +121,7 @@ class Reference(Section):
     """The past that a model's windows are compared with, instead of the baseline's own rows."""
 
     last: WindowName = Field(
-        description="The length of the [rolling reference](../how-to/compare-with-the-last-days.md) that windows "
+        description="The length of the [rolling reference](../concepts/windows.md#rolling-reference) that windows "
         "are compared with. Its rows are counted in the bins of the baseline. Without `reference`, windows are "
         "compared with the rows of the baseline.",
         examples=["30d"],
@@ -175,7 +175,7 @@ class Feature(Section):
     )
     expect: ExpectFeature | None = Field(
         default=None,
-        description="The [expectations](../how-to/expect-data.md) of the feature.",
+        description="The [expectations](../monitor/expect-data.md) of the feature.",
         json_schema_extra={"shown": True},
     )
 
@@ -192,7 +192,7 @@ class Model(Section):
 
     approvers: Annotated[int, Field(ge=1, le=2, strict=True)] = Field(
         default=1,
-        description="How many different people must [approve](../how-to/act-on-alerts.md#approve) an action for the "
+        description="How many different people must [approve](../alert/actions.md#approve) an action for the "
         "model.",
         examples=["2"],
     )
@@ -264,7 +264,7 @@ class Model(Section):
         default=None,
         description="The time within which outcomes arrive. The performance of a window is final when this time has "
         "passed since the end of the window; the time of the model's newest row counts as the current time. The pages "
-        "mark younger windows as [not final](../explanation/maturity.md).",
+        "mark younger windows as [not final](../concepts/delayed-labels.md#maturity).",
         examples=["2d"],
         json_schema_extra={"default": "learned from the received outcomes"},
     )
@@ -276,7 +276,7 @@ class Model(Section):
     )
     seasonality: Literal["none", "hour", "weekday", "hour_of_week"] | None = Field(
         default=None,
-        description="Compare a window [with the same hours or weekdays](../explanation/seasonality.md), in the "
+        description="Compare a window [with the same hours or weekdays](../concepts/false-alarms.md#hours-and-weekdays), in the "
         "time zone `timezone`. The baseline must be built with this seasonality. Without the key, the seasonality "
         "that was found in the baseline is used; `none` disables it.",
         examples=["hour_of_week"],
@@ -286,13 +286,13 @@ class Model(Section):
         default=(),
         description="Low-cardinality slices that are sent with predictions or outcomes. Drift and performance are "
         "also computed [for each of their "
-        "values](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
+        "values](../deploy/configure.md#slices-clusters-and-subjects).",
         examples=["[region]"],
     )
     cluster: Text | None = Field(
         default=None,
         description="A slice or feature; rows with the same value are dependent, and [count with their "
-        "effective sample size](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
+        "effective sample size](../deploy/configure.md#slices-clusters-and-subjects).",
         examples=["customer"],
     )
     keep_features: Keeping = Field(
@@ -305,7 +305,7 @@ class Model(Section):
     subject: Text | None = Field(
         default=None,
         description="The slice or feature that identifies the subject of a row, such as a customer. Rows and "
-        "outcomes can be [deleted by subject](../how-to/configure-the-processor.md#slices-clusters-and-subjects).",
+        "outcomes can be [deleted by subject](../deploy/configure.md#slices-clusters-and-subjects).",
         examples=["customer"],
     )
     min_effect: dict[str, Share] = Field(
@@ -331,13 +331,13 @@ class Model(Section):
     )
     multivariate: Together = Field(
         default=("pca", "correlation"),
-        description="The methods that compare [all features together](../explanation/features-together.md); `[]` "
+        description="The methods that compare [all features together](../concepts/drift.md#features-together); `[]` "
         "disables them.",
         examples=["[pca]"],
     )
     expect: Expect = Field(
         default=Expect(),
-        description="The [expectations](../how-to/expect-data.md) of the rows of every window.",
+        description="The [expectations](../monitor/expect-data.md) of the rows of every window.",
         json_schema_extra={"shown": True},
     )
     concept: Annotated[Concept, BeforeValidator(empty_is_default)] = Field(
@@ -355,7 +355,7 @@ class Model(Section):
     metrics: Annotated[dict[str, Metric], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
         description="The meaning of metrics that a service records under its own names. Each metric contains one "
-        "kind of value. [How](../how-to/use-metrics-only.md).",
+        "kind of value. [How](../instrument/other-languages.md).",
         examples=[
             "order.plan: {feature: plan, category_attribute: plan, version_attribute: service.version}",
             "order.late: {class_attribute: late, environment_attribute: site}",

@@ -83,7 +83,7 @@ class Fairness(Section):
 
     attributes: tuple[Text, ...] = Field(
         default=(),
-        description="The attributes of people for which [fairness](../explanation/fairness.md) is evaluated: "
+        description="The attributes of people for which [fairness](../monitor/slices.md#fairness) is evaluated: "
         "slices of predictions or outcomes. Only for binary models. Drift is not evaluated for the groups of "
         "these attributes.",
         examples=["[gender]"],
@@ -167,7 +167,7 @@ class LabelSla(Section):
     )
     coverage: Share = Field(
         description="The fraction of the predictions of a window that must have an "
-        "[outcome](../how-to/check-late-outcomes.md) within that time.",
+        "[outcome](../monitor/send-labels.md#label-slas) within that time.",
         examples=["0.9"],
     )
 
@@ -182,19 +182,19 @@ class Performance(Section):
 
     confidence: Between = Field(
         default=0.95,
-        description="The confidence level of [intervals](../explanation/intervals.md).",
+        description="The confidence level of [intervals](../concepts/delayed-labels.md#intervals).",
         examples=["0.99"],
     )
     min_coverage: Share = Field(
         default=0.0,
         description="The minimum coverage of outcomes. Below it, the performance of a window stays "
-        "[immature](../explanation/maturity.md), however old the window is.",
+        "[immature](../concepts/delayed-labels.md#maturity), however old the window is.",
         examples=["0.8"],
     )
     margin: Annotated[dict[str, Margin], BeforeValidator(_margin)] = Field(
         default_factory=dict,
         description="The change for the worse that leaves the model "
-        "[healthy](../explanation/worse-than-the-baseline.md#what-is-the-margin), in the unit of the metric: a number "
+        "[healthy](../concepts/delayed-labels.md#the-margin), in the unit of the metric: a number "
         "for the metric that decides, or a number per metric.",
         examples=["0.02", "{log_loss: 0.02, roc_auc: 0.01}"],
         json_schema_extra={"default": "a quarter of the skill"},
@@ -208,15 +208,15 @@ class Performance(Section):
     )
     intervals: Shares = Field(
         default="clopper_pearson",
-        description="How [intervals](../explanation/intervals.md) of fractions are computed: `clopper_pearson` is "
+        description="How [intervals](../concepts/delayed-labels.md#intervals) of fractions are computed: `clopper_pearson` is "
         "exact, `wilson` is shorter and has the correct coverage on average.",
         examples=["wilson"],
     )
     objectives: Objectives = Field(
         default=(),
-        description="The [objectives](../explanation/objectives.md) of metrics, each as a sentence or a mapping. The "
+        description="The [objectives](../concepts/alerting.md#objectives) of metrics, each as a sentence or a mapping. The "
         "metrics are those of the model and those of installed extensions. [All "
-        "forms](../how-to/configure-the-processor.md#objectives).",
+        "forms](../monitor/objectives.md).",
         examples=[
             '["precision >= 0.8 over 1d", {metric: roc_auc, min_change: -0.02}]',
             "[{metric: recall, min: 0.9, slice: country, min_rows: 50, window: 1d, alert_after: 7}]",
@@ -242,8 +242,8 @@ class Performance(Section):
     outcomes: Outcomes = Field(
         default="explicit",
         description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without "
-        "outcomes [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
-        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md). Each "
+        "outcomes [was not clicked](../monitor/rankings.md), once its window is older than "
+        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../monitor/label-sampling.md). Each "
         "outcome then needs a weight; a correction may omit it, and keeps the weight of the corrected outcome. "
         "Other outcomes without a weight are not used, and their number is shown.",
         examples=["sampled"],

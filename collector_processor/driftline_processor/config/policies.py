@@ -71,7 +71,7 @@ class Policy(Section):
         examples=["false"],
     )
     when: When = Field(
-        description="[The condition](../how-to/write-policies.md#conditions): a sentence, or `all` or `any` of "
+        description="[The condition](../alert/policies.md#conditions): a sentence, or `all` or `any` of "
         "several conditions.",
         examples=["accuracy < 85 %", '{all: [features drift, "ctr < 0.95 * baseline"]}'],
     )
@@ -132,7 +132,7 @@ class Policy(Section):
         default="",
         description="The URL of the runbook, which each message links to.",
         examples=["https://wiki.example.com/churn-accuracy"],
-        json_schema_extra={"default": "[the included runbook](../runbooks/README.md) for the cause"},
+        json_schema_extra={"default": "[the included runbook](../runbooks/index.md) for the cause"},
     )
     notify: Texts = Field(
         default=(),
@@ -145,9 +145,9 @@ class Policy(Section):
     )
     actions: Texts = Field(
         default=(),
-        description="The names of the [actions](../how-to/act-on-alerts.md), which run once per incident. "
+        description="The names of the [actions](../alert/actions.md), which run once per incident. "
         "[Several policies may name the same "
-        "action](../how-to/act-on-alerts.md#what-if-several-policies-name-one-action).",
+        "action](../alert/actions.md#when-an-action-runs).",
         examples=["[jira/payments]"],
     )
     unless: Texts = Field(
@@ -160,7 +160,7 @@ class Policy(Section):
     group: StrictBool = Field(
         default=True,
         description="Whether alerts of this policy share [one "
-        "message](../how-to/get-told.md#several-policies-at-once) with the alerts of other policies that fire for "
+        "message](../alert/notifications.md#threads) with the alerts of other policies that fire for "
         "the same model. `false`: each alert has its own messages and actions.",
         examples=["false"],
     )

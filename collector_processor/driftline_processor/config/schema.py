@@ -79,7 +79,7 @@ class Web(Section):
     )
     tls: TlsServer | None = Field(
         default=None,
-        description="TLS of this address. [How](../how-to/secure-the-processor.md#tls).",
+        description="TLS of this address. [How](../deploy/security.md#tls).",
         json_schema_extra={"shown": "comment"},
     )
     public_url: PageUrl = Field(
@@ -91,7 +91,7 @@ class Web(Section):
     trace_url: TraceUrl = Field(
         default="",
         description="The URL of a trace, with `{trace_id}` and optionally `{span_id}`. The pages and the API link "
-        "predictions to it. [How](../how-to/follow-traces.md).",
+        "predictions to it. [How](../see/traces.md).",
         examples=['"http://localhost:16686/trace/{trace_id}"'],
         json_schema_extra={"default": "no links to traces"},
     )
@@ -104,20 +104,20 @@ class Limits(Section):
         default=1_000,
         description="The maximum number of open HTTP connections, on both ports together; at most half of the "
         "files that the process may open. [What happens at the "
-        "limit](../how-to/configure-the-processor.md#limits).",
+        "limit](../deploy/configure.md#limits).",
         examples=["2000"],
     )
     memory: Size = Field(
         default=DEFAULT_MEMORY,
         description="The maximum memory of the process; at least `1GiB`. Near the limit, requests are answered "
-        "with 503 (gRPC: `UNAVAILABLE`). [How the memory is divided](../how-to/configure-the-processor.md#limits).",
+        "with 503 (gRPC: `UNAVAILABLE`). [How the memory is divided](../deploy/configure.md#limits).",
         examples=["4GiB"],
     )
     request_bytes: Size | None = Field(
         default=None,
         description="The maximum size of the requests in progress, of all receivers together; at least `32MiB`. "
         "Above it, requests are answered with 503 (gRPC: `UNAVAILABLE`). [How large one request may "
-        "be](../how-to/configure-the-processor.md#limits).",
+        "be](../deploy/configure.md#limits).",
         examples=["512MiB"],
         json_schema_extra={"default": "a fraction of `memory`: `256MiB` for the default"},
     )
@@ -132,7 +132,7 @@ class Limits(Section):
         default=50,
         description="The maximum number of versions per model. Rows of further versions are stored as version "
         "`other`, and their outcomes are joined. [Which versions are "
-        "replaced](../how-to/configure-the-processor.md#limits).",
+        "replaced](../deploy/configure.md#limits).",
         examples=["20"],
     )
     environments: Annotated[int, Field(ge=1, strict=True)] = Field(
@@ -144,11 +144,11 @@ class Limits(Section):
     new_models: PerTime = Field(
         default=RateLimit(20, timedelta(days=1)),
         description="How many undeclared models become known at most. If more appear, one message says how many, and "
-        "[their alerts are not notified](../how-to/get-told.md#new-models) until their turn comes.",
+        "[their alerts are not notified](../alert/notifications.md#unknown-models) until their turn comes.",
         examples=["200 per 1d"],
     )
     actions: ActionLimits = Field(
-        default=ActionLimits(), description="[Limits of actions](../how-to/act-on-alerts.md#limits)."
+        default=ActionLimits(), description="[Limits of actions](../alert/actions.md#targets-and-limits)."
     )
 
 
@@ -159,7 +159,7 @@ class Log(Section):
         default=2**30,
         description="The maximum size of all files of the log together; at least `8MiB`. The log grows while the "
         "processor or a destination lags behind. "
-        "[What happens at the limit](../how-to/configure-the-processor.md#the-log).",
+        "[What happens at the limit](../deploy/configure.md#storage).",
         examples=["4GiB"],
     )
     max_age: Days = Field(
@@ -196,13 +196,13 @@ class Storage(Section):
         default=Path("driftline-data"),
         validate_default=True,
         description="The directory of the DuckDB file and its write-ahead log. Only one process can use it at a "
-        "time, and [only its owner can read it](../how-to/configure-the-processor.md#storage).",
+        "time, and [only its owner can read it](../deploy/configure.md#storage).",
         examples=["/var/lib/driftline"],
     )
     in_memory: StrictBool = Field(
         default=False,
         description="Store nothing on disk: rows and the log are in memory and are lost when the process ends. "
-        "`storage: memory` is the short form. [When to use it](../how-to/configure-the-processor.md#storage).",
+        "`storage: memory` is the short form. [When to use it](../deploy/configure.md#storage).",
         examples=["true"],
     )
     retention: Days = Field(
@@ -214,7 +214,7 @@ class Storage(Section):
     max_size: Size | None = Field(
         default=None,
         description="The maximum size of the file. Above it, the rows that arrived first are deleted early. [Their "
-        "statistics are kept](../how-to/configure-the-processor.md#storage), so the results of windows do not change.",
+        "statistics are kept](../deploy/configure.md#storage), so the results of windows do not change.",
         examples=["10GB"],
     )
     log: Log = Field(
@@ -223,7 +223,7 @@ class Storage(Section):
     )
     audit: AuditLimits = Field(
         default=AuditLimits(),
-        description="The limits of the [audit log](../how-to/read-the-audit-log.md).",
+        description="The limits of the [audit log](../deploy/audit.md).",
     )
 
 
@@ -254,7 +254,7 @@ class Shutdown(Section):
     timeout: Seconds = Field(
         default=timedelta(seconds=20),
         description="The maximum duration of the shutdown after SIGTERM or SIGINT, of all its steps together; at "
-        "least `1s`. [What happens during the shutdown](../how-to/configure-the-processor.md#how-does-it-stop).",
+        "least `1s`. [What happens during the shutdown](../deploy/configure.md#stop).",
         examples=["60s"],
     )
 
@@ -279,12 +279,12 @@ class Config(Section):
     insecure_anonymous: StrictBool = Field(
         default=False,
         description="Allow addresses other than loopback, although everyone who can connect to them can read, add "
-        "and delete data. [Who may connect](../how-to/configure-the-processor.md#who-may-connect).",
+        "and delete data. [Who may connect](../deploy/configure.md#hosts-and-origins).",
         examples=["true"],
     )
     auth: Auth = Field(
         default=Auth(),
-        description="Who may do what: tokens, and log-ins of people. [How](../how-to/secure-the-processor.md).",
+        description="Who may do what: tokens, and log-ins of people. [How](../deploy/security.md).",
     )
     metrics_anonymous: StrictBool = Field(
         default=False,
@@ -294,7 +294,7 @@ class Config(Section):
     allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
         description="The host names under which people and programs reach this processor; `*` allows every name. "
-        "[Who may connect](../how-to/configure-the-processor.md#who-may-connect).",
+        "[Who may connect](../deploy/configure.md#hosts-and-origins).",
         examples=['[drift.example.com, "*.monitoring.svc"]'],
     )
     limits: Limits = Field(
@@ -313,7 +313,7 @@ class Config(Section):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | Literal[""] = Field(
         default="",
         description="The currency of `costs` and of the values of outcomes, as an ISO 4217 code. If it is set, "
-        "the pages, alerts and reviews show what a model [loses per day](../how-to/see-what-errors-cost.md).",
+        "the pages, alerts and reviews show what a model [loses per day](../see/many-models.md#what-errors-cost).",
         examples=["EUR"],
         json_schema_extra={"default": "losses are not shown as money"},
     )
@@ -328,7 +328,7 @@ class Config(Section):
     tiers: Annotated[dict[str, dict[str, Any]], BeforeValidator(tier_templates), Form("keys of a model, by tier")] = (
         Field(
             default_factory=dict,
-            description="Default keys for the models of a [tier](../how-to/govern-many-models.md), by the number of "
+            description="Default keys for the models of a [tier](../see/many-models.md), by the number of "
             "the tier. The keys of a model override them.",
             examples=['{1: {windows: [1h, 1d], performance: {objectives: ["availability >= 99.9 %"]}}}'],
             json_schema_extra={"shown": "comment"},
@@ -338,7 +338,7 @@ class Config(Section):
         default=(),
         description="Who is notified when a model becomes degraded, has no data, or stays at risk: names of "
         "`channels`, or [Apprise](https://appriseit.com/services/) addresses, which are never shown or logged. "
-        "[What is sent](../how-to/get-told.md).",
+        "[What is sent](../alert/notifications.md).",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
     )
     channels: Annotated[dict[str, Channel], BeforeValidator(channels_of)] = Field(
@@ -352,14 +352,14 @@ class Config(Section):
         default_factory=dict,
         validate_default=True,
         description="Conditions over time, and who is notified when they are true. The policy `health` exists by "
-        "default; `health: {enabled: false}` disables it. [How](../how-to/write-policies.md).",
+        "default; `health: {enabled: false}` disables it. [How](../alert/policies.md).",
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
     )
     actions: Annotated[dict[str, ActionKeys], BeforeValidator(with_action_names)] = Field(
         default_factory=dict,
         description="Actions that policies run for an alert. The name starts with the kind of the action, such as "
-        "`jira` in `jira/payments`. [How](../how-to/act-on-alerts.md).",
+        "`jira` in `jira/payments`. [How](../alert/actions.md).",
         examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
         json_schema_extra={"name": "http/rollback", "shown": "comment"},
     )
@@ -369,7 +369,7 @@ class Config(Section):
     ] = Field(
         default_factory=dict,
         description="Business metrics that are shown next to a model, such as conversion or revenue. "
-        "[How](../how-to/see-what-the-business-does.md).",
+        "[How](../see/many-models.md#business-metrics).",
         json_schema_extra={"name": "conversion", "shown": "comment"},
     )
     silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(

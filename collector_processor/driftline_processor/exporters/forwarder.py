@@ -1,7 +1,7 @@
 """Forward accepted requests unchanged: each destination reads the log independently, on its own thread.
 
 Requests are delivered at least once, in the order of arrival; after a restart each destination continues at its
-cursor. See ``docs/decisions/0005-forwarding.md`` and ``docs/decisions/0037-log-first.md``.
+cursor. See ``adr/0005-forwarding.md`` and ``adr/0037-log-first.md``.
 
 Neither ingestion nor the analysis waits for a destination. If it is further behind than the log reaches back, its
 oldest requests are dropped and counted. Failed requests are retried without a limit. Only a request that fails for

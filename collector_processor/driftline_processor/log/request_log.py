@@ -7,7 +7,7 @@
     found = analysis.wait(1 << 20)
     analysis.move(found.following)
 
-A file is deleted when every reader has passed it. See ``docs/decisions/0037-log-first.md``.
+A file is deleted when every reader has passed it. See ``adr/0037-log-first.md``.
 
 Each reader has a cursor in a small file, which is written in place without sync: after a kill it is current, after a
 power failure it may be older, and some requests are sent again. An unreadable cursor starts at the oldest entry.

@@ -104,13 +104,13 @@ WORDS = (
         "provisional baseline",
         "a baseline that is learned from the first rows of a model that has no other baseline",
         more="how it is learned",
-        page="explanation/learned-baselines.md",
+        page="concepts/windows.md#learned-baseline",
     ),
     Word(
         "window",
         "a period of event time that is evaluated as a whole: `1h`, `1d`, `1mo`",
         more="when it closes",
-        page="explanation/windows.md",
+        page="concepts/windows.md",
     ),
     Word("open", "a window that still receives rows, so its results may change"),
     Word("pane", "the sums of a short period of time; the sums of a window are the sums of its panes"),
@@ -124,7 +124,7 @@ WORDS = (
         "a distribution differs from the reference: significantly, by a relevant amount, and more than windows of the "
         "reference differ from each other",
         more="states",
-        page="explanation/drift.md",
+        page="concepts/drift.md",
     ),
     Word("method", "a way to compare two distributions, such as PSI; one method decides, others are only shown"),
     Word(
@@ -172,7 +172,7 @@ WORDS = (
         "watermark",
         "the event time up to which nearly all rows have arrived",
         more="it closes windows",
-        page="explanation/windows.md#how-far-has-event-time-come",
+        page="concepts/windows.md#watermark",
     ),
     Word("late", "a row or outcome that arrives after its window has closed"),
     Word("receiver", "a part of the processor that accepts data, or that sends data", also=("exporter",)),
@@ -187,7 +187,7 @@ WORDS = (
         also=("final",),
         means="a window for which the outcome delay has passed, so its performance is final",
         more="life of an outcome",
-        page="explanation/maturity.md",
+        page="concepts/delayed-labels.md#maturity",
     ),
     Word("objective", "the value that a metric must reach; its state is met, broken or inconclusive"),
     Word("concept drift", "the error rate of the model has risen since some time"),
@@ -198,7 +198,7 @@ WORDS = (
         "policy",
         "a rule for notifications: on which condition, about which models, to which channels, and when",
         more="policies",
-        page="explanation/policies.md",
+        page="concepts/alerting.md#alerts",
     ),
     Word(
         "alert", "a policy that fires for a model; one notification is sent when it opens, and one when it is resolved"

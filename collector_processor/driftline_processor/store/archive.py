@@ -1,6 +1,6 @@
 """Backups of the state: one tar file with the database, the log of requests, and a manifest with checksums at its end.
 
-A file without the manifest is incomplete. See ``docs/how-to/back-up-and-upgrade.md``.
+A file without the manifest is incomplete. See ``docs/deploy/storage.md``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The background thread calls ``record`` once per call for the duration, and once per row for the score of a call of at
 most :data:`MOST_RECORDED_ROWS` rows. Everything else about distributions is sent by Driftline's own channel
-(docs/decisions/0061-their-pipeline.md).
+(adr/0061-their-pipeline.md).
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _tell_batches(identity: Identity) -> None:
     if FAULTS.once(f"scores of batches {identity.name}"):
         logger.info(
             "driftline: %s: scores of calls of more than %d rows are not recorded one by one in the application's "
-            "MeterProvider; Driftline sends their distribution by itself (docs/explanation/sending.md#distributions)",
+            "MeterProvider; Driftline sends their distribution by itself (docs/concepts/how-it-works.md#what-the-sdk-sends)",
             identity.name,
             MOST_RECORDED_ROWS,
         )
@@ -199,6 +199,6 @@ def tell_features(identity: Identity) -> None:
         logger.info(
             "driftline: %s: OpenTelemetry's MeterProvider cannot carry finished distributions, so Driftline sends "
             "those of features by itself, and Views do not apply to them "
-            "(docs/explanation/sending.md#distributions)",
+            "(docs/concepts/how-it-works.md#what-the-sdk-sends)",
             identity.name,
         )

@@ -2,7 +2,7 @@
 
 OpenTelemetry metrics data model, "Histogram" and "ExponentialHistogram". Python's SDK does not accept pre-aggregated
 distributions, and an exponential histogram among the application's metrics makes ``PrometheusMetricReader`` raise. So
-these points are sent separately from the application's metrics (docs/decisions/0007-distributions.md). What its
+these points are sent separately from the application's metrics (adr/0007-distributions.md). What its
 MeterProvider can carry is recorded there instead (``call_histograms.py``).
 """
 

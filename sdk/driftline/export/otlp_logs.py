@@ -2,7 +2,7 @@
 
 opentelemetry-proto ``logs/v1/logs.proto`` and ``common/v1/common.proto``, version 1. The stock encoder copies every
 byte nine times through nested messages, and it requires the unstable ``opentelemetry._logs``; this encoder copies it
-once (docs/decisions/0006-the-sdk-sends-by-itself.md).
+once (adr/0006-the-sdk-sends-by-itself.md).
 """
 
 from __future__ import annotations

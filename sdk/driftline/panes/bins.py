@@ -296,7 +296,7 @@ def number_bins(values: F64) -> NumberBins:
 def anonymous_number_bins(values: F64, fewest: int = RARE) -> NumberBins:
     """Choose bins whose edges are not values of fewer than ``fewest`` rows: float64 (n,), only finite values count.
 
-    For bins that are kept when single rows must be deleted, see docs/how-to/delete-data.md. A value with at least
+    For bins that are kept when single rows must be deleted, see docs/instrument/privacy.md. A value with at least
     ``fewest`` rows, and more than 1 % of all rows, has its own bin. All other edges are numbers with few digits between
     two values, with at least ``fewest`` rows between two edges and outside the outer edges. So the edges do not show
     extreme values.

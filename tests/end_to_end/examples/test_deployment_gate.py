@@ -68,5 +68,5 @@ def test_the_pytest_file(candidate: Path, passes: bool) -> None:
 
 
 def test_the_page_shows_both_files() -> None:
-    page = (ROOT / "docs/how-to/check-in-a-pipeline.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/files/pipelines.md").read_text(encoding="utf-8")
     assert [path.name for path in (WORKFLOW, PYTEST) if path.read_text(encoding="utf-8").strip() not in page] == []

@@ -23,8 +23,8 @@ from tests.support.processes import addresses, process
 
 EXAMPLE = ROOT / "examples/service"
 RECORDED = (
-    "driftline: churn.score: recorded a dict with keys ['customer', 'age', 'visits'] as one row, a float64 as the score "
-    "of class '1' (threshold 0.5)"
+    "driftline: churn.score: recorded a dict with keys ['customer', 'age', 'visits'] as one row, a float64 as the "
+    "score of class '1' (threshold 0.5)"
 )
 PATIENCE = 60.0
 """Seconds until what has not come is a failure; a machine under load is slow, not wrong."""

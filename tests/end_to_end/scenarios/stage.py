@@ -1,4 +1,4 @@
-"""What every scenario needs: the blocks of its section of docs/tutorials/scenarios.md, a processor on real
+"""What every scenario needs: the blocks of its section of docs/start/scenarios.md, a processor on real
 ports, the same rows in files; and the one comparison, number by number, of what is said live and of files.
 """
 
@@ -27,7 +27,7 @@ from typer.testing import CliRunner, Result
 
 from tests.support.paths import ROOT
 
-PAGE = ROOT / "docs" / "tutorials" / "scenarios.md"
+PAGE = ROOT / "docs/start/scenarios.md"
 PATIENCE = 120.0
 """Seconds until windows that are not there are a failure; a machine under load is slow, not wrong."""
 

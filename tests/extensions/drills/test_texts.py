@@ -84,7 +84,7 @@ def test_alerts_without_a_fault_are_named() -> None:
 
 
 def test_the_documentation_has_the_table_of_faults() -> None:
-    page = (ROOT / "docs" / "how-to" / "drill.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/alert/drills.md").read_text(encoding="utf-8")
     assert expectations_table() in page
 
 

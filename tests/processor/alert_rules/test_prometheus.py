@@ -46,7 +46,7 @@ def test_the_two_files_say_nothing_twice_and_each_alert_has_its_runbook() -> Non
     own = alert_names(rules_of_models(known).text)
     assert own == {"BudgetBurns", "PolicyFires"}
     assert not own & alert_names(rules_of_any_model())
-    page = (ROOT / "docs/how-to/answer-an-alert.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/alert/respond.md").read_text(encoding="utf-8")
     assert all(f"\n## {name}\n" in page for name in own)
 
 

@@ -1,4 +1,4 @@
-"""`driftline spark evaluate` and `send`: without Spark or Java, and with input that cannot be evaluated, one line each."""
+"""`driftline spark evaluate` and `send`: without Spark or Java, and with unusable input, one line each."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_two_metrics_may_hold_one_feature_where_they_are_told_apart(tmp_path: Pa
 
 
 def test_the_recipe_of_the_documentation_is_taken_as_it_stands(tmp_path: Path) -> None:
-    page = (ROOT / "docs/how-to/use-metrics-only.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/instrument/other-languages.md").read_text(encoding="utf-8")
     recipe = textwrap.dedent(page.partition("```yaml\n")[2].partition("```")[0])
     path = write(tmp_path, recipe)
     assert [*map(str, validate_file(path))] == []

@@ -24,7 +24,7 @@ from driftline_processor.readers.sources import open_source
 from tests.support.churn_files import Run
 from tests.support.paths import ROOT
 
-PAGE = (ROOT / "docs" / "how-to" / "evaluate-files.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/files/evaluate-files.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\n## Logs and databases\n")[2].partition("\n## ")[0]
 
 N = 300
@@ -131,7 +131,7 @@ def test_messages_that_are_json_are_the_objects_they_are(run: Run) -> None:
 
 
 def test_the_commands_of_the_page_run(run: Run, folder: Path) -> None:
-    commands = [shlex.split(line)[1:] for line in SECTION.splitlines() if line.startswith("    driftline ")]
+    commands = [shlex.split(line)[1:] for line in SECTION.splitlines() if line.startswith("driftline ")]
     assert len(commands) == 6
     for command in commands:
         result = run(*command)

@@ -141,7 +141,7 @@ def test_the_result_is_read(driftline_capture):
     score({"amount": 17.5})
     driftline_capture.assert_nothing_lost()
 """
-PAGE = ROOT / "docs/how-to/test-your-service.md"
+PAGE = ROOT / "docs/instrument/test-your-service.md"
 
 
 def blocks(language: str) -> list[str]:

@@ -29,7 +29,7 @@ SHORTEST = 5
 
 
 DELTA = 0.002
-"""Confidence δ of theorem 3.1 of the paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
+"""Confidence δ of theorem 3.1 of the paper, as in MOA and River; simulated in evidence/concept.json."""
 
 
 class Adwin(Struct, eq=False):

@@ -3,7 +3,7 @@
 State *drift* describes one window. With 24 windows per day and 50 models, one false alarm per hundred windows is twelve
 per day. So an incident begins when a column drifts in two consecutive windows, or in one window with a p-value up to
 :data:`AT_ONCE`, and ends after two windows without drift. At default settings and hourly windows that is far less than
-one false incident per model in 90 days (docs/data/drift-alarms.md); lasting drift is reported one window later, a large
+one false incident per model in 90 days (evidence/drift.json); lasting drift is reported one window later, a large
 drift immediately.
 """
 

@@ -54,7 +54,7 @@ ALPHA = 0.01
 PRIOR = 4.0
 """Variance of the shift under the alternative, relative to that of a window. After a month of reference, a shift of
 three daily standard deviations is detected in half of the runs after 13 days with 4, after 21 with 1, and after 12 with
-9, which detects smaller shifts later (docs/data/lasting-drift.md).
+9, which detects smaller shifts later (evidence/lasting.json).
 """
 
 KEEPS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98])
@@ -70,7 +70,7 @@ after 34 days, with power 4 after 23. The weights do not change the level.
 
 EPOCH = 30
 """Steps after which an additional evidence starts anew, next to that of the whole life: a year without drift would
-dilute a new shift (docs/data/lasting-drift.md has shifts after 200 days without drift).
+dilute a new shift (evidence/lasting.json has shifts after 200 days without drift).
 """
 
 CATEGORIES = 4

@@ -196,14 +196,14 @@ def weighted_fraction(
 
 
 ALPHA = 0.01
-"""Maximum fraction of windows without drift in which any column drifts; docs/data/drift-alarms.md measures at most 1.3
+"""Maximum fraction of windows without drift in which any column drifts; evidence/drift.json measures at most 1.3
 % with one to two hundred features. In 90 days it leaves one false day, which an incident of two consecutive windows
 removes.
 """
 
 MIN_ROWS = 50
 """Minimum usable (effective) rows of either sample for a decision. With fifty rows, a shift of one standard deviation
-is detected among 200 features in 95 % of windows, and half of it is not (docs/data/drift-alarms.md).
+is detected among 200 features in 95 % of windows, and half of it is not (evidence/drift.json).
 """
 
 LEAST_INDEPENDENT = 2.0

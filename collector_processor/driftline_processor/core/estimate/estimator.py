@@ -197,7 +197,7 @@ used.
 
 _OVERFIT_OF_DECISIONS, _OVERFIT_OF_RATES, _OVERFIT_OF_LOSSES = 4.0, 1.5, 2.5
 """Factor of the squared error on the reference's own rows, from which values were learned: for metrics of a class's
-decisions, other metrics of classes, and learned losses. With them the intervals of docs/data/estimates.md have their
+decisions, other metrics of classes, and learned losses. With them the intervals of evidence/estimates.json have their
 nominal coverage.
 """
 
@@ -402,7 +402,7 @@ class ReferenceLearning(Struct, eq=False):
         return {}
 
     def _overfit(self, _metric: str) -> float:
-        """Return the squared factor between the error of learned values and chance (docs/data/estimates.md)."""
+        """Return the squared factor between the error of learned values and chance (evidence/estimates.json)."""
         return 0.0
 
     def _too_few(self) -> bool:

@@ -40,7 +40,7 @@ from .cbpe_binary import Rates
 from .point import DEVIATIONS
 
 LEVEL = 0.01
-"""Level of each test: the fraction of windows without a shift that show one (docs/data/estimates.md)."""
+"""Level of each test: the fraction of windows without a shift that show one (evidence/outcome_shift.json)."""
 
 POSSIBLE = 0.1
 """P-value up to which an interval allows for an uncertain label shift. It is wider in a tenth of the windows without
@@ -55,7 +55,7 @@ With enough rows, negligible differences refute every model of a shift.
 
 CELLS = 20
 """Cells of scores, of equal weight in the reference, for comparing the remixed distribution, if each expects
-:data:`EXPECTED` rows; docs/data/constants.md has results with half and twice as many.
+:data:`EXPECTED` rows; evidence/constants.json has results with half and twice as many.
 """
 
 EXPECTED = 10

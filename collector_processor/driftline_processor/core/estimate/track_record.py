@@ -157,7 +157,7 @@ def record(metric: str, earlier: Sequence[Estimate], reference: float | None = N
     if not pairs:
         return TrackRecord("unknown", 0)
     # 0.02: tolerance for a fraction, less than half of the five percentage points that versions and labels can show
-    # 0.1: relative tolerance for a loss, the smallest degradation that docs/data/worse.md promises to detect
+    # 0.1: relative tolerance for a loss, the smallest degradation that evidence/worse.json promises to detect
     matters = 0.02 if limits(metric)[1] == 1 and metric != AS_LOSS else 0.1 * abs(reference or 0.0)
     # 3.0: standard errors from which an estimate is missed; by chance in one of 370 windows
     missed = sum(abs(error) > max(3.0 * deviation, matters) for error, deviation in pairs)

@@ -191,7 +191,7 @@ def find_concentration(column_counts: ColumnCounts, slices: Mapping[str, ColumnC
         outside = share_of_rows_moved(np.maximum(total[0] - was, 0.0), np.maximum(total[1] - now, 0.0))
         part = inside * float(now.sum())
         # 0.25: maximum ratio of the shift outside to that inside the slice: four of five moved rows are then in a slice
-        # with half of the rows (docs/data/explanations.md has the accuracy)
+        # with half of the rows (evidence/explanations.json has the accuracy)
         # 0.05: minimum fraction of the slice's rows that moved; smaller findings are minor in data quality, too
         if inside >= 0.05 and outside <= 0.25 * inside and part > largest_part:
             best, largest_part = name, part

@@ -20,7 +20,7 @@ from driftline.tables.table import F64
 from driftline_processor.core.special_functions import chdtrc, fdtrc
 
 ALPHA = 0.01
-"""Maximum fraction of series without a change that are cut; docs/data/explanations.md has the accuracy of the day."""
+"""Maximum fraction of series without a change that are cut; evidence/explanations.json has the accuracy of the day."""
 
 FEW = 4
 """Minimum degrees of freedom of the steps to estimate their variance; below it, the design effect of drift is used."""

@@ -30,7 +30,7 @@ nominal 95 % interval covers 81 %.
 """
 
 FEWEST_ROWS = 20
-"""Minimum (effective) rows for the interval of a mean: the fewest of docs/data/intervals.md (``mean-mae-20``)."""
+"""Minimum (effective) rows for the interval of a mean: the fewest of evidence/coverage.json (``mean-mae-20``)."""
 
 FEWEST_TELLING = 10
 """Minimum (effective) rows that determine a mean, if most others are nearly zero: for a loss of one row in a hundred, a

@@ -10,7 +10,7 @@ An estimated variance is uncertain, most of all near 0. Two methods are computed
 Satterthwaite's degrees of freedom of the moment estimate, and the moments of the posterior under a prior that is flat
 in the logarithm of the variance of a daily mean. The former is short if days of the window have at most as many rows as
 those of the baseline, the latter if they have more. With independent days, 7 to 30 of them in the baseline, 95 %
-intervals cover at least 94 % (docs/data/intervals.md, rows ``lent-*``). With a daily autocorrelation of 0.5, a baseline
+intervals cover at least 94 % (evidence/coverage.json, rows ``lent-*``). With a daily autocorrelation of 0.5, a baseline
 of 14 days is too short to detect it reliably.
 
 Source: DerSimonian and Laird (1986) for the variance from Q; Satterthwaite (1946); Box and Tiao, "Bayesian Inference in
@@ -33,12 +33,12 @@ from .time_blocks import MOST_KEPT, Design, RowsAsOne, without_trend
 
 FEWEST_LENDING = 7
 """Minimum days of a baseline, or of a baseline and a window, for the variance between days: ``lent-7-2-0.05`` of
-docs/data/intervals.md.
+evidence/coverage.json.
 """
 
 FEW = 5
 """Days of a window below which its own do not suffice without a baseline: ``few-4-0.03`` and ``few-5-0.03`` of
-docs/data/intervals.md.
+evidence/coverage.json.
 """
 
 SURELY_MORE = 1.6

@@ -50,7 +50,7 @@ class Slopes(NamedTuple):
 
 FEWEST = (30.0, 50.0)
 """Effective rows of the rarer class, in the window and in the reference, that an estimate's interval needs: with fewer
-rows its coverage was below 93 % (docs/data/estimates.md).
+rows its coverage was below 93 % (evidence/estimates.json).
 """
 
 NOT_RARE = (0.0, 50.0)

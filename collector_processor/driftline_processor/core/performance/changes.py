@@ -33,7 +33,7 @@ from driftline_processor.core.special_functions import ndtr
 from .margin import AREAS, deciding_metric, error_of, is_of_family
 
 LEVEL = 0.01
-"""Maximum fraction of windows as good as their baseline in which any metric is called worse: docs/data/worse.md."""
+"""Maximum fraction of windows as good as their baseline in which any metric is called worse: evidence/worse.json."""
 
 LEAST = 0.05
 """Relative increase of the error below which a metric without a margin is not called worse, however significant."""

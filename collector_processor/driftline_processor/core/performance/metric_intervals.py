@@ -1,6 +1,6 @@
 """Intervals of all metrics of a window, computed by the metric itself.
 
-``MetricValue.interval`` is "" for metrics without an interval (docs/explanation/intervals.md lists them).
+``MetricValue.interval`` is "" for metrics without an interval (docs/concepts/delayed-labels.md#intervals lists them).
 """
 
 from __future__ import annotations

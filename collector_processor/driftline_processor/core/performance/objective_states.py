@@ -7,7 +7,7 @@ that precision is below 0.95 takes some 1,500 reviewed rows if it is 0.93, 280 i
 A rolling objective is evaluated every minute, including the open five minutes. It is broken if the value of an hour is
 beyond the limit, and so is the whole interval of the last 5, 10, ... or 60 minutes of that hour, with an error of one
 in three million (:data:`BY_CHANCE`). It is met if the interval of every hour that ends within the window is on the
-right side. False alarms are simulated with a look a minute (docs/data/objectives.md).
+right side. False alarms are simulated with a look a minute (evidence/objectives.json).
 
 An objective over a key is evaluated in each slice with enough rows: broken if one is, met if all are. With k slices,
 those on the wrong side use a Bonferroni-corrected interval, 1 - (1 - confidence) / k, so a model exactly at its

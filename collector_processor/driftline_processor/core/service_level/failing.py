@@ -8,7 +8,7 @@ windows, only a high absolute error rate counts.
 Windows shorter than a day share the error probability of one window per day: the shorter a window, the higher the
 confidence of its failures must be.
 
-False alarms and power by kind of window are in docs/data/service-level.md.
+False alarms and power by kind of window are in evidence/service_level.json.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TIMES: Final = 2.0
 
 EARLIER: Final = 5
 """Number of previous windows of the same length that define the normal level: ``calls-quiet-5`` in
-docs/data/service-level.md.
+evidence/service_level.json.
 """
 
 JUDGED: Final = ("latency_p95", "latency_p50")

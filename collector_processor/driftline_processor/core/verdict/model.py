@@ -235,7 +235,8 @@ def windows_to_turn(length: int) -> int:
     >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
     [2, 2, 2, 3, 3]
     """
-    # 0.02: fraction of a healthy model's windows in which outcomes or calls show a degradation; `docs/data/alerts.md`
+    # 0.02: fraction of a healthy model's windows in which outcomes or calls show a degradation;
+    # `evidence/alerts_quiet.json`
     return TO_TURN + math.ceil(math.log(looks_a_day(length)) / -math.log(0.02))
 
 

@@ -76,7 +76,7 @@ kinds add up to 0.1. Measured in the rows ``verdict-quiet-*``.
 
 CHOSEN, CHOSEN_DAYS, CHOSEN_BY_CHANCE = 1.7, 30, 0.05
 """Ratio of a rise to its interval if its beginning was selected among thirty days, and its error rate. The two-sided
-normal quantiles of 0.05 / 30 and 0.05 are 3.14 and 1.96, a ratio of 1.6; see ``docs/data/verdict.md``.
+normal quantiles of 0.05 / 30 and 0.05 are 3.14 and 1.96, a ratio of 1.6; see ``evidence/verdict_quiet.json``.
 """
 
 REPORTED_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")

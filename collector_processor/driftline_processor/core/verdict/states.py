@@ -1,4 +1,4 @@
-"""The states of a verdict and their precedence; ``docs/explanation/verdict.md`` defines them."""
+"""The states of a verdict and their precedence; ``docs/concepts/verdict.md`` defines them."""
 
 from __future__ import annotations
 

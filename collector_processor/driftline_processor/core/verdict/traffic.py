@@ -72,7 +72,7 @@ SEEN = DAY
 """Nanoseconds of traffic that a pace needs: one day and one night."""
 
 FEWEST = 8
-"""Number of pauses that a pace needs. Effect of other values of this and the next numbers: docs/data/constants.md."""
+"""Number of pauses that a pace needs. Effect of other values of this and the next numbers: evidence/constants.json."""
 
 AROUND_THE_CLOCK = 0.95
 """Fraction of hours with rows above which an hour of the week without observations counts as open."""

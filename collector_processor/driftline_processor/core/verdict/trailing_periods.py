@@ -44,7 +44,7 @@ LENGTHS = {"7d": 7, "30d": 30}
 
 LEVEL = 0.001
 """Maximum p-value of a degradation that only a period shows. With a look a day at both periods it is a false one in
-a model and year at most; see ``docs/data/verdict.md``.
+a model and year at most; see ``evidence/verdict_quiet.json``.
 """
 
 FEWEST = 2

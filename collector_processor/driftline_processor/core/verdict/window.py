@@ -64,7 +64,7 @@ power.
 """
 
 WORTH_FINDING = 0.05
-"""Drop of accuracy that the requested labels should detect: five points, as between versions (docs/data/versions.md).
+"""Drop of accuracy that the requested labels should detect: five points, as between versions (evidence/versions.json).
 """
 
 FURTHER = 1.5

@@ -21,7 +21,7 @@ from driftline_processor.core.evaluation import SliceCondition
 from driftline_processor.core.special_functions import xlogy
 
 FINE, COARSE = 20, 10
-"""Cells of a single feature, and of a feature in a pair: 210 ranges, and 55 times 55 of them (docs/data/constants.md).
+"""Cells of a single feature, and of a feature in a pair: 210 ranges, and 55 times 55 of them (evidence/constants.json).
 """
 
 MOST_CATEGORIES = 64

@@ -254,10 +254,10 @@ LEAST_ROWS = 200
 """
 
 LEAST_RATIO = 1.2
-"""Minimum ratio of the mean loss of a slice to that of the other rows (docs/data/constants.md)."""
+"""Minimum ratio of the mean loss of a slice to that of the other rows (evidence/constants.json)."""
 
 ALPHA = 0.01
-"""Probability that a window without weak slices reports one: docs/data/weak-slices.md."""
+"""Probability that a window without weak slices reports one: evidence/weak_slices.json."""
 
 MOST_SLICES = 5
 """Maximum number of weak slices, the worst first."""

@@ -295,7 +295,7 @@ def find_slice_change(
         _KNOWN[baseline] = {part: _slices(part, bins, losses.by_part[part]) for part, bins in over.items()}
     slices = {part: of_part for part, of_part in _KNOWN[baseline].items() if part in tiles.by_part}
     periods = _periods(tiles)
-    # one test per cell: the ranges of a number share most of their rows (docs/data/slice-changes.md)
+    # one test per cell: the ranges of a number share most of their rows (evidence/slice_changes.json)
     choices = max(1, sum(min(one.inside.shape) for one in slices.values()) * len(periods))
 
     if not slices:

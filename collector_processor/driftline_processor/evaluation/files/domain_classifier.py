@@ -38,7 +38,7 @@ def space_of(baseline: Baseline, option: str, say: Say) -> Space | None:
     say(
         about_option(
             option,
-            "skipped: the baseline has no space of these features (see docs/explanation/features-together.md)",
+            "skipped: the baseline has no space of these features (see docs/concepts/drift.md#features-together)",
         )
     )
     return None

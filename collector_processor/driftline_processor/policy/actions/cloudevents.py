@@ -84,9 +84,9 @@ class CloudEvents(HttpAction):
     )
     data: Mapped | None = Field(
         default=None,
-        description="The data of the event, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
+        description="The data of the event, with [placeholders](../alert/actions.md#placeholders).",
         examples=['{model: "{model}", page: "{page}"}'],
-        json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json)"},
+        json_schema_extra={"default": "[the message](../alert/notifications.md#webhooks)"},
     )
 
     def may_change_model(self, name: str) -> bool:

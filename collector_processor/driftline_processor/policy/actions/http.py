@@ -25,7 +25,7 @@ class Http(HttpAction):
 
     url: Secret = Field(
         description="The URL to send to. It may contain [the placeholders of a "
-        "target](../how-to/act-on-alerts.md#targets). Only its host is shown or logged.",
+        "target](../alert/actions.md#targets-and-limits). Only its host is shown or logged.",
         examples=['"https://models.example.com/{model}/rollback"'],
     )
     method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = Field(
@@ -39,14 +39,14 @@ class Http(HttpAction):
     body: Tree | None = Field(
         default=None,
         description="The body of the request: keys and values are sent as JSON, a text unchanged. Placeholders "
-        "such as `{model}` are replaced by [facts of the message](../how-to/act-on-alerts.md#placeholders).",
+        "such as `{model}` are replaced by [facts of the message](../alert/actions.md#placeholders).",
         examples=['{reason: "{title}", alert: "{alert}"}'],
-        json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json); nothing for GET and DELETE"},
+        json_schema_extra={"default": "[the message](../alert/notifications.md#webhooks); nothing for GET and DELETE"},
     )
     attach: Attached = Field(
         default=None,
         description="`report`: send a form (`multipart/form-data`) with the body as the part `message`, and [the "
-        "report of the window](../how-to/send-a-report.md) as the part `report`.",
+        "report of the window](../see/web-ui.md#send-a-report) as the part `report`.",
         examples=["report"],
         json_schema_extra={"default": "nothing"},
     )

@@ -89,7 +89,7 @@ class Jira(HttpAction):
     )
     attach: Attached = Field(
         default=None,
-        description="`report`: attach [the report of the window](../how-to/send-a-report.md) to the issue when "
+        description="`report`: attach [the report of the window](../see/web-ui.md#send-a-report) to the issue when "
         "the alert is opened, and when it becomes worse.",
         examples=["report"],
         json_schema_extra={"default": "nothing"},

@@ -118,7 +118,7 @@ class Kubernetes(HttpAction):
     )
     patch: Tree | None = Field(
         default=None,
-        description="The patch, with [placeholders](../how-to/act-on-alerts.md#placeholders).",
+        description="The patch, with [placeholders](../alert/actions.md#placeholders).",
         examples=["{spec: {paused: true}}"],
         json_schema_extra={
             "default": "`{status: {abort: true}}` for a `Rollout`, `{spec: {predictor: {canaryTrafficPercent: 0}}}` "

@@ -42,7 +42,7 @@ class LabelQueue(HttpAction):
     url: Secret | None = Field(
         default=None,
         description="The URL to send the predictions to, instead of `directory`. It may contain [the placeholders of a "
-        "target](../how-to/act-on-alerts.md#targets). Only its host is shown or logged.",
+        "target](../alert/actions.md#targets-and-limits). Only its host is shown or logged.",
         examples=['"https://labels.example.com/queues/{model}"'],
     )
     headers: dict[str, Secret] = Field(

@@ -29,7 +29,7 @@ _FAST_AND_SLOW = {
 }
 
 OTHER_PROCESSORS = (
-    "If several processors run, another one may have the missing predictions: see docs/how-to/choose-a-topology.md."
+    "If several processors run, another one may have the missing predictions: see docs/deploy/topologies.md."
 )
 """A guess about rows or predictions that did not arrive, which follows the better explanations."""
 

@@ -28,7 +28,7 @@ JARGON = re.compile(r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypo
 MOST_CHARACTERS = 520
 """Names are shortened, so no sentence is longer, whatever names are given."""
 
-PAGE = ROOT / "docs/explanation/verdict.md"
+PAGE = ROOT / "docs/concepts/verdict.md"
 METRICS = (
     "log_loss",
     "roc_auc",

@@ -27,7 +27,7 @@ from tests.support.facts import lacking
 from tests.support.paths import ROOT
 from tests.support.unwrap import unwrap
 
-DOCS = ROOT / "docs/how-to/write-a-metric.md"
+DOCS = ROOT / "docs/monitor/extend.md"
 
 
 def install(folder: Path, modules: dict[str, str], **points: str) -> None:
@@ -61,8 +61,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def example(module: str) -> str:
     """Code of the documentation, as a module."""
-    found = unwrap(re.search(rf"^    # {module}\.py\n((?:    .*\n|\n)+)", DOCS.read_text(), re.MULTILINE))
-    return re.sub(r"^    ", "", found[1], flags=re.MULTILINE)
+    return unwrap(re.search(rf"```python\n# {module}\.py\n(.*?)```", DOCS.read_text(), re.DOTALL))[1]
 
 
 def test_the_example_of_the_documentation_is_a_metric_on_files_and_can_stand_in_a_condition(

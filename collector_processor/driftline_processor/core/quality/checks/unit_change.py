@@ -128,7 +128,7 @@ CONVERSIONS: tuple[Conversion, ...] = (
     *_logarithm("common logarithm", np.log10, lambda x: 10.0**x),
 )
 """Conversions with exact numbers. Ratios of time units are tried for all values only: mixtures with these factors would
-explain heavier tails (9 of 132 features to the power 1.2, docs/data/data-quality.md has none).
+explain heavier tails (9 of 132 features to the power 1.2, evidence/quality.json has none).
 """
 
 

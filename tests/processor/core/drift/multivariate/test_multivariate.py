@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import math
 from dataclasses import replace
@@ -30,7 +29,6 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from tests.golden import reconstruction
-from tests.support.paths import ROOT
 from tests.support.unwrap import unwrap
 
 
@@ -312,10 +310,3 @@ def test_on_the_rows_of_that_comparison_the_same_chunk_drifts() -> None:
     assert states == peer["alert"] == [False, False, True]
     # 4 % here: by normal scores a log-normal feature counts by its ranks
     assert errors == pytest.approx(peer["analysis"], rel=0.06)
-
-
-def test_the_examples_of_the_page_are_true() -> None:
-    page = (ROOT / "docs" / "explanation" / "features-together.md").read_text(encoding="utf-8")
-    examples = doctest.DocTestParser().get_doctest(page, {}, "features-together.md", None, 0)
-    assert len(examples.examples) >= 10
-    assert doctest.DocTestRunner().run(examples).failed == 0
