@@ -5,7 +5,7 @@
 The pages are made from evaluations in memory; those of one more model come from its store, as the processor has them:
 details of a year do not fit in memory. Only the first request, which compiles templates, is left out. The references in
 the same run: a plain table of Jinja with as many rows and cells as the first page has, and the same cells as JSON.
-Promised on the machine of docs/data, with all windows in range, too: home in .1 s, the overview of a model in .15 s,
+Promised on two cores, with all windows in range, too: home in .1 s, the overview of a model in .15 s,
 the page of a feature in .1 s, and the incidents in .1 s after the open window of every model has changed. A page of one
 model of a thousand costs at most 1.5 times what it costs if there is no other.
 """

@@ -1,5 +1,5 @@
-"""What is promised of the product's answers, simulated through its own code.
+"""What the product promises about its answers, simulated with its own code.
 
-``make simulate`` runs every row of every table, prints what each row tries, and writes the tables of ``docs/data``.
-``python -m simulations.explanations`` plants faults and asks what the explanation says of them.
+``make simulate`` runs the rows that are missing in ``evidence/*.json``; ``--table`` prints the tables as Markdown.
+``python -m simulations.explanations`` plants faults and counts how often the explanation names them.
 """

@@ -1,4 +1,4 @@
-"""How often the default policy tells of models that are quiet, and how soon of one that is not: docs/data/alerts.md.
+"""How often the default policy tells of models that are quiet, and how soon of one that is not: evidence/alerts_*.json.
 
 The models of :mod:`simulations.verdicts` live in step. At the end of each window the policies are looked at as in a
 processor, with the alerts in a store. What leaves is counted.
@@ -35,7 +35,7 @@ from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 from msgspec import structs
 
-from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, markdown, percent, table_of
 from simulations.verdicts import (
     BEGINS,
     DAYS_DIFFER,
@@ -417,8 +417,7 @@ def _rule_told(_: Fleet, one: Figures) -> list[str]:
 
 
 QUIET_ROWS, CHANGED_ROWS, RULE_ROWS = _quiet_rows(), _changed_rows(), _rule_rows()
-PAGE = DATA / "alerts.md"
-QUIET_FLEETS = Table("alerts_quiet", PAGE, QUIET_ROWS, _quiet_text)
+QUIET_FLEETS = Table("alerts_quiet", QUIET_ROWS, _quiet_text)
 RULE_HEAD = ["the rule", "quiet days", "it holds on", "false alarms a month"]
-QUIET_RULES = Table("alerts_rules", PAGE, RULE_ROWS, table_of(RULE_ROWS, RULE_HEAD, _rule_told))
-CHANGED_FLEETS = Table("alerts_changed", PAGE, CHANGED_ROWS, _changed_text)
+QUIET_RULES = Table("alerts_rules", RULE_ROWS, table_of(RULE_ROWS, RULE_HEAD, _rule_told))
+CHANGED_FLEETS = Table("alerts_changed", CHANGED_ROWS, _changed_text)

@@ -1,4 +1,4 @@
-"""What is found, and what is quiet, beside days that differ in level: the second table of docs/data/data-quality.md."""
+"""What is found, and what is quiet, beside days that differ in level: the second table of evidence/beside_days.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import DAY, Window
 
-from simulations.frame import DATA, Figures, Random, Table
+from simulations.frame import Figures, Random, Table
 from simulations.promise import Promise, text
 
 START = 1_767_225_600 * 10**9
@@ -161,4 +161,4 @@ def _claims() -> Iterator[Promise]:
 
 CLAIMS = {claim.name: claim for claim in _claims()}
 
-BESIDE_DAYS = Table("beside_days", DATA / "data-quality.md", CLAIMS, text(CLAIMS))
+BESIDE_DAYS = Table("beside_days", CLAIMS, text(CLAIMS))

@@ -1,4 +1,4 @@
-"""How often the detector of concept drift alarms falsely, and how soon it finds a rise: docs/data/concept-drift.md."""
+"""How often the detector of concept drift alarms falsely, and how soon it finds a rise: evidence/concept.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from driftline_processor.core.concept.losses import Kind, standardised
 from driftline_processor.core.concept.stream import Stream
 from driftline_processor.present.numbers import percent
 
-from simulations.frame import DATA, Figures, Random, Row, Table, markdown
+from simulations.frame import Figures, Random, Row, Table, markdown
 
 LENGTH = 100_000
 Draw = Callable[[np.random.Generator, int], F64]
@@ -138,4 +138,4 @@ def _delay(figures: Figures) -> str:
     return within if figures["median"] is None else f"{figures['median']:,.0f} {within}"
 
 
-CONCEPT = Table("concept", DATA / "concept-drift.md", {row.name: row for row in _rows()}, text)
+CONCEPT = Table("concept", {row.name: row for row in _rows()}, text)

@@ -1,4 +1,4 @@
-"""What constants without a source of their own do: each at two other values beside its own, docs/data/constants.md.
+"""What constants without a source of their own do: each at two other values beside its own, evidence/constants.json.
 
 Quiet worlds say what a value costs, and planted changes what it finds. All values see the same draws.
 """
@@ -21,7 +21,7 @@ from driftline_processor.core.windows.window import DAY, HOUR
 
 from simulations import kinds_of_change as kinds
 from simulations import silence
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 from simulations.weak_slices import Labelled, Planted
 
 Measured = Callable[[int, Random], Sequence[float]]
@@ -154,4 +154,4 @@ def _told(row: Choice, found: Figures) -> list[str]:
 
 
 HEAD = ["figures", "less", "as it is", "more", "models or windows"]
-CONSTANTS = Table("constants", DATA / "constants.md", ROWS, table_of(ROWS, HEAD, _told))
+CONSTANTS = Table("constants", ROWS, table_of(ROWS, HEAD, _told))

@@ -1,4 +1,4 @@
-"""How often a reference is said to repeat with the day or the week, and whether it does: docs/data/cycles.md."""
+"""How often a reference is said to repeat with the day or the week, and whether it does: evidence/cycles.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from driftline.tables.table import F64
 from driftline.tables.timestamps import HOUR, Seasonality
 from scipy.special import ndtr, ndtri
 
-from simulations.frame import DATA, Figures, Random, Table
+from simulations.frame import Figures, Random, Table
 from simulations.promise import Promise, text
 
 TENTHS: F64 = ndtri(np.arange(1, 10) / 10)
@@ -105,4 +105,4 @@ def _claims() -> Iterator[Promise]:
 
 CLAIMS: dict[str, Promise] = {claim.name: claim for claim in _claims()}
 
-CYCLES = Table("cycles", DATA / "cycles.md", CLAIMS, text(CLAIMS))
+CYCLES = Table("cycles", CLAIMS, text(CLAIMS))

@@ -1,4 +1,4 @@
-"""The tables of docs/data/data-quality.md: false alarms, power, and drift that is no fault."""
+"""The tables of evidence/quality.json: false alarms, power, and drift that is no fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from driftline_processor.core.quality.judge import quality
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
-from simulations.frame import DATA, Figures, Random, Row, Table, markdown
+from simulations.frame import Figures, Random, Row, Table, markdown
 from tests.support import planted_faults as planted
 
 Frame = dict[str, Any]
@@ -236,4 +236,4 @@ def _rows() -> list[Row]:
     return rows + [Row(f"drift: {name}", drifting(change), 12) for name, change in DRIFTS.items()]
 
 
-QUALITY = Table("quality", DATA / "data-quality.md", {row.name: row for row in _rows()}, text)
+QUALITY = Table("quality", {row.name: row for row in _rows()}, text)

@@ -1,4 +1,4 @@
-"""How often intervals of estimates hold what is realized, through the code itself: docs/data/estimates.md.
+"""How often intervals of estimates hold what is realized, through the code itself: evidence/estimates.json.
 
 Every window has a baseline of its own, and outcomes as likely in both as features say: what estimates assume. Rows of a
 shifted window are as far from the baseline's as is said, in standard deviations of what matters most.
@@ -23,7 +23,7 @@ from driftline_processor.core.evaluation import Estimate
 from driftline_processor.core.histogram import Explicit
 from driftline_processor.core.performance.realized import from_rows
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 CLASSES = ("a", "b", "c")
@@ -287,4 +287,4 @@ def _told(_: Held, found: Figures) -> list[str]:
     return [given, whole, f"{percent(found['least'])} ({found['metric']})"]
 
 
-ESTIMATES = Table("estimates", DATA / "estimates.md", ROWS, table_of(ROWS, HEAD, _told))
+ESTIMATES = Table("estimates", ROWS, table_of(ROWS, HEAD, _told))

@@ -1,14 +1,12 @@
-"""The frame of all simulations: tables of rows, whose figures are kept as they come and written into the documentation.
+"""The frame of all simulations: tables of rows, whose figures are written to ``evidence/*.json`` as they are measured.
 
-A table belongs to a page, between its two markers. What its rows measured stands in ``simulations/measured``, a file
-a table; a row that stands there with as many windows as a full run has is not measured again, so a run that was
-interrupted goes on where it was.
+Each table has one file. A row that has been measured with the windows of a full run is not measured again, so an
+interrupted run resumes.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +18,7 @@ from zlib import crc32
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-GOLDEN = ROOT / "simulations" / "measured"
-DATA = ROOT / "docs" / "data"
-"""The pages that have a table each."""
+EVIDENCE = ROOT / "evidence"
 
 Figures = Mapping[str, Any]
 Random = np.random.Generator
@@ -64,69 +60,69 @@ R = TypeVar("R", bound=Named)
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that belong together. ``page``: of the documentation. ``text``: what it says of the figures of all rows."""
+    """Rows that belong together. ``text``: returns the figures of the measured rows as Markdown."""
 
     name: str
-    page: Path
     rows: Mapping[str, Row]
     text: Callable[[Mapping[str, Figures]], str]
 
     @property
     def path(self) -> Path:
-        """Where the figures are kept."""
-        return GOLDEN / f"{self.name}.json"
+        """The file of the figures."""
+        return EVIDENCE / f"{self.name}.json"
 
     def figures(self) -> dict[str, Figures]:
-        """Return what was measured, in the order of the rows."""
+        """Return the measured figures in the order of the rows."""
         known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
         return {name: known[name] for name in self.rows if name in known}
 
     def keep(self, name: str, figures: Figures) -> None:
-        """Put the figures of a row beside the others."""
+        """Write the figures of a row."""
         found = self.figures() | {name: figures}
-        self.path.parent.mkdir(exist_ok=True)
         ordered = {row: found[row] for row in self.rows if row in found}
         self.path.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def in_full(self, name: str) -> bool:
-        """Whether a row was measured with as many windows as a full run has."""
+        """Return whether a row was measured with the windows of a full run."""
         return bool(self.figures().get(name, {}).get("windows", -1) >= self.rows[name].windows)
 
-    def on_page(self) -> str:
-        """Return what the page has."""
-        return self._parts()[1]
+    def printed(self) -> str:
+        """Return the table under its name."""
+        return f"## {self.name}\n\n{self.text(self.figures())}"
 
-    def write(self) -> None:
-        """Put the text into the page."""
-        before, _, after = self._parts()
-        self.page.write_text(f"{before}{self.text(self.figures())}{after}", encoding="utf-8")
 
-    def _parts(self) -> tuple[str, str, str]:
-        begin, end = f"<!-- simulated: {self.name} -->\n", "<!-- simulated: end -->\n"
-        before, found, rest = self.page.read_text(encoding="utf-8").partition(begin)
-        if not found or end not in rest:
-            raise ValueError(f"{self.page.name} has no {begin.strip()} ... {end.strip()}; write both lines")
-        inside, _, after = rest.partition(end)
-        return before + begin, inside, end + after
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a name matches any of the patterns; every name matches if there are none."""
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def run(tables: Iterable[Table], patterns: Sequence[str], share: float, *, again: bool) -> None:
-    """Measure the rows that are named so, all where no pattern is given, and keep the figures of each as it comes."""
+    """Measure the rows that match the patterns, and write the figures of each row when they are measured."""
     for table in tables:
         for name, row in table.rows.items():
-            asked = not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
-            if not asked or (table.in_full(name) and not again):
+            if not matches(name, patterns) or (table.in_full(name) and not again):
                 continue
-            print(f"{table.page.stem}: {name}: {getattr(row, 'what', table.name)}", flush=True)
+            print(f"{table.name}: {name}: {getattr(row, 'what', table.name)}", flush=True)
             table.keep(name, found := row.run(max(1, round(row.windows * share)), 1))
             print(f"    {json.dumps(found, ensure_ascii=False)}", flush=True)
 
 
 def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """Return a table of the page."""
+    """Return a table as Markdown."""
     cells = [list(head), *(list(line) for line in lines)]
     cells.insert(1, ["---"] * len(cells[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in cells).replace("| --- ", "|---").replace("|--- |", "|---|")
+
+
+def table_rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of a table in Markdown by the heads of their columns.
+
+    >>> table_rows("| a | b |\\n|---|---|\\n| 1 | 2 |\\n")
+    [{'a': '1', 'b': '2'}]
+    """
+    lines = [line.strip().strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    head, *rows = [[cell.strip() for cell in line] for line in lines]
+    return [dict(zip(head, row, strict=False)) for row in rows[1:]]
 
 
 def table_of(
@@ -147,11 +143,6 @@ def table_of(
 def percent(share: float) -> str:
     """Return a share as percent, two or three digits."""
     return f"{share * 100:.2g} %" if share < 0.0995 else f"{share * 100:.3g} %"
-
-
-def cited(text: str) -> set[str]:
-    """Return what a part of a page names as code with a dash in it: names of rows, and nothing else looks so."""
-    return set(re.findall(r"`([a-z]+(?:-[a-z0-9.]+)+)`", text))
 
 
 def _rounded(value: Any) -> Any:

@@ -19,7 +19,7 @@ from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import Window, window_of
 from scipy.special import expit, logit
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 MOST = 0.05
 """The share of months in which groups that keep to the limit may be told of, where confidence is 95 %."""
@@ -196,7 +196,6 @@ def _told(row: Months, found: Figures) -> list[str]:
 HEAD = ["groups, and the condition", "promised", "months with an alarm", "windows until it, median"]
 GROUPS = Table(
     "fairness",
-    DATA / "fairness.md",
     ROWS,
     table_of(ROWS, [*HEAD, "windows that can tell", "months"], _told),
 )

@@ -1,4 +1,4 @@
-"""How often intervals hold the truth, through the code itself; the table is in docs/data/intervals.md."""
+"""How often intervals hold the truth, through the code itself; the table is in evidence/coverage.json."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 THREE = Task("multiclass", ("a", "b", "c"))
@@ -606,4 +606,4 @@ def _told(row: Covered, found: Figures) -> list[str]:
     return [promised, runs, sides, f"{found['length']:.3g}", blocks]
 
 
-COVERAGE = Table("coverage", DATA / "intervals.md", ROWS, table_of(ROWS, HEAD, _told))
+COVERAGE = Table("coverage", ROWS, table_of(ROWS, HEAD, _told))

@@ -1,4 +1,4 @@
-"""Which kind of change is named, and how often estimates hold under label shift: docs/data/kinds-of-change.md.
+"""Which kind of change is named, and how often estimates hold under label shift: evidence/kinds.json.
 
 Every window has a baseline of its own: 5,000 rows of six features, of which the outcome follows from five. A change is
 planted at about twice the size that is found in half of the windows, and the window judged as the product does.
@@ -33,7 +33,7 @@ from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 WEIGHTS = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])
@@ -257,4 +257,4 @@ def _told(row: Planted, found: Figures) -> list[str]:
     return [known, *shares, percent(found["accuracy"]), f"{percent(found['least'])} ({found['metric']})"]
 
 
-KINDS_OF_CHANGE = Table("kinds", DATA / "kinds-of-change.md", ROWS_OF_TABLE, table_of(ROWS_OF_TABLE, HEAD, _told))
+KINDS_OF_CHANGE = Table("kinds", ROWS_OF_TABLE, table_of(ROWS_OF_TABLE, HEAD, _told))

@@ -1,4 +1,4 @@
-"""How often fast labels are said to differ from slow ones, and whether they do: docs/data/label-age.md."""
+"""How often fast labels are said to differ from slow ones, and whether they do: evidence/label_age.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import FastLabels
 from driftline_processor.core.labels.fast_labels import fast_labels
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 REGRESSION = Task("regression")
@@ -125,4 +125,4 @@ def _told(row: Told, found: Figures) -> list[str]:
 
 
 TEXT = table_of(ROWS, ["what", "promised", "said to differ"], _told)
-FAST = Table("label_age", DATA / "label-age.md", ROWS, TEXT)
+FAST = Table("label_age", ROWS, TEXT)

@@ -9,7 +9,7 @@ import numpy as np
 from driftline.tables.task import Task
 from driftline_processor.core.labels.sampling import FLOOR, draw_rows, row_lots, uncertainty
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 ROWS = 5_000
 """As many rows are drawn from."""
@@ -78,5 +78,5 @@ def _told(_: Claim, found: Figures) -> list[str]:
 
 
 TEXT = table_of(CLAIMS, ["of 5,000 rows", "error rate, by weight, of 2,000 runs", "without weights"], _told)
-LABELS = Table("labels", DATA / "label-next.md", CLAIMS, TEXT)
+LABELS = Table("labels", CLAIMS, TEXT)
 """What labels that were drawn say: a few runs of each row always, all of them with ``-m simulation``."""

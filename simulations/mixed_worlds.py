@@ -24,7 +24,7 @@ from driftline_processor.core.windows.window import Window
 from scipy.signal import lfilter
 
 from simulations.drift.worlds import DAY, START
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 FEATURES, SWINGING, DAYS, ROWS, EACH = 50, 10, 30, 60, 10
 """Features, those of them with a daily cycle, days of reference, rows an hour, windows that share a reference."""
@@ -130,4 +130,4 @@ def _columns(_row: MixedRow, one: Figures) -> list[str]:
 
 
 HEAD = ["what", "any feature drifts", "x0 drifts", "x20 drifts", "all together drift", "a fault is found"]
-MIXED = Table("mixed", DATA / "mixed-worlds.md", MIXED_ROWS, table_of(MIXED_ROWS, HEAD, _columns))
+MIXED = Table("mixed", MIXED_ROWS, table_of(MIXED_ROWS, HEAD, _columns))

@@ -18,7 +18,7 @@ from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import Window
 from scipy import stats
 
-from simulations.frame import DATA, Figures, Random, Table
+from simulations.frame import Figures, Random, Table
 from simulations.promise import Promise, text
 
 Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -183,4 +183,4 @@ def _claims() -> Iterator[Promise]:
 
 CLAIMS = {claim.name: claim for claim in _claims()}
 
-OBJECTIVES = Table("objectives", DATA / "objectives.md", CLAIMS, text(CLAIMS))
+OBJECTIVES = Table("objectives", CLAIMS, text(CLAIMS))

@@ -1,4 +1,4 @@
-"""How often estimates hold where classes or a target shifted, and what is named: docs/data/estimates.md.
+"""How often estimates hold where classes or a target shifted, and what is named: evidence/outcome_shift.json.
 
 Every window has a baseline of its own. Rows of each outcome are as they were; outcomes come in new proportions. Beside
 them windows whose inputs moved, which estimates follow.
@@ -24,7 +24,7 @@ from driftline_processor.core.estimate.sums import learned_parts
 from driftline_processor.core.evaluation import Estimate, LabelShift
 from driftline_processor.core.performance.realized import from_rows
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 CLASSES = ("a", "b", "c")
 NAMES = tuple(f"f{at}" for at in range(6))
@@ -193,4 +193,4 @@ def _told(_: Shifted, found: Figures) -> list[str]:
     return [*shares, percent(found["given"]), percent(found["held"]), f"{percent(found['least'])} ({found['metric']})"]
 
 
-OUTCOME_SHIFT = Table("outcome_shift", DATA / "estimates.md", ROWS_OF_TABLE, table_of(ROWS_OF_TABLE, HEAD, _told))
+OUTCOME_SHIFT = Table("outcome_shift", ROWS_OF_TABLE, table_of(ROWS_OF_TABLE, HEAD, _told))

@@ -1,4 +1,4 @@
-"""How often retraining is advised for nothing, and how often where it pays: docs/data/retraining.md."""
+"""How often retraining is advised for nothing, and how often where it pays: evidence/retraining.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from driftline_processor.core.retraining.decision import RetrainTerms, question_of, weigh_retraining
 
-from simulations.frame import DATA, Figures, Random, Table, percent
+from simulations.frame import Figures, Random, Table, percent
 from simulations.promise import Promise, text
 from simulations.worse import Numbers, Scores, World
 
@@ -108,4 +108,4 @@ def _shares(one: Figures) -> str:
     return f" ({', '.join(f'{words} {percent(one[answer])}' for words, answer in answers.items())})"
 
 
-RETRAINING = Table("retraining", DATA / "retraining.md", CLAIMS, text(CLAIMS, _shares))
+RETRAINING = Table("retraining", CLAIMS, text(CLAIMS, _shares))

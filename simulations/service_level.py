@@ -19,7 +19,7 @@ from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.windows.window import DAY, Window
 from scipy.special import ndtri
 
-from simulations.frame import DATA, Figures, Random, Table
+from simulations.frame import Figures, Random, Table
 from simulations.promise import Promise, text
 
 SPREAD = 0.6
@@ -158,4 +158,4 @@ def _claims() -> Iterator[Promise]:
 
 CLAIMS = {claim.name: claim for claim in _claims()}
 
-SERVICE = Table("service_level", DATA / "service-level.md", CLAIMS, text(CLAIMS))
+SERVICE = Table("service_level", CLAIMS, text(CLAIMS))

@@ -1,4 +1,4 @@
-"""How often a model that only pauses is called silent, and how soon one that stopped is: docs/data/silence.md."""
+"""How often a model that only pauses is called silent, and how soon one that stopped is: evidence/silence.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from driftline_processor.core.verdict.traffic import open_time, pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE
 from driftline_processor.ingest.transaction import KEPT
 
-from simulations.frame import DATA, Figures, Random, Row, Table, table_of
+from simulations.frame import Figures, Random, Row, Table, table_of
 
 WEEKS = 13
 """Of traffic of each model, before it stops."""
@@ -146,4 +146,4 @@ def _told(_: Served, found: Figures) -> list[str]:
 
 
 HEAD = ["how rows come", "false silences a year", "silent after, half of the stops", "nine of ten", "models"]
-SILENCE = Table("silence", DATA / "silence.md", ROWS, table_of(ROWS, HEAD, _told))
+SILENCE = Table("silence", ROWS, table_of(ROWS, HEAD, _told))

@@ -23,7 +23,7 @@ from driftline_processor.core.windows.window import DAY
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from simulations.frame import DATA, Figures, Random, Table
+from simulations.frame import Figures, Random, Table
 from simulations.promise import Promise, text
 
 START = 1_767_225_600 * 10**9
@@ -241,7 +241,6 @@ CLAIMS = _claims()
 
 SLICE_CHANGES = Table(
     "slice_changes",
-    DATA / "slice-changes.md",
     CLAIMS,
     text(CLAIMS, lambda figures: f"; an innocent slice in {100 * figures['innocent']:.0f} %"),
 )

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 RIGHT, WORSE = 0.9, 0.85
@@ -191,4 +191,4 @@ def _told(row: Held, found: Figures) -> list[str]:
 
 HEAD = ["what", "promised", "held the truth", "as if rows were independent", "windows"]
 
-SLICED_DAYS = Table("sliced_days", DATA / "intervals-of-slices.md", ROWS, table_of(ROWS, HEAD, _told))
+SLICED_DAYS = Table("sliced_days", ROWS, table_of(ROWS, HEAD, _told))

@@ -1,4 +1,4 @@
-"""How often the topics of texts alarm, and what they find: docs/data/topics-of-texts.md.
+"""How often the topics of texts alarm, and what they find: evidence/topics.json.
 
 Tickets of 8 to 19 words, half of them of 300 words that all tickets share, half of 225 words of the ticket's own topic,
 each as frequent as Zipf's law says. Ten baselines of 8,000 tickets of four topics; windows of 1,000.
@@ -19,7 +19,7 @@ from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 REFERENCE, ROWS, BASELINES = 8_000, 1_000, 10
 SHARED, OWN, TOPICS = 300, 225, 4
@@ -121,4 +121,4 @@ def _told(_: Drawn, figures: Figures) -> list[str]:
     return [percent(figures["topic"]), percent(figures["others"])]
 
 
-TOPICS_OF_TEXTS = Table("topics", DATA / "topics-of-texts.md", ROWS_OF_TABLE, table_of(ROWS_OF_TABLE, HEAD, _told))
+TOPICS_OF_TEXTS = Table("topics", ROWS_OF_TABLE, table_of(ROWS_OF_TABLE, HEAD, _told))

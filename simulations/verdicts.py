@@ -1,4 +1,4 @@
-"""How often a verdict is wrong while nothing changed, and how soon it is right after a change: docs/data/verdict.md.
+"""How often a verdict is wrong while nothing changed, and how soon it is right after a change: evidence/verdict_*.json.
 
 A model answers every day, in three countries, perhaps in two versions; its outcomes come three days later, or never.
 Each window is judged as a service judges it, and each day the verdict is made of what is known by then.
@@ -43,7 +43,7 @@ from driftline_processor.evaluation.judge import follow
 from msgspec import structs
 from scipy.special import expit
 
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 START = 1_772_323_200_000_000_000
 """A midnight, unix nanoseconds."""
@@ -573,8 +573,7 @@ def _told_changed(_row: Life, one: Figures) -> list[str]:
 
 
 QUIET_ROWS, CHANGED_ROWS = _quiet_rows(), _changed_rows()
-PAGE = DATA / "verdict.md"
 QUIET_HEAD = ["model", "models", "healthy", "unknown", "at risk", "degraded", "incidents in 90 days", "of these wrong"]
 CHANGED_HEAD = ["planted", "models", "found within 30 days", "days, median", "cause named", "after 30 days"]
-QUIET_LIVES = Table("verdict_quiet", PAGE, QUIET_ROWS, table_of(QUIET_ROWS, QUIET_HEAD, _told_quiet))
-CHANGED_LIVES = Table("verdict_changed", PAGE, CHANGED_ROWS, table_of(CHANGED_ROWS, CHANGED_HEAD, _told_changed))
+QUIET_LIVES = Table("verdict_quiet", QUIET_ROWS, table_of(QUIET_ROWS, QUIET_HEAD, _told_quiet))
+CHANGED_LIVES = Table("verdict_changed", CHANGED_ROWS, table_of(CHANGED_ROWS, CHANGED_HEAD, _told_changed))

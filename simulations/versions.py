@@ -1,4 +1,4 @@
-"""How often equal versions are told apart, and how soon one that is worse is: the tables of docs/data/versions.md.
+"""How often equal versions are told apart, and how soon one that is worse is: the tables of evidence/versions.json.
 
 Somebody looks after every row. Evidence against the null is at most what the best single bet would have, so looks at
 which even that is not enough are left out; all others go through the product's own functions.
@@ -17,7 +17,7 @@ from driftline_processor.core import evidence as wagers
 from driftline_processor.core.versions.comparison import CONFIDENCE, typical
 from driftline_processor.core.versions.sums import SingleSums, Sums, by_stretch
 
-from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent
+from simulations.frame import Figures, Random, Row, Table, markdown, percent
 
 LOOKS = 10_000
 FOUND = 5_000
@@ -364,4 +364,4 @@ def text(figures: Mapping[str, Figures]) -> str:
     return first + "\n" + markdown(["row", "worse", "found within 5,000 rows", "half are found within"], worse)
 
 
-VERSIONS = Table("versions", DATA / "versions.md", {row.name: row for row in _rows()}, text)
+VERSIONS = Table("versions", {row.name: row for row in _rows()}, text)

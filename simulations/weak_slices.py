@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.weak_slices.search import weak_slices
 from numpy.typing import NDArray
 
-from simulations.frame import DATA, Figures, Random, Table
+from simulations.frame import Figures, Random, Table
 from simulations.promise import Promise, text
 
 NUMBERS, CATEGORIES = 16, 4
@@ -148,4 +148,4 @@ def _claims() -> dict[str, Promise]:
 
 CLAIMS = _claims()
 
-WEAK = Table("weak_slices", DATA / "weak-slices.md", CLAIMS, text(CLAIMS))
+WEAK = Table("weak_slices", CLAIMS, text(CLAIMS))

@@ -1,4 +1,4 @@
-"""How often a window as good as its baseline is called worse, and how soon one that is worse: docs/data/worse.md."""
+"""How often a window as good as its baseline is called worse, and how soon one that is worse: evidence/worse.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
 
-from simulations.frame import DATA, Figures, Random, Table, percent
+from simulations.frame import Figures, Random, Table, percent
 from simulations.promise import Promise, text
 
 BINARY = Task("binary", ("0", "1"), "1")
@@ -307,4 +307,4 @@ def _levels() -> Iterator[Promise]:
 
 CLAIMS = {claim.name: claim for claim in (*_claims(), *_levels())}
 
-WORSE = Table("worse", DATA / "worse.md", CLAIMS, text(CLAIMS, lambda found: f"; any metric {percent(found['alarm'])}"))
+WORSE = Table("worse", CLAIMS, text(CLAIMS, lambda found: f"; any metric {percent(found['alarm'])}"))

@@ -4,7 +4,7 @@
     make conformance ARGS="driftline"      # only these; the other results are kept
     make conformance ARGS=--table          # only writes the page
 
-The results are docs/data/conformance.json, the page is docs/reference/conformance.md. The Collector is the one of
+The results are evidence/conformance.json, the page is docs/reference/conformance.md. The Collector is the one of
 ``make interop`` (``.peers/otel-collector``), rotel is installed into ``.venv-peers/``. Each has its default limits.
 """
 
@@ -31,7 +31,7 @@ from tests.interop.peers import Driftline, running
 from .__main__ import ROOT, VERSIONS, environment
 
 COLLECTOR = ROOT / ".peers" / "otel-collector"
-RESULTS = ROOT / "docs" / "data" / "conformance.json"
+RESULTS = ROOT / "evidence" / "conformance.json"
 PAGE = ROOT / "docs" / "reference" / "conformance.md"
 
 OVER_LIMIT = 65
@@ -203,7 +203,7 @@ def main(arguments: list[str]) -> int:
     if "--check" in arguments:
         if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page(_results()):
             return 0
-        print("the page does not show docs/data/conformance.json; run: make conformance ARGS=--table")
+        print("the page does not show evidence/conformance.json; run: make conformance ARGS=--table")
         return 1
     if "--table" not in arguments:
         results = _results()

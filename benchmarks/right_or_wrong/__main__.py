@@ -1,6 +1,6 @@
 """Compare what tools answer of models that are worse, equivalent, or neither; count planted goals and causes.
 
-    make right-or-wrong                          # three tables, into docs/data/right-or-wrong.md: 20 minutes
+    make right-or-wrong                          # three tables, into evidence/right_or_wrong.json: 20 minutes
     make right-or-wrong ARGS="--quick --print"   # Driftline, scipy and River, few worlds, printed: a minute
     make right-or-wrong ARGS="--only goals --first-seed 1000 --print"
 
@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.peers.__main__ import ROOT, environment, last_error
-from simulations.frame import DATA, markdown
+from simulations.frame import EVIDENCE, markdown, table_rows
 
 from .causes import FAULTS, table
 from .goals import FULL, QUICK, goals
@@ -31,7 +31,7 @@ from .streams import LENGTHS, Stream
 from .tools import TOOLS
 from .truth import CLASSES, truths
 
-PAGE = DATA / "right-or-wrong.md"
+RESULTS = EVIDENCE / "right_or_wrong.json"
 WINDOWS = Path(__file__).parent / "windows.csv"
 """Each window with its class and all answers."""
 OWN_ENVIRONMENT = ("evidently", "nannyml")
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     """Print or write the tables; 1 if a goal is not kept or a tool has no answers."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.right_or_wrong", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tools of this environment, few worlds")
-    parser.add_argument("--print", action="store_true", help="leave the page as it is")
+    parser.add_argument("--print", action="store_true", help="write nothing")
     parser.add_argument("--only", choices=("streams", "goals", "causes"))
     parser.add_argument("--tools", nargs="+", choices=TOOLS, help="only these")
     parser.add_argument("--first-seed", type=int, default=1, help="of the planted worlds")
@@ -94,11 +94,9 @@ def main(arguments: list[str]) -> int:
 
 
 def write(name: str, text: str) -> None:
-    """Put a table into the page, between its markers."""
-    begin, end = f"<!-- measured: {name} -->\n", "<!-- measured: end -->\n"
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    after = rest.partition(end)[2]
-    PAGE.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
+    """Write the rows of a table to the results."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) | {name: table_rows(text)}
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def streams_table(windows: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The table of docs/data/features-together.md: false alarms and power.
+"""The table of evidence/multivariate.json: false alarms and power.
 
 Features are normal with the same marginals before and after, so that no univariate method can find anything; the
 domain classifier is tried on fewer windows than the others, for it takes longer.
@@ -21,7 +21,7 @@ from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Po
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import drift
 
-from simulations.frame import DATA, Figures, Random, Row, Table, table_of
+from simulations.frame import Figures, Random, Row, Table, table_of
 
 METHODS = ("pca", "correlation", "domain_classifier")
 SIZES = (200, 1_000, 5_000)
@@ -147,4 +147,4 @@ def _told(_: Change, found: Figures) -> list[str]:
 
 HEAD = ["what changed, beside 20,000 rows", "`pca`", "`correlation`", "either", "`domain_classifier`", "any feature"]
 ROWS = {name: Row(name, one.measure, 200 if name.startswith("joint-quiet") else 60) for name, one in CHANGES.items()}
-MULTIVARIATE = Table("multivariate", DATA / "features-together.md", ROWS, table_of(CHANGES, HEAD, _told))
+MULTIVARIATE = Table("multivariate", ROWS, table_of(CHANGES, HEAD, _told))

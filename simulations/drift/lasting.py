@@ -29,7 +29,7 @@ from driftline_processor.core.drift.lasting import (
 from driftline_processor.present.numbers import percent
 from scipy.special import stdtr
 
-from simulations.frame import DATA, Figures, Random, Row, Table, markdown
+from simulations.frame import Figures, Random, Row, Table, markdown
 
 ROWS_A_DAY = 1_000
 YEAR, WITHIN = 365, 60
@@ -216,7 +216,6 @@ def text(figures: Mapping[str, Figures]) -> str:
 
 LASTING = Table(
     "lasting",
-    DATA / "lasting-drift.md",
     {
         row.name: row
         for row in (

@@ -1,4 +1,4 @@
-"""Which method finds which change: the table of docs/data/drift-methods.md.
+"""Which method finds which change: the table of evidence/methods.json.
 
 Windows of 1,000 rows and 20 features, the first of which changes, are judged by the product's own rule against a
 reference of 100,000 rows, each method deciding in turn of the same windows. Drawn as bin counts, a fresh reference for
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from simulations.drift.window_batches import draws, verdicts
 from simulations.drift.worlds import EDGES, Counted, normal
-from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent
+from simulations.frame import Figures, Random, Row, Table, markdown, percent
 
 REFERENCE, ROWS, WINDOWS, VECTOR_WINDOWS = 20_000, 1_000, 10_000, 1_000
 EACH = 20
@@ -192,4 +192,4 @@ SLOW = {"choose-many": 2_000}
 
 ROWS_OF = {name: Row(name, one.measure, SLOW.get(name, WINDOWS)) for name, one in CHANGES.items()}
 ROWS_OF |= {name: Row(name, one.measure, VECTOR_WINDOWS) for name, one in EMBEDDINGS.items()}
-METHODS = Table("methods", DATA / "drift-methods.md", ROWS_OF, text)
+METHODS = Table("methods", ROWS_OF, text)

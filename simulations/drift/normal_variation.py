@@ -28,7 +28,7 @@ from scipy.special import ndtr, stdtr
 from scipy.stats import norm
 
 from simulations.drift.worlds import DAY, START, pane_of
-from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
+from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
 DECILES: F64 = norm.ppf(np.arange(1, 10) / 10)
 SCORES: F64 = norm.ppf((np.arange(10) + 0.5) / 10)
@@ -178,4 +178,4 @@ HEAD = [
     "would have seen",
 ]
 USUAL_DAYS = _rows()
-USUAL = Table("within_normal_variation", DATA / "usual-days.md", USUAL_DAYS, table_of(USUAL_DAYS, HEAD, _told))
+USUAL = Table("within_normal_variation", USUAL_DAYS, table_of(USUAL_DAYS, HEAD, _told))

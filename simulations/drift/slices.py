@@ -22,7 +22,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, by_season, same_seasons
 
 from simulations.drift.worlds import REFERENCE, START, Counted, normal, pane_of
-from simulations.frame import DATA, Figures, Random, Table, percent
+from simulations.frame import Figures, Random, Table, percent
 from simulations.promise import Promise, text
 
 MOVED = 0
@@ -209,4 +209,4 @@ def _by_all_rows(one: Figures) -> str:
     return f", by all rows {percent(one['whole'])}" if "whole" in one else f", cannot tell {percent(one['unsure'])}"
 
 
-SLICES = Table("slices", DATA / "drift-in-slices.md", CLAIMS, text(CLAIMS, _by_all_rows))
+SLICES = Table("slices", CLAIMS, text(CLAIMS, _by_all_rows))

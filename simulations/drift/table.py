@@ -1,4 +1,4 @@
-"""The table of drift in docs/data/drift-alarms.md, made of what the simulations and the peers said."""
+"""The table of drift: the figures of the simulations (evidence/drift.json) and of the peers (evidence/peers.json)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulations.drift.claims import CLAIMS, Claim
-from simulations.frame import DATA, GOLDEN, Figures, Table, markdown, percent
+from simulations.frame import EVIDENCE, Figures, Table, markdown, percent
 
-PEERS = GOLDEN / "peers.json"
+PEERS = EVIDENCE / "peers.json"
 NAMES = ("evidently", "nannyml", "whylogs")
 
 
@@ -58,4 +58,4 @@ def _said(claim: Claim, figures: Mapping[str, Any] | None, *, peer: bool = True)
     return f"{percent(figures['alarm'])}{alone}{unsure}{many}"
 
 
-DRIFT = Table("drift", DATA / "drift-alarms.md", CLAIMS, text)
+DRIFT = Table("drift", CLAIMS, text)

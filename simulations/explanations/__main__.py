@@ -1,8 +1,8 @@
-"""Plant every fault fifty times, keep what came of it, and write the table into docs/data/explanations.md: ten minutes.
+"""Plant every fault fifty times, and write the results to evidence/explanations.json: ten minutes.
 
 python -m simulations.explanations                 # all
 python -m simulations.explanations mean quiet      # some
-python -m simulations.explanations --table         # only write the table
+python -m simulations.explanations --table         # only print the table
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from simulations.explanations import flights
 
 from .faults import FAULTS
-from .figures import RUNS, measure, measure_quiet, put, read, write
+from .figures import RUNS, measure, measure_quiet, read, table, write
 
 
 def main(names: list[str]) -> None:
@@ -25,10 +25,10 @@ def main(names: list[str]) -> None:
             known[name] = measure_quiet(3 * RUNS) if name == "quiet" else measure(FAULTS[name], RUNS)
             print(name, known[name], flush=True)
             write(known)
-    write(known)
+    print(table(known))
     if not names or "flights" in names:
         with tempfile.TemporaryDirectory() as directory:
-            put(flights.BEGIN, flights.END, flights.told(flights.months(Path(directory))))
+            print(flights.told(flights.months(Path(directory))))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""What came of the planted faults, kept in simulations/measured, and the table of it in docs/data/explanations.md."""
+"""The results of the planted faults, kept in evidence/explanations.json, and their table."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
-from simulations.frame import DATA, GOLDEN
+from simulations.frame import EVIDENCE
 
 from .faults import FAULTS, Planted, quiet
 
 RUNS = 50
-KEPT = GOLDEN / "explanations.json"
-PAGE = DATA / "explanations.md"
-BEGIN, END = "<!-- faults: python -m simulations.explanations -->\n", "<!-- end of faults -->\n"
+KEPT = EVIDENCE / "explanations.json"
 
 Figures = Mapping[str, float]
 
@@ -45,20 +43,12 @@ def read() -> dict[str, Figures]:
 
 
 def write(known: Mapping[str, Figures]) -> None:
-    """Keep the figures, and write the table."""
+    """Keep the figures."""
     KEPT.write_text(json.dumps({name: {k: round(v, 5) for k, v in one.items()} for name, one in known.items()}) + "\n")
-    put(BEGIN, END, table(known))
-
-
-def put(begin: str, end: str, what: str) -> None:
-    """Write a part of the page anew."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
-    PAGE.write_text(before + what + after, encoding="utf-8")
 
 
 def table(known: Mapping[str, Figures]) -> str:
-    """Return the table of the page."""
+    """Return the table as Markdown."""
     lines = ["| fault, from a random day on | runs | right feature first | in the right words | onset within a day |"]
     lines.append("|---|---|---|---|---|")
     for name, planted in FAULTS.items():

@@ -12,7 +12,6 @@ from driftline_processor.evaluation.files.evaluate_options import EvaluationOpti
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.present.sentences.causes import cause_sentence
 
-BEGIN, END = "<!-- flights: python -m simulations.explanations flights -->\n", "<!-- end of flights -->\n"
 CAUSES = 2
 
 
@@ -30,7 +29,7 @@ def months(directory: Path) -> list[Evaluation]:
 
 
 def told(evaluations: list[Evaluation]) -> str:
-    """Return the first causes of each month, as the page shows them."""
+    """Return the first causes of each month."""
     lines = []
     for one in evaluations:
         found = one.explanation

@@ -12,6 +12,7 @@ from driftline_processor.config.schema import load
 from driftline_processor.core.policy.condition import VerdictIs
 from typer.testing import CliRunner
 
+from simulations.alerts import QUIET_RULES
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -93,7 +94,7 @@ def test_the_false_alarms_of_scenario_7_are_those_that_were_simulated() -> None:
 
 
 def _simulated() -> str:
-    return (ROOT / "evidence/alerts_quiet.json").read_text(encoding="utf-8")
+    return QUIET_RULES.printed()
 
 
 @pytest.mark.parametrize("folder", RUNNING, ids=lambda folder: folder.name)

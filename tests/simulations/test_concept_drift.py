@@ -1,4 +1,4 @@
-"""What docs/data/concept-drift.md says was measured, and a short measurement agrees with it."""
+"""What evidence/concept.json says was measured, and a short measurement agrees with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/data/fairness.md promises of policies of fairness is what was measured, and a few months agree with it."""
+"""What evidence/fairness.json promises of policies of fairness is what was measured, and a few months agree with it."""
 
 from __future__ import annotations
 

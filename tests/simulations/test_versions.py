@@ -1,4 +1,4 @@
-"""What docs/data/versions.md promises of versions is what was measured, and a short measurement agrees with it."""
+"""What evidence/versions.json promises of versions is what was measured, and a short measurement agrees with it."""
 
 from __future__ import annotations
 

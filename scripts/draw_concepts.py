@@ -1,0 +1,166 @@
+"""Draw the pictures of docs/concepts as SVG: one per concept, the PSI by Driftline's own code.
+
+python scripts/draw_concepts.py            write docs/images/concept-*.svg
+python scripts/draw_concepts.py --check    exit 1 if one differs
+"""
+
+from __future__ import annotations
+
+import sys
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
+INK, GREY, BLUE, ORANGE, GREEN, RED = "#263238", "#90a4ae", "#2f6cb3", "#d9822b", "#2e7d4f", "#b3382f"
+
+
+class Picture:
+    """An SVG of 800 pixels width on a light ground."""
+
+    def __init__(self, height: int, title: str) -> None:
+        """Begin with the title."""
+        self._height, self._parts = height, [f'<rect width="800" height="{height}" rx="12" fill="#fafafa"/>']
+        self.text(24, 34, title, size=18, bold=True)
+
+    def text(self, x: float, y: float, text: str, *, size: int = 14, colour: str = INK, bold: bool = False,
+             anchor: str = "start") -> None:  # fmt: skip
+        """Write a line of text."""
+        weight = ' font-weight="600"' if bold else ""
+        self._parts.append(
+            f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'
+        )
+
+    def box(self, x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0) -> None:
+        """Draw a filled rectangle."""
+        self._parts.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="3" fill="{colour}" opacity="{opacity:g}"/>'
+        )
+
+    def line(self, x: float, y: float, to_x: float, to_y: float, colour: str = GREY, *, dashed: bool = False,
+             width: float = 2.0) -> None:  # fmt: skip
+        """Draw a line."""
+        dashes = ' stroke-dasharray="6 4"' if dashed else ""
+        self._parts.append(
+            f'<line x1="{x:g}" y1="{y:g}" x2="{to_x:g}" y2="{to_y:g}" stroke="{colour}" stroke-width="{width:g}"{dashes}/>'
+        )
+
+    def dot(self, x: float, y: float, colour: str) -> None:
+        """Draw a dot."""
+        self._parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{colour}"/>')
+
+    def svg(self) -> str:
+        """Return the document."""
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {self._height}" font-family="sans-serif">'
+        return "\n".join([head, *self._parts, "</svg>\n"])
+
+
+def windows() -> str:
+    """Return windows of an hour, the watermark and a late row."""
+    picture = Picture(270, "A window closes when the watermark is ten minutes past its end")
+    for hour, (name, colour) in enumerate((("closed", GREEN), ("closed", GREEN), ("open", BLUE))):
+        x = 40 + hour * 230
+        picture.box(x, 80, 222, 80, colour, 0.15)
+        picture.text(x + 111, 72, f"window {9 + hour}:00 to {10 + hour}:00", anchor="middle")
+        picture.text(x + 60, 182, name, colour=colour, anchor="middle", bold=True)
+        rows = np.random.default_rng(hour).uniform(12, 210 if hour < 2 else 120, 14)
+        for index, at in enumerate(rows):
+            picture.dot(x + at, 92 + index * 57 / 14, INK)
+    picture.dot(40 + 150, 222, ORANGE)
+    picture.line(40 + 150, 216, 40 + 150, 166, ORANGE)
+    picture.text(40 + 162, 227, "a late row: the closed window is revised", colour=ORANGE)
+    picture.line(40 + 2 * 230 + 118, 80, 40 + 2 * 230 + 118, 200, RED, dashed=True)
+    picture.text(40 + 2 * 230 + 118, 218, "watermark", colour=RED, anchor="middle", bold=True)
+    picture.text(40, 252, "event time of the predictions →", colour=GREY)
+    return picture.svg()
+
+
+def psi() -> str:
+    """Return bins of a feature in the baseline and in a window, with the PSI of each."""
+    before = np.array([0.10, 0.20, 0.30, 0.25, 0.15])
+    now = np.array([0.05, 0.12, 0.23, 0.32, 0.28])
+    parts = (now - before) * np.log(now / before)
+    picture = Picture(330, f"PSI: the changes of all bins added up, here {parts.sum():.3f}")
+    for index, (was, here, part) in enumerate(zip(before, now, parts, strict=True)):
+        x = 60 + index * 142
+        picture.box(x, 250 - was * 480, 48, was * 480, GREY)
+        picture.box(x + 54, 250 - here * 480, 48, here * 480, BLUE)
+        picture.text(x + 51, 272, ("to 20", "20 to 35", "35 to 50", "50 to 65", "from 65")[index], anchor="middle")
+        picture.text(x + 51, 296, f"+{part:.3f}", colour=ORANGE, anchor="middle", bold=True)
+    picture.line(48, 250, 760, 250)
+    picture.box(60, 54, 14, 14, GREY)
+    picture.text(80, 66, "fraction in the baseline")
+    picture.box(270, 54, 14, 14, BLUE)
+    picture.text(290, 66, "fraction in the window")
+    picture.text(480, 66, "(now − before) · ln(now / before)", colour=ORANGE)
+    picture.text(
+        60, 320, "small below 0.1, moderate below 0.25, large from 0.25 on, minus what chance explains", colour=GREY
+    )
+    return picture.svg()
+
+
+def late_labels() -> str:
+    """Return the known outcomes of a day, and when its metric counts."""
+    picture = Picture(300, "The outcomes of one day of predictions arrive over weeks")
+    known = [0, 8, 22, 38, 52, 64, 74, 82, 88, 92, 95, 97, 98, 99]
+    for day, share in enumerate(known):
+        x = 60 + day * 50
+        colour = GREEN if share >= 95 else BLUE
+        picture.box(x, 240 - share * 1.6, 34, share * 1.6, colour, 0.85)
+        picture.text(x + 17, 260, str(day), anchor="middle")
+    picture.line(48, 240, 770, 240)
+    picture.line(553, 56, 553, 240, RED, dashed=True)
+    picture.text(545, 72, "outcome_delay", colour=RED, anchor="end", bold=True)
+    picture.text(300, 100, "immature", colour=BLUE, anchor="end", bold=True)
+    picture.text(662, 72, "mature: counts", colour=GREEN, anchor="middle", bold=True)
+    picture.text(60, 284, "days after the predictions; bars: fraction of predictions with a known outcome", colour=GREY)
+    return picture.svg()
+
+
+def verdict() -> str:
+    """Return the interval of a change against the margin for each state."""
+    picture = Picture(320, "The interval of the change decides, not the value")
+    zero, margin = 380.0, 480.0
+    picture.line(zero, 56, zero, 270, GREY)
+    picture.line(margin, 56, margin, 270, RED, dashed=True)
+    picture.text(zero, 292, "as the baseline", colour=GREY, anchor="middle")
+    picture.text(margin, 292, "margin", colour=RED, anchor="middle", bold=True)
+    picture.text(620, 292, "worse →", colour=GREY)
+    rows = (
+        ("healthy", GREEN, 340, 450, "inside the margin, completely"),
+        ("degraded", RED, 500, 640, "beyond the baseline, and past the margin"),
+        ("inconclusive", ORANGE, 330, 590, "too few rows or days: at_risk or unknown"),
+    )
+    for index, (state, colour, low, high, words) in enumerate(rows):
+        y = 90 + index * 66
+        picture.text(24, y + 5, state, colour=colour, bold=True)
+        picture.line(low, y, high, y, colour, width=6)
+        picture.dot((low + high) / 2, y, INK)
+        picture.text(24, y + 26, words, size=13, colour=GREY)
+    return picture.svg()
+
+
+PICTURES = {"windows": windows, "psi": psi, "late-labels": late_labels, "verdict": verdict}
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the pictures; return the exit code."""
+    differing = [
+        name
+        for name, draw in PICTURES.items()
+        if not (FOLDER / f"concept-{name}.svg").exists()
+        or (FOLDER / f"concept-{name}.svg").read_text(encoding="utf-8") != draw()
+    ]
+    if "--check" in arguments:
+        if differing:
+            print(f"pictures differ: {', '.join(differing)}; run: python scripts/draw_concepts.py")
+        return int(bool(differing))
+    for name in differing:
+        (FOLDER / f"concept-{name}.svg").write_text(PICTURES[name](), encoding="utf-8")
+        print(f"wrote docs/images/concept-{name}.svg")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
