@@ -1,4 +1,4 @@
-"""docs/integrations, the pages of estimators: what they tell people to write is run, and what they say comes true."""
+"""docs/instrument/estimators.md: the code of the page is run, and records what the page states."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ PAGES = [
 ]
 
 
-def blocks(page: str, language: str = "python") -> list[str]:
-    """Return the code of a page."""
-    return code_blocks(page, language)
-
-
 def script(folder: Path, parts: Sequence[str]) -> Path:
     path = folder / "service.py"
     path.write_text("\n".join(parts))
@@ -38,7 +33,7 @@ def test_the_five_minutes_record_what_the_page_says(
     receiver: Receiver, tmp_path: Path, page: str, rows: int, features: list[str]
 ) -> None:
     pytest.importorskip(page, reason=f"{page} is not installed: make frameworks")
-    run(script(tmp_path, [*blocks(page), "driftline.shutdown()"]), receiver)
+    run(script(tmp_path, [*code_blocks(page, "python"), "driftline.shutdown()"]), receiver)
     arrived = tables(receiver)
     assert sum(map(len, arrived)) == rows
     assert {(table.key.model, table.key.version) for table in arrived} == {("churn", "2026-11-01")}
@@ -51,8 +46,8 @@ def test_the_five_minutes_record_what_the_page_says(
 
 @pytest.mark.slow
 def test_the_file_does_the_same_without_code(receiver: Receiver, tmp_path: Path) -> None:
-    training, _, asking, _ = blocks("sklearn")
-    (config,) = blocks("sklearn", "toml")
+    training, _, asking, _ = code_blocks("sklearn", "python")
+    (config,) = code_blocks("sklearn", "toml")
     (tmp_path / "driftline.toml").write_text(config)
     run(script(tmp_path, [training, asking]), receiver, INSTRUMENT, DRIFTLINE_CONFIG="driftline.toml")
     (table,) = tables(receiver)
