@@ -30,7 +30,8 @@ class SkippedCheck(Struct, frozen=True):
 class ImportedSuite(Struct):
     """Imported expectations.
 
-    ``name``: name of the data in the file. ``rows`` and ``features``: as in ``driftline.yaml``.
+    ``name``: name of the data in the file. ``rows`` and ``features``: as in ``driftline.yaml``. ``methods``: drift
+    methods of features. ``policies``: conditions of policies by name.
     """
 
     name: str
@@ -38,6 +39,8 @@ class ImportedSuite(Struct):
     features: dict[str, dict[str, Any]] = field(default_factory=dict)
     left_out: list[SkippedCheck] = field(default_factory=list)
     check_count: int = 0
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
 
     def expect(self, feature: str, key: str, value: Any) -> None:
         """Add a rule; ``feature``: "" for all rows. Raises :class:`Unsupported` if it contradicts another rule."""
@@ -138,13 +141,19 @@ def to_yaml(imported: ImportedSuite, model: str, source: str) -> str:
     settings: dict[str, Any] = {}
     if imported.rows:
         settings["expect"] = imported.rows
-    if imported.features:
-        settings["features"] = {name: {"expect": rules} for name, rules in imported.features.items()}
+    features = {name: dict(methods) for name, methods in imported.methods.items()}
+    for name, rules in imported.features.items():
+        features.setdefault(name, {})["expect"] = rules
+    if features:
+        settings["features"] = features
     head = [f"# {_line(f'from {source}: {imported.check_count} checks read, {len(imported.left_out)} left out')}"]
     head += [f"# {_line(omission.sentence(source))}" for omission in imported.left_out]
-    body = yaml.dump(
-        {"models": {model: _escaped(settings)}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120
-    )
+    document: dict[str, Any] = {"models": {model: _escaped(settings)}}
+    if imported.policies:
+        document["policies"] = {
+            name: {"models": [model], "when": _escaped(when)} for name, when in imported.policies.items()
+        }
+    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return "\n".join(head) + "\n" + body
 
 

@@ -28,7 +28,7 @@ def test_the_commands(run: Run) -> None:
         "annotate", "forget", "login", "silence", "up", "validate", "top", "demo", "evaluate", "skew", "postmortem",
         "report", "review", "retrain-check", "rules", "status", "doctor", "conformance", "snapshot", "export",
         "versions", "audit", "baseline", "incidents", "models", "outcomes", "policies", "spark", "state", "token",
-        "drill", "expectations",
+        "drill", "expectations", "import",
     ]  # fmt: skip
 
 
