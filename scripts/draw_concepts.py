@@ -29,13 +29,13 @@ class Picture:
         """Write a line of text."""
         weight = ' font-weight="600"' if bold else ""
         self._parts.append(
-            f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'
+            f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'  # noqa: E501
         )
 
     def box(self, x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0) -> None:
         """Draw a filled rectangle."""
         self._parts.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="3" fill="{colour}" opacity="{opacity:g}"/>'
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="3" fill="{colour}" opacity="{opacity:g}"/>'  # noqa: E501
         )
 
     def line(self, x: float, y: float, to_x: float, to_y: float, colour: str = GREY, *, dashed: bool = False,
@@ -43,7 +43,7 @@ class Picture:
         """Draw a line."""
         dashes = ' stroke-dasharray="6 4"' if dashed else ""
         self._parts.append(
-            f'<line x1="{x:g}" y1="{y:g}" x2="{to_x:g}" y2="{to_y:g}" stroke="{colour}" stroke-width="{width:g}"{dashes}/>'
+            f'<line x1="{x:g}" y1="{y:g}" x2="{to_x:g}" y2="{to_y:g}" stroke="{colour}" stroke-width="{width:g}"{dashes}/>'  # noqa: E501
         )
 
     def dot(self, x: float, y: float, colour: str) -> None:

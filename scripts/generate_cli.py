@@ -16,7 +16,7 @@ import typer
 from driftline_processor.cli.commands import app
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
-HEAD = """# Which commands and options are there?
+HEAD = """# Command line
 
 Generated from the commands by `scripts/generate_cli.py` (`make semconv`); do not edit. `driftline COMMAND --help`
 shows the same. After bad input, a command prints one sentence on stderr and ends with exit code 2.

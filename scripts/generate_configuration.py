@@ -355,7 +355,7 @@ def comment(key: Key, indent: str) -> Iterator[str]:
 def plain(markdown: str) -> str:
     """Return a description without code marks and links; a sentence that is a link goes.
 
-    >>> plain("How [intervals](../concepts/delayed-labels.md#intervals) of `wilson` are made. [Why](../concepts/delayed-labels.md#intervals).")
+    >>> plain("How [intervals](../concepts/drift.md) of `wilson` are made. [Why](../concepts/drift.md).")
     'How intervals of wilson are made.'
     """
     markdown = re.sub(r"(?<=[.;]) \[[^\[\]]*\]\([^)]*\)\.", "", markdown)

@@ -231,7 +231,7 @@ def type_name(attribute: Group) -> str:
 def page(registry: Registry) -> str:
     """Return the reference page."""
     lines = [
-        "# Which telemetry names are there?",
+        "# Telemetry names",
         "",
         "<!-- Generated from sdk/driftline/semconv/registry by scripts/generate_semconv.py; do not edit. -->",
         "",

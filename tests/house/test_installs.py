@@ -15,7 +15,7 @@ from .modules import SOURCE_FOLDERS
 
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
 READ = {".py", ".md", ".html", ".yaml", ".toml", ".js"}
-HISTORY = {ROOT / "CHANGELOG.md", ROOT / "adr"}
+HISTORY = {ROOT / "CHANGELOG.md", ROOT / "adr", ROOT / "docs/start/install.md"}
 
 
 def files() -> Iterator[Path]:
@@ -31,7 +31,7 @@ def installs(text: str) -> list[str]:
     A requirement with an extra, or with a version, stands in quotes; a name follows without.
     """
     named: list[str] = []
-    for line in re.findall(r"pip install((?:\s+(?:'[^']+'|--?[a-z-]+|[A-Za-z.][\w.-]*))*)", text):
+    for line in re.findall(r"pip install((?:[ \t]+(?:'[^']+'|--?[a-z-]+|[A-Za-z.][\w.-]*))*)", text):
         named += [word.strip("'") for word in re.findall(r"'[^']+'|\S+", line) if not word.startswith("-")]
     return [word.rstrip(".") or "." for word in named]
 

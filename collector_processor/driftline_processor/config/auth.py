@@ -206,14 +206,12 @@ class Auth(Section):
     )
     oidc: Oidc | None = Field(
         default=None,
-        description="Log-in of people at an OpenID Connect provider. "
-        "[How](../deploy/security.md#log-in-of-people).",
+        description="Log-in of people at an OpenID Connect provider. [How](../deploy/security.md#log-in-of-people).",
         json_schema_extra={"shown": "comment"},
     )
     proxy: Proxy | None = Field(
         default=None,
-        description="Log-in of people at a proxy in front of the pages. "
-        "[How](../deploy/security.md#log-in-of-people).",
+        description="Log-in of people at a proxy in front of the pages. [How](../deploy/security.md#log-in-of-people).",
         json_schema_extra={"shown": "comment"},
     )
 

@@ -112,7 +112,8 @@ class Concept(Section):
 
     enabled: bool = Field(
         default=True,
-        description="Whether ADWIN monitors the [stream of errors](../concepts/delayed-labels.md#concept-drift) for an increase.",
+        description="Whether ADWIN monitors the [stream of errors](../concepts/delayed-labels.md#concept-drift) for an "
+        "increase.",
         examples=["false"],
     )
 
@@ -192,8 +193,7 @@ class Model(Section):
 
     approvers: Annotated[int, Field(ge=1, le=2, strict=True)] = Field(
         default=1,
-        description="How many different people must [approve](../alert/actions.md#approve) an action for the "
-        "model.",
+        description="How many different people must [approve](../alert/actions.md#approve) an action for the model.",
         examples=["2"],
     )
     team: Annotated[Text, Field(max_length=80)] | None = Field(
@@ -276,8 +276,8 @@ class Model(Section):
     )
     seasonality: Literal["none", "hour", "weekday", "hour_of_week"] | None = Field(
         default=None,
-        description="Compare a window [with the same hours or weekdays](../concepts/false-alarms.md#hours-and-weekdays), in the "
-        "time zone `timezone`. The baseline must be built with this seasonality. Without the key, the seasonality "
+        description="Compare a window [with the same hours or weekdays](../concepts/false-alarms.md#hours-and-weekdays), "  # noqa: E501
+        "in the time zone `timezone`. The baseline must be built with this seasonality. Without the key, the seasonality "
         "that was found in the baseline is used; `none` disables it.",
         examples=["hour_of_week"],
         json_schema_extra={"default": "the seasonality of the baseline"},

@@ -208,14 +208,14 @@ class Performance(Section):
     )
     intervals: Shares = Field(
         default="clopper_pearson",
-        description="How [intervals](../concepts/delayed-labels.md#intervals) of fractions are computed: `clopper_pearson` is "
-        "exact, `wilson` is shorter and has the correct coverage on average.",
+        description="How [intervals](../concepts/delayed-labels.md#intervals) of fractions are computed: "
+        "`clopper_pearson` is exact, `wilson` is shorter and has the correct coverage on average.",
         examples=["wilson"],
     )
     objectives: Objectives = Field(
         default=(),
-        description="The [objectives](../concepts/alerting.md#objectives) of metrics, each as a sentence or a mapping. The "
-        "metrics are those of the model and those of installed extensions. [All "
+        description="The [objectives](../concepts/alerting.md#objectives) of metrics, each as a sentence or a mapping. "
+        "The metrics are those of the model and those of installed extensions. [All "
         "forms](../monitor/objectives.md).",
         examples=[
             '["precision >= 0.8 over 1d", {metric: roc_auc, min_change: -0.02}]',

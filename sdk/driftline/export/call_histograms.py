@@ -187,7 +187,8 @@ def _tell_batches(identity: Identity) -> None:
     if FAULTS.once(f"scores of batches {identity.name}"):
         logger.info(
             "driftline: %s: scores of calls of more than %d rows are not recorded one by one in the application's "
-            "MeterProvider; Driftline sends their distribution by itself (docs/concepts/how-it-works.md#what-the-sdk-sends)",
+            "MeterProvider; Driftline sends their distribution by itself "
+            "(docs/concepts/how-it-works.md#what-the-sdk-sends)",
             identity.name,
             MOST_RECORDED_ROWS,
         )
