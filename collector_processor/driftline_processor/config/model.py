@@ -276,9 +276,10 @@ class Model(Section):
     )
     seasonality: Literal["none", "hour", "weekday", "hour_of_week"] | None = Field(
         default=None,
-        description="Compare a window [with the same hours or weekdays](../concepts/false-alarms.md#hours-and-weekdays), "  # noqa: E501
-        "in the time zone `timezone`. The baseline must be built with this seasonality. Without the key, the seasonality "
-        "that was found in the baseline is used; `none` disables it.",
+        description="Compare a window [with the same hours or "
+        "weekdays](../concepts/false-alarms.md#hours-and-weekdays), in the time zone `timezone`. The baseline must be "
+        "built with this seasonality. Without the key, the seasonality that was found in the baseline is used; `none` "
+        "disables it.",
         examples=["hour_of_week"],
         json_schema_extra={"default": "the seasonality of the baseline"},
     )
