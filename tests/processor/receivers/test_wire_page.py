@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs/reference/wire.md").read_text(encoding="utf-8")
 
 
 def test_the_request_to_copy_is_a_prediction_with_its_outcome(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```sh\n(curl .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^```bash\n(curl .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     program, url, *options, data, body = shlex.split(block)
     assert (program, options, data) == ("curl", ["-H", "content-type: application/json"], "-d")
 
