@@ -149,7 +149,7 @@ lint:
 	$(PY) -m ruff format --check $(SOURCES) || failed=1; \
 	$(PY) -m mypy $(SOURCES) || failed=1; \
 	.venv/bin/lint-imports --no-logo --no-cache || failed=1; \
-	for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables comparison llms; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
+	for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables comparison; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
 	exit $$failed
 
 format:
@@ -167,7 +167,7 @@ docs:
 
 semconv:
 	@sh scripts/setup.sh dev
-	@for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables comparison llms; do $(PY) scripts/generate_$$script.py || exit 1; done
+	@for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables comparison; do $(PY) scripts/generate_$$script.py || exit 1; done
 
 bench:
 	@sh scripts/setup.sh dev
