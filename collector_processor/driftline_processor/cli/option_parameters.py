@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_origin, get_type_hints
 import typer
 
 from driftline_processor.readers.addresses import file_or_address
-from driftline_processor.readers.column_options import ColumnOptions, OptionField, listed_names, options_of
+from driftline_processor.readers.column_options import OptionField, Options, listed_names, options_of
 from driftline_processor.readers.errors import BadInput
 
 from .connection import DEFAULT_URL, Connection
@@ -118,10 +118,10 @@ def _rewrite(replaced: Callable[..., None], command: Callable[..., None], parame
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's parameter of type :class:`ColumnOptions` by an option per field."""
+    """Replace a command's parameter of a type of :class:`Options` by an option per field."""
     hints = get_type_hints(command, include_extras=True)
-    [place] = [name for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, ColumnOptions)]
-    model: type[ColumnOptions] = hints[place]
+    [place] = [name for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Options)]
+    model: type[Options] = hints[place]
     offered = options_of(model)
 
     @wraps(command)

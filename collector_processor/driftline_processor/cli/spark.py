@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from driftline_processor.readers.errors import BadInput
+from driftline_processor.spark.table_options import TableOptions
 
 from .evaluate import CROSSED, All, AsJson, Explain, FailOn, Html, Output, show_result
-from .option_parameters import report_bad_input, say
+from .option_parameters import report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline.baseline.baseline import Baseline
@@ -34,29 +36,9 @@ TableName = Annotated[
     str, typer.Argument(metavar="TABLE", help="Address or name of the table, such as s3a://lake/scored.")
 ]
 BaselineFile = Annotated[Path, typer.Option("--baseline", metavar="FILE", help="Baseline file (.json).")]
-Kind = Annotated[
-    Literal["parquet", "delta", "iceberg", "orc"],
-    typer.Option("--format", metavar="FORMAT", help="Format of the table: parquet, delta, iceberg or orc."),
+SpanOfPanes = Annotated[
+    str, typer.Option("--span", metavar="1h", help="Length of the panes: 1h, or 5m without slices.")
 ]
-Where = Annotated[
-    str,
-    typer.Option("--where", metavar="SQL", help="Only rows with this condition, such as \"day >= '2026-11-01'\"."),
-]
-Time = Annotated[str, typer.Option("--time", metavar="COL", help="Column of the time of the prediction.")]
-Score = Annotated[
-    str, typer.Option("--score", metavar="COL[,COL]", help="Column of the score; one per class for multiclass.")
-]
-Predicted = Annotated[str, typer.Option("--predicted", metavar="COL", help="Column of the predicted class or value.")]
-Actual = Annotated[str, typer.Option("--actual", metavar="COL", help="Column of the outcome: what really happened.")]
-OutcomeTime = Annotated[str, typer.Option("--outcome-time", metavar="COL", help="Column of the time of the outcome.")]
-Slices = Annotated[
-    str, typer.Option("--slices", metavar="COL,COL", help="Columns whose values are also evaluated separately.")
-]
-Cluster = Annotated[
-    str, typer.Option("--cluster", metavar="COL", help="A slice or feature: rows with the same value are dependent.")
-]
-Timezone = Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Time zone of days and hours. Default: UTC.")]
-Version = Annotated[str, typer.Option("--version", metavar="V", help="Version of the model.")]
 
 
 def settings_of(option: str, pairs: list[str] | None) -> dict[str, str]:
@@ -86,7 +68,7 @@ def submit(
     ] = None,
     master: Master = "",
     source: Annotated[str, typer.Option(metavar="NAME", help="Name of the job in the processor.")] = "spark",
-    span: Annotated[str, typer.Option(metavar="1h", help="Length of the panes: 1h, or 5m without slices.")] = "1h",
+    span: SpanOfPanes = "1h",
     trigger: Annotated[
         str, typer.Option(metavar="60s", help="Time between micro-batches; 0s = read what there is, and exit.")
     ] = "60s",
@@ -117,14 +99,12 @@ def submit(
             signals[name] = "logs"
         for name in traces or ([] if logs else ["otlp_spans"]):
             signals[name] = "traces"
-        if span not in ("5m", "1h"):
-            raise BadInput(f"--span {span}: use 1h or 5m")
         if starting not in ("earliest", "latest"):
             raise BadInput(f"--starting {starting}: use earliest or latest")
         settings = StreamSettings(
             work=work,
             source=source,
-            span="5m" if span == "5m" else "1h",
+            span=_span(span),
             brokers=brokers,
             signals=signals,
             starting=starting,
@@ -147,21 +127,12 @@ def _seconds(text: str) -> int:
 
 
 @app.command()
+@takes_options
 def evaluate(
     table: TableName,
     baseline: BaselineFile,
-    kind: Kind = "parquet",
+    options: TableOptions,
     window: Annotated[str, typer.Option(metavar="1d", help="Length of the windows.")] = "1d",
-    where: Where = "",
-    time: Time = "",
-    score: Score = "",
-    predicted: Predicted = "",
-    actual: Actual = "",
-    outcome_time: OutcomeTime = "",
-    slices: Slices = "",
-    cluster: Cluster = "",
-    timezone: Timezone = "",
-    version: Version = "",
     every: All = False,
     explain: Explain = False,
     as_json: AsJson = False,
@@ -194,23 +165,23 @@ def evaluate(
             parse(window)
         except ValueError as error:
             raise BadInput(str(error)) from error
-        source = _table(
-            table, kind, where, time, score, predicted, actual, outcome_time, slices, cluster, timezone, version
-        )
-        options = EvaluationOptions(
-            window=window, time=time, score=source.columns.score, predicted=predicted, actual=actual,
-            slices=source.columns.slices, cluster=cluster, timezone=timezone, version=version,
+        source = _table(table, options)
+        evaluated = EvaluationOptions(
+            window=window, time=options.time, score=options.score, predicted=options.predicted, actual=options.actual,
+            slices=options.slices, cluster=options.cluster, timezone=options.timezone, version=options.version,
             metrics=tuple(metrics_in(fail_on or ())),
         )  # fmt: skip
-        result = evaluate_table(source, built, options, say, master, settings_of("--conf", conf), to)
+        result = evaluate_table(source, built, evaluated, say, master, settings_of("--conf", conf), to)
         if show_result(result, Output(every, explain, as_json, html), fail_on or ()):
             raise typer.Exit(CROSSED)
 
 
 @app.command()
+@takes_options
 def send(
     table: TableName,
     baseline: BaselineFile,
+    options: TableOptions,
     source: Annotated[
         str, typer.Option(metavar="NAME", help="Name of the job: panes of several jobs are added.")
     ] = "spark-table",
@@ -220,18 +191,7 @@ def send(
             metavar="N", help="Number of the run: its panes replace those of a smaller number. Default: unix seconds."
         ),
     ] = 0,
-    span: Annotated[str, typer.Option(metavar="1h", help="Length of the panes: 1h, or 5m without slices.")] = "1h",
-    kind: Kind = "parquet",
-    where: Where = "",
-    time: Time = "",
-    score: Score = "",
-    predicted: Predicted = "",
-    actual: Actual = "",
-    outcome_time: OutcomeTime = "",
-    slices: Slices = "",
-    cluster: Cluster = "",
-    timezone: Timezone = "",
-    version: Version = "",
+    span: SpanOfPanes = "1h",
     master: Master = "",
     conf: Settings = None,
 ) -> None:
@@ -241,20 +201,14 @@ def send(
     at the start of a day, because a pane is replaced as a whole.
     """
     with report_bad_input():
-        from time import time as now
-
         from driftline_processor.spark.evaluate import send_table
 
         built = _built(baseline)
-        if span not in ("5m", "1h"):
-            raise BadInput(f"--span {span}: use 1h or 5m")
-        if span == "5m" and slices:
+        length = _span(span)
+        if length == "5m" and options.slices:
             raise BadInput("--span 5m: panes of slices are of an hour; use --span 1h")
-        rows = _table(
-            table, kind, where, time, score, predicted, actual, outcome_time, slices, cluster, timezone, version
-        )
-        length: Literal["5m", "1h"] = "5m" if span == "5m" else "1h"
-        sent = send_table(rows, built, source, epoch or int(now()), length, master, settings_of("--conf", conf))
+        rows = _table(table, options)
+        sent = send_table(rows, built, source, epoch or int(time.time()), length, master, settings_of("--conf", conf))
         typer.echo(
             f"{sent.accepted} panes new, {sent.replaced} replaced, {sent.unchanged} unchanged, "
             f"{sent.superseded} superseded by a later epoch, {len(sent.refused)} refused"
@@ -263,6 +217,13 @@ def send(
             say(f"pane {refused.index}: {refused.reason}")
         if sent.refused:
             raise typer.Exit(2)
+
+
+def _span(text: str) -> Literal["5m", "1h"]:
+    """Return the length of the panes. Raises BadInput for another one."""
+    if text not in ("5m", "1h"):
+        raise BadInput(f"--span {text}: use 1h or 5m")
+    return "5m" if text == "5m" else "1h"
 
 
 def _built(file: Path) -> Baseline:
@@ -275,29 +236,13 @@ def _built(file: Path) -> Baseline:
     return built
 
 
-def _table(
-    path: str,
-    kind: str,
-    where: str,
-    time: str,
-    score: str,
-    predicted: str,
-    actual: str,
-    outcome_time: str,
-    slices: str,
-    cluster: str,
-    timezone: str,
-    version: str,
-) -> LakeTable:
-    """Return the table of the options. Raises BadInput for a time zone that does not exist."""
+def _table(path: str, options: TableOptions) -> LakeTable:
+    """Return a table. Raises BadInput for a time zone that does not exist."""
     from driftline_processor.core.windows.window import time_zone
-    from driftline_processor.readers.column_options import listed_names
     from driftline_processor.spark.evaluate import LakeTable
-    from driftline_processor.spark.table import TableColumns
 
     try:
-        time_zone(timezone or "UTC")
+        time_zone(options.timezone or "UTC")
     except ValueError as error:
         raise BadInput(str(error)) from error
-    columns = TableColumns(time, listed_names(score), predicted, actual, outcome_time, listed_names(slices), cluster)
-    return LakeTable(path, kind, columns, where, timezone, version)
+    return LakeTable(path, options)

@@ -57,7 +57,11 @@ class OptionField(NamedTuple):
         return get_origin(self.kind) is tuple
 
 
-def options_of(model: type[Any]) -> dict[str, OptionField]:
+class Options(Struct, frozen=True):
+    """The options of a command: each field is annotated with its :class:`Option`."""
+
+
+def options_of(model: type[Options]) -> dict[str, OptionField]:
     """Return the options of a class by name.
 
     >>> options_of(ColumnOptions)["score"].option.metavar
@@ -82,7 +86,7 @@ def listed_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-class ColumnOptions(Struct, frozen=True):
+class ColumnOptions(Options, frozen=True):
     """The model and its columns; empty means the default."""
 
     model: Annotated[str, Option("Name of the model", "NAME")] = ""

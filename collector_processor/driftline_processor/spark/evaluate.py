@@ -20,43 +20,36 @@ from driftline_processor.readers.errors import BadInput, Say
 
 from .results import write_results
 from .session import open_session
-from .table import MOST_SAMPLED, FoldedTable, TableColumns, fold_table
+from .table import MOST_SAMPLED, FoldedTable, fold_table
+from .table_options import TableColumns, TableOptions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
 class LakeTable(Struct, frozen=True):
-    """A table of a lake, and what its columns mean.
+    """A table of a lake.
 
     Attributes:
         path: Address or name.
-        kind: Format, such as ``parquet``.
-        columns: What the columns mean.
-        where: Condition in SQL; "" = all rows.
-        timezone: IANA name of the time zone of days and hours.
-        version: Version of the model; "" = the baseline's.
+        options: How it is read, and what its columns mean.
     """
 
     path: str
-    kind: str
-    columns: TableColumns
-    where: str = ""
-    timezone: str = ""
-    version: str = ""
+    options: TableOptions
 
     def read(self, spark: SparkSession, baseline: Baseline) -> DataFrame:
         """Return the rows. Raises BadInput if the table has none of the features of the baseline."""
-        table = spark.read.format(self.kind).load(self.path)
+        table = spark.read.format(self.options.format).load(self.path)
         if baseline.raw_features and not {*baseline.raw_features} & {*table.columns}:
             raise BadInput(f"{self.path}: none of the baseline's features is a column: {listed(baseline.raw_features)}")
-        return table.where(self.where) if self.where else table
+        return table.where(self.options.where) if self.options.where else table
 
     def fold(self, table: DataFrame, baseline: Baseline, span: Span, sample: int = MOST_SAMPLED) -> FoldedTable:
         """Return the panes of the rows, see :func:`.table.fold_table`."""
         return fold_table(
-            table, baseline, self.columns, span=span, timezone=self.timezone or "UTC", version=self.version or None,
-            sample=sample,
+            table, baseline, self.options, span=span, timezone=self.options.timezone or "UTC",
+            version=self.options.version or None, sample=sample,
         )  # fmt: skip
 
 
@@ -83,17 +76,17 @@ def evaluate_table(
     Raises:
         BadInput: Spark does not start, or the table cannot be read or evaluated.
     """
-    if to and source.kind == "iceberg":
+    if to and source.options.format == "iceberg":
         raise BadInput(f"--to {to}: results are written as parquet, orc or delta")
     spark = open_session("driftline evaluate", master, settings)
     with _errors_as_bad_input(source.path):
         table = source.read(spark, baseline)
-        folded = source.fold(table, baseline, span_of(options.window, source.columns))
+        folded = source.fold(table, baseline, span_of(options.window, source.options))
         sample = with_other_columns(folded.sample, table)
     result = evaluate_panes(folded.panes, baseline, options, sample, folded.rows, say, name=source.path)
     if to:
         with _errors_as_bad_input(f"--to {to}"):
-            write_results(spark, result.evaluations, to, source.kind)
+            write_results(spark, result.evaluations, to, source.options.format)
     return result
 
 

@@ -9,39 +9,17 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.batch_panes import MadePanes, NoTimesError, Span, make_panes
 from driftline.tables.table import ModelKey
-from msgspec import Struct
 
 from . import pane_rows
 from .messages import TOGETHER
 from .record_batches import together
+from .table_options import TableColumns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 MOST_SAMPLED = 20_000
 """Rows of the sample that causes and weak slices are searched in."""
-
-
-class TableColumns(Struct, frozen=True):
-    """What the columns of a table mean; "" = the column of the baseline's rows, if the table has it.
-
-    Attributes:
-        time: Time of the prediction.
-        score: Score, or a column per class.
-        predicted: Predicted class.
-        actual: Outcome.
-        outcome_time: When the outcome became known.
-        slices: Columns whose values get panes of their own.
-        cluster: The slice or feature whose rows of one value are correlated.
-    """
-
-    time: str = ""
-    score: tuple[str, ...] = ()
-    predicted: str = ""
-    actual: str = ""
-    outcome_time: str = ""
-    slices: tuple[str, ...] = ()
-    cluster: str = ""
 
 
 _USUAL = TableColumns()
