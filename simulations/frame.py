@@ -7,6 +7,7 @@ interrupted run resumes.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,6 +144,11 @@ def table_of(
 def percent(share: float) -> str:
     """Return a share as percent, two or three digits."""
     return f"{share * 100:.2g} %" if share < 0.0995 else f"{share * 100:.3g} %"
+
+
+def cited(text: str) -> set[str]:
+    """Return the names of rows in a part of a page: code with a dash in it, and nothing else looks so."""
+    return set(re.findall(r"`([a-z]+(?:-[a-z0-9.]+)+)`", text))
 
 
 def _rounded(value: Any) -> Any:

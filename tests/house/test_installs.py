@@ -15,7 +15,13 @@ from .modules import SOURCE_FOLDERS
 
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
 READ = {".py", ".md", ".html", ".yaml", ".toml", ".js"}
-HISTORY = {ROOT / "CHANGELOG.md", ROOT / "adr", ROOT / "docs/start/install.md"}
+HISTORY = {ROOT / "CHANGELOG.md", ROOT / "adr"}
+RELEASE = re.compile(r'^=== "pip"\n.*?^(?==== )', re.MULTILINE | re.DOTALL)
+"""The tab of docs/start/install.md that holds after the release."""
+
+
+_WORD = r"'[^']+'|--?[a-z-]+|[A-Za-z.][\w.-]*"
+_INSTALL = re.compile(rf"pip install((?:(?:[ \t]+|\s+(?=['.-]))(?:{_WORD}))*)")
 
 
 def files() -> Iterator[Path]:
@@ -28,10 +34,11 @@ def files() -> Iterator[Path]:
 def installs(text: str) -> list[str]:
     """Return what each ``pip install`` of a text names, options and comments left out.
 
-    A requirement with an extra, or with a version, stands in quotes; a name follows without.
+    A requirement with an extra, or with a version, stands in quotes; a name follows without. A word on the next line is
+    a command, unless it is quoted or an option.
     """
     named: list[str] = []
-    for line in re.findall(r"pip install((?:[ \t]+(?:'[^']+'|--?[a-z-]+|[A-Za-z.][\w.-]*))*)", text):
+    for line in _INSTALL.findall(RELEASE.sub("", text)):
         named += [word.strip("'") for word in re.findall(r"'[^']+'|\S+", line) if not word.startswith("-")]
     return [word.rstrip(".") or "." for word in named]
 
@@ -64,6 +71,8 @@ def test_every_pip_install_names_what_exists() -> None:
         ("f\"pip install '.[kafka]'\"", [".[kafka]"]),
         ("`pip install .` is enough", ["."]),
         ("-m pip install --quiet driftline", ["driftline"]),
+        ("needs Kafka: pip install\n    '.[kafka]'", [".[kafka]"]),
+        ("pip install '.[processor]'\ndriftline --help", [".[processor]"]),
     ],
 )
 def test_the_search_for_installs_reads_sentences_and_commands(text: str, named: list[str]) -> None:

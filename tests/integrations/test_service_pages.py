@@ -14,7 +14,7 @@ from driftline.tables.column_codec import strings
 from driftline_integrations.web.routes import Route
 from driftline_processor.demo.processes import free_port
 
-from tests.support.paths import INSTRUMENT_PAGES, ROOT, code_blocks, integration_section
+from tests.support.paths import INSTRUMENT_PAGES, INTEGRATIONS, ROOT, code_blocks, integration_section
 from tests.support.receiver import Receiver, predictions_of
 from tests.support.zero_code import environment_of, posted, running, wait_for
 
@@ -97,3 +97,15 @@ def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
 
     assert [one.name for one in fields(Route) if f"`{one.name}`" not in text] == []
     assert {reason for reason in reasons if f"`{reason}`" not in text} == set()
+
+
+def test_every_integration_is_in_the_table() -> None:
+    text = (INSTRUMENT_PAGES / "no-code.md").read_text(encoding="utf-8")
+    linked = re.findall(r"^\| .*\n", text, re.MULTILINE)
+    links = [link for row in linked for link in re.findall(r"\[([^]]+)\]\(([\w-]+)\.md[^)]*\)", row)]
+    assert [
+        name
+        for page, heading in INTEGRATIONS.values()
+        for name in re.split(", | and ", heading)
+        if not any(to == page and name in re.split(", ", title) for title, to in links)
+    ] == []

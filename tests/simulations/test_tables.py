@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from simulations.frame import EVIDENCE, ROOT, Table
+from simulations.frame import EVIDENCE, ROOT, Table, cited
 from simulations.tables import TABLES
 
 NAMED = [pytest.param(table, id=table.name) for table in TABLES]
@@ -39,3 +39,4 @@ def test_what_is_made_of_a_table_cites_its_rows(name: str) -> None:
     assert len(advice) >= 6
     for part in advice:
         assert rows & set(re.findall(r"`([^`]+)`", part)), part
+        assert cited(part) <= rows, part

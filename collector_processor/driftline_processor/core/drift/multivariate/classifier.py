@@ -82,6 +82,13 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
 
     Source: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests" (2017); Besag and Clifford, "Sequential Monte
     Carlo p-values" (1991).
+
+    >>> x = np.random.default_rng(1).normal(size=(2, 800))
+    >>> sums = np.array([x[0], x[0] + x[1]]), np.array([x[0], x[1] - x[0]])  # the correlation changes its sign
+    >>> before, after = (Points(("a", "b"), z.T, z.T > 9) for z in sums)
+    >>> found = classify(before, after, np.random.default_rng(2))
+    >>> found.value > 0.7, found.p_value, sorted(one.features[0] for one in found.contributors)
+    (True, 0.002, ['a', 'b'])
     """
     n, m = len(reference.z), len(current.z)
     if min(n, m) < 2 * FOLDS:
