@@ -8,10 +8,10 @@ merging is ``b"".join``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from driftline.semconv import events
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from .message_classes import Message, message_classes
 
 _OURS = {
     name.encode()
@@ -22,43 +22,20 @@ _PREFIXES = {name.partition(b".")[0] + b"." for name in _OURS}
 _FRAME = 6
 """Bytes of a tag and a length below 2**35, the maximum overhead per level of nesting."""
 
-Message = Any
-"""A generated protobuf message; its class is created at run time."""
+_CLASSES = message_classes(
+    "driftline",
+    {
+        "Request": {"groups": (1, "repeated Group")},
+        "Group": {"resource": (1, "bytes"), "scopes": (2, "repeated Scope"), "schema_url": (3, "bytes")},
+        "Scope": {"scope": (1, "bytes"), "records": (2, "repeated bytes"), "schema_url": (3, "bytes")},
+        "Record": {"event_name": (12, "bytes")},
+        "Closed": {"groups": (1, "repeated bytes")},
+    },
+)
+"""The common shape, in which resources, scopes and records are bytes. Other fields (deprecated ones, and those of a
+later OTLP) are preserved."""
 
-_Field = descriptor_pb2.FieldDescriptorProto
-
-
-def _lean_classes() -> tuple[type[Message], type[Message], type[Message]]:
-    """Create message classes for the common shape, in which resources, scopes and records are bytes.
-
-    Other fields (deprecated ones, and those of a later OTLP) are preserved as unknown fields.
-    """
-    file = descriptor_pb2.FileDescriptorProto(name="driftline/envelope.proto", package="driftline", syntax="proto2")
-    shapes: dict[str, list[tuple[str, int, str]]] = {
-        "Request": [("groups", 1, ".driftline.Group")],
-        "Group": [("resource", 1, ""), ("scopes", 2, ".driftline.Scope"), ("schema_url", 3, "")],
-        "Scope": [("scope", 1, ""), ("records", 2, "bytes"), ("schema_url", 3, "")],
-        "Record": [("event_name", 12, "")],
-        "Closed": [("groups", 1, "bytes")],
-    }
-    for name, fields in shapes.items():
-        message = file.message_type.add(name=name)
-        for field_name, number, kind in fields:
-            field = message.field.add(name=field_name, number=number)
-            field.label = _Field.LABEL_REPEATED if kind else _Field.LABEL_OPTIONAL
-            field.type = _Field.TYPE_MESSAGE if kind.startswith(".") else _Field.TYPE_BYTES
-            if kind.startswith("."):
-                field.type_name = kind
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    request, record, closed = (
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"driftline.{name}"))
-        for name in ("Request", "Record", "Closed")
-    )
-    return request, record, closed
-
-
-_Request, _Record, _Closed = _lean_classes()
+_Request, _Record, _Closed = (_CLASSES[name] for name in ("Request", "Record", "Closed"))
 
 
 def split_request(body: bytes, limit: int) -> Iterator[bytes]:

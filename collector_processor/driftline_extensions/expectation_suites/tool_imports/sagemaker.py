@@ -36,15 +36,6 @@ class _Kll(Struct):
     sketch: _Sketch = field(default_factory=_Sketch)
 
 
-class _NumberDistribution(Struct):
-    kll: _Kll = field(default_factory=_Kll)
-
-
-class _NumericalStatistics(Struct):
-    common: _Common
-    distribution: _NumberDistribution = field(default_factory=_NumberDistribution)
-
-
 class _Value(Struct):
     value: str
     count: float
@@ -54,19 +45,20 @@ class _Categorical(Struct):
     buckets: list[_Value] = []
 
 
-class _TextDistribution(Struct):
+class _Distribution(Struct):
+    kll: _Kll = field(default_factory=_Kll)
     categorical: _Categorical = field(default_factory=_Categorical)
 
 
-class _StringStatistics(Struct):
+class _ColumnStatistics(Struct):
     common: _Common
-    distribution: _TextDistribution = field(default_factory=_TextDistribution)
+    distribution: _Distribution = field(default_factory=_Distribution)
 
 
 class _Feature(Struct):
     name: str
-    numerical_statistics: _NumericalStatistics | None = None
-    string_statistics: _StringStatistics | None = None
+    numerical_statistics: _ColumnStatistics | None = None
+    string_statistics: _ColumnStatistics | None = None
 
 
 class _Dataset(Struct):

@@ -1,17 +1,18 @@
 """Profiles of whylogs 1.x (``.bin``): protocol buffers with sketches of Apache DataSketches, read without whylogs.
 
-A file is ``WHY1``, a segment header and a profile header, both with their length before them, then chunks. The numbers
-of fields are those of ``whylogs_messages.proto``.
+A file is ``WHY1``, a segment header and a profile header, both with their length before them, then chunks. The messages
+are those of ``whylogs_messages.proto``.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from driftline_processor.otlp.message_classes import Message, message_classes
+from google.protobuf.message import DecodeError
 
 from driftline_extensions.expectation_suites.suite import SkippedCheck
 
@@ -23,64 +24,85 @@ _KLL, _FREQUENT = 15, 10
 _EMPTY, _SINGLE = 1, 4
 """Flags of a KLL sketch."""
 
-Fields = dict[int, list[Any]]
+_MESSAGES = message_classes(
+    "driftline.whylogs",
+    {
+        "ProfileHeader": {
+            "column_offsets": (2, "repeated ColumnOffsets"),
+            "indexed_metric_paths": (5, "repeated MetricPath"),
+        },
+        "ColumnOffsets": {"key": (1, "string"), "value": (2, "ChunkOffsets")},
+        "ChunkOffsets": {"offsets": (1, "repeated uint64")},
+        "MetricPath": {"key": (1, "uint32"), "value": (2, "string")},
+        "ChunkHeader": {"length": (3, "uint32")},
+        "Chunk": {"components": (1, "repeated Component")},
+        "Component": {"key": (1, "uint32"), "value": (2, "Metric")},
+        "Metric": {"n": (2, "int64"), "frequent_items": (4, "Sketch"), "kll": (6, "Sketch")},
+        "Sketch": {"sketch": (1, "bytes")},
+    },
+)
+
+Metrics = dict[str, Message]
+"""The metrics of a column by path."""
 
 
 def read_profile(data: bytes) -> TableSummary:
     """Read the first profile of a file. Raises ``ValueError`` for a damaged file."""
     try:
         return _table(_columns(data))
-    except (IndexError, KeyError, struct.error, UnicodeDecodeError, OverflowError) as error:
+    except (DecodeError, IndexError, KeyError, struct.error, UnicodeDecodeError, OverflowError) as error:
         raise ValueError("is not a complete profile of whylogs 1.x") from error
 
 
-def _table(columns: dict[str, dict[str, Fields]]) -> TableSummary:
-    summaries, left_out, rows = dict[str, NumberSummary | CategorySummary](), list[SkippedCheck](), 0.0
+def _table(columns: dict[str, Metrics]) -> TableSummary:
+    summaries, left_out = dict[str, NumberSummary | CategorySummary](), list[SkippedCheck]()
     for name, metrics in columns.items():
-
-        def amount(metric: str, metrics: dict[str, Fields] = metrics) -> float:
-            return float(metrics.get(metric, {}).get(2, [0])[0])
-
-        rows = max(rows, amount("counts/n"))
-        numbers = amount("types/fractional") + amount("types/integral")
-        texts, flags = amount("types/string"), amount("types/boolean")
-        if numbers and not texts and not flags and 6 in metrics.get("distribution/kll", {}):
-            sketch = _message(metrics["distribution/kll"][6][0])[1][0]
-            values, weights = _read_kll(sketch)
-            summaries[name] = NumberSummary(numbers, values, weights)
-        elif flags and not numbers and not texts:
-            true = amount("counts/true")
-            summaries[name] = NumberSummary(flags, np.array([0.0, 1.0]), np.array([flags - true, true]))
-        elif texts and not numbers and not flags and 4 in metrics.get("frequent_items/frequent_strings", {}):
-            sketch = _message(metrics["frequent_items/frequent_strings"][4][0])[1][0]
-            summaries[name] = CategorySummary(texts, _read_frequent_items(sketch))
-        else:
+        summary = _summary(metrics)
+        if summary is None:
             left_out.append(SkippedCheck(name, 0, "it is neither a number nor a text in all rows, or has no sketch"))
+        else:
+            summaries[name] = summary
+    rows = max((_amount(metrics, "counts/n") for metrics in columns.values()), default=0.0)
     return TableSummary(int(rows), summaries, left_out)
 
 
-def _columns(data: bytes) -> dict[str, dict[str, Fields]]:
-    """Return the metrics of each column: name of the metric → fields of its message."""
+def _summary(metrics: Metrics) -> NumberSummary | CategorySummary | None:
+    """Return the distribution of a column; None if its values have several types, or it has no sketch."""
+    numbers = _amount(metrics, "types/fractional") + _amount(metrics, "types/integral")
+    texts, flags = _amount(metrics, "types/string"), _amount(metrics, "types/boolean")
+    if sum(map(bool, (numbers, texts, flags))) != 1:
+        return None
+    if flags:
+        true = _amount(metrics, "counts/true")
+        return NumberSummary(flags, np.array([0.0, 1.0]), np.array([flags - true, true]))
+    if numbers:
+        sketch = metrics["distribution/kll"].kll.sketch if "distribution/kll" in metrics else b""
+        return NumberSummary(numbers, *_read_kll(sketch)) if sketch else None
+    path = "frequent_items/frequent_strings"
+    sketch = metrics[path].frequent_items.sketch if path in metrics else b""
+    return CategorySummary(texts, _read_frequent_items(sketch)) if sketch else None
+
+
+def _amount(metrics: Metrics, path: str) -> float:
+    return float(metrics[path].n) if path in metrics else 0.0
+
+
+def _columns(data: bytes) -> dict[str, Metrics]:
+    """Return the metrics of each column by the path of the metric."""
     if data[: len(MAGIC)] != MAGIC:
         raise ValueError("is not a profile of whylogs 1.x: it does not begin with 'WHY1'")
     _, start = _delimited(data, len(MAGIC))
     header, start = _delimited(data, start)
-    profile = _message(header)
-    names = {}
-    for entry in profile.get(5, []):  # indexed_metric_paths
-        fields = _message(entry)
-        names[fields.get(1, [0])[0]] = fields[2][0].decode()
-    columns = dict[str, dict[str, Fields]]()
-    for entry in profile.get(2, []):  # column_offsets
-        fields = _message(entry)
-        metrics = columns.setdefault(fields[1][0].decode(), {})
-        for packed in _message(fields[2][0]).get(1, []):
-            for offset in [packed] if isinstance(packed, int) else list(_varints(packed)):
-                chunk, at = _delimited(data, start + offset)
-                body = data[at : at + _message(chunk)[3][0]]
-                for component in _message(body).get(1, []):
-                    parts = _message(component)
-                    metrics[names[parts.get(1, [0])[0]]] = _message(parts[2][0])
+    profile = _MESSAGES["ProfileHeader"].FromString(header)
+    paths = {path.key: path.value for path in profile.indexed_metric_paths}
+    columns = dict[str, Metrics]()
+    for column in profile.column_offsets:
+        metrics = columns.setdefault(column.key, {})
+        for offset in column.value.offsets:
+            chunk_header, at = _delimited(data, start + offset)
+            length = _MESSAGES["ChunkHeader"].FromString(chunk_header).length
+            chunk = _MESSAGES["Chunk"].FromString(data[at : at + length])
+            metrics |= {paths[component.key]: component.value for component in chunk.components}
     return columns
 
 
@@ -119,50 +141,15 @@ def _read_frequent_items(sketch: bytes) -> dict[str, float]:
     return items
 
 
-# -- protocol buffers ------------------------------------------------------------------------------------------------
-
-
-def _message(data: bytes) -> Fields:
-    """Return the values of each field: integers, doubles, or bytes."""
-    fields, at = Fields(), 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        value: Any
-        if kind == 0:
-            value, at = _varint(data, at)
-        elif kind == 1:
-            (value,), at = struct.unpack_from("<d", data, at), at + 8
-        elif kind == 2:
-            value, at = _delimited(data, at)
-        elif kind == 5:
-            (value,), at = struct.unpack_from("<f", data, at), at + 4
-        else:
-            raise IndexError(f"wire type {kind}")
-        fields.setdefault(key >> 3, []).append(value)
-    return fields
-
-
 def _delimited(data: bytes, at: int) -> tuple[bytes, int]:
-    length, at = _varint(data, at)
+    """Return the message at a place, before which its length stands, and the place after it."""
+    length = shift = 0
+    while True:
+        byte = data[at]
+        length |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            break
     if at + length > len(data):
         raise IndexError("the data end within a message")
     return data[at : at + length], at + length
-
-
-def _varints(data: bytes) -> Iterator[int]:
-    at = 0
-    while at < len(data):
-        value, at = _varint(data, at)
-        yield value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-    raise IndexError("a number has more than ten bytes")

@@ -84,11 +84,11 @@ def test_statistics_of_sagemaker_become_a_baseline(tmp_path: Path) -> None:
 
 def test_an_imported_baseline_finds_drift_and_none_in_its_own_rows(tmp_path: Path) -> None:
     baseline_from(tmp_path, WHYLOGS)
-    own = tmp_path / "own.parquet"
-    pq.write_table(pq.read_table(ROWS).slice(0, 1_500), own)
+    same_rows = tmp_path / "own.parquet"
+    pq.write_table(pq.read_table(ROWS).slice(0, 1_500), same_rows)
 
     states = {}
-    for rows in (own, ROOT / "examples/two_files/lastweek.parquet"):
+    for rows in (same_rows, ROOT / "examples/two_files/lastweek.parquet"):
         arguments = ["evaluate", str(rows), "--baseline", str(tmp_path / "imported.baseline.json"), "--json"]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.stderr
