@@ -29,7 +29,7 @@ help:
 	@echo "make lock      locks/: every dependency of the image and the release with its hashes"
 	@echo "make dist      the wheel and the source archive in dist/; make sbom: their bills of materials (CycloneDX)"
 	@echo "make audit     known vulnerabilities of what the image installs (pip-audit)"
-	@echo "make lint      ruff, mypy, the arrows between rooms, generated files up to date"
+	@echo "make lint      ruff, mypy, the contracts between packages, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
 	@echo "make docs      the documentation as a site in build/site/ (.venv-docs/)"
 	@echo "make semconv   constants of telemetry names, the generated pages of docs/reference, otel-config/driftline.yaml, dashboards"
@@ -41,7 +41,7 @@ help:
 	@echo "make soak      a processor under load that is killed at random, with a destination that comes and goes (MINUTES=60)"
 	@echo "make right-or-wrong which tool calls a model worse when it is, and fine when it is: real streams, Evidently, NannyML, River, scipy (.venv-peers/)"
 	@echo "make bench-peers-collectors predictions passed on, beside the OpenTelemetry Collector (make interop) and rotel (.venv-peers/)"
-	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
+	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into evidence/ (an hour; ARGS='--again rate')"
 	@echo "make airflow   the operators, the sensor and the trigger in a real Airflow 3 and Airflow 2 (.venv-airflow-*/)"
 	@echo "make interop   with a real Jaeger, Prometheus, Collector, Kafka and Spark (built into .peers/; needs Go, and Maven for Kafka and Spark);"
 	@echo "               PEERS=quick: only those that install in a minute, Kafka and OpenTelemetry for JavaScript, and no slow test"
@@ -139,6 +139,10 @@ image:
 	@docker build --tag driftline:dev .
 	@sh scripts/check_image.sh driftline:dev
 
+# What is written from the source: `make semconv` writes it, `make lint` checks it.
+GENERATORS := draw_concepts $(addprefix generate_,semconv settings options cli configuration capabilities api schema \
+	dashboards glossary rules runbooks tables comparison trust)
+
 environment:
 	@sh scripts/setup.sh dev
 
@@ -149,7 +153,7 @@ lint:
 	$(PY) -m ruff format --check $(SOURCES) || failed=1; \
 	$(PY) -m mypy $(SOURCES) || failed=1; \
 	.venv/bin/lint-imports --no-logo --no-cache || failed=1; \
-	for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables comparison; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
+	for script in $(GENERATORS); do $(PY) -m scripts.$$script --check || failed=1; done; \
 	exit $$failed
 
 format:
@@ -162,12 +166,12 @@ docs:
 	@$(PY) -m venv .venv-docs
 	@.venv-docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@.venv-docs/bin/python -m pip install --quiet --group docs
-	@$(PY) scripts/generate_llms.py
+	@$(PY) -m scripts.generate_llms
 	@.venv-docs/bin/mkdocs build --quiet --strict
 
 semconv:
 	@sh scripts/setup.sh dev
-	@for script in semconv settings options cli configuration capabilities api schema dashboards glossary rules runbooks tables comparison; do $(PY) scripts/generate_$$script.py || exit 1; done
+	@for script in $(GENERATORS); do $(PY) -m scripts.$$script || exit 1; done
 
 bench:
 	@sh scripts/setup.sh dev

@@ -1,18 +1,19 @@
 """Draw the pictures of docs/concepts as SVG: one per concept, the PSI by Driftline's own code.
 
-python scripts/draw_concepts.py            write docs/images/concept-*.svg
-python scripts/draw_concepts.py --check    exit 1 if one differs
+python -m scripts.draw_concepts            write docs/images/concept-*.svg
+python -m scripts.draw_concepts --check    exit 1 if one differs
 """
 
 from __future__ import annotations
 
 import sys
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
+from scripts.generated import ROOT, write_or_check
+
+FOLDER = ROOT / "docs" / "images"
 INK, GREY, BLUE, ORANGE, GREEN, RED = "#263238", "#90a4ae", "#2f6cb3", "#d9822b", "#2e7d4f", "#b3382f"
 
 
@@ -103,8 +104,8 @@ def psi() -> str:
 def late_labels() -> str:
     """Return the known outcomes of a day, and when its metric counts."""
     picture = Picture(300, "The outcomes of one day of predictions arrive over weeks")
-    known = [0, 8, 22, 38, 52, 64, 74, 82, 88, 92, 95, 97, 98, 99]
-    for day, share in enumerate(known):
+    shares = [0, 8, 22, 38, 52, 64, 74, 82, 88, 92, 95, 97, 98, 99]
+    for day, share in enumerate(shares):
         x = 60 + day * 50
         colour = GREEN if share >= 95 else BLUE
         picture.box(x, 240 - share * 1.6, 34, share * 1.6, colour, 0.85)
@@ -146,20 +147,8 @@ PICTURES = {"windows": windows, "psi": psi, "late-labels": late_labels, "verdict
 
 def main(arguments: list[str]) -> int:
     """Write or check the pictures; return the exit code."""
-    differing = [
-        name
-        for name, draw in PICTURES.items()
-        if not (FOLDER / f"concept-{name}.svg").exists()
-        or (FOLDER / f"concept-{name}.svg").read_text(encoding="utf-8") != draw()
-    ]
-    if "--check" in arguments:
-        if differing:
-            print(f"pictures differ: {', '.join(differing)}; run: python scripts/draw_concepts.py")
-        return int(bool(differing))
-    for name in differing:
-        (FOLDER / f"concept-{name}.svg").write_text(PICTURES[name](), encoding="utf-8")
-        print(f"wrote docs/images/concept-{name}.svg")
-    return 0
+    pictures = {FOLDER / f"concept-{name}.svg": draw() for name, draw in PICTURES.items()}
+    return write_or_check(pictures, "is not as drawn", __file__, arguments)
 
 
 if __name__ == "__main__":

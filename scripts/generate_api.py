@@ -1,7 +1,7 @@
 """Write docs/reference/api.md from the public docstrings of ``driftline`` and ``driftline.testing``.
 
-python scripts/generate_api.py            write the page
-python scripts/generate_api.py --check    exit 1 where the page differs
+python -m scripts.generate_api            write the page
+python -m scripts.generate_api --check    exit 1 where the page differs
 
 Both exit 1 where a public docstring does not describe every argument of its signature, in order.
 """
@@ -12,14 +12,15 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import driftline
 import driftline.testing
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "api.md"
+from scripts.generated import ROOT, write_or_check
+
+PAGE = ROOT / "docs" / "reference" / "api.md"
 HEAD = """# What is in the Python API?
 
 Generated from the docstrings by `scripts/generate_api.py` (`make semconv`); do not edit. Inputs, results and
@@ -56,14 +57,8 @@ def main(arguments: list[str]) -> int:
     for sentence in undescribed:
         print(sentence)
     page = "\n".join([HEAD, *contents(modules), *(part for module in modules for part in sections(module))])
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page:
-        return bool(undescribed)
-    if "--check" in arguments:
-        print("docs/reference/api.md is not what the docstrings say; run: python scripts/generate_api.py")
-        return 1
-    PAGE.write_text(page, encoding="utf-8")
-    print("wrote docs/reference/api.md")
-    return bool(undescribed)
+    code = write_or_check({PAGE: page}, "is not what the docstrings say", __file__, arguments)
+    return code or bool(undescribed)
 
 
 def contents(modules: tuple[ModuleType, ...]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Write the tables of docs/reference/capabilities.md from the routes of the processor.
 
-python scripts/generate_capabilities.py            write the page
-python scripts/generate_capabilities.py --check    exit 1 where it differs
+python -m scripts.generate_capabilities            write the page
+python -m scripts.generate_capabilities --check    exit 1 where it differs
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -20,7 +19,9 @@ from driftline_processor.health import Health
 from driftline_processor.web.app import create_app
 from driftline_processor.web.site import Site
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "capabilities.md"
+from scripts.generated import ROOT, write_or_check
+
+PAGE = ROOT / "docs" / "reference" / "capabilities.md"
 
 HEAD = """# Capabilities
 
@@ -46,16 +47,8 @@ only its models (marked *). It gets 403 for all other addresses.
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; return the exit code."""
-    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    after = HEAD + "".join(meanings()) + ROUTES + "".join(sorted(rows()))
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("docs/reference/capabilities.md differs from the routes; run: python scripts/generate_capabilities.py")
-        return 1
-    PAGE.write_text(after, encoding="utf-8")
-    print("wrote docs/reference/capabilities.md")
-    return 0
+    page = HEAD + "".join(meanings()) + ROUTES + "".join(sorted(rows()))
+    return write_or_check({PAGE: page}, "differs from the routes", __file__, arguments)
 
 
 def meanings() -> list[str]:

@@ -1,7 +1,7 @@
 """Write docs/reference/cli.md from the commands themselves: each with its arguments, options and defaults.
 
-python scripts/generate_cli.py            write the page
-python scripts/generate_cli.py --check    exit 1 where it differs
+python -m scripts.generate_cli            write the page
+python -m scripts.generate_cli --check    exit 1 where it differs
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import typer
 from driftline_processor.cli.commands import app
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
+from scripts.generated import ROOT, write_or_check
+
+PAGE = ROOT / "docs" / "reference" / "cli.md"
 HEAD = """# Command line
 
 Generated from the commands by `scripts/generate_cli.py` (`make semconv`); do not edit. `driftline COMMAND --help`
@@ -26,14 +27,7 @@ shows the same. After bad input, a command prints one sentence on stderr and end
 def main(arguments: list[str]) -> int:
     """Write or check the page; return the exit code."""
     page = "\n".join([HEAD, *sections(typer.main.get_command(app), "driftline", None)])
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page:
-        return 0
-    if "--check" in arguments:
-        print("docs/reference/cli.md is not what the commands say; run: python scripts/generate_cli.py")
-        return 1
-    PAGE.write_text(page, encoding="utf-8")
-    print("wrote docs/reference/cli.md")
-    return 0
+    return write_or_check({PAGE: page}, "is not what the commands say", __file__, arguments)
 
 
 def sections(command: Any, path: str, parent: Any) -> Iterator[str]:

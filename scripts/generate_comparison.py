@@ -1,7 +1,7 @@
 """Write the table of detection in docs/compare/comparison.md from benchmarks/right_or_wrong/windows.csv.
 
-python scripts/generate_comparison.py            write the table
-python scripts/generate_comparison.py --check    exit 1 where it differs
+python -m scripts.generate_comparison            write the table
+python -m scripts.generate_comparison --check    exit 1 where it differs
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.generated import ROOT, between_markers, write_or_check
+
 PAGE = ROOT / "docs" / "compare" / "comparison.md"
 WINDOWS = ROOT / "benchmarks" / "right_or_wrong" / "windows.csv"
-BEGIN, END = "<!-- begin: scripts/generate_comparison.py -->\n", "<!-- end: scripts/generate_comparison.py -->\n"
 
 LINES = {
     "driftline windows": "the state of the window",
@@ -35,25 +34,8 @@ def main(arguments: list[str]) -> int:
     """Write or check the table; return the exit code."""
     with WINDOWS.open(encoding="utf-8", newline="") as file:
         windows = list(csv.DictReader(file))
-    before = PAGE.read_text(encoding="utf-8")
-    after = with_table(before, table(windows))
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("docs/compare/comparison.md differs from windows.csv; run: python scripts/generate_comparison.py")
-        return 1
-    PAGE.write_text(after, encoding="utf-8")
-    print("wrote docs/compare/comparison.md")
-    return 0
-
-
-def with_table(page: str, text: str) -> str:
-    """Return the page with the text between the two comments."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert begin, f"{PAGE}: the comment is missing: {BEGIN}"
-    assert end, f"{PAGE}: the comment is missing: {END}"
-    return before + BEGIN + text + END + after
+    page = between_markers(PAGE.read_text(encoding="utf-8"), "scripts/generate_comparison.py", table(windows))
+    return write_or_check({PAGE: page}, "differs from windows.csv", __file__, arguments)
 
 
 def table(windows: Sequence[dict[str, str]]) -> str:

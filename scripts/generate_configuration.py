@@ -1,7 +1,7 @@
 """Write docs/reference/configuration.md and otel-config/driftline.yaml from the keys of driftline_processor.config.
 
-python scripts/generate_configuration.py            write both
-python scripts/generate_configuration.py --check    exit 1 where one differs
+python -m scripts.generate_configuration            write both
+python -m scripts.generate_configuration --check    exit 1 where one differs
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -26,7 +25,8 @@ from driftline_processor.config.values import Form, Keep
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.generated import ROOT, write_or_check
+
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
 EXAMPLE = ROOT / "otel-config" / "driftline.yaml"
 BY_TYPE: dict[type[Section], dict[str, Any]] = {
@@ -121,24 +121,12 @@ class Key:
 
 def main(arguments: list[str]) -> int:
     """Write or check both files; return the exit code."""
-    page, example = page_text(), example_text()
-    differing = [path for path, text in ((PAGE, page), (EXAMPLE, example)) if not holds(path, text)]
+    code = write_or_check({PAGE: page_text(), EXAMPLE: example_text()}, "is not what the keys say", __file__, arguments)
     if "--check" in arguments:
-        for path in differing:
-            print(f"{path.relative_to(ROOT)} is not what the keys say; run: python scripts/generate_configuration.py")
-        return 1 if differing else 0
-    PAGE.write_text(page, encoding="utf-8")
-    EXAMPLE.write_text(example, encoding="utf-8")
-    for path in differing:
-        print(f"wrote {path.relative_to(ROOT)}")
+        return code
     problems = validate_file(EXAMPLE)
     print(*problems, sep="\n", end="\n" if problems else "")
     return 1 if problems else 0
-
-
-def holds(path: Path, text: str) -> bool:
-    """Return whether a file has this text."""
-    return path.exists() and path.read_text(encoding="utf-8") == text
 
 
 def keys(section: type[Section]) -> list[Key]:

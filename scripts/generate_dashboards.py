@@ -1,7 +1,7 @@
 """Write the Grafana dashboards of otel-config/grafana and what provisions them, from the registry of telemetry names.
 
-python scripts/generate_dashboards.py            write them
-python scripts/generate_dashboards.py --check    exit 1 where one differs
+python -m scripts.generate_dashboards            write them
+python -m scripts.generate_dashboards --check    exit 1 where one differs
 
 Each dashboard is a function at the end of this file. Names, units and descriptions of metrics are those of the
 registry. A value that nobody knows is a series that is not there: no query puts a number in its place.
@@ -30,7 +30,8 @@ from grafana_foundation_sdk.models import common as styles
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.generated import ROOT, write_or_check
+
 FOLDER = ROOT / "otel-config" / "grafana"
 
 BAD, WARNING, GOOD, UNSURE, QUIET, SPECIAL = "#D55E00", "#E69F00", "#0072B2", "#8C8C8C", "#BFBFBF", "#CC79A7"
@@ -1354,17 +1355,7 @@ def files() -> dict[Path, str]:
 
 def main(arguments: list[str]) -> int:
     """Write or check the files; return the exit code."""
-    stale = {
-        path: text for path, text in files().items() if not path.exists() or path.read_text(encoding="utf-8") != text
-    }
-    for path, text in stale.items():
-        if "--check" in arguments:
-            print(f"{path.relative_to(ROOT)} is not as made; run: python scripts/generate_dashboards.py")
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 1 if stale and "--check" in arguments else 0
+    return write_or_check(files(), "is not as made", __file__, arguments)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,27 @@
 """Write the table of docs/glossary.md, and the tooltips of the site, from the words of the pages.
 
-python scripts/generate_glossary.py            write both files
-python scripts/generate_glossary.py --check    exit 1 if one differs
+python -m scripts.generate_glossary            write both files
+python -m scripts.generate_glossary --check    exit 1 if one differs
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from driftline_processor.present.glossary import WORDS, Word
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+from scripts.generated import ROOT, write_or_check
+
+DOCS = ROOT / "docs"
 PAGE, TOOLTIPS = DOCS / "glossary.md", DOCS / "abbreviations.md"
 HEAD = "| word | means |\n|---|---|\n"
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the files; return the exit code."""
-    code = 0
-    for file, after in ((PAGE, glossary()), (TOOLTIPS, tooltips())):
-        if file.exists() and file.read_text(encoding="utf-8") == after:
-            continue
-        if "--check" in arguments:
-            print(f"docs/{file.name} differs from present/glossary.py; run: python scripts/generate_glossary.py")
-            code = 1
-        else:
-            file.write_text(after, encoding="utf-8")
-            print(f"wrote docs/{file.name}")
-    return code
+    return write_or_check(
+        {PAGE: glossary(), TOOLTIPS: tooltips()}, "differs from present/glossary.py", __file__, arguments
+    )
 
 
 def glossary() -> str:

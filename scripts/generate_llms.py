@@ -1,7 +1,7 @@
 """Write docs/llms.txt: the pages of the site with their first sentence, for language models (llmstxt.org).
 
-python scripts/generate_llms.py            write the file
-python scripts/generate_llms.py --check    exit 1 if it differs
+python -m scripts.generate_llms            write the file
+python -m scripts.generate_llms --check    exit 1 if it differs
 """
 
 from __future__ import annotations
@@ -14,21 +14,14 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.generated import ROOT, write_or_check
+
 FILE = ROOT / "docs" / "llms.txt"
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the file; return the exit code."""
-    text = llms_text()
-    if FILE.exists() and FILE.read_text(encoding="utf-8") == text:
-        return 0
-    if "--check" in arguments:
-        print("docs/llms.txt differs from the pages; run: python scripts/generate_llms.py")
-        return 1
-    FILE.write_text(text, encoding="utf-8")
-    print("wrote docs/llms.txt")
-    return 0
+    return write_or_check({FILE: llms_text()}, "differs from the pages", __file__, arguments)
 
 
 def llms_text() -> str:
@@ -51,8 +44,8 @@ def navigation() -> dict[str, Any]:
 
     Loader.add_multi_constructor("!", lambda *_: None)
     Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
-    found: dict[str, Any] = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)
-    return found
+    configuration: dict[str, Any] = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader)
+    return configuration
 
 
 def pages_of(pages: list[Any]) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Write the options of `driftline.evaluate`, its signature and their descriptions, from the class of options.
 
-python scripts/generate_options.py            write sdk/driftline/evaluation.py
-python scripts/generate_options.py --check    exit 1 if it differs
+python -m scripts.generate_options            write sdk/driftline/evaluation.py
+python -m scripts.generate_options --check    exit 1 if it differs
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import get_args
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.readers.column_options import OptionField, options_of
 
-MODULE = Path(__file__).resolve().parents[1] / "sdk" / "driftline" / "evaluation.py"
+from scripts.generated import ROOT, write_or_check
+
+MODULE = ROOT / "sdk" / "driftline" / "evaluation.py"
 SIGNATURE = re.compile(r"(?<=    # Options: make semconv\n).*?(?=    # End of options\n)", re.DOTALL)
 DESCRIPTIONS = re.compile(
     r"(?<=            and optionally ``time`` and ``weight``.\n).*?(?=        progress: )", re.DOTALL
@@ -25,16 +27,8 @@ DESCRIPTIONS = re.compile(
 
 def main(arguments: list[str]) -> int:
     """Write or check the module; return the exit code."""
-    before = MODULE.read_text(encoding="utf-8")
-    after = with_options(before, options_of(EvaluationOptions).values())
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("sdk/driftline/evaluation.py does not have the options; run: python scripts/generate_options.py")
-        return 1
-    MODULE.write_text(after, encoding="utf-8")
-    print("wrote sdk/driftline/evaluation.py")
-    return 0
+    module = with_options(MODULE.read_text(encoding="utf-8"), options_of(EvaluationOptions).values())
+    return write_or_check({MODULE: module}, "does not have the options", __file__, arguments)
 
 
 def with_options(source: str, options: Iterable[OptionField]) -> str:

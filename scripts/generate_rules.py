@@ -1,30 +1,23 @@
 """Write otel-config/driftline.rules.yml, the rules for any model, as the package of `driftline rules` has them.
 
-python scripts/generate_rules.py            write the file
-python scripts/generate_rules.py --check    exit 1 where it differs
+python -m scripts.generate_rules            write the file
+python -m scripts.generate_rules --check    exit 1 where it differs
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from driftline_processor.alert_rules.files import ANY_MODEL, rules_of_any_model
 
-RULES = Path(__file__).resolve().parents[1] / "otel-config" / ANY_MODEL
+from scripts.generated import ROOT, write_or_check
+
+RULES = ROOT / "otel-config" / ANY_MODEL
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the file; return the exit code."""
-    text = rules_of_any_model()
-    if RULES.exists() and RULES.read_text(encoding="utf-8") == text:
-        return 0
-    if "--check" in arguments:
-        print(f"otel-config/{ANY_MODEL} is not what the package has; run: python scripts/generate_rules.py")
-        return 1
-    RULES.write_text(text, encoding="utf-8")
-    print(f"wrote otel-config/{ANY_MODEL}")
-    return 0
+    return write_or_check({RULES: rules_of_any_model()}, "is not what the package has", __file__, arguments)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Write docs/reference/evaluations.schema.json, the JSON schema of the answers that carry evaluations.
 
-python scripts/generate_schema.py            write the schema
-python scripts/generate_schema.py --check    exit 1 where it differs
+python -m scripts.generate_schema            write the schema
+python -m scripts.generate_schema --check    exit 1 where it differs
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from functools import cache
-from pathlib import Path
 from types import UnionType
 from typing import Any, NotRequired, Union, get_args, get_origin
 
@@ -26,7 +25,9 @@ from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.api.evaluations import MODEL_SHAPES
 from typing_extensions import TypedDict
 
-SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "reference" / "evaluations.schema.json"
+from scripts.generated import ROOT, write_or_check
+
+SCHEMA = ROOT / "docs" / "reference" / "evaluations.schema.json"
 _MODEL = {"model": str, "version": str, "environment": str}
 _STRETCH = {"start": str, "end": str}
 
@@ -134,15 +135,8 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def main(arguments: list[str]) -> int:
     """Write or check the schema; return the exit code."""
-    after = json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
-    if SCHEMA.exists() and SCHEMA.read_text(encoding="utf-8") == after:
-        return 0
-    if "--check" in arguments:
-        print(f"docs/reference/{SCHEMA.name} is not what present/ declares; run: python scripts/generate_schema.py")
-        return 1
-    SCHEMA.write_text(after, encoding="utf-8")
-    print(f"wrote docs/reference/{SCHEMA.name}")
-    return 0
+    text = json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    return write_or_check({SCHEMA: text}, "is not what present/ declares", __file__, arguments)
 
 
 def schema() -> dict[str, Any]:

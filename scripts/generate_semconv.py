@@ -1,7 +1,7 @@
 """Write the constants and the reference page of the semantic conventions from their registry.
 
-    python scripts/generate_semconv.py            write the files
-    python scripts/generate_semconv.py --check    exit 1 and name the files that differ
+    python -m scripts.generate_semconv            write the files
+    python -m scripts.generate_semconv --check    exit 1 and name the files that differ
 
 A development script, since it needs PyYAML, which the SDK does not depend on.
 """
@@ -22,7 +22,8 @@ import opentelemetry.semconv._incubating.attributes as incubating
 import yaml
 from opentelemetry.semconv import attributes
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.generated import ROOT, write_or_check
+
 PACKAGE = ROOT / "sdk" / "driftline" / "semconv"
 PAGE = ROOT / "docs" / "reference" / "semconv.md"
 
@@ -355,16 +356,7 @@ def outputs(registry: Registry) -> dict[Path, str]:
 
 def main(arguments: list[str]) -> int:
     """Write or check the generated files; return the exit status."""
-    files = outputs(read())
-    stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    if "--check" in arguments:
-        for path in stale:
-            print(f"{path.relative_to(ROOT)} differs from the registry; run: python scripts/generate_semconv.py")
-        return 1 if stale else 0
-    for path in stale:
-        path.write_text(files[path], encoding="utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 0
+    return write_or_check(outputs(read()), "differs from the registry", __file__, arguments)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Write the table of docs/reference/settings.md from the list of variables in sdk/driftline/settings.py.
 
-python scripts/generate_settings.py            write the page
-python scripts/generate_settings.py --check    exit 1 where it differs
+python -m scripts.generate_settings            write the page
+python -m scripts.generate_settings --check    exit 1 where it differs
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from driftline.settings import SETTINGS, Setting
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "settings.md"
+from scripts.generated import ROOT, write_or_check
+
+PAGE = ROOT / "docs" / "reference" / "settings.md"
 HEAD = "| variable | in code | default | meaning |\n|---|---|---|---|\n"
 
 
@@ -20,15 +21,8 @@ def main(arguments: list[str]) -> int:
     before = PAGE.read_text(encoding="utf-8")
     start = before.index(HEAD) + len(HEAD)
     end = before.index("\n\n", start)
-    after = before[:start] + "\n".join(map(row, SETTINGS)) + before[end:]
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("docs/reference/settings.md is not what settings.py says; run: python scripts/generate_settings.py")
-        return 1
-    PAGE.write_text(after, encoding="utf-8")
-    print("wrote docs/reference/settings.md")
-    return 0
+    page = before[:start] + "\n".join(map(row, SETTINGS)) + before[end:]
+    return write_or_check({PAGE: page}, "is not what settings.py says", __file__, arguments)
 
 
 def row(setting: Setting) -> str:

@@ -1,18 +1,19 @@
 """Write docs/reference/tables.md from the declared columns of the tables of results.
 
-python scripts/generate_tables.py            write the page
-python scripts/generate_tables.py --check    exit 1 where it differs
+python -m scripts.generate_tables            write the page
+python -m scripts.generate_tables --check    exit 1 where it differs
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from driftline_processor.present.result_schema import TABLES, WINDOW_TABLES
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "tables.md"
+from scripts.generated import ROOT, write_or_check
+
+PAGE = ROOT / "docs" / "reference" / "tables.md"
 
 HEAD = """# Tables of results
 
@@ -28,16 +29,8 @@ DAYS = f"`window_start` in {', '.join(f'`{table}`' for table in WINDOW_TABLES)},
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; return the exit code."""
-    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    after = HEAD.replace("{days}", DAYS) + "".join(sections())
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("docs/reference/tables.md differs from the tables; run: python scripts/generate_tables.py")
-        return 1
-    PAGE.write_text(after, encoding="utf-8")
-    print("wrote docs/reference/tables.md")
-    return 0
+    page = HEAD.replace("{days}", DAYS) + "".join(sections())
+    return write_or_check({PAGE: page}, "differs from the tables", __file__, arguments)
 
 
 def sections() -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Fill the tables of docs/project/trust.md from evidence/*.json.
 
-python scripts/generate_trust.py            write the tables
-python scripts/generate_trust.py --check    exit 1 if one differs
+python -m scripts.generate_trust            write the tables
+python -m scripts.generate_trust --check    exit 1 if one differs
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from simulations.drift.table import DRIFT  # noqa: E402
-from simulations.frame import EVIDENCE, Table, markdown, table_rows  # noqa: E402
-from simulations.verdicts import CHANGED_LIVES, QUIET_LIVES  # noqa: E402
+from scripts.generated import ROOT, between_markers, write_or_check
+from simulations.drift.table import DRIFT
+from simulations.frame import EVIDENCE, Table, markdown, table_rows
+from simulations.verdicts import CHANGED_LIVES, QUIET_LIVES
 
 PAGE = ROOT / "docs" / "project" / "trust.md"
 DRIFT_ROWS = (
@@ -28,22 +25,10 @@ DRIFT_ROWS = (
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; return the exit code."""
-    before = PAGE.read_text(encoding="utf-8")
-    after = before
+    page = PAGE.read_text(encoding="utf-8")
     for name, text in tables().items():
-        begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->\n"
-        head, found, rest = after.partition(begin)
-        if not found:
-            raise SystemExit(f"docs/project/trust.md has no marker {begin.strip()}")
-        after = head + begin + text + end + rest.partition(end)[2]
-    if after == before:
-        return 0
-    if "--check" in arguments:
-        print("docs/project/trust.md differs from evidence/; run: python scripts/generate_trust.py")
-        return 1
-    PAGE.write_text(after, encoding="utf-8")
-    print("wrote docs/project/trust.md")
-    return 0
+        page = between_markers(page, name, text)
+    return write_or_check({PAGE: page}, "differs from evidence/", __file__, arguments)
 
 
 def tables() -> dict[str, str]:

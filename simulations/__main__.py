@@ -29,10 +29,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     for file in options.peers:
-        known = json.loads(PEERS.read_text(encoding="utf-8")) | {
+        results = json.loads(PEERS.read_text(encoding="utf-8")) | {
             file.stem: json.loads(file.read_text(encoding="utf-8"))
         }
-        PEERS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        PEERS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if options.table:
         print("\n".join(table.printed() for table in TABLES if matches(table.name, options.names)))
     elif not options.peers:

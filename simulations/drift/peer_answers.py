@@ -1,4 +1,4 @@
-"""Ask a peer, in an environment of its own, what it says of drawn windows; see ``simulations/measured/peers.md``.
+"""Ask a peer, in an environment of its own, what it says of drawn windows; see ``evidence/peers.md``.
 
     python simulations/drift/peer_answers.py evidently DRAWS evidently.json
 

@@ -95,8 +95,8 @@ def test_answers_are_counted_by_class() -> None:
 
 
 def test_the_results_are_those_of_the_windows() -> None:
-    kept = json.loads(RESULTS.read_text(encoding="utf-8"))["streams"]
-    assert table_rows(streams_table(pd.read_csv(WINDOWS))) == kept
+    measured = json.loads(RESULTS.read_text(encoding="utf-8"))["streams"]
+    assert table_rows(streams_table(pd.read_csv(WINDOWS))) == measured
 
 
 def test_every_stream_has_windows_of_its_length_in_order() -> None:

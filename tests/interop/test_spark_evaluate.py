@@ -136,8 +136,8 @@ def test_the_panes_of_a_table_are_sent_to_the_processor(tmp_path: Path, monkeypa
     baseline.save(tmp_path / "churn.json")
     times = pa.array(frame["at"] // 1000, pa.timestamp("us", "UTC"))
     columns = {name: frame[name] for name in ("age", "balance", "visits", "p", "y", "region")}
-    known = frame["at"] < start + 24 * scored_topics.HOUR
-    early = pa.array(frame["y"], mask=~known)
+    has_outcome = frame["at"] < start + 24 * scored_topics.HOUR
+    early = pa.array(frame["y"], mask=~has_outcome)
     pq.write_table(pa.table({**columns, "y": early, "at": times}), tmp_path / "monday.parquet")
     pq.write_table(pa.table({**columns, "at": times}), tmp_path / "tuesday.parquet")
     processor = Processor(tmp_path / "up", baseline)
@@ -149,7 +149,7 @@ def test_the_panes_of_a_table_are_sent_to_the_processor(tmp_path: Path, monkeypa
         first = driftline(tmp_path, "spark", "send", "monday.parquet", *common, "--epoch", "20261123")
         assert first.endswith(" panes new, 0 replaced, 0 unchanged, 0 superseded by a later epoch, 0 refused\n")
         eventually(processor.model, lambda model: model.get("rows") == 3_000)
-        assert processor.model()["outcomes"] == known.sum()
+        assert processor.model()["outcomes"] == has_outcome.sum()
         second = driftline(tmp_path, "spark", "send", "tuesday.parquet", *common, "--epoch", "20261124")
         assert second.startswith("0 panes new, ")
         assert f"{first.split()[0]} replaced" in second

@@ -69,9 +69,9 @@ def test_every_block_runs_in_the_order_of_the_page(tmp_path: Path) -> None:
         until_it_listens(8780)
         servers.append(shell(inside + serve))
         until_it_listens(8000)
-        asked = shell(request)
-        answer, _ = asked.communicate(timeout=60)
-        assert asked.returncode == 0
+        client = shell(request)
+        answer, _ = client.communicate(timeout=60)
+        assert client.returncode == 0
         assert '{"accepted":1,"rejected":[]}' in answer.replace(" ", "")
         deadline, counts = time.monotonic() + PATIENCE, (0, 0)
         while counts != (1, 1):

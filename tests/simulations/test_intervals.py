@@ -1,4 +1,4 @@
-"""What docs/data promises of intervals and drawn labels was measured, and a short measurement agrees with it."""
+"""What evidence/coverage.json and labels.json say of intervals is promised, and a short measurement agrees with it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ than a tolerance: 0.02 for a fraction, a tenth of the reference's value for a lo
 - three or more checked windows otherwise make it ``ok``;
 - fewer leave it ``unknown``.
 
-The error rates of these states are simulated in simulations/estimates.py.
+The error rates of these states are simulated in simulations/estimate_record.py.
 
 **Changes.** An estimated metric is worse than the baseline's if its interval is on the bad side of the baseline's
 value, and if the change is significant compared with windows without change. The latter uses the standard deviation
