@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack, chdir
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
@@ -15,21 +17,16 @@ from tests.support.paths import ROOT
 
 
 def _setup(namespace: dict[str, Any]) -> None:
-    namespace["_before"] = os.getcwd()
-    namespace["_folder"] = folder = tempfile.TemporaryDirectory()
-    (Path(folder.name) / "examples").symlink_to(ROOT / "examples")
-    os.chdir(folder.name)
-    namespace["_disabled"] = os.environ.get("OTEL_SDK_DISABLED")
-    os.environ["OTEL_SDK_DISABLED"] = "true"  # no block records: nothing listens
+    """Run the blocks of a page in a folder of their own, which has the examples; record nothing: nothing listens."""
+    namespace["_page"] = page = ExitStack()
+    folder = Path(page.enter_context(tempfile.TemporaryDirectory()))
+    (folder / "examples").symlink_to(ROOT / "examples")
+    page.enter_context(chdir(folder))
+    page.enter_context(mock.patch.dict(os.environ, OTEL_SDK_DISABLED="true"))
 
 
 def _teardown(namespace: dict[str, Any]) -> None:
-    if namespace["_disabled"] is None:
-        del os.environ["OTEL_SDK_DISABLED"]
-    else:
-        os.environ["OTEL_SDK_DISABLED"] = namespace["_disabled"]
-    os.chdir(namespace["_before"])
-    namespace["_folder"].cleanup()
+    namespace["_page"].close()
 
 
 pytest_collect_file = Sybil(

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 
 from tests.support.paths import ROOT
 
-RUN = ("evaluate", "baseline", "explain", "config")
+RUN = ("evaluate", "baseline")
 """Commands that read files and end."""
 
 OUTPUT = {"text", "mermaid", "promql", "sql", "diff"}
