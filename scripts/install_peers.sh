@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module,
 # OpenTelemetry's SDK for JavaScript and an OpenID provider where there is npm, and a broker of Kafka and Spark (its wheel
-# and its source of Kafka) where there is Maven.
+# and its connectors for Kafka, Delta and Iceberg) where there is Maven.
 # install_peers.sh quick: those that are downloaded and not built, without Spark.
 #
 # Prometheus and Jaeger have replace directives in their go.mod, which `go install pkg@version` refuses, so they are built
@@ -20,7 +20,9 @@ JAVASCRIPT=2.12.1
 JAVASCRIPT_OTLP=0.223.0
 JAVASCRIPT_API=1.9.0
 KAFKA=4.1.0
-SPARK=4.2.0 # the newest whose source of Kafka is on Maven Central
+SPARK=4.1.1 # the newest for which Kafka, Delta and Iceberg have a connector
+DELTA=4.4.0
+ICEBERG=1.12.0
 
 PEERS=$PWD/.peers
 mkdir -p "$PEERS"
@@ -93,6 +95,10 @@ if command -v mvn >/dev/null && command -v java >/dev/null; then
         jars spark "$SPARK" "Spark's source of Kafka" \
             "$(dependency org.apache.spark spark-sql-kafka-0-10_2.13 "$SPARK")" \
             -DincludeArtifactIds=spark-sql-kafka-0-10_2.13,spark-token-provider-kafka-0-10_2.13,kafka-clients,commons-pool2
+        jars delta "$DELTA" "Spark's connector for Delta" \
+            "$(dependency io.delta "delta-spark_${SPARK%.*}_2.13" "$DELTA")" -DincludeGroupIds=io.delta
+        jars iceberg "$ICEBERG" "Spark's connector for Iceberg" \
+            "$(dependency org.apache.iceberg "iceberg-spark-runtime-${SPARK%.*}_2.13" "$ICEBERG")"
         if [ -x .venv/bin/python ] && [ "$(.venv/bin/python -c \
             'import importlib.metadata as m; print(m.version("pyspark"))' 2>/dev/null)" != "$SPARK" ]; then
             echo "installing Spark $SPARK (once; 450 MB) ..."

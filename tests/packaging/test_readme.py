@@ -1,4 +1,7 @@
-"""The blocks of the README, run in its order by a shell in a copy of the tree, with an environment of their own."""
+"""The blocks of the README, run in its order by a shell in the unpacked source archive, by each supported Python.
+
+pip builds the wheel from the archive, as for a release. A Python is found as `python3.12` on the path.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
+import tomllib
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -20,7 +26,8 @@ from tests.support.paths import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COPIED = ("collector_processor", "examples", "integrations", "sdk", "LICENSE", "README.md", "pyproject.toml")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYTHONS = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if "Python :: 3." in name]
 PORTS = (4317, 4318, 8000, 8780)
 PATIENCE = 120.0
 
@@ -41,24 +48,45 @@ def until_it_listens(port: int) -> None:
         time.sleep(0.1)
 
 
-def test_every_block_runs_in_the_order_of_the_page(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)], cwd=ROOT, check=True)
+    (path,) = folder.glob("*.tar.gz")
+    return path
+
+
+@cache
+def interpreter(version: str) -> Path | None:
+    """Return where a Python lies, if it starts and can make an environment."""
+    found = shutil.which(f"python{version}")
+    query = "import sys, venv, ensurepip; print(sys.executable)"
+    done = subprocess.run([found, "-c", query], capture_output=True, text=True) if found else None
+    return Path(done.stdout.strip()).resolve() if done and done.returncode == 0 else None
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_every_block_runs_in_the_order_of_the_page(version: str, archive: Path, tmp_path: Path) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"python{version} is not on the path")
     if taken := [port for port in PORTS if not is_free(port)]:
         pytest.skip(f"the README's port {taken[0]} is in use")
-    for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
+    with tarfile.open(archive) as files:
+        files.extractall(tmp_path, filter="data")
+    (clone,) = tmp_path.iterdir()
     evaluate, up, serve, request = blocks("bash")
-    python = Path(sys.executable).resolve().parent
-    clean = {"PATH": f"{python}:/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    clean = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"}
     clean |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HTTP", "http", "SSL_"))}
 
     def shell(script: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["bash", "-ec", script], cwd=tmp_path, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            ["bash", "-ec", script], cwd=clone, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
         )  # fmt: skip
 
-    first = shell(evaluate)
+    assert "python3 -m venv" in evaluate
+    first = shell(evaluate.replace("python3 -m venv", f"{python} -m venv"))
     printed, _ = first.communicate(timeout=600)
     assert first.returncode == 0, printed[-3000:]
     (shown, *_), inside = blocks("text"), ". .venv/bin/activate\n"

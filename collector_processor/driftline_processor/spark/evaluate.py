@@ -76,8 +76,6 @@ def evaluate_table(
     Raises:
         BadInput: Spark does not start, or the table cannot be read or evaluated.
     """
-    if to and source.options.format == "iceberg":
-        raise BadInput(f"--to {to}: results are written as parquet, orc or delta")
     spark = open_session("driftline evaluate", master, settings)
     with _errors_as_bad_input(source.path):
         table = source.read(spark, baseline)

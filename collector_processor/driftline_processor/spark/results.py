@@ -13,7 +13,7 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.result_schema import WINDOW_TABLES, arrow_schema, window_rows
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def write_results(spark: SparkSession, evaluations: Iterable[Evaluation], place: str, kind: str) -> None:
@@ -22,7 +22,7 @@ def write_results(spark: SparkSession, evaluations: Iterable[Evaluation], place:
     Args:
         spark: The session.
         evaluations: The windows.
-        place: Address of the folder with the tables.
+        place: Address of the folder with the tables; for Iceberg, the namespace, such as ``lake.results``.
         kind: Their format, such as ``parquet``.
     """
     stored_at = time.time_ns()
@@ -30,5 +30,16 @@ def write_results(spark: SparkSession, evaluations: Iterable[Evaluation], place:
     for name in WINDOW_TABLES:
         rows = pa.Table.from_pylist([row for window in by_window for row in window[name]], arrow_schema(name))
         rows = rows.append_column("day", pc.strftime(rows["window_start"], "%Y-%m-%d"))
-        writer = spark.createDataFrame(rows).coalesce(1).write.format(kind).mode("overwrite").partitionBy("day")
-        writer.option("partitionOverwriteMode", "dynamic").save(f"{place}/{name}")
+        frame = spark.createDataFrame(rows).coalesce(1)
+        if kind == "iceberg":
+            _write_iceberg(spark, frame, f"{place}.{name}")
+        else:
+            writer = frame.write.format(kind).mode("overwrite").partitionBy("day")
+            writer.option("partitionOverwriteMode", "dynamic").save(f"{place}/{name}")
+
+
+def _write_iceberg(spark: SparkSession, frame: DataFrame, table: str) -> None:
+    if spark.catalog.tableExists(table):
+        frame.writeTo(table).overwritePartitions()
+    else:
+        frame.writeTo(table).using("iceberg").partitionedBy(frame.day).create()
