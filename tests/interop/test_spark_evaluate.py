@@ -87,14 +87,16 @@ OPTIONS = ("--baseline", "churn.baseline.json", "--time", "at", "--window", "1d"
 
 def test_states_and_figures_are_those_of_the_same_rows_in_a_file(lake: Path) -> None:
     arguments = ("spark", "evaluate", "scored", *OPTIONS, "--master", "local[2]", "--conf", "spark.driver.memory=1g")
-    of_spark = json.loads(driftline(lake, *arguments, "--json", "--to", str(lake / "results")))
-    of_file = json.loads(driftline(lake, "evaluate", "rows.parquet", *OPTIONS, "--json"))
+    chosen = ("--threshold", "0.4", "--objectives", "recall >= 0.9", "--method", "age=cramer_von_mises", "--json")
+    of_spark = json.loads(driftline(lake, *arguments, *chosen, "--to", str(lake / "results")))
+    of_file = json.loads(driftline(lake, "evaluate", "rows.parquet", *OPTIONS, *chosen))
     assert of_spark["sample"] == {"rows": 20_000, "total": ROWS}
     assert len(of_spark["windows"]) == DAYS
     one, other = (figures(answer["windows"]) for answer in (of_spark, of_file))
     states = {path for path in one if path.endswith("/state")}
     assert len(states) > 200
     assert {path: one[path] for path in states} == {path: other[path] for path in states}
+    assert any("/objectives/" in path for path in states)
     drift = {path for path in one if "/features/" in path and path.endswith("/value")}
     assert len(drift) > 40
     for path in drift | {path for path in one if path.endswith(("/accuracy/value", "/brier/value", "/log_loss/low"))}:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from driftline_processor.readers.errors import BadInput
-from driftline_processor.spark.table_options import TableOptions
+from driftline_processor.spark.table_options import TableEvaluation, TableOptions
 
 from .evaluate import CROSSED, All, AsJson, Explain, FailOn, Html, Output, show_result
 from .option_parameters import report_bad_input, say, takes_options
@@ -131,7 +131,7 @@ def _seconds(text: str) -> int:
 def evaluate(
     table: TableName,
     baseline: BaselineFile,
-    options: TableOptions,
+    options: TableEvaluation,
     window: Annotated[str, typer.Option(metavar="1d", help="Length of the windows.")] = "1d",
     every: All = False,
     explain: Explain = False,
@@ -169,6 +169,7 @@ def evaluate(
         evaluated = EvaluationOptions(
             window=window, time=options.time, score=options.score, predicted=options.predicted, actual=options.actual,
             slices=options.slices, cluster=options.cluster, timezone=options.timezone, version=options.version,
+            threshold=options.threshold, objectives=options.objectives, method=options.method, methods=options.methods,
             metrics=tuple(metrics_in(fail_on or ())),
         )  # fmt: skip
         result = evaluate_table(source, built, evaluated, say, master, settings_of("--conf", conf), to)

@@ -86,6 +86,11 @@ def listed_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+Threshold = Annotated[
+    float | None, Option("The positive class is predicted if the score is at least this threshold", "T")
+]
+
+
 class ColumnOptions(Options, frozen=True):
     """The model and its columns; empty means the default."""
 
@@ -101,9 +106,7 @@ class ColumnOptions(Options, frozen=True):
     id: Annotated[str, Option("Column of the prediction id, by which outcomes are joined", "COL")] = ""
     classes: Annotated[tuple[str, ...], Option("Classes, in the order of the score columns", "X,Y", values=True)] = ()
     positive_class: Annotated[str, Option("The score is the probability of this class", "X", values=True)] = ""
-    threshold: Annotated[
-        float | None, Option("The positive class is predicted if the score is at least this threshold", "T")
-    ] = None
+    threshold: Threshold = None
     quantiles: Annotated[
         tuple[str, ...],
         Option("Quantiles that a regression predicts, in the order of the score columns", "0.1,0.5,0.9", values=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,6 +17,8 @@ from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.windows.window import DAY, length
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_panes
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
+from driftline_processor.evaluation.files.reference import at_threshold
+from driftline_processor.evaluation.files.settings import declared_settings, model_settings
 from driftline_processor.readers.errors import BadInput, Say
 
 from .results import write_results
@@ -76,12 +79,15 @@ def evaluate_table(
     Raises:
         BadInput: Spark does not start, or the table cannot be read or evaluated.
     """
+    counted_over = at_threshold(baseline, options.threshold)
+    model_settings(options, declared_settings(options, None), baseline, lambda _: None)  # before the cluster works
     spark = open_session("driftline evaluate", master, settings)
     with _errors_as_bad_input(source.path):
         table = source.read(spark, baseline)
-        folded = source.fold(table, baseline, span_of(options.window, source.options))
+        folded = source.fold(table, counted_over, span_of(options.window, source.options))
         sample = with_other_columns(folded.sample, table)
-    result = evaluate_panes(folded.panes, baseline, options, sample, folded.rows, say, name=source.path)
+    panes = replace(folded.panes, baseline=baseline.digest)  # over the same bins
+    result = evaluate_panes(panes, baseline, options, sample, folded.rows, say, name=source.path)
     if to:
         with _errors_as_bad_input(f"--to {to}"):
             write_results(spark, result.evaluations, to, source.options.format)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from driftline_processor.readers.column_options import Option, Options
+from driftline_processor.evaluation.files.evaluate_options import Method, Methods, Objectives
+from driftline_processor.readers.column_options import Option, Options, Threshold
 
 
 class TableColumns(Options, frozen=True):
@@ -29,3 +30,12 @@ class TableOptions(TableColumns, frozen=True):
     where: Annotated[str, Option("Only rows with this condition, such as \"day >= '2026-11-01'\"", "SQL")] = ""
     timezone: Annotated[str, Option("Time zone of days and hours. Default: UTC", "ZONE")] = ""
     version: Annotated[str, Option("Version of the model", "V")] = ""
+
+
+class TableEvaluation(TableOptions, frozen=True):
+    """How a table is read and evaluated."""
+
+    threshold: Threshold = None
+    objectives: Objectives = ()
+    method: Method = ()
+    methods: Methods = ()

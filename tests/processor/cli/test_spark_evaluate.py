@@ -65,6 +65,9 @@ def test_bad_options_are_one_line_each(baseline: Path, tmp_path: Path) -> None:
         (["--baseline", str(tmp_path / "rows.parquet")], "is not a built baseline"),
         (["--baseline", str(baseline), "--window", "25"], "25"),
         (["--baseline", str(baseline), "--timezone", "Mars/Olympus"], "Mars/Olympus"),
+        (["--baseline", str(baseline), "--threshold", "2"], "--threshold: 2 must be a number from 0 to 1"),
+        (["--baseline", str(baseline), "--objectives", "recal >= 0.9"], "recal"),
+        (["--baseline", str(baseline), "--method", "agee=ks"], "no feature 'agee'"),
     ):
         code, _, said = run("table", *arguments)
         assert (code, len(said.splitlines())) == (2, 1)

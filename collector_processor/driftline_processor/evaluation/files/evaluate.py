@@ -80,7 +80,7 @@ from .mispredictions import worst_predictions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
 from .pane_windows import PaneFileWindows, PaneWindows, RowSample, fold_sample
-from .reference import baseline_of, baseline_of_first_period
+from .reference import at_threshold, baseline_of, baseline_of_first_period
 from .rolling_reference import cut_references
 from .row_comparison import RowComparison
 from .rows_source import FileWindows
@@ -184,8 +184,7 @@ def evaluate_files(
     if declared.rolling is None and (fault := find_baseline_fault(baseline)) is not None:
         say(clause(fault))
     built, asked = baseline, options.features or options.actual == NO_OUTCOMES
-    if options.threshold is not None and options.threshold != built.task.threshold:
-        baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as for the rows
+    baseline = at_threshold(built, options.threshold)  # as for the rows
     if (reference is not None and not is_built_baseline(reference)) or outcomes is not None:
         # only the reference rows need it; outcomes of the data may come from another file
         options = structs.replace(options, actual="")

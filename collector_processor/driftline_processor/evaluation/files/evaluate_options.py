@@ -9,6 +9,16 @@ from msgspec.structs import fields
 
 from driftline_processor.readers.column_options import ColumnOptions, Option
 
+Objectives = Annotated[
+    tuple[str, ...], Option("Objective of a metric, such as 'recall >= 0.8'", '"METRIC >= NUMBER"', repeated=True)
+]
+Method = Annotated[
+    tuple[str, ...], Option("Drift method that decides whether there is drift", "[FEATURE=]NAME", repeated=True)
+]
+Methods = Annotated[
+    tuple[str, ...], Option("Drift methods that are shown in addition", "[FEATURE=]NAME,NAME", repeated=True)
+]
+
 
 class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     """The options of an evaluation of rows, as texts."""
@@ -26,18 +36,12 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
             "24h",
         ),
     ] = ""
-    objectives: Annotated[
-        tuple[str, ...], Option("Objective of a metric, such as 'recall >= 0.8'", '"METRIC >= NUMBER"', repeated=True)
-    ] = ()
+    objectives: Objectives = ()
     metrics: Annotated[
         tuple[str, ...], Option("Metric to compute in addition, such as 'fbeta@0.5'", "NAME", repeated=True)
     ] = ()
-    method: Annotated[
-        tuple[str, ...], Option("Drift method that decides whether there is drift", "[FEATURE=]NAME", repeated=True)
-    ] = ()
-    methods: Annotated[
-        tuple[str, ...], Option("Drift methods that are shown in addition", "[FEATURE=]NAME,NAME", repeated=True)
-    ] = ()
+    method: Method = ()
+    methods: Methods = ()
     exact: Annotated[
         bool,
         Option("Compute the values of drift methods from rows instead of bins; drift is still decided from bins"),

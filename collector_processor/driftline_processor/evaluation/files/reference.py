@@ -42,6 +42,22 @@ def baseline_of_first_period(
     )
 
 
+def at_threshold(baseline: Baseline, threshold: float | None) -> Baseline:
+    """Return a baseline whose model predicts the positive class from a threshold on; None = its own threshold.
+
+    Raises:
+        BadInput: The model has no threshold, or it is not a probability.
+    """
+    task = baseline.task
+    if threshold is None or threshold == task.threshold:
+        return baseline
+    if not task.has_threshold:
+        raise BadInput("only a binary model has a threshold; remove the option", "threshold")
+    if not 0 <= threshold <= 1:
+        raise BadInput(f"{threshold:g} must be a number from 0 to 1", "threshold")
+    return replace(baseline, task=replace(task, threshold=threshold))
+
+
 def baseline_of(
     reference: Reference, data: Rows, options: ColumnOptions, say: Say, progress: Progress = no_progress
 ) -> Baseline:
@@ -65,10 +81,7 @@ def baseline_of(
     ):
         if option_value not in ("", (), None, baseline_value):
             raise BadInput(f"the baseline {reference} was built with {baseline_value!r}; remove the option", name)
-    if options.threshold is not None and not task.has_threshold:
-        raise BadInput("only a binary model has a threshold; remove the option", "threshold")
-    if options.threshold is not None and not 0 <= options.threshold <= 1:
-        raise BadInput(f"{options.threshold:g} must be a number from 0 to 1", "threshold")
+    at_threshold(baseline, options.threshold)  # raises
     _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(
