@@ -21,10 +21,12 @@ import driftline.testing
 from scripts.generated import ROOT, write_or_check
 
 PAGE = ROOT / "docs" / "reference" / "api.md"
-HEAD = """# What is in the Python API?
+HEAD = """# Python API
 
-Generated from the docstrings by `scripts/generate_api.py` (`make semconv`); do not edit. Inputs, results and
-selectors in full: [what a call records](sdk.md).
+<!-- Generated from the docstrings by scripts/generate_api.py (make semconv); do not edit. -->
+
+Every public class and function of the SDK, from its docstring. [Recorded data](sdk.md) describes the inputs, results
+and selectors in full.
 """
 CONSTRUCTED = ("Clock", "Model", "Privacy")
 """Classes that people construct."""

@@ -19,8 +19,10 @@ from scripts.generated import ROOT, write_or_check
 PAGE = ROOT / "docs" / "reference" / "cli.md"
 HEAD = """# Command line
 
-Generated from the commands by `scripts/generate_cli.py` (`make semconv`); do not edit. `driftline COMMAND --help`
-shows the same. After bad input, a command prints one sentence on stderr and ends with exit code 2.
+<!-- Generated from the commands by scripts/generate_cli.py (make semconv); do not edit. -->
+
+Every command of `driftline` with its options; `driftline COMMAND --help` shows the same. After bad input, a command
+prints one sentence on stderr and ends with exit code 2.
 """
 
 
@@ -36,7 +38,8 @@ def sections(command: Any, path: str, parent: Any) -> Iterator[str]:
     names = command.list_commands(context) if hasattr(command, "list_commands") else []
     children = {name: command.get_command(context, name) for name in names}
     if not children:
-        yield f"## `{path}`\n\n{command.help}\n\n    {path} {' '.join(command.collect_usage_pieces(context))}\n"
+        usage = " ".join([path, *command.collect_usage_pieces(context)])
+        yield f"## `{path}`\n\n{command.help}\n\n```text\n{usage}\n```\n"
         rows = [row(*record) for record in records(command, context)]
         yield "\n".join(["| option | default | meaning |", "|---|---|---|", *rows, ""])
     for name in sorted(children):

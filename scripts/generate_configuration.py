@@ -35,11 +35,12 @@ BY_TYPE: dict[type[Section], dict[str, Any]] = {
     ActionKeys: {name: ACTIONS.find(name) for name in ACTIONS.names()},
 }
 """Sections whose name says which keys they have, and those of each kind."""
-HEAD = """# Which keys has driftline.yaml?
+HEAD = """# driftline.yaml
 
-Generated from the keys by `scripts/generate_configuration.py` (`make semconv`); do not edit. Every key with its default
-and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.yaml), to copy. How to use the file:
-[configure the processor](../deploy/configure.md).
+<!-- Generated from the keys by scripts/generate_configuration.py (make semconv); do not edit. -->
+
+Every key of `driftline.yaml`. The file [`otel-config/driftline.yaml`](../../otel-config/driftline.yaml) has each of them with
+its default and a comment, to copy. [Configure the processor](../deploy/configure.md) describes how to use the file.
 
 ## How values are written
 
