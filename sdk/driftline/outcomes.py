@@ -151,7 +151,7 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
 
     Attributes:
         delivered: Answer to the outcomes that were delivered before.
-        refused: True if the receiver refused the request for its content, so that another attempt is refused, too.
+        refused: True if the receiver refused the request for its content, so that another attempt is also refused.
     """
 
     def __init__(self, message: str, sent: Accepted, *, refused: bool = False) -> None:
