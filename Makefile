@@ -140,7 +140,7 @@ image:
 	@sh scripts/check_image.sh driftline:dev
 
 # What is written from the source: `make semconv` writes it, `make lint` checks it.
-GENERATORS := draw_concepts $(addprefix generate_,semconv settings options cli configuration capabilities api schema \
+GENERATORS := draw_concepts draw_evidence $(addprefix generate_,semconv settings options cli configuration capabilities api schema \
 	dashboards glossary rules runbooks tables comparison trust)
 
 environment:

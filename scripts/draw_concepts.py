@@ -7,54 +7,13 @@ python -m scripts.draw_concepts --check    exit 1 if one differs
 from __future__ import annotations
 
 import sys
-from html import escape
 
 import numpy as np
 
 from scripts.generated import ROOT, write_or_check
+from scripts.picture import BLUE, GREEN, GREY, INK, ORANGE, RED, Picture
 
 FOLDER = ROOT / "docs" / "images"
-INK, GREY, BLUE, ORANGE, GREEN, RED = "#263238", "#90a4ae", "#2f6cb3", "#d9822b", "#2e7d4f", "#b3382f"
-
-
-class Picture:
-    """An SVG of 800 pixels width on a light ground."""
-
-    def __init__(self, height: int, title: str) -> None:
-        """Begin with the title."""
-        self._height, self._parts = height, [f'<rect width="800" height="{height}" rx="12" fill="#fafafa"/>']
-        self.text(24, 34, title, size=18, bold=True)
-
-    def text(self, x: float, y: float, text: str, *, size: int = 14, colour: str = INK, bold: bool = False,
-             anchor: str = "start") -> None:  # fmt: skip
-        """Write a line of text."""
-        weight = ' font-weight="600"' if bold else ""
-        self._parts.append(
-            f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'  # noqa: E501
-        )
-
-    def box(self, x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0) -> None:
-        """Draw a filled rectangle."""
-        self._parts.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="3" fill="{colour}" opacity="{opacity:g}"/>'  # noqa: E501
-        )
-
-    def line(self, x: float, y: float, to_x: float, to_y: float, colour: str = GREY, *, dashed: bool = False,
-             width: float = 2.0) -> None:  # fmt: skip
-        """Draw a line."""
-        dashes = ' stroke-dasharray="6 4"' if dashed else ""
-        self._parts.append(
-            f'<line x1="{x:g}" y1="{y:g}" x2="{to_x:g}" y2="{to_y:g}" stroke="{colour}" stroke-width="{width:g}"{dashes}/>'  # noqa: E501
-        )
-
-    def dot(self, x: float, y: float, colour: str) -> None:
-        """Draw a dot."""
-        self._parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{colour}"/>')
-
-    def svg(self) -> str:
-        """Return the document."""
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {self._height}" font-family="sans-serif">'
-        return "\n".join([head, *self._parts, "</svg>\n"])
 
 
 def windows() -> str:
@@ -142,7 +101,50 @@ def verdict() -> str:
     return picture.svg()
 
 
-PICTURES = {"windows": windows, "psi": psi, "late-labels": late_labels, "verdict": verdict}
+def topologies() -> str:
+    """Return the ways that telemetry takes in each topology."""
+    picture = Picture(470, "Five places for Driftline")
+    colours = {"service": INK, "agent": BLUE, "collector": BLUE, "driftline": GREEN, "backends": GREY}
+
+    def station(x: float, y: float, name: str, kind: str) -> None:
+        picture.box(x - 56, y - 17, 112, 34, colours[kind], 0.16)
+        picture.text(x, y + 5, name, anchor="middle", bold=True, colour=colours[kind])
+
+    def way(y: float, *stations: tuple[float, str, str]) -> None:
+        for (x, name, kind), after in zip(stations, [*stations[1:], None], strict=True):
+            station(x, y, name, kind)
+            if after is not None:
+                picture.arrow(x + 56, y, after[0] - 56, y)
+
+    first, second, third, fourth = 170.0, 350.0, 530.0, 710.0
+    picture.text(24, 85, "alongside", bold=True)
+    way(80, (first, "service", "service"), (second, "Collector", "collector"), (third, "backends", "backends"))
+    station(second, 140, "driftline up", "driftline")
+    picture.arrow(first + 20, 97, second - 56, 140)
+    picture.text(first + 40, 140, "records, outcomes", size=12, anchor="middle")
+    picture.arrow(second, 123, second, 97, GREEN)
+    picture.text(second + 10, 115, "derived metrics and traces", size=12, colour=GREEN)
+    picture.text(24, 205, "in front", bold=True)
+    way(200, (first, "service", "service"), (second, "driftline up", "driftline"), (third, "backends", "backends"))
+    picture.text(24, 265, "gateway", bold=True)
+    way(260, (first, "services", "service"), (second, "Collector", "collector"), (third, "driftline up", "driftline"),
+        (fourth, "backends", "backends"))  # fmt: skip
+    picture.text(24, 325, "agent,", bold=True)
+    picture.text(24, 343, "sidecar", bold=True)
+    way(320, (first, "service", "service"), (second, "agent", "agent"), (third, "gateway", "collector"),
+        (fourth, "driftline up", "driftline"))  # fmt: skip
+    picture.text(24, 395, "several", bold=True)
+    picture.text(24, 413, "processors", bold=True)
+    way(405, (first, "services", "service"), (second, "Collector", "collector"))
+    picture.text(second, 444, "routes by model", size=12, anchor="middle")
+    for y, models in ((382, "models a, c"), (430, "models b, d")):
+        picture.arrow(second + 56, 405, third - 56, y)
+        station(third, y, "driftline up", "driftline")
+        picture.text(third + 66, y + 5, models, size=12)
+    return picture.svg()
+
+
+PICTURES = {"topologies": topologies, "windows": windows, "psi": psi, "late-labels": late_labels, "verdict": verdict}
 
 
 def main(arguments: list[str]) -> int:
