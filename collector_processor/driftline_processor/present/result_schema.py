@@ -70,7 +70,7 @@ TABLES: Mapping[str, tuple[ResultColumn, ...]] = {
     "windows": (
         *_WINDOW,
         ResultColumn("rows", _COUNT, "predictions in the window", "rows"),
-        ResultColumn("distributed_rows", _COUNT, "those that are known from distributions only", "rows"),
+        ResultColumn("distributed_rows", _COUNT, "predictions that were sent only as distributions", "rows"),
         ResultColumn("outcomes", _COUNT, "predictions with a known outcome", "rows"),
         _maybe("coverage", _NUMBER, "fraction of predictions with a known outcome", "0 to 1"),
         ResultColumn("maturity", _TEXT, "`immature` while outcomes are expected, then `mature`"),
@@ -118,7 +118,7 @@ TABLES: Mapping[str, tuple[ResultColumn, ...]] = {
         _maybe("change", _NUMBER, "value less that of the baseline", _METRIC),
         _maybe("change_low", _NUMBER, "lower end of the interval of the change", _METRIC),
         _maybe("change_high", _NUMBER, "upper end of the interval of the change", _METRIC),
-        _maybe("p_value", _NUMBER, "p-value that the metric is no worse, corrected over the metrics", "0 to 1"),
+        _maybe("p_value", _NUMBER, "p-value of the test for a worse metric, corrected over the metrics", "0 to 1"),
     ),
     "verdicts": (
         *_WINDOW,
@@ -131,11 +131,11 @@ TABLES: Mapping[str, tuple[ResultColumn, ...]] = {
         _maybe("low", _NUMBER, "lower end of the 95 % interval of the effect", _METRIC),
         _maybe("high", _NUMBER, "upper end of the 95 % interval of the effect", _METRIC),
         _maybe("slice", _TEXT, "affected slice; null for all rows"),
-        ResultColumn("headline", _TEXT, "state, start and size in a few words"),
+        ResultColumn("headline", _TEXT, "state, start and size as a short text"),
         _maybe("evidence", _TEXT, "sentence on the evidence"),
         _maybe("cause", _TEXT, "sentence on the cause; null if it is unknown"),
         ResultColumn("action", _TEXT, "sentence on what to do"),
-        ResultColumn("sentence", _TEXT, "all of it in one text"),
+        ResultColumn("sentence", _TEXT, "verdict with its size, cause and action in one text"),
     ),
     "alerts": (
         ResultColumn("id", _TEXT, "id of the alert; it never changes"),
@@ -156,7 +156,7 @@ TABLES: Mapping[str, tuple[ResultColumn, ...]] = {
         _maybe("silenced", _TIME, "end of the silence that suppresses it, wall time", "UTC"),
         _maybe("acknowledged", _TIME, "when somebody acknowledged it, wall time", "UTC"),
         _maybe("acknowledged_by", _TEXT, "who acknowledged it"),
-        ResultColumn("finding", _TEXT, "what was found, as it was sent"),
+        ResultColumn("finding", _TEXT, "reason of the alert as a sentence, as in its notification"),
     ),
 }
 """Table → its columns. The partition column ``day`` is in the path of a file and not in the file."""
