@@ -30,6 +30,10 @@ NO_BASELINE = (
     "churn 1 has no baseline: learning 1 of 1,000 rows for a provisional one; pass one to "
     "driftline.Model('churn', baseline=...), or set it in driftline.yaml: models.churn.baseline."
 )
+TRAINED = (
+    "churn.joblib: trained on 1,000 customers, of whom 439 left\n"
+    "churn.baseline.json: the other 1,000 customers\n"
+)  # fmt: skip
 PATIENCE = 60.0
 """Seconds until what has not come is a failure; a machine under load is slow, not wrong."""
 
@@ -136,7 +140,7 @@ def test_the_commands_of_the_readme_bring_a_prediction_and_its_outcome_to_the_pa
         trained = subprocess.run([sys.executable, *train[1:]], cwd=folder, capture_output=True, text=True, check=False)
         assert (trained.returncode, trained.stdout) == (
             0,
-            "churn.joblib: trained on 2,000 customers, of whom 886 left\n",
+            TRAINED,
         ), trained.stderr
         with served(folder, serve, OTEL_EXPORTER_OTLP_ENDPOINT=otlp) as (url, log):
             answer = post(predict, {"localhost:8000": url})
@@ -155,6 +159,42 @@ def test_the_commands_of_the_readme_bring_a_prediction_and_its_outcome_to_the_pa
     assert (seen["model"], seen["version"], seen["task"], seen["positive_class"]) == ("churn", "1", "binary", "1")
     assert joined["pending"] == 0
     assert [text for text in joined["hints"] if "baseline" in text] == [NO_BASELINE]
+
+
+def test_traffic_is_compared_with_the_baseline_of_the_training(tmp_path: Path) -> None:
+    page = (ROOT / "docs/start/fastapi-to-grafana.md").read_text(encoding="utf-8")
+    assert TRAINED in page
+    folder = tmp_path / "service"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("churn.*", "__pycache__"))
+    assert (folder / "driftline.yaml").read_text() in page
+    subprocess.run([sys.executable, "train.py"], cwd=folder, check=True)
+    configuration = (
+        (folder / "driftline.yaml").read_text().replace("churn.baseline.json", f"{folder}/churn.baseline.json")
+    )
+    with process(tmp_path, configuration) as driftline:
+        otlp, pages = addresses(driftline)
+        serve = ["uvicorn", "shop:app", "--port", "8000"]
+        with served(folder, serve, OTEL_EXPORTER_OTLP_ENDPOINT=otlp) as (url, _):
+            traffic = [sys.executable, "traffic.py", "--seconds", "5", "--rate", "40", "--service", url]
+            done = subprocess.run([*traffic, "--driftline", pages, "--older", "15"], cwd=folder, capture_output=True)
+            assert done.returncode == 0, done.stderr
+            sent = int(done.stdout.split()[0])
+            assert sent > 10
+
+            def joined() -> Any:
+                models = httpx.get(f"{pages}/api/v1/models", timeout=60, trust_env=False).json()["models"]
+                return [one for one in models if (one["rows"], one["outcomes"]) == (sent, sent)]
+
+            (model,) = eventually(joined)
+            assert not [text for text in model["hints"] if "baseline" in text]
+            metrics = eventually(lambda: [line for line in scraped(pages) if 'driftline_feature_name="age"' in line])
+    assert max(float(line.rpartition(" ")[2]) for line in metrics if 'driftline_drift_method="psi"' in line) > 0.25
+
+
+def scraped(pages: str) -> list[str]:
+    """Return the lines of open windows that Prometheus scrapes."""
+    text = httpx.get(f"{pages}/metrics", timeout=60, trust_env=False).text
+    return [line for line in text.splitlines() if line.startswith("driftline_drift_open_window_value{")]
 
 
 def test_the_readme_says_nothing_twice() -> None:
