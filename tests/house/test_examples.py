@@ -100,7 +100,7 @@ def _simulated() -> str:
 @pytest.mark.parametrize("folder", RUNNING, ids=lambda folder: folder.name)
 def test_a_page_of_an_example_that_runs_has_its_command_its_picture_and_what_it_saw(folder: Path) -> None:
     said = page(folder)
-    assert f"    make example NN={int(folder.name[:2])}\n" in said
+    assert f"```bash\nmake example NN={int(folder.name[:2])}\n" in said
     assert re.search(r"^!\[.+\]\(result\.png\)$", said, re.MULTILINE)
     assert (folder / "result.png").stat().st_size < 150_000
     assert " ✓ " in said
