@@ -44,8 +44,8 @@ class Section:
         (own,) = re.findall(rf"^## {number}\. .*?(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
         self.python: list[str] = re.findall(r"```python\n(.*?)```", own, re.DOTALL)
         self.yaml: list[str] = re.findall(r"```yaml\n(.*?)```", own, re.DOTALL)
-        lines = own.replace("\\\n", " ").splitlines()
-        self.commands = [shlex.split(line)[1:] for line in lines if line.startswith("    driftline ")]
+        lines = "".join(re.findall(r"```bash\n(.*?)```", own, re.DOTALL)).replace("\\\n", " ").splitlines()
+        self.commands = [shlex.split(line)[1:] for line in lines if line.startswith("driftline ")]
 
     def run(self, block: int, names: dict[str, Any]) -> dict[str, Any]:
         """Run a block of Python as a script would, with what the blocks before it made."""
