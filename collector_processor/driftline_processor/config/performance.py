@@ -232,7 +232,7 @@ class Performance(Section):
     )
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(
         default_factory=dict,
-        description="[The costs of errors](metrics.md#what-it-was-worth): for each actual class, the cost of one row "
+        description="[The costs of errors](metrics.md#value-and-cost): for each actual class, the cost of one row "
         "for each predicted class. A pair that is not named has no cost.",
         examples=["{1: {0: 500}, 0: {1: 20}}"],
         json_schema_extra={"shown": True},

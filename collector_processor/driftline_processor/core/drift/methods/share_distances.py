@@ -129,7 +129,7 @@ def _method(distance: Callable[[F64, F64], F64], title: str, symbol: str, unit: 
 
 METHODS = (
     _method(hellinger, "Hellinger", "Hellinger", "1", "Hellinger (1909)"),
-    _method(js, "Jensen-Shannon", "JS", "root of bits", "Lin (1991); Endres and Schindelin (2003)"),
-    _method(l_infinity, "L-infinity", "Linf", "share of rows", "Deza and Deza (2009)"),
-    _method(total_variation, "total variation", "TV", "share of rows", "Levin and Peres (2017)"),
+    _method(js, "Jensen-Shannon", "JS", "square root of bits", "Lin (1991); Endres and Schindelin (2003)"),
+    _method(l_infinity, "L-infinity", "Linf", "fraction of rows", "Deza and Deza (2009)"),
+    _method(total_variation, "total variation", "TV", "fraction of rows", "Levin and Peres (2017)"),
 )
