@@ -100,14 +100,14 @@ def check_messages(stage: Stage, answered: pd.DataFrame) -> None:
     first = falls[0]["since"][:10] if falls else "never"
     quiet = accuracy[: pd.Timestamp("2009-02-28").date()]
     stage.claim(
-        "an accuracy below 85 % is told, and never a day above",
+        "an accuracy below 85 % causes a message, and no day above it does",
         bool(falls) and max(begun) < LIMIT and first > "2009-02-28",
         f"falls: {len(falls)}, the first on {first}; {len(quiet)} days before it with {quiet.mean():.1%} on average",
     )
     told = [(one["channel"], one["result"]) for fall in falls for one in fall["messages"] if one["kind"] != "resolved"]
     letters = [letter.get_content() for letter in stage.mail.letters]
     stage.claim(
-        "each fall is told once in Slack and once by email",
+        "each fall is reported once in Slack and once by e-mail",
         bool(falls)
         and sorted(told) == sorted([("slack", "delivered"), ("email", "delivered")] * len(falls))
         and len(letters) == len(falls)
@@ -117,7 +117,7 @@ def check_messages(stage: Stage, answered: pd.DataFrame) -> None:
     errors = stage.alerts("errors")
     named = [title for title, text in stage.slack.messages if "'errors'" in title + text]
     stage.claim(
-        "a day on which calls fail is told",
+        "a day with failing calls is reported",
         [one["since"][:10] for one in errors] == [BROKEN] and bool(named),
         "\n".join(f"Slack: {title}" for title in named),
     )

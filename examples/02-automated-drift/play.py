@@ -98,14 +98,14 @@ def check(stage: Stage, jira: Jira, month: pd.DataFrame, days: pd.DataFrame, win
     )
     above = [day for day in shown if shown[day].max() > LIMIT]
     stage.claim(
-        "above the limit are the holiday and each day of the serial",
+        "the holiday and each day of the serial are above the limit",
         above == [simulator.HOLIDAY, *simulator.SERIAL],
         f"PSI above {LIMIT} on the days {', '.join(map(str, above))}",
     )
     made = [one.json["fields"]["summary"] for one in stage.left if one.path.endswith("/issue")]
     since = [(pd.Timestamp(one["since"]) - simulator.START).days for one in stage.alerts("tastes-shift")]
     stage.claim(
-        "one odd day makes no ticket, and the whole shift makes exactly one",
+        "one unusual day opens no ticket, and the whole shift opens exactly one",
         since == [first] and len(made) == len(jira.issues) == 1,
         "\n".join(f"{key}: {summary}" for key, summary in zip(jira.issues, made, strict=True)),
     )
@@ -121,7 +121,7 @@ def check(stage: Stage, jira: Jira, month: pd.DataFrame, days: pd.DataFrame, win
     )
     begun = [title for title in stage.slack.titles if not title.startswith("Resolved: ")]
     stage.claim(
-        "Slack is told once that the model is at risk",
+        "Slack is notified once that the model is at risk",
         len(begun) == 1 and "at risk" in begun[0],
         "\n".join(f"Slack: {title}" for title in begun),
     )
@@ -140,7 +140,7 @@ def check_nightly_job(stage: Stage) -> None:
         reason = done.stderr.strip().rpartition(" where the value is ")[2] if done.returncode == CROSSED else "quiet"
         lines.append(f"exit code {done.returncode} {what} (day {day}): {reason}")
     stage.claim(
-        "the command of the nightly job ends with 3 where tastes have shifted, and with 0 where not",
+        "the command of the nightly job ends with 3 if tastes have shifted, and otherwise with 0",
         all(code == (CROSSED if day in shifted else 0) for day, code in codes.items()),
         "\n".join(lines),
     )

@@ -77,7 +77,7 @@ def check(stage: Stage, sent: int, windows: list[dict]) -> None:
     text = "\n".join(text for _, text in stage.slack.messages)
     found = next((line for line in text.splitlines() if "'features-drift'" in line), "nothing")
     stage.claim(
-        "two features that drift on two days in a row are told once in Slack, by name",
+        "two features that drift on two days in a row are reported once in Slack, by name",
         [one["since"][:10] for one in alerts] == [f"{BROKEN_FROM}"] and all(name in found for name in moved),
         f"Slack: {found}",
     )
@@ -85,7 +85,7 @@ def check(stage: Stage, sent: int, windows: list[dict]) -> None:
     series = [line for line in metrics if line.startswith("driftline_drift_value{") and 'method="psi"' in line]
     counted = sum(float(line.split()[-1]) for line in metrics if line.startswith("driftline_predictions_total{"))
     stage.claim(
-        "counts and drift are there for Grafana",
+        "Grafana can show counts and drift",
         all(any(f'"{name}"' in line for line in series) for name in FEATURES) and counted == sent,
         f"{len(series)} series driftline_drift_value of PSI, and {counted:,.0f} predictions in /metrics",
     )

@@ -190,7 +190,7 @@ def check_escalation(stage: Stage, clock: Clock) -> None:
         f"after 29 minutes: {early} messages\n" + "\n".join(f"Slack, #model-risk: {title}" for title in escalated),
     )
     stage.claim(
-        "the page that somebody acknowledged is not escalated, and PagerDuty hears of it",
+        "the page that somebody acknowledged is not escalated, and PagerDuty is notified of it",
         to.get(simulator.FAILING) == [] and "acknowledge" in [one["event_action"] for one in stage.pagerduty.events],
         "\n".join(
             f"{one['model']}: acknowledged by {one['acknowledged']['by']}, because {one['acknowledged']['why']}"
@@ -291,7 +291,7 @@ def check_business(stage: Stage, days: pd.DataFrame) -> None:
     own = pd.DataFrame({names[0]: days["orders"] / days["pages"], names[1]: days["revenue"]}).loc[shown.index]
     difference = (shown[names[:2]] - own).abs().max()
     stage.claim(
-        "conversion and revenue of each day stand beside the model, as the shop's database has them",
+        "conversion and revenue of each day are shown with the model, as the shop's database has them",
         len(shown) == simulator.DAYS - 1 and bool((difference < [1e-9, 0.01]).all()),
         shown.round(3).iloc[[0, 8, 9, 10, 11, 12, 13]].to_string(),
     )

@@ -123,7 +123,7 @@ def check_accuracy(stage: Stage, served: pd.DataFrame, windows: list[dict]) -> N
     (alert,) = stage.alerts("accuracy-falls") or [{"since": "", "messages": []}]
     told = sorted((one["channel"], one["kind"], one["result"]) for one in alert["messages"])
     stage.claim(
-        "an accuracy below the average of seven days less their deviation is told once in Slack and once by email",
+        "an accuracy below the average of seven days less their deviation is reported once in Slack and once by e-mail",
         alert["since"][:10] == first
         and told == [("email", "opened", "delivered"), ("slack", "opened", "delivered")]
         and len(stage.slack.titles) == len(stage.mail.letters) == len(stage.alerts()) == 1,
@@ -157,7 +157,7 @@ def check_rule(stage: Stage, served: pd.DataFrame) -> None:
     rules = {one["policy"]: one["false_alarms"] for one in model["policies"]}
     ours, asked = rules["accuracy-falls"], rules["accuracy-falls-as-asked"]
     stage.claim(
-        "the rule as people ask for it is true on quiet days, and the one of this file on none",
+        "the simple rule is true on days without a change, and the rule of this file on none",
         ours["fired"] == 0
         and ours["share_of_quiet_windows"]["value"] == 0
         and below.any()

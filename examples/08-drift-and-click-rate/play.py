@@ -66,7 +66,7 @@ def check(stage: Stage, clicked: pd.DataFrame) -> None:
     rate = (clicked.groupby("day").size() / simulator.READERS).to_dict()
     shown = {day: one["performance"]["realized"]["ctr"]["value"] for day, one in enumerate(windows)}
     stage.claim(
-        "the click rate of each day is the share of pages with a click",
+        "the click rate of each day is the fraction of pages with a click",
         all(abs(shown[day] - rate[day]) < 1e-9 for day in shown),
         " ".join(f"{shown[day]:.0%}" for day in shown),
     )
@@ -88,7 +88,7 @@ def check(stage: Stage, clicked: pd.DataFrame) -> None:
     alerts = stage.alerts("tastes-shift")
     since = [(pd.Timestamp(one["since"]) - simulator.START).days for one in alerts]
     stage.claim(
-        "Slack is told once, when features drift and the click rate surely falls, and of nothing else",
+        "Slack is notified once, when features drift and the click rate falls significantly, and of nothing else",
         since in ([simulator.TIRED], [simulator.TIRED + 1]) and len(stage.slack.messages) == 1,
         "\n".join([*(f"day {day}" for day in since), *(f"Slack: {title}" for title in stage.slack.titles)]),
     )

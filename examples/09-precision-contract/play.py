@@ -178,7 +178,7 @@ def check_reviews(stage: Stage, bank: Bank, kafka: Topics) -> None:
         (outcome,) = stage.get("/api/v1/models/fraud/outcomes", id=name)["outcomes"]
         delays.append((pd.Timestamp(outcome["received"]) - sent).total_seconds())
     stage.claim(
-        "payments and reviews come by Kafka, and a review counts seconds later",
+        "payments and reviews arrive through Kafka, and a review is evaluated seconds later",
         len(messages) == len(bank.reviewed) and np.median(delays) < 10,
         f"{kafka.broker}: {len(bank.paid):,} payments, {len(messages):,} reviews\n"
         f"the last {len(delays)} reviews were stored {np.median(delays):.1f} s (median) after they were sent",
@@ -197,7 +197,7 @@ def check_severities(stage: Stage, before: list[dict], began: pd.Timestamp) -> N
     )
     later = triggered[len(early) :]
     stage.claim(
-        "of the broken contract people are paged once, as critical",
+        "the broken contract pages people once, as critical",
         [(one["severity"], one["class"]) for one in later] == [("critical", "precision")],
         "\n".join(f"{one['severity']}: {one['summary']}" for one in later),
     )
@@ -263,7 +263,7 @@ def check_rollback(stage: Stage, known: pd.DataFrame, deployer: Deployer, waited
     flagged = {version: charges["flagged"][charges["version"] == version] for version in (NEW, BEFORE)}
     posts = [one for one in stage.left if one.headers["host"] == DEPLOYER]
     stage.claim(
-        "the rollback waits for a person; then the deployer switches once, and subscribers are no thieves any more",
+        "the rollback waits for a person; then the deployer switches once, and subscribers are no longer flagged",
         waited == 0
         and len(posts) == len(deployer.done) == 1
         and all(map(len, flagged.values()))

@@ -138,7 +138,7 @@ def check_source(stage: Stage, every: pd.DataFrame, reviewed: pd.DataFrame, gate
     sources = sorted({one["source"] for one in model["pane_sources"]})
     panes = sum(1 for _ in (stage.folder / "work" / "panes").glob("start=*"))
     stage.claim(
-        "Spark counts the payments and joins the reviews; the processor has received no single row",
+        "Spark counts the payments and joins the reviews; the processor has not received a single row",
         sources == ["spark"] and (model["rows"], model["outcomes"]) == (len(every), len(reviewed)),
         f"{len(every):,} payments and {len(reviewed):,} reviews in {gateway.messages:,} messages of Kafka became "
         f"{panes:,} panes of 5 minutes",
@@ -160,7 +160,7 @@ def check_pages(stage: Stage, quiet: int, every: pd.DataFrame, windows: list[dic
     flagged = every[every["flagged"] & (every["time"].dt.floor("h") == every["time"].max().floor("h"))]
     truth, shown = flagged["fraud"].mean(), windows[-1]["performance"]["realized"]["precision"]["value"]
     stage.claim(
-        "of the broken contract people are paged once, as critical; the hours before brought no page",
+        "the broken contract pages people once, as critical; the hours before brought no page",
         quiet == 0 and severities == ["critical"] and shown < LIMIT and truth < LIMIT,
         f"precision of the last hour: {shown:.1%} with weights, {truth:.1%} in truth\n"
         + "\n".join(f"{one['payload']['severity']}: {one['payload']['summary']}" for one in events),

@@ -115,7 +115,7 @@ def check_policies(stage: Stage, served: pd.DataFrame, told_in_quiet_week: list[
     days.index = days.index.strftime("%Y-%m-%d")
     alerts, messages = stage.alerts("scores-drift"), told(stage, "scores-drift")
     stage.claim(
-        "scores that drift on two days in a row are told once",
+        "scores that drift on two days in a row are reported once",
         [one["since"] for one in alerts] == [f"{ATTACK[0]:%Y-%m-%dT%H:%M:%SZ}"]
         and [day for day, one in drift.items() if one["state"] == "drift"] == [*ATTACK]
         and len(messages) == 1,
@@ -127,7 +127,7 @@ def check_policies(stage: Stage, served: pd.DataFrame, told_in_quiet_week: list[
     alerts, messages = stage.alerts("volume-falls"), told(stage, "volume-falls")
     expected = second and f"is {volume[second]}, below {0.5 * volume[second - WEEK]:g}, "
     stage.claim(
-        "less than half of the payments of the same hours a week before is told once, and once more when it is over",
+        "less than half of the payments of the same hours a week before is reported once, and its end once",
         few == [*LOSS]
         and [one["since"] for one in alerts] == [f"{few[0]:%Y-%m-%dT%H:%M:%SZ}"]
         and [title.startswith("Resolved: ") for title, _ in messages] == [False, True]
@@ -136,7 +136,7 @@ def check_policies(stage: Stage, served: pd.DataFrame, told_in_quiet_week: list[
     )
     quiet = [one for one in stage.alerts() if pd.Timestamp(one["since"]) < START + WEEK]
     stage.claim(
-        "nothing is told in the quiet week, and nothing else after it",
+        "the quiet week causes no message, and later there is no other one",
         not told_in_quiet_week and not quiet and len(stage.slack.titles) == 3,
         f"{len(told_in_quiet_week)} messages until {START + WEEK:%-d %B}, {len(stage.slack.titles)} after it",
     )
@@ -153,7 +153,7 @@ def check_metrics(stage: Stage, sent: int) -> None:
     features = [one for one in metrics if one.startswith("driftline_drift_value{") and "driftline_feature_name" in one]
     counted = sum(float(one.split()[-1]) for one in metrics if one.startswith("driftline_predictions_total{"))
     stage.claim(
-        "volume and drift of scores and features are there for Grafana",
+        "Grafana can show the volume, and the drift of scores and features",
         counted == sent and bool(scores) and all(any(f'"{name}"' in one for one in features) for name in FEATURES),
         f"/metrics: {counted:,.0f} payments, and drift in {len(scores)} series of scores, {len(features)} of features",
     )

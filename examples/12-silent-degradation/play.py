@@ -119,7 +119,7 @@ def check_trace(stage: Stage, jaeger: Traces, known: pd.DataFrame) -> None:
     outcome = next((one.attributes for one in spans if one.name == "outcome credit"), {})
     truth = known.set_index("id")["defaulted"].get(outcome.get("ml.prediction.id"))
     stage.claim(
-        "the trace of an application has its stages, and weeks later what became of it",
+        "the trace of an application has its stages, and weeks later its outcome",
         sorted(parts) == ["features credit", "model credit", "outcome credit"]
         and int(outcome["ml.outcome.actual"]) == truth,
         f"{jaeger.name}: {', '.join(names.values())}\nthe outcome: {outcome.get('ml.outcome.actual')}",
@@ -146,7 +146,7 @@ def check_fall(stage: Stage, falls: list[dict]) -> None:
         (line for _, text in told for line in text.splitlines() if line.startswith("Likely because")), "nothing"
     )
     stage.claim(
-        "the fall is told once in Slack, with the week in which it began",
+        "the fall is reported once in Slack, with the week in which it began",
         [one["since"][:10] for one in falls] == [broken] and len(told) == 1,
         "\n".join(f"Slack: {title}" for title, _ in told),
     )
@@ -156,7 +156,7 @@ def check_fall(stage: Stage, falls: list[dict]) -> None:
         f"Slack: {cause}",
     )
     stage.claim(
-        "nothing else is told",
+        "there is no other message",
         {one["policy"] for one in stage.alerts()} == {"auc-falls", "outcomes-late"},
         f"{len(stage.slack.messages)} messages in Slack, of {len(stage.alerts())} alerts",
     )
@@ -171,7 +171,7 @@ def check_late_outcomes(stage: Stage, applied: pd.DataFrame, known: pd.DataFrame
     late = [f"{week:%Y-%m-%d}" for week in in_time[in_time < AGREED].index]
     alerts = stage.alerts("outcomes-late")
     stage.claim(
-        "late outcomes are told once, and only of the week in which they were late",
+        "late outcomes are reported once, and only for the week in which they were late",
         [one["since"][:10] for one in alerts] == late == [f"{simulator.LATE_WEEK:%Y-%m-%d}"],
         f"in time: {in_time.min():.0%} in the week of {', '.join(late)}, {in_time.drop(late).min():.0%} in others\n"
         + "\n".join(f"Slack: {title}" for title in stage.slack.titles if "'outcomes-late'" in title),

@@ -141,7 +141,7 @@ def check_told(stage: Stage, served: pd.DataFrame) -> None:
         alerts = stage.alerts(policy)
         sent = [one for alert in alerts for one in alert["messages"] if one["kind"] != "resolved"]
         stage.claim(
-            f"{what} is told once in Slack",
+            f"{what} is reported once in Slack",
             [one["since"][:10] for one in alerts] == [f"{monday:%Y-%m-%d}"]
             and [one["result"] for one in sent] == ["delivered"]
             and bool(told),
@@ -151,7 +151,7 @@ def check_told(stage: Stage, served: pd.DataFrame) -> None:
     weekly = (served["score"] >= 0.5).groupby(weeks).mean()
     quiet = weekly[weekly.index < BROKEN_FROM]
     stage.claim(
-        "nothing is told of the weeks in which it only rained more or less",
+        "weeks in which it only rained more or less cause no message",
         all(one["since"][:10] >= f"{BROKEN_FROM:%Y-%m-%d}" for one in stage.alerts() if one["policy"] != "slow"),
         f"rain was predicted for {quiet.min():.0%} to {quiet.max():.0%} of a week before the shift, "
         f"for {weekly.drop(quiet.index).min():.0%} or more since",

@@ -128,7 +128,7 @@ def check_estimates(stage: Stage, february: pd.DataFrame, hours: list[pd.DataFra
     inside = [one["low"] <= rate <= one["high"] for one, rate in zip(bounds, table["in pandas"], strict=True)]
     some = table.iloc[[simulator.NEWSLETTER[0] - 1, *simulator.NEWSLETTER, *range(simulator.DECLINE - 1, OVER)]]
     stage.claim(
-        "each hour has an estimate without labels, and later the clicks that tell whether it was right",
+        "each hour has an estimate without labels, and later the clicks that show whether it was right",
         wrong < 0.005 and known < 1e-9 and np.mean(inside) > 0.85,
         f"{some.drop(columns=['in scikit-learn', 'in pandas']).round(3).rename('hour {}'.format).to_string()}\n"
         f"AUC as estimated with scikit-learn, within {wrong:.3f}; the click rate known later was in the interval\n"

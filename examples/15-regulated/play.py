@@ -207,7 +207,7 @@ def check_fairness(stage: Stage, fleet: pd.DataFrame, calls: pd.DataFrame) -> No
                     noise.append((name, attribute, day))
         finding = [alert["finding"] for alert in stage.alerts(policy)]
         stage.claim(
-            f"groups that are surely further apart notify model risk, with their rates: {policy}",
+            f"groups that are significantly further apart notify model risk, with their rates: {policy}",
             [(model, at >= begin) for model, at in since(stage, policy)] == [(faulty, True)]
             and told(stage, policy, faulty) == ["risk"]
             and min(saw) > LIMIT,
@@ -271,7 +271,7 @@ def check_nothing_else(stage: Stage) -> None:
     }
     found = {alert["model"] for alert in stage.alerts()}
     stage.claim(
-        "15 models have no fault, and nobody hears of them",
+        "15 models have no fault, and cause no message",
         found == seeded,
         f"{len(stage.alerts())} alerts about {len(found)} models, {len(stage.slack.messages)} messages in Slack, "
         f"{len(stage.pagerduty.triggered)} pages",

@@ -249,7 +249,7 @@ class Stage:
         """Print all claims and return whether all hold; a request that a peer refused is one that does not."""
         for refused in self._world.refused:
             self.claim("each request fits the schema of its vendor", False, refused)
-        self.console.print("\n[bold]What was promised, and what was seen[/]")
+        self.console.print("\n[bold]Claims and results[/]")
         for claim in self.claims:
             mark, style = ("✓", "green") if claim.holds else ("✗", "red")
             self.console.print(Text.assemble((f" {mark} ", style), claim.sentence))
