@@ -25,7 +25,7 @@ from tests.support.verdict_windows import (
     wrong,
 )
 
-PAGE = ROOT / "docs/concepts/verdict.md"
+PAGE = ROOT / "docs/reference/verdict.md"
 BASE = {"log_loss": value(0.49), "roc_auc": value(0.69), "accuracy": value(0.78)}
 HOT = Finding(
     "out_of_range",
@@ -70,7 +70,7 @@ def examples() -> list[tuple[str, Verdict]]:
     behind = Traffic(JULY + 2 * DAY, waiting=12, waiting_since=JULY + DAY + 20 * HOUR)
     failing = ServiceLevel(4_000, 326, {"TimeoutError": 300}, {"error_rate": CALLS})
     return [
-        ("nothing moved, the outcomes are good", said(right())),
+        ("nothing shifted, the outcomes are good", said(right())),
         ("inputs drifted, the outcomes are good", said(right(**MOVED))),
         ("its scores are too low", said(known(realized=LATE, constant_comparison=BESIDE, reference=BASE, **MOVED))),
         ("only the outcomes are bad", said(wrong(clear=True, features={"temp": column("ok", "")}))),
@@ -80,7 +80,7 @@ def examples() -> list[tuple[str, Verdict]]:
         ),
         ("calls fail", said(right(service=failing))),
         ("inputs drifted, no outcomes", said(window(reference=BASE, **MOVED))),
-        ("nothing moved, no outcomes", said(window(reference=BASE))),
+        ("nothing shifted, no outcomes", said(window(reference=BASE))),
         ("few outcomes", said(known(changes=UNSURE, realized={"log_loss": FEW}, outcome_rows=120, coverage=0.024))),
         ("outcomes may still come", said(window(young=True, maturity="immature", immature=MAY_COME))),
         ("no prediction comes", said(right(), right(1), traffic=silent)),
