@@ -34,7 +34,11 @@ def main() -> None:
         }
         PEERS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if options.table:
-        print("\n".join(table.printed() for table in TABLES if matches(table.name, options.names)))
+        printed = [table.printed() for table in TABLES if matches(table.name, options.names)]
+        if not printed:
+            names = ", ".join(table.name for table in TABLES)
+            parser.error(f"there is no table {' '.join(options.names)}; there are {names}")
+        print("\n".join(printed))
     elif not options.peers:
         run(TABLES, options.names, options.share, again=options.again)
 

@@ -98,14 +98,21 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def run(tables: Iterable[Table], patterns: Sequence[str], share: float, *, again: bool) -> None:
-    """Measure the rows that match the patterns, and write the figures of each row when they are measured."""
+    """Measure the rows that match the patterns, and write the figures of each row when they are measured.
+
+    Figures of fewer windows than those in the file are printed only.
+    """
     for table in tables:
         for name, row in table.rows.items():
             if not matches(name, patterns) or (table.in_full(name) and not again):
                 continue
             print(f"{table.name}: {name}: {getattr(row, 'what', table.name)}", flush=True)
-            table.keep(name, found := row.run(max(1, round(row.windows * share)), 1))
+            found = row.run(max(1, round(row.windows * share)), 1)
             print(f"    {json.dumps(found, ensure_ascii=False)}", flush=True)
+            if found["windows"] >= table.figures().get(name, {}).get("windows", 0):
+                table.keep(name, found)
+            else:
+                print(f"    not written: {table.path.name} has more windows of this row", flush=True)
 
 
 def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

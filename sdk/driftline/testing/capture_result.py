@@ -71,7 +71,7 @@ class Capture:
 
     @property
     def distributions(self) -> list[Distribution]:
-        """Distributions that Driftline sends as metrics, also if the environment turns metrics off."""
+        """Distributions that Driftline sends as metrics, even if the environment turns metrics off."""
         self._flush()
         return decoding.distributions(self._metrics.bodies)
 
