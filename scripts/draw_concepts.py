@@ -103,11 +103,12 @@ def verdict() -> str:
 
 def topologies() -> str:
     """Return the ways that telemetry takes in each topology."""
-    picture = Picture(470, "Five places for Driftline")
-    colours = {"service": INK, "agent": BLUE, "collector": BLUE, "driftline": GREEN, "backends": GREY}
+    picture = Picture(560, "Where Driftline receives telemetry, in five topologies")
+    picture.key(24, 64, {"driftline up": GREEN, "OpenTelemetry Collector": BLUE, "service or backends": GREY})
+    colours = {"service": INK, "collector": BLUE, "driftline": GREEN, "backends": INK}
 
     def station(x: float, y: float, name: str, kind: str) -> None:
-        picture.box(x - 56, y - 17, 112, 34, colours[kind], 0.16)
+        picture.box(x - 56, y - 17, 112, 34, GREY if colours[kind] == INK else colours[kind], 0.18)
         picture.text(x, y + 5, name, anchor="middle", bold=True, colour=colours[kind])
 
     def way(y: float, *stations: tuple[float, str, str]) -> None:
@@ -117,30 +118,41 @@ def topologies() -> str:
                 picture.arrow(x + 56, y, after[0] - 56, y)
 
     first, second, third, fourth = 170.0, 350.0, 530.0, 710.0
-    picture.text(24, 85, "alongside", bold=True)
-    way(80, (first, "service", "service"), (second, "Collector", "collector"), (third, "backends", "backends"))
-    station(second, 140, "driftline up", "driftline")
-    picture.arrow(first + 20, 97, second - 56, 140)
-    picture.text(first + 40, 140, "records, outcomes", size=12, anchor="middle")
-    picture.arrow(second, 123, second, 97, GREEN)
-    picture.text(second + 10, 115, "derived metrics and traces", size=12, colour=GREEN)
-    picture.text(24, 205, "in front", bold=True)
-    way(200, (first, "service", "service"), (second, "driftline up", "driftline"), (third, "backends", "backends"))
-    picture.text(24, 265, "gateway", bold=True)
-    way(260, (first, "services", "service"), (second, "Collector", "collector"), (third, "driftline up", "driftline"),
+    picture.text(24, 113, "alongside", bold=True)
+    way(108, (first, "service", "service"), (second, "Collector", "collector"), (third, "backends", "backends"))
+    station(second, 168, "driftline up", "driftline")
+    picture.arrow(first + 20, 125, second - 56, 168)
+    picture.text(first + 46, 170, "records, outcomes", size=12, anchor="middle")
+    picture.arrow(second, 151, second, 125, GREEN)
+    picture.text(second + 10, 143, "derived metrics and traces", size=12, colour=GREEN)
+
+    picture.text(24, 233, "in front", bold=True)
+    way(228, (first, "service", "service"), (second, "driftline up", "driftline"), (third, "backends", "backends"))
+
+    picture.text(24, 293, "gateway", bold=True)
+    way(288, (first, "services", "service"), (second, "gateway", "collector"), (third, "driftline up", "driftline"),
         (fourth, "backends", "backends"))  # fmt: skip
-    picture.text(24, 325, "agent,", bold=True)
-    picture.text(24, 343, "sidecar", bold=True)
-    way(320, (first, "service", "service"), (second, "agent", "agent"), (third, "gateway", "collector"),
-        (fourth, "driftline up", "driftline"))  # fmt: skip
-    picture.text(24, 395, "several", bold=True)
-    picture.text(24, 413, "processors", bold=True)
-    way(405, (first, "services", "service"), (second, "Collector", "collector"))
-    picture.text(second, 444, "routes by model", size=12, anchor="middle")
-    for y, models in ((382, "models a, c"), (430, "models b, d")):
-        picture.arrow(second + 56, 405, third - 56, y)
+    picture.line(second, 305, second, 326, INK, width=1.6)
+    picture.line(second, 326, fourth, 326, INK, width=1.6)
+    picture.arrow(fourth, 326, fourth, 305)
+    picture.text(second + 10, 321, "traces, if you add their exporter", size=12)
+
+    picture.text(24, 363, "agent,", bold=True)
+    picture.text(24, 381, "sidecar", bold=True)
+    way(367, (first, "service", "service"), (second, "agent", "collector"), (third, "gateway", "collector"))
+    picture.line(third + 56, 367, third + 86, 367, INK, dashed=True, width=1.6)
+    picture.text(third + 94, 372, "as above", size=13)
+
+    picture.text(24, 477, "several", bold=True)
+    picture.text(24, 495, "processors", bold=True)
+    way(480, (first, "services", "service"), (second, "Collector", "collector"))
+    for y, models in ((432, "models a, c"), (480, "models b, d")):
+        picture.arrow(second + 56, 480, third - 56, y)
         station(third, y, "driftline up", "driftline")
         picture.text(third + 66, y + 5, models, size=12)
+    picture.arrow(second + 56, 480, third - 56, 528)
+    station(third, 528, "backends", "backends")
+    picture.text(third + 66, 533, "everything", size=12)
     return picture.svg()
 
 
