@@ -262,7 +262,7 @@ def autocorrelation() -> str:
     values: dict[float, list[float]] = {
         kept: [figures[f"lasting-{days}-0.5-{kept}"]["alarm"] for days in lengths] for kept in colours
     }  # ICC 0.5: the rows of a day correlate
-    most = 0.04 * ceil(max(max(line) for line in values.values()) / 0.04)
+    most: float = 0.04 * ceil(max(max(line) for line in values.values()) / 0.04)
     picture = Picture(372, "Where it falls short: days that depend on the days before")
     picture.key(80, 66, {f"autocorrelation {kept:g}": colour for kept, colour in colours.items()})
     left, right, top, bottom = 80.0, 740.0, 90.0, 290.0
