@@ -6,30 +6,20 @@ python -m scripts.draw_evidence --check    exit 1 if one differs
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from math import ceil
-from typing import Any
 
 from scripts.generated import ROOT, write_or_check
-from scripts.picture import BLUE, GREEN, GREY, ORANGE, RED, Picture
+from scripts.picture import BLUE, GREEN, GREY, GROUND, LIGHT, ORANGE, RED, Picture
 from simulations.drift.claims import CLAIMS
-from simulations.frame import EVIDENCE, percent
+from simulations.frame import percent, stored
 
 FOLDER = ROOT / "docs" / "images"
 LEFT, RIGHT = 300.0, 720.0
 """Ends of a horizontal axis."""
 
-LIGHT = "#c3cbd0"
-
 PERCENT = {0.0: "0 %", 0.25: "25 %", 0.5: "50 %", 0.75: "75 %", 1.0: "100 %"}
-
-
-def evidence(name: str) -> dict[str, Any]:
-    """Return the figures of a table by row."""
-    figures: dict[str, Any] = json.loads((EVIDENCE / f"{name}.json").read_text(encoding="utf-8"))
-    return figures
 
 
 def at(fraction: float) -> float:
@@ -53,7 +43,7 @@ def false_alarms() -> str:
         "customers-0.5": "50 customers with 20 rows each",
         "keyless-0.5": "the same, without a key",
     }
-    ours, peers = evidence("drift"), evidence("peers")
+    ours, peers = stored("drift"), stored("peers")
     tools = {"Driftline": (ours, GREEN), "NannyML": (peers["nannyml"]["figures"], BLUE)}
     tools |= {"whylogs": (peers["whylogs"]["figures"], GREY), "Evidently": (peers["evidently"]["figures"], ORANGE)}
     limits = {row: limit for row in rows if (limit := CLAIMS[row].most) is not None}
@@ -77,10 +67,9 @@ def false_alarms() -> str:
         if row in limits:
             picture.line(at(limits[row]), top - 3, at(limits[row]), top + 71, RED, width=1.5)
     counts = [figures[row]["windows"] for figures, _ in [*tools.values()][1:] for row in rows if row in figures]
-    own = [ours[row]["windows"] for row in rows]
-    words = (
-        f"{min(own):,} to {max(own):,} windows per row for Driftline, {min(counts)} to {max(counts)} for other tools"
-    )
+    our_counts = [ours[row]["windows"] for row in rows]
+    words = f"{min(our_counts):,} to {max(our_counts):,} windows per row for Driftline, "
+    words += f"{min(counts)} to {max(counts)} for other tools"
     picture.text(24, bottom + 50, f"fraction of windows with an alarm; {words}", colour=GREY)
     return picture.svg()
 
@@ -99,26 +88,26 @@ def detection() -> str:
         groups[f"Days that differ: 3 sd between days, {window}"] = {
             f"moved-days-3-{length}-{hours}": f"{length} days of reference" for length in days
         }
-    figures = evidence("drift")
+    figures = stored("drift")
     rows = sum(len(group) for group in groups.values())
     picture = Picture(142 + 27 * rows + 34 * len(groups), "A shift is found if the rows and the days are enough")
     picture.key(24, 62, {"found": GREEN, "found in less than 95 %": ORANGE, "inconclusive": LIGHT})
     y, bottom = 72.0, 76.0 + 27 * rows + 34 * len(groups)
     picture.scale(LEFT, RIGHT, bottom, 76, PERCENT)
     for name, group in groups.items():
-        picture.box(LEFT - 6, y + 6, RIGHT - LEFT + 12, 24, "#fafafa")
+        picture.box(LEFT - 6, y + 6, RIGHT - LEFT + 12, 24, GROUND)
         picture.text(24, y + 24, name, bold=True)
         y += 34
         for row, words in group.items():
             measured = figures[row]
             unsure = measured.get("unsure", 0.0)
-            found = measured["alarm" if "unsure" in measured else "found"]  # a drift without a doubt
+            detected = measured["alarm" if "unsure" in measured else "found"]  # a drift without a doubt
             few = f" of {measured['windows']:,}" if measured["windows"] < 1_000 else ""
             picture.text(24, y + 14, words)
-            picture.box(at(found), y, at(found + unsure) - at(found), 18, LIGHT)
-            colour = GREEN if found >= 0.95 else ORANGE
-            picture.box(LEFT, y, max(1.5, at(found) - LEFT), 18, colour)
-            picture.text(at(found + unsure) + 6, y + 13, percent(found) + few, size=12, halo=True)
+            picture.box(at(detected), y, at(detected + unsure) - at(detected), 18, LIGHT)
+            colour = GREEN if detected >= 0.95 else ORANGE
+            picture.box(LEFT, y, max(1.5, at(detected) - LEFT), 18, colour)
+            picture.text(at(detected + unsure) + 6, y + 13, percent(detected) + few, size=12, halo=True)
             y += 27
     counts = [figures[row]["windows"] for group in groups.values() for row in group]
     words = f"fraction of {min(counts):,} to {max(counts):,} windows per row; the number is the fraction found"
@@ -141,15 +130,15 @@ def coverage() -> str:
         "rows that correlate by day": r"days-|few-|unlike-|since-|lent-.*\d$",
         "days with autocorrelation": "lasting-|.*-keeps|.*-variance|.*-apart",
     }
-    figures = evidence("coverage")
+    figures = stored("coverage")
     low, high = 0.85, 1.0
     groups = {
         name: [row["covered"] for key, row in figures.items() if re.match(pattern, key)]
         for name, pattern in families.items()
     }
-    shown = [value for values in groups.values() for value in values]
-    within = sum(value >= 0.93 for value in shown)
-    title = f"Intervals of 95 % cover {within} of {len(shown)} kinds of data in at least 93 % of windows"
+    fractions = [value for values in groups.values() for value in values]
+    within = sum(value >= 0.93 for value in fractions)
+    title = f"Intervals of 95 % cover {within} of {len(fractions)} kinds of data in at least 93 % of windows"
     picture = Picture(160 + 32 * len(groups), title)
     bottom = 66.0 + 32 * len(groups)
     ticks = {(value - low) / (high - low): f"{100 * value:.0f} %" for value in (0.85, 0.9, 0.95, 1.0)}
@@ -186,7 +175,7 @@ def delay() -> str:
         "verdict-3-points": "accuracy 3 points lower",
         "verdict-input-small": "one input by 0.3 sd, no outcomes",
     }
-    figures = evidence("verdict_changed")
+    figures = stored("verdict_changed")
     medians = {row: figures[row]["median"] or 30.0 for row in rows}
     order = sorted(rows, key=medians.__getitem__)
     week, last = 7, medians[order[-1]]
@@ -200,9 +189,9 @@ def delay() -> str:
     left = LEFT + 30
     picture.scale(left, RIGHT, bottom, 56, {days / longest: str(days) for days in range(0, longest + 1, step)})
     for index, row in enumerate(order):
-        found, y = figures[row], 64 + 30 * index
-        label = f"{medians[row]:g} day{'s' * (medians[row] != 1)}" if found["median"] else "more than 30 days"
-        label += "" if found["found"] == 1 else f", {percent(found['found'])} found"
+        measured, y = figures[row], 64 + 30 * index
+        label = f"{medians[row]:g} day{'s' * (medians[row] != 1)}" if measured["median"] else "more than 30 days"
+        label += "" if measured["found"] == 1 else f", {percent(measured['found'])} found"
         length = medians[row] / longest * (RIGHT - left)
         picture.text(24, y + 14, rows[row])
         picture.box(left, y, length, 18, BLUE if medians[row] <= week else ORANGE)
@@ -214,9 +203,18 @@ def delay() -> str:
     return picture.svg()
 
 
+def window_counts(cell: str) -> list[int]:
+    """Return the windows that a tool called worse, fine and neither.
+
+    >>> window_counts("**34** / 0 / 3")
+    [34, 0, 3]
+    """
+    return [int(count.strip("* ")) for count in cell.split("/")]
+
+
 def streams() -> str:
     """Return what each tool called the windows of the real streams."""
-    lines = evidence("right_or_wrong")["streams"]
+    lines = stored("right_or_wrong")["streams"]
     tool, worse, equivalent, _ = list(lines[0])
     names = {
         "Driftline, state of the window": "Driftline, per window",
@@ -229,20 +227,19 @@ def streams() -> str:
         "River, ADWIN on the errors": "River, ADWIN on errors",
         "scipy, KS and chi-square per input, Bonferroni": "scipy, tests of inputs",
     }
-    shown = [(names[line[tool]], line) for line in lines if line[tool] in names]
-    ours = [line for name, line in shown if name.startswith("Driftline")]
-    fine = max(int(line[worse].split("/")[1].strip("* ")) for line in ours)
+    tools = [(names[line[tool]], line) for line in lines]
+    fine = max(window_counts(line[worse])[1] for name, line in tools if name.startswith("Driftline"))
     number = worse.partition(" ")[0]
     title = f"Real streams: Driftline calls {fine or 'none'} of the {number} degraded windows fine"
-    picture = Picture(118 + 34 * len(shown), title)
+    picture = Picture(118 + 34 * len(tools), title)
     picture.key(24, 62, {"called worse": RED, "called fine": GREEN, "inconclusive": GREY})
     for column, left in ((worse, 250.0), (equivalent, 540.0)):
         number, _, words = column.partition(" windows: ")
         picture.text(left, 90, f"{number} windows: {words}", size=13, bold=True)
-        for index, (name, line) in enumerate(shown):
+        for index, (name, line) in enumerate(tools):
             y, x = 102 + 34 * index, left
             picture.text(24, y + 15, name)
-            counts = [int(count.strip("* ")) for count in line[column].split("/")]
+            counts = window_counts(line[column])
             for count, colour in zip(counts, (RED, GREEN, GREY), strict=True):
                 width = 240 * count / sum(counts)
                 picture.box(x, y, width, 20, colour, 0.85)
@@ -257,7 +254,7 @@ def streams() -> str:
 
 def autocorrelation() -> str:
     """Return false alarms of days that depend on the days before, by the length of the reference."""
-    figures = evidence("drift")
+    figures = stored("drift")
     lengths, colours = (7, 14, 30, 60), {0.0: GREEN, 0.6: BLUE, 0.9: ORANGE}
     values: dict[float, list[float]] = {
         kept: [figures[f"lasting-{days}-0.5-{kept}"]["alarm"] for days in lengths] for kept in colours

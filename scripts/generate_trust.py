@@ -6,14 +6,13 @@ python -m scripts.generate_trust --check    exit 1 if one differs
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Sequence
 
 from scripts.generated import ROOT, between_markers, write_or_check
 from simulations.drift.table import DRIFT
-from simulations.frame import EVIDENCE, Table, markdown, table_rows
+from simulations.frame import Table, markdown, stored, table_rows
 from simulations.verdicts import CHANGED_LIVES, QUIET_LIVES
 
 PAGE = ROOT / "docs" / "project" / "trust.md"
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
 def tables() -> dict[str, str]:
     """Return the tables by name."""
-    streams = json.loads((EVIDENCE / "right_or_wrong.json").read_text(encoding="utf-8"))["streams"]
+    streams = stored("right_or_wrong")["streams"]
     return {
         "drift": rows_of(DRIFT, DRIFT_ROWS),
         "quiet": rows_of(QUIET_LIVES, tuple(QUIET_LIVES.rows)),

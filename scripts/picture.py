@@ -6,7 +6,7 @@ from html import escape
 from math import hypot
 
 INK, GREY, BLUE, ORANGE, GREEN, RED = "#263238", "#5c7480", "#2f6cb3", "#c46a10", "#2e7d4f", "#b3382f"
-WIDTH = 800.0
+LIGHT, GROUND = "#c3cbd0", "#fafafa"
 
 
 class Picture:
@@ -14,14 +14,14 @@ class Picture:
 
     def __init__(self, height: int, title: str) -> None:
         """Begin with the title."""
-        self._height, self._parts = height, [f'<rect width="800" height="{height}" rx="12" fill="#fafafa"/>']
+        self._height, self._parts = height, [f'<rect width="800" height="{height}" rx="12" fill="{GROUND}"/>']
         self.text(24, 34, title, size=18, bold=True)
 
     def text(self, x: float, y: float, text: str, *, size: int = 14, colour: str = INK, bold: bool = False,
              anchor: str = "start", halo: bool = False) -> None:  # fmt: skip
         """Write a line of text; ``halo`` keeps it readable on lines."""
         weight = ' font-weight="600"' if bold else ""
-        weight += ' stroke="#fafafa" stroke-width="4" paint-order="stroke"' if halo else ""
+        weight += f' stroke="{GROUND}" stroke-width="4" paint-order="stroke"' if halo else ""
         self._parts.append(
             f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"{weight}>{escape(text)}</text>'  # noqa: E501
         )

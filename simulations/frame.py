@@ -22,6 +22,15 @@ ROOT = Path(__file__).resolve().parents[1]
 EVIDENCE = ROOT / "evidence"
 
 Figures = Mapping[str, Any]
+
+
+def stored(name: str) -> dict[str, Any]:
+    """Return a file of evidence; {} if it does not exist."""
+    path = EVIDENCE / f"{name}.json"
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content
+
+
 Random = np.random.Generator
 
 
@@ -74,8 +83,8 @@ class Table:
 
     def figures(self) -> dict[str, Figures]:
         """Return the measured figures in the order of the rows."""
-        known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        return {name: known[name] for name in self.rows if name in known}
+        measured = stored(self.name)
+        return {name: measured[name] for name in self.rows if name in measured}
 
     def keep(self, name: str, figures: Figures) -> None:
         """Write the figures of a row."""

@@ -136,7 +136,7 @@ def check_policies(stage: Stage, served: pd.DataFrame, told_in_quiet_week: list[
     )
     quiet = [one for one in stage.alerts() if pd.Timestamp(one["since"]) < START + WEEK]
     stage.claim(
-        "the quiet week causes no message, and later there is no other one",
+        "the quiet week causes no message, and no other message follows it",
         not told_in_quiet_week and not quiet and len(stage.slack.titles) == 3,
         f"{len(told_in_quiet_week)} messages until {START + WEEK:%-d %B}, {len(stage.slack.titles)} after it",
     )

@@ -84,7 +84,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def driftline(folder: Path, *arguments: str, code: int = 0) -> str:
     """Run the command in a folder; return what it printed."""
-    command = [sys.executable, "-m", "driftline_processor", *arguments]
+    return python(folder, "-m", "driftline_processor", *arguments, code=code)
+
+
+def python(folder: Path, *arguments: str, code: int = 0) -> str:
+    """Run Python in a folder; return what it printed, on stderr if it fails as expected."""
+    command = [sys.executable, *arguments]
     environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == code, done.stderr[-3000:]
@@ -208,11 +213,7 @@ def format_of(kind: str, folder: Path) -> Lake:
 
 def run(folder: Path, settings: dict[str, str], script: str) -> str:
     """Run a script with a session; return what it printed."""
-    command = [sys.executable, "-c", SESSION.format(settings=settings) + script]
-    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    return python(folder, "-c", SESSION.format(settings=settings) + script)
 
 
 @pytest.mark.parametrize("kind", ["delta", "iceberg"])

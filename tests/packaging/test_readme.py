@@ -59,9 +59,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @cache
 def interpreter(version: str) -> Path | None:
     """Return where a Python lies, if it starts and can make an environment."""
-    found = shutil.which(f"python{version}")
+    path = shutil.which(f"python{version}")
     query = "import sys, venv, ensurepip; print(sys.executable)"
-    done = subprocess.run([found, "-c", query], capture_output=True, text=True) if found else None
+    done = subprocess.run([path, "-c", query], capture_output=True, text=True) if path else None
     return Path(done.stdout.strip()).resolve() if done and done.returncode == 0 else None
 
 

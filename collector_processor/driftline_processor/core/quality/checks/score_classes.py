@@ -22,7 +22,7 @@ def find(look: CheckInput) -> CheckResult:
     """Find scores that are only 0 and 1, both of them, if most scores of the baseline lie between.
 
     They are counted exactly, by the grid; those of the baseline by its bins, so that their fraction is at most what is
-    stated. The p-value is exact: the binomial probability of so many scores in these bins.
+    stated. The p-value is exact: the binomial probability of at least as many scores in these bins.
     """
     grid, before, bins = grid_counts(look.pane), look.baseline.pane.parts.get("score"), look.baseline.bins.score
     if grid is None or before is None or not isinstance(bins, NumberBins) or grid.sum() <= 0:

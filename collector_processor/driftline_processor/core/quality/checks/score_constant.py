@@ -23,7 +23,7 @@ def find(look: CheckInput) -> CheckResult:
 
     A probability is known to its bin of the grid, at most 0.002 wide; other scores are known to a bin of 1 % of the
     baseline's rows. The two outer bins of these are open, and are not checked. The p-value is exact: the binomial
-    probability of so many scores in one of the baseline's bins.
+    probability of at least as many scores in one of the baseline's bins.
     """
     score, before = (pane.parts.get("score") for pane in (look.pane, look.baseline.pane))
     bins = look.baseline.bins.score
