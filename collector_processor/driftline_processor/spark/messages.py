@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +23,7 @@ from driftline_processor.core.decode.requests import (
     Decoded,
     Malformed,
     decode_logs,
+    decode_logs_together,
     decode_traces,
     decode_traces_together,
 )
@@ -59,14 +59,24 @@ DDL = ddl_of(SCHEMA)
 TOGETHER = 100_000
 """Rows that are folded together: fewer cost more per row, since each pane has thousands of sums."""
 
-_BODIES = 256
-"""Requests of traces that are decoded together."""
+_BODIES, _BYTES = 256, 8 << 20
+"""Maximum requests that are decoded together, and of their bytes; a larger request is decoded alone."""
 
 _FIRST = b"\n"
 """Key of the only field of a request. Requests without predictions are read no further."""
 
-Signals = Mapping[str, Literal["traces", "logs"]]
+Signal = Literal["traces", "logs"]
+
+Signals = Mapping[str, Signal]
 """Topic → the signal of its requests."""
+
+_Decoders = tuple[Callable[[Sequence[bytes], int], Decoded], Callable[[bytes, int], Decoded]]
+
+_DECODERS: Mapping[Signal, _Decoders] = {
+    "traces": (decode_traces_together, decode_traces),
+    "logs": (decode_logs_together, decode_logs),
+}
+"""How the requests of a signal are decoded: together, and alone if one of them is malformed."""
 
 
 class Folding:
@@ -170,34 +180,42 @@ def decode_messages(
     for batch in batches:
         times = batch.column("timestamp").cast(pa.timestamp("us", "UTC")).cast(pa.int64())
         now = int(np.asarray(times).max(initial=0)) * 1000
-        bodies: dict[str, list[bytes]] = {"traces": [], "logs": []}
+        bodies: dict[Signal, list[bytes]] = {"traces": [], "logs": []}
         for topic, body in zip(batch.column("topic").to_pylist(), batch.column("value").to_pylist(), strict=True):
             bodies[signals[topic]].append(body or b"")
-        for first in range(0, len(bodies["traces"]), _BODIES):
-            for decoded in _decoded_together(bodies["traces"][first : first + _BODIES], now, folding.rejected):
-                yield from folding.take(decoded, now)
-        for body in bodies["logs"]:
-            for decoded in _decoded(partial(decode_logs, body, now), folding.rejected):
+        for signal, requests in bodies.items():
+            for decoded in _decoded(_DECODERS[signal], requests, now, folding.rejected):
                 yield from folding.take(decoded, now)
     yield from folding.flush()
     yield from folding.counts()
 
 
-def _decoded_together(bodies: Sequence[bytes], now: int, rejected: Counter[str]) -> Iterator[Decoded]:
+def _decoded(decoders: _Decoders, bodies: Sequence[bytes], now: int, rejected: Counter[str]) -> Iterator[Decoded]:
+    decode_together, decode_one = decoders
     requests = [body for body in bodies if body.startswith(_FIRST) or not body]
     rejected["malformed_message"] += len(bodies) - len(requests)
-    try:
-        yield decode_traces_together(requests, now)
-    except Malformed:
-        for body in requests:
-            yield from _decoded(partial(decode_traces, body, now), rejected)
+    for some in _chunks(requests):
+        try:
+            yield decode_together(some, now)
+        except Malformed:
+            for body in some:
+                try:
+                    yield decode_one(body, now)
+                except Malformed:
+                    rejected["malformed_message"] += 1
 
 
-def _decoded(decode: Callable[[], Decoded], rejected: Counter[str]) -> Iterator[Decoded]:
-    try:
-        yield decode()
-    except Malformed:
-        rejected["malformed_message"] += 1
+def _chunks(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Yield the bodies in lists that are decoded together."""
+    waiting, size = list[bytes](), 0
+    for body in bodies:
+        if waiting and (len(waiting) == _BODIES or size + len(body) > _BYTES):
+            yield waiting
+            waiting, size = [], 0
+        waiting.append(body)
+        size += len(body)
+    if waiting:
+        yield waiting
 
 
 def _narrow(table: PredictionTable) -> pa.RecordBatch:

@@ -194,9 +194,11 @@ def plain_spans(request: ExportTraceServiceRequest) -> Iterator[tuple[Span, str 
                 yield from ((span, environment) for span in scope.spans)
 
 
-def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
-    """Read the log records that are our events. ``request``: the parsed body."""
-    if all(len(scope.log_records) < MIN_ROWS for resource in request.resource_logs for scope in resource.scope_logs):
+def records(bodies: Sequence[bytes], request: ExportLogsServiceRequest | None = None) -> Records:
+    """Read the log records that are our events; see :func:`spans`."""
+    if request is not None and all(
+        len(scope.log_records) < MIN_ROWS for resource in request.resource_logs for scope in resource.scope_logs
+    ):
         messages = _few(
             LogRecord,
             (
@@ -206,7 +208,7 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
             ),
         )
     else:
-        messages = _find([body], LogRecord, ExportLogsServiceRequest)
+        messages = _find(bodies, LogRecord, ExportLogsServiceRequest)
     read_records = None if messages.messages is not None else messages.read(_RECORD)
     names, texts = _names_of_messages(messages.messages or []) if read_records is None else _event_names(*read_records)
     result = Records()

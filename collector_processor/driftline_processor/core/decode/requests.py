@@ -14,7 +14,7 @@ counted first, since two bytes are an empty span, of which the generated classes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
@@ -100,6 +100,7 @@ __all__ = [
     "Point",
     "TooManyMessages",
     "decode_logs",
+    "decode_logs_together",
     "decode_metrics",
     "decode_traces",
     "decode_traces_together",
@@ -118,7 +119,7 @@ MAX_ROWS: Final = 1_000_000
 """Maximum rows of the batches of one request, as of one batch: a code of one byte is a row of 150 bytes in memory."""
 
 
-_OF_A_REQUEST = ("too_many_features", "too_many_models")
+_OF_A_REQUEST = ("too_many_features", "too_many_models", "too_many_batches")
 """Reasons that several bodies together may cause although none does alone."""
 
 
@@ -177,16 +178,7 @@ def decode_traces_together(bodies: Sequence[bytes], now: int) -> Decoded:
     This makes small requests nearly as cheap as large ones. Rows are in the order of the bodies. Limits per request
     (tables, columns) apply to each body. Unchecked bodies raise Malformed if they affect what is read.
     """
-    ours = [body for body in bodies if otlp_rows.MARK in body]
-    if not ours:
-        return Decoded()
-    try:
-        decoded = _spans(ours, now)
-    except (otlp_rows.Cut, DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"not an {ExportTraceServiceRequest.DESCRIPTOR.name}: {error}") from None
-    if len(ours) > 1 and any(decoded.rejected[reason] for reason in _OF_A_REQUEST):
-        return _joined([decode_traces_together([body], now) for body in ours])
-    return decoded
+    return _together(_spans, ExportTraceServiceRequest, bodies, now)
 
 
 def _spans(bodies: Sequence[bytes], now: int, request: ExportTraceServiceRequest | None = None) -> Decoded:
@@ -204,11 +196,30 @@ def _spans(bodies: Sequence[bytes], now: int, request: ExportTraceServiceRequest
     return decoded
 
 
+def _together(
+    read: Callable[[Sequence[bytes], int], Decoded], kind: type[Message], bodies: Sequence[bytes], now: int
+) -> Decoded:
+    ours = [body for body in bodies if otlp_rows.MARK in body]
+    if not ours:
+        return Decoded()
+    try:
+        decoded = read(ours, now)
+    except (otlp_rows.Cut, DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"not an {kind.DESCRIPTOR.name}: {error}") from None
+    if len(ours) > 1 and any(decoded.rejected[reason] for reason in _OF_A_REQUEST):
+        return _joined([_together(read, kind, [body], now) for body in ours])
+    return decoded
+
+
 def _joined(parts: Sequence[Decoded]) -> Decoded:
-    whole = Decoded()
+    whole = Decoded(columnar=sum(part.columnar for part in parts))
+    columnar = [(part, slice(part.columnar)) for part in parts]
+    for part, places in [*columnar, *((part, slice(part.columnar, None)) for part in parts)]:
+        whole.predictions += part.predictions[places]
+        whole.batches += part.batches[places]
     for part in parts:
-        whole.predictions += part.predictions
-        whole.batches += part.batches
+        whole.outcomes += part.outcomes
+        whole.baselines += part.baselines
         whole.training_runs += part.training_runs
         whole.rejected += part.rejected
         whole.ignored += part.ignored
@@ -218,12 +229,14 @@ def _joined(parts: Sequence[Decoded]) -> Decoded:
 def decode_logs(body: bytes, now: int) -> Decoded:
     """Decode the body of an ``ExportLogsServiceRequest``; see :func:`decode_traces`."""
     request = _parsed(ExportLogsServiceRequest, body)
-    decoded = Decoded()
-    if otlp_rows.MARK in body:
-        with np.errstate(invalid="ignore"):  # treat a sender's signalling NaN as a NaN
-            _read(otlp_rows.records(body, request), now, decoded)
-        decoded.rejected = +decoded.rejected
-    return decoded
+    if otlp_rows.MARK not in body:
+        return Decoded()
+    return _records([body], now, request)
+
+
+def decode_logs_together(bodies: Sequence[bytes], now: int) -> Decoded:
+    """Decode several bodies at once, each an ``ExportLogsServiceRequest``; see :func:`decode_traces_together`."""
+    return _together(_records, ExportLogsServiceRequest, bodies, now)
 
 
 def decode_metrics(
@@ -289,6 +302,14 @@ def _parsed(kind: type[Request], body: bytes) -> Request:
     except DecodeError as error:
         raise Malformed(f"not an {kind.DESCRIPTOR.name}: {error}") from None
     return request
+
+
+def _records(bodies: Sequence[bytes], now: int, request: ExportLogsServiceRequest | None = None) -> Decoded:
+    decoded = Decoded()
+    with np.errstate(invalid="ignore"):  # treat a sender's signalling NaN as a NaN
+        _read(otlp_rows.records(bodies, request), now, decoded)
+    decoded.rejected = +decoded.rejected
+    return decoded
 
 
 def _read(records: otlp_rows.Records, now: int, decoded: Decoded) -> None:

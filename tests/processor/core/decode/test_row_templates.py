@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline.tables.column_codec import strings
+from driftline.tables.column_codec import encode_column, strings
 from driftline.tables.table import Column, Text
 from driftline_processor.core.decode import attributes, otlp_rows, row_templates
 from driftline_processor.core.decode.requests import (
     Decoded,
     Malformed,
     decode_logs,
+    decode_logs_together,
     decode_traces,
     decode_traces_together,
 )
@@ -48,7 +49,7 @@ def plain(value: Any) -> Any:
 def content(decoded: Decoded) -> Any:
     tables = [{each.name: plain(getattr(table, each.name)) for each in fields(table)} for table in decoded.predictions]
     outcomes = [{each.name: plain(getattr(table, each.name)) for each in fields(table)} for table in decoded.outcomes]
-    return tables, outcomes, decoded.batches, decoded.rejected, decoded.ignored
+    return tables, outcomes, decoded.batches, decoded.columnar, decoded.baselines, decoded.rejected, decoded.ignored
 
 
 @pytest.fixture
@@ -258,6 +259,63 @@ def test_limits_of_a_request_hold_for_each_of_those_together(eager: pytest.Monke
     assert [len(table.features) for table in decoded.predictions] == [3, 2, 3]
     assert decoded.rejected == Counter({"too_many_features": 2})
     assert decoded.batches == [""] * 3
+
+
+def logs_of_all_kinds(rows: int) -> list[bytes]:
+    """Return requests of logs with outcomes, predictions, batches, a baseline, and what is not ours."""
+    model = {a.ML_MODEL_NAME: "churn"}
+    outcomes = [
+        record(events.ML_OUTCOME, {**model, a.ML_PREDICTION_ID: f"id {row}", a.ML_OUTCOME_ACTUAL: str(row % 2)})
+        for row in range(rows)
+    ]
+    predictions = [
+        record(events.ML_PREDICTION, {**model, a.ML_PREDICTION_ID: f"id {row}", a.ML_PREDICTION_SCORE: row / rows})
+        for row in range(rows)
+    ]
+    columns = {a.ML_PREDICTION_SCORE: encode_column(np.array([0.25, 0.5]))}
+    head = {**model, a.ML_PREDICTION_COUNT: 2, a.DRIFTLINE_PREDICTION_COLUMNS: columns}
+    batches = [record(events.DRIFTLINE_PREDICTION_BATCH, {**head, a.DRIFTLINE_BATCH_ID: each}) for each in "ab"]
+    baseline = record(events.DRIFTLINE_BASELINE, model)
+    baseline.body.string_value = "{}"
+    return [
+        logs([*predictions[:9], *outcomes[:50]], "prod"),
+        logs([batches[0], record("user.click", {"html.id": 1})], "test"),
+        logs([*outcomes[50:], baseline, *predictions[9:]], "prod"),
+        logs([record("user.click", {"html.id": 1})]),
+        logs([batches[1], *outcomes[:3]], "prod"),
+    ]
+
+
+@pytest.mark.parametrize("least", [1, 96])
+def test_logs_together_are_one_request(least: int, eager: pytest.MonkeyPatch) -> None:
+    eager.setattr(otlp_rows, "MIN_ROWS", least)
+    bodies = logs_of_all_kinds(120)
+    expected = decode_logs(b"".join(bodies), NOW)
+    assert [len(table) for table in expected.predictions] == [2, 2, 120]
+
+    assert content(decode_logs_together(bodies, NOW)) == content(expected)
+
+
+@pytest.mark.usefixtures("eager")
+def test_logs_of_many_models_together_are_those_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.core.decode.outcome_records.MAX_TABLES", 2)
+    said = {a.ML_PREDICTION_ID: "1", a.ML_OUTCOME_ACTUAL: "1"}
+    bodies = [
+        logs([record(events.ML_OUTCOME, {**said, a.ML_MODEL_NAME: model}) for model in models])
+        for models in ("ab", "cd", "efg")
+    ]
+
+    decoded = decode_logs_together([*bodies, *logs_of_all_kinds(60)], NOW)
+
+    assert [table.model for table in decoded.outcomes][:6] == [*"abcdef"]
+    assert decoded.rejected["too_many_models"] == 1
+    assert [len(table) for table in decoded.predictions[: decoded.columnar]] == [2, 2]
+
+
+def test_a_body_of_logs_that_is_cut_takes_nothing_from_the_next() -> None:
+    first, *others = logs_of_all_kinds(120)
+    with pytest.raises(Malformed):
+        decode_logs_together([first[:-1], *others], NOW)
 
 
 @pytest.mark.usefixtures("eager")
