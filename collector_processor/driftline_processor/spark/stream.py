@@ -27,6 +27,7 @@ from .record_batches import REJECTED
 from .search import Search
 from .settings import StreamSettings
 from .table import merged
+from .worker import prepare_next_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -121,6 +122,7 @@ def _call_with_models(
     models: Any, function: Callable[..., Iterator[pa.RecordBatch]], arguments: Sequence[Any], batches: Any
 ) -> Iterator[pa.RecordBatch]:
     """Call a function with the models, which each executor gets once."""
+    prepare_next_tasks()
     return function(models.value, *arguments, batches)
 
 

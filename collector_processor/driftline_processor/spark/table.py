@@ -14,6 +14,7 @@ from . import pane_rows
 from .messages import TOGETHER
 from .record_batches import together
 from .table_options import TableColumns
+from .worker import prepare_next_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -114,6 +115,7 @@ class _Fold:
         self._baseline, self._columns, self._span, self._timezone = baseline, columns, span, timezone
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        prepare_next_tasks()
         for rows in together(batches, TOGETHER):
             yield from self._panes(rows)
 
