@@ -86,7 +86,11 @@ class Run:
 
     def __init__(self, folder: Path, workers: int, endpoint: str) -> None:
         self.folder = folder
-        settings = {"spark.driver.memory": "3g", "spark.sql.files.maxPartitionBytes": "16m"}
+        settings = {
+            "spark.driver.memory": "3g",
+            "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",  # as docs/deploy/spark.md advises
+            "spark.sql.files.maxPartitionBytes": "16m",
+        }
         self.spark = open_session("benchmark", f"local[{workers}]", settings)
         os.environ["DRIFTLINE_ENDPOINT"] = endpoint
         frame = scored_topics.scored(20_000, START, 1, 0)

@@ -204,7 +204,7 @@ def check(
         and all("prediction: " in one.get_body().get_content() for one in letters)
         and len(reports) == len(days)
         and all("<html" in one for one in reports),
-        f"{len(letters)} letters with a report of {len(reports[-1]) // 1024} kB; the last: {letters[-1]['Subject']}\n"
+        f"{len(letters)} e-mails with a report of {len(reports[-1]) // 1024} kB; the last: {letters[-1]['Subject']}\n"
         + ", ".join(letters[-1].get_body().get_content().splitlines()),
     )
 

@@ -374,7 +374,7 @@ def open_prediction() -> Prediction | None:
 def current() -> Prediction | None:
     """Return the open prediction of this thread or task, or None.
 
-    Inside a function decorated with ``@model.predict``, this is the running call. Its ``id`` can be read and set there.
+    Inside a function decorated with ``@model.predict``, this is the running call, whose ``id`` you can read or set.
 
     Returns:
         The innermost open prediction; None outside of any prediction.
