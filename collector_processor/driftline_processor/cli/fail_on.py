@@ -174,10 +174,10 @@ def parse(
     'degraded'
     """
     match = _CONDITION.fullmatch(text)
-    if match is None:
+    if match is None or match[1].endswith(("=", "<", ">", "!")):  # such as "drift.fraction => 0.3"
         raise BadInput(
             f"--fail-on {text!r}: use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
-            "or 'verdict.state == degraded'"
+            f"or 'verdict.state == degraded'; OP is {', '.join(_OPERATORS)}"
         )
     path, sign, number = match.groups()
     if path.partition(".")[0] == "verdict":

@@ -14,7 +14,10 @@ from tests.support.facts import lacking
 
 NO_VALUE = "is not a value of a column; available: rows, effect, missing.was, missing.now and methods.METHOD.value"
 OF_SLICE = "slices.KEY=VALUE.METRIC, slices.KEY=VALUE.rows or slices.KEY=VALUE.coverage"
-FORM = "use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
+FORM = (
+    "use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'; "
+    "OP is >, >=, <, <=, ==, !="
+)
 STATES = "healthy, degraded, at_risk, unknown, no_data, lagging"
 KINDS = "data_fault, output_fault, covariate_shift, label_shift, concept_change, calibration, service"
 COMPARE = "compare a number, such as methods.psi.value or drift.fraction"
@@ -104,6 +107,8 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
     [
         ("drift.fraction", FORM),
         ("> 3", FORM),
+        ("drift.fraction => 0.3", FORM),
+        ("drift.fraction = 0.3", FORM),
         ("drift.fraction > x", "'x' is not a number"),
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
         ("drift.score.state == 1", "'state' is text; compare a number, such as methods.psi.value or drift.fraction"),

@@ -234,6 +234,7 @@ def test_ids_as_keys_are_bad_input() -> None:
         ("log.db", "the tables are labelled, migrations, predictions; use one, such as sqlite:///log.db?table="),
         ("sqlite:///log.db?table=prediction", "log.db: no table 'prediction'; did you mean 'predictions'?"),
         ("sqlite:///no.db?table=predictions", "no.db: no such file"),
+        ("s3://lake/scored.parquet", "s3://lake/scored.parquet: only local files are read"),
         ("sqlite:///log.db?tabel=predictions", "use sqlite:///FILE?table=NAME or sqlite:///FILE?query=SELECT..."),
         ("sqlite:///log.jsonl?table=predictions", "log.jsonl: the database cannot be read: file is not a database"),
         ("sqlite:///log.db?query=DELETE FROM predictions", "the query 'DELETE FROM predictions' cannot be read"),
