@@ -64,6 +64,8 @@ def show_result(result: EvaluationResult, output: Output, fail_on: Sequence[str]
     """
     from driftline_processor.evaluation.files.column_uses import column_uses_sentence
 
+    from driftline_processor.terminal.console import terminal
+
     from .fail_on import check, parse
 
     say(column_uses_sentence(result.columns))
@@ -74,24 +76,9 @@ def show_result(result: EvaluationResult, output: Output, fail_on: Sequence[str]
     conditions = [parse(text, names, kind, chosen, keys, metrics, bool(result.versions)) for text in fail_on]
     answer = result.to_json(output.curves)
     if output.as_json:
-        typer.echo(json.dumps(answer, indent=2))
+        terminal().out(json.dumps(answer, indent=2))
     else:
-        from driftline_processor.present.sections.versions import comparison
-        from driftline_processor.terminal.evaluation import Detail, show
-        from driftline_processor.terminal.sections import show_sections
-
-        detail = Detail(output.every, output.explain)
-        sections = (comparison(version, result.timezone).on_surface(detail.surfaces) for version in result.versions)
-        compared = [section for section in sections if section is not None]
-        if champion:
-            show_sections(compared)
-        show(
-            *(result.evaluations, None, result.concept, result.wrong, result.verdict),
-            detail=detail,
-            sample=result.sample,
-        )
-        if not champion:
-            show_sections(compared)
+        _show_text(result, output, champion)
     if output.html is not None:
         from driftline_processor.web.file_report import file_report
 
@@ -100,6 +87,25 @@ def show_result(result: EvaluationResult, output: Output, fail_on: Sequence[str]
         write_text(output.html, file_report(result, time.time_ns()))
         say(f"{output.html}: report written")
     return check(conditions, answer, say)
+
+
+def _show_text(result: EvaluationResult, output: Output, champion: bool) -> None:
+    from driftline_processor.present.sections.versions import comparison
+    from driftline_processor.terminal.evaluation import Detail, show
+    from driftline_processor.terminal.sections import show_sections
+
+    detail = Detail(output.every, output.explain)
+    sections = (comparison(version, result.timezone).on_surface(detail.surfaces) for version in result.versions)
+    compared = [section for section in sections if section is not None]
+    if champion:
+        show_sections(compared)
+    show(
+        *(result.evaluations, None, result.concept, result.wrong, result.verdict),
+        detail=detail,
+        sample=result.sample,
+    )
+    if not champion:
+        show_sections(compared)
 
 
 @takes_options
