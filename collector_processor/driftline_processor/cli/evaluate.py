@@ -63,7 +63,6 @@ def show_result(result: EvaluationResult, output: Output, fail_on: Sequence[str]
     ``champion``: whether the comparison of versions comes first, as the question of a release.
     """
     from driftline_processor.evaluation.files.column_uses import column_uses_sentence
-
     from driftline_processor.terminal.console import terminal
 
     from .fail_on import check, parse

@@ -159,7 +159,9 @@ def check_path(path: Reference) -> None:
     if not path.exists():
         scheme, _, rest = str(path).partition(":/")
         if len(scheme) > 1 and scheme.isalnum():
-            raise BadInput(f"{scheme}://{rest}: only local files are read; download it, or use driftline spark evaluate")
+            raise BadInput(
+                f"{scheme}://{rest}: only local files are read; download it, or use `driftline spark evaluate`"
+            )
         raise BadInput(f"{path}: no such file")
     if not path.is_file():
         raise BadInput(f"{path}: is a directory; use a pattern such as {path}/*.parquet")
