@@ -14,7 +14,7 @@ import typer
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
-from .option_parameters import report_bad_input, warn_of_exposed_token
+from .option_parameters import for_a_reader_that_may_leave, report_bad_input, warn_of_exposed_token
 
 FAILED = 1
 """Exit code if a MUST fails."""
@@ -87,10 +87,11 @@ def conformance(
                 report = run(transports, over_limit)
             except NotCheckedError as error:
                 raise BadInput(str(error)) from None
-    if as_json:
-        typer.echo(json.dumps(document(report), indent=2))
-    else:
-        print_table(report)
+    with for_a_reader_that_may_leave():
+        if as_json:
+            typer.echo(json.dumps(document(report), indent=2))
+        else:
+            print_table(report)
     if not report.conforms:
         raise typer.Exit(FAILED)
 

@@ -16,7 +16,7 @@ from driftline_processor.evaluation.files.evaluate_options import EvaluationOpti
 from driftline_processor.readers.addresses import file_or_address
 
 from . import without_collections
-from .option_parameters import Data, report_bad_input, say, takes_options
+from .option_parameters import Data, for_a_reader_that_may_leave, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.evaluation.files.evaluate import EvaluationResult
@@ -63,7 +63,6 @@ def show_result(result: EvaluationResult, output: Output, fail_on: Sequence[str]
     ``champion``: whether the comparison of versions comes first, as the question of a release.
     """
     from driftline_processor.evaluation.files.column_uses import column_uses_sentence
-    from driftline_processor.terminal.console import terminal
 
     from .fail_on import check, parse
 
@@ -74,10 +73,26 @@ def show_result(result: EvaluationResult, output: Output, fail_on: Sequence[str]
     keys, chosen = {*cuts, *result.slices}, result.choices.names()
     conditions = [parse(text, names, kind, chosen, keys, metrics, bool(result.versions)) for text in fail_on]
     answer = result.to_json(output.curves)
-    if output.as_json:
-        terminal().out(json.dumps(answer, indent=2))
-    else:
-        _show_text(result, output, champion)
+    with for_a_reader_that_may_leave():
+        if output.as_json:
+            typer.echo(json.dumps(answer, indent=2))
+        else:
+            from driftline_processor.present.sections.versions import comparison
+            from driftline_processor.terminal.evaluation import Detail, show
+            from driftline_processor.terminal.sections import show_sections
+
+            detail = Detail(output.every, output.explain)
+            sections = (comparison(version, result.timezone).on_surface(detail.surfaces) for version in result.versions)
+            compared = [section for section in sections if section is not None]
+            if champion:
+                show_sections(compared)
+            show(
+                *(result.evaluations, None, result.concept, result.wrong, result.verdict),
+                detail=detail,
+                sample=result.sample,
+            )
+            if not champion:
+                show_sections(compared)
     if output.html is not None:
         from driftline_processor.web.file_report import file_report
 
@@ -86,25 +101,6 @@ def show_result(result: EvaluationResult, output: Output, fail_on: Sequence[str]
         write_text(output.html, file_report(result, time.time_ns()))
         say(f"{output.html}: report written")
     return check(conditions, answer, say)
-
-
-def _show_text(result: EvaluationResult, output: Output, champion: bool) -> None:
-    from driftline_processor.present.sections.versions import comparison
-    from driftline_processor.terminal.evaluation import Detail, show
-    from driftline_processor.terminal.sections import show_sections
-
-    detail = Detail(output.every, output.explain)
-    sections = (comparison(version, result.timezone).on_surface(detail.surfaces) for version in result.versions)
-    compared = [section for section in sections if section is not None]
-    if champion:
-        show_sections(compared)
-    show(
-        *(result.evaluations, None, result.concept, result.wrong, result.verdict),
-        detail=detail,
-        sample=result.sample,
-    )
-    if not champion:
-        show_sections(compared)
 
 
 @takes_options

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -39,6 +41,17 @@ def tell(*lines: str, err: bool = False) -> None:
 def say(sentence: str) -> None:
     """Print a sentence on stderr."""
     tell(*f"driftline: {sentence}".split("\n"), err=True)
+
+
+@contextmanager
+def for_a_reader_that_may_leave() -> Iterator[None]:
+    """Print an answer; if its reader leaves, such as ``head``, go on, since the exit code is part of the answer."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:  # of rich, which has done the same
+        pass
 
 
 @contextmanager

@@ -13,7 +13,16 @@ from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 
 from .connection import Connection
-from .option_parameters import NOT_GIVEN, ROWS, connects, report_bad_input, say, takes_options, tell
+from .option_parameters import (
+    NOT_GIVEN,
+    ROWS,
+    connects,
+    for_a_reader_that_may_leave,
+    report_bad_input,
+    say,
+    takes_options,
+    tell,
+)
 
 if TYPE_CHECKING:
     from driftline_processor.config.schema import Config
@@ -95,7 +104,8 @@ def replay(
 
             replayed = client.replay_policies(server, written_policies(file), columns.model, all_quiet=quiet)
             answer = add_notifications(config, replayed)
-        tell(*(json.dumps(answer, indent=2).split("\n") if as_json else replay_lines(answer)))
+        with for_a_reader_that_may_leave():
+            tell(*(json.dumps(answer, indent=2).split("\n") if as_json else replay_lines(answer)))
         fired = [firing for model in answer["models"] for policy in model["policies"] for firing in policy["firings"]]
         if fail_on_fire and any(not firing["untold"] for firing in fired):
             raise typer.Exit(FIRED)

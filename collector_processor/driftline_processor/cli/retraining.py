@@ -16,7 +16,15 @@ from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 
 from .connection import Connection
-from .option_parameters import NOT_GIVEN, ROWS, connects, report_bad_input, say, takes_options
+from .option_parameters import (
+    NOT_GIVEN,
+    ROWS,
+    connects,
+    for_a_reader_that_may_leave,
+    report_bad_input,
+    say,
+    takes_options,
+)
 
 if TYPE_CHECKING:
     from driftline_processor.core.retraining.decision import RetrainCost, RetrainTerms
@@ -152,10 +160,8 @@ def retrain_check(
                 "horizon": horizon,
             }
             answer = _weigh_served(server, columns.model, terms, served, price_sheet)
-        if as_json:
-            typer.echo(json.dumps(answer, indent=2))
-        else:
-            for line in answer_lines(answer):
+        with for_a_reader_that_may_leave():
+            for line in [json.dumps(answer, indent=2)] if as_json else answer_lines(answer):
                 typer.echo(line)
         raise typer.Exit(CODES[answer["answer"]])
 

@@ -13,7 +13,7 @@ from driftline_processor.readers.addresses import file_or_address
 
 from . import without_collections
 from .evaluate import CROSSED
-from .option_parameters import report_bad_input, say
+from .option_parameters import for_a_reader_that_may_leave, report_bad_input, say
 
 if TYPE_CHECKING:
     from driftline_processor.evaluation.files.skew import Skew
@@ -62,7 +62,8 @@ def skew(
         names = listed_names(features)
         result = compare_online_offline(online, offline, id_column, say, names, entity, time)
         crossed = [sentence for text in fail_on or () for sentence in _crossed(text, result)]
-    typer.echo(_json(result) if as_json else _text(result))
+    with for_a_reader_that_may_leave():
+        typer.echo(_json(result) if as_json else _text(result))
     for sentence in crossed:
         say(sentence)
     if crossed:

@@ -12,7 +12,7 @@ import typer
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
-from .option_parameters import HERE, connects, report_bad_input
+from .option_parameters import HERE, connects, for_a_reader_that_may_leave, report_bad_input
 
 app = typer.Typer(help="Back up, restore and check the state of a processor.", no_args_is_help=True)
 
@@ -104,6 +104,7 @@ def check(
             raise BadInput(str(error)) from error
         except OSError as error:
             raise BadInput(f"{place}: cannot be checked: {error.strerror}") from error
-        typer.echo("\n".join(lines(report)))
+        with for_a_reader_that_may_leave():
+            typer.echo("\n".join(lines(report)))
     if report.damages:
         raise typer.Exit(DAMAGED)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .connection import Connection
-from .option_parameters import HERE, connects, report_bad_input
+from .option_parameters import HERE, connects, for_a_reader_that_may_leave, report_bad_input
 
 ATTENTION = 1
 """Exit code if something needs attention."""
@@ -29,7 +29,8 @@ def status(
         from . import client
 
         answer = client.fetch_status(server)
-    for line in [json.dumps(answer, indent=2)] if as_json else status_lines(answer):
-        typer.echo(line)
+    with for_a_reader_that_may_leave():
+        for line in [json.dumps(answer, indent=2)] if as_json else status_lines(answer):
+            typer.echo(line)
     if answer["attention"]:
         raise typer.Exit(ATTENTION)

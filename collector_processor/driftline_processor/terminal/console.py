@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Any, cast
 
@@ -28,20 +27,11 @@ _KEPT = "\ue000"
 _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
 
 
-class _Terminal(Console):
-    """A console whose process goes on when its reader has left, such as `head`: the exit code is its own."""
-
-    def on_broken_pipe(self) -> None:
-        """Write nothing more, and raise nothing."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def terminal() -> Console:
     """Return the console of standard output; a pipe gets a large width."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name that the terminal cannot show must not raise
-    return _Terminal(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 class Text(RichText):

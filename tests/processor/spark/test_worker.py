@@ -35,9 +35,9 @@ def test_modules_are_frozen_once() -> None:
         prepare_next_tasks()
         frozen = gc.get_freeze_count()
         assert frozen > 1000
-        kept: list[list[int]] = [[] for _ in range(1000)]
+        new_objects: list[list[int]] = [[] for _ in range(1000)]
         prepare_next_tasks()
         assert gc.get_freeze_count() == frozen
-        assert len(kept) == 1000
+        assert len(new_objects) == 1000
     finally:
         gc.unfreeze()

@@ -212,12 +212,14 @@ def _together(
 
 
 def _joined(parts: Sequence[Decoded]) -> Decoded:
-    whole = Decoded(columnar=sum(part.columnar for part in parts))
-    columnar = [(part, slice(part.columnar)) for part in parts]
-    for part, places in [*columnar, *((part, slice(part.columnar, None)) for part in parts)]:
-        whole.predictions += part.predictions[places]
-        whole.batches += part.batches[places]
+    whole = Decoded()
     for part in parts:
+        first, columnar = whole.columnar, part.columnar
+        whole.predictions[first:first] = part.predictions[:columnar]
+        whole.batches[first:first] = part.batches[:columnar]
+        whole.columnar += columnar
+        whole.predictions += part.predictions[columnar:]
+        whole.batches += part.batches[columnar:]
         whole.outcomes += part.outcomes
         whole.baselines += part.baselines
         whole.training_runs += part.training_runs

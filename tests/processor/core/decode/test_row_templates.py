@@ -299,9 +299,9 @@ def test_logs_together_are_one_request(least: int, eager: pytest.MonkeyPatch) ->
 @pytest.mark.usefixtures("eager")
 def test_logs_of_many_models_together_are_those_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline_processor.core.decode.outcome_records.MAX_TABLES", 2)
-    said = {a.ML_PREDICTION_ID: "1", a.ML_OUTCOME_ACTUAL: "1"}
+    outcome = {a.ML_PREDICTION_ID: "1", a.ML_OUTCOME_ACTUAL: "1"}
     bodies = [
-        logs([record(events.ML_OUTCOME, {**said, a.ML_MODEL_NAME: model}) for model in models])
+        logs([record(events.ML_OUTCOME, {**outcome, a.ML_MODEL_NAME: model}) for model in models])
         for models in ("ab", "cd", "efg")
     ]
 
