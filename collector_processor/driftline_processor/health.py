@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -95,6 +97,8 @@ class Health:
     >>> health.watch("windows", lambda: "12 windows wait to be evaluated", ready=True)
     >>> health.ready, [problem.name for problem in health.problems()]
     (False, ['storage', 'windows'])
+    >>> health.gauges()[m.DRIFTLINE_READY, ()]
+    0.0
     >>> health.clear("storage")
     >>> health.ready
     True
@@ -164,6 +168,12 @@ class Health:
     def ready(self) -> bool:
         """Return True if data are accepted."""
         return all(problem.ready for problem in self.problems())
+
+    def gauges(self) -> dict[tuple[str, Labels], float]:
+        """Return (metric name, labels) → value: whether data are accepted, and 1 for each current problem."""
+        problems = self.problems()
+        found: dict[tuple[str, Labels], float] = {(m.DRIFTLINE_READY, ()): float(all(one.ready for one in problems))}
+        return found | {(m.DRIFTLINE_PROBLEMS, ((a.DRIFTLINE_PROBLEM, problem.name),)): 1.0 for problem in problems}
 
     def body(self) -> dict[str, object]:
         """Return the JSON body of ``/readyz`` and ``/healthz``."""

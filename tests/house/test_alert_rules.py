@@ -204,6 +204,22 @@ CASES = (
         "DriftlineAbsent", {"driftline_pending_windows": "0 0 stale"}, "11m", "12m", {}, "Driftline sends no metrics"
     ),
     Fires(
+        "DriftlineRefusesData",
+        {'driftline_ready_ratio{instance="a:8780"}': "1 0x20"},
+        "5m",
+        "6m",
+        {"instance": "a:8780"},
+        "Driftline at a:8780 accepts no data",
+    ),
+    Fires(
+        "DriftlineProblem",
+        {'driftline_problems{instance="a:8780",driftline_problem="disk"}': "1x60"},
+        "29m",
+        "30m",
+        {"instance": "a:8780", "driftline_problem": "disk"},
+        "Driftline at a:8780 has the problem disk",
+    ),
+    Fires(
         "DriftlineBehind",
         {'driftline_evaluation_lag_seconds{instance="a:8780",driftline_window="1d"}': "1000x20"},
         "4m",

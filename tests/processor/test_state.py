@@ -50,6 +50,7 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
         (m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1d"),)): 0.0,
         (m.DRIFTLINE_LOG_SIZE, ()): 0.0,
         (m.DRIFTLINE_ANALYSIS_QUEUE_SIZE, ()): 0.0,
+        (m.DRIFTLINE_READY, ()): 1.0,
     }
     state.stop()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -25,11 +24,13 @@ from msgspec import Struct
 from driftline_processor.config.exporters import ExporterKeys
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.tls import TlsServer
+from driftline_processor.config.values import Address
 from driftline_processor.core.nearest_names import near, nearest
 from driftline_processor.present import numbers
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.receipts import NOT_PERMITTED
 from driftline_processor.servers.ports import PortInUse, bind
+from driftline_processor.store.disk_space import low_disk_sentence
 
 from . import client
 from .connection import Connection
@@ -40,9 +41,6 @@ SOON = 21
 
 APART = 5.0
 """Seconds by which clocks may differ."""
-
-LEAST_FREE = 1 << 30
-"""Bytes of free disk below which the disk is a finding."""
 
 NEEDS_ATTENTION = "needs attention"
 """Words of a finding of the status."""
@@ -243,6 +241,18 @@ def load_configuration(file: Path | None) -> tuple[Config | None, list[Finding]]
     return None, [Finding(f"{file} is not valid", *_split(problem)) for problem in problems]
 
 
+def address_of_pages(config: Config) -> str:
+    """Return the URL at which a processor with this configuration answers on this machine.
+
+    >>> from driftline_processor.config.schema import Config
+    >>> address_of_pages(Config.model_validate({"web": {"endpoint": "0.0.0.0:9000"}}))
+    'http://127.0.0.1:9000'
+    """
+    web = config.web
+    address = Address("127.0.0.1", web.endpoint.port) if web.endpoint.everywhere else web.endpoint
+    return f"{'http' if web.tls is None else 'https'}://{address}"
+
+
 def check_configuration(config: Config, *, is_running: bool) -> Iterator[Finding]:
     """Yield what is wrong around a valid configuration: ports, files, disk and destinations."""
     for warning in config.warnings():
@@ -272,12 +282,9 @@ def _check_directory(directory: Path) -> Iterator[Finding]:
             str(existing or directory),
             "change its owner to the user of the processor, or use another directory",
         )
-    elif (free := shutil.disk_usage(existing).free) < LEAST_FREE:
-        yield Finding(
-            "the disk of storage.directory is nearly full",
-            f"{numbers.size(free)} left",
-            "free space, or set storage.max_size",
-        )
+    elif (low := low_disk_sentence(existing)) is not None:
+        evidence, _, fix = low.partition("; ")
+        yield Finding("the disk of storage.directory is nearly full", evidence, fix)
 
 
 def check_destination(name: str, exporter: ExporterKeys) -> Iterator[Finding]:

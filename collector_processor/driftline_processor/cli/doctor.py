@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from driftline_processor.core.nearest_names import listed
 
 from .connection import Connection
-from .option_parameters import HERE, connects, report_bad_input, say
+from .option_parameters import NOT_GIVEN, connects, report_bad_input, say
 
 FOUND = 1
 """Exit code if something was found."""
@@ -25,7 +26,7 @@ def doctor(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Also check a configuration, before anything runs.")
     ] = None,
-    server: Connection = HERE,
+    server: Connection = NOT_GIVEN,
 ) -> None:
     """Find everyday mistakes of the configuration, the senders and the destinations, each with its fix.
 
@@ -42,6 +43,8 @@ def doctor(
         declared, problems = checks.load_configuration(config)
         findings += problems
         checked = ["the variables of this shell", *([str(config)] if config is not None else [])]
+        if declared is not None and not server.url:
+            server = structs.replace(server, url=checks.address_of_pages(declared))
         silent, of_processor = checks.check_processor(server, [*declared.models] if declared is not None else [])
         findings += of_processor
         if declared is not None:

@@ -62,6 +62,7 @@ from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOut
 from driftline_processor.store.audit_log import AuditLimits, AuditLog
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
+from driftline_processor.store.disk_space import low_disk_sentence
 from driftline_processor.store.memory_folder import MemoryFolder
 
 from .alert_delivery import Notifications
@@ -189,6 +190,7 @@ class State:
         """Register the problems that ``/readyz`` shows."""
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
+        self.health.watch("disk", lambda: low_disk_sentence(self._store.path.parent), ready=True)
         self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
         self.health.watch("storage_damaged", lambda: self._store.damage, ready=True)
         self.health.watch("models", lambda: self.parts.snapshots.loading_sentence(), ready=True)
@@ -299,7 +301,7 @@ class State:
 
     def counters(self) -> dict[tuple[str, Labels], float]:
         """Return the counters of the process, and the sizes of its queues."""
-        gauges = {**self.snapshot.gauges(self._clock()), **self.audit_log.gauges()}
+        gauges = {**self.snapshot.gauges(self._clock()), **self.audit_log.gauges(), **self.health.gauges()}
         return {**self.health.counters.snapshot(), **gauges}
 
     def read(self, query: str, *parameters: object) -> pa.Table:

@@ -18,9 +18,6 @@ from driftline_processor.present.times import ago
 
 from .site import Counted, Site, evaluated_until, lags_in_seconds
 
-LEAST_FREE = 1 << 30
-"""Bytes of free disk below which the disk needs attention."""
-
 LOG_USE = 0.5
 """Fraction of ``storage.log.max_size`` above which the log needs attention."""
 
@@ -183,11 +180,6 @@ def _attention(
     if configuration.needs_restart:
         keys = ", ".join(configuration.needs_restart)
         yield Attention("restart", f"restart driftline to use the new values of {keys}")
-    if disk.free is not None and disk.free < LEAST_FREE:
-        yield Attention(
-            "disk",
-            f"the disk of {disk.directory} has {numbers.size(disk.free)} left; free space, or set storage.max_size",
-        )
     if disk.log_limit and disk.log > LOG_USE * disk.log_limit:
         yield Attention(
             "log",

@@ -225,6 +225,9 @@ DRIFTLINE_VERDICT_ADVICE: Final = "driftline.verdict.advice"
 DRIFTLINE_VERSION_CHAMPION: Final = "driftline.version.champion"
 """The version that another version is compared with."""
 
+DRIFTLINE_PROBLEM: Final = "driftline.problem"
+"""The name of a problem of the processor, as `/readyz` lists it."""
+
 DRIFTLINE_WINDOW: Final = "driftline.window"
 """The length of the window that the value describes."""
 

@@ -193,6 +193,12 @@ DRIFTLINE_PENDING_WINDOW_AGE: Final = "driftline.pending.window.age"
 DRIFTLINE_SKIPPED_OUTCOME_SPANS: Final = "driftline.skipped.outcome_spans"
 """Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans."""
 
+DRIFTLINE_READY: Final = "driftline.ready"
+"""1 while the processor accepts data, else 0. It is the answer of `/readyz`."""
+
+DRIFTLINE_PROBLEMS: Final = "driftline.problems"
+"""1 for each current problem of the processor, by the names that `/readyz` lists; a problem that ended has no series."""
+
 DRIFTLINE_CONFIG_RELOAD_SUCCESS: Final = "driftline.config.reload.success"
 """1 if the last reload of the configuration succeeded, or there was none; 0 if it failed, so that the configuration before it is in use."""
 
@@ -313,6 +319,8 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_PENDING_WINDOWS: Instrument("gauge", "{window}", "driftline_pending_windows"),
     DRIFTLINE_PENDING_WINDOW_AGE: Instrument("gauge", "s", "driftline_pending_window_age_seconds"),
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: Instrument("counter", "{span}", "driftline_skipped_outcome_spans_total"),
+    DRIFTLINE_READY: Instrument("gauge", "1", "driftline_ready_ratio"),
+    DRIFTLINE_PROBLEMS: Instrument("gauge", "{problem}", "driftline_problems"),
     DRIFTLINE_CONFIG_RELOAD_SUCCESS: Instrument("gauge", "1", "driftline_config_reload_success_ratio"),
     DRIFTLINE_CONFIG_RELOAD_TIME: Instrument("gauge", "s", "driftline_config_reload_time_seconds"),
     DRIFTLINE_LOG_SIZE: Instrument("gauge", "By", "driftline_log_size_bytes"),
@@ -395,6 +403,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, including past windows. Their shown values are older than their rows.",
     DRIFTLINE_PENDING_WINDOW_AGE: "How long the oldest due window has waited for its evaluation; 0 if no window waits.",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans.",
+    DRIFTLINE_READY: "1 while the processor accepts data, else 0. It is the answer of `/readyz`.",
+    DRIFTLINE_PROBLEMS: "1 for each current problem of the processor, by the names that `/readyz` lists; a problem that ended has no series.",
     DRIFTLINE_CONFIG_RELOAD_SUCCESS: "1 if the last reload of the configuration succeeded, or there was none; 0 if it failed, so that the configuration before it is in use.",
     DRIFTLINE_CONFIG_RELOAD_TIME: "When the configuration in use was loaded, in unix seconds.",
     DRIFTLINE_LOG_SIZE: "The size of the files of the log of accepted requests.",

@@ -91,7 +91,10 @@ def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, d
             else:
                 refused[number] = body
         ready = client.get(f"{web}/readyz")
-        assert {problem["name"] for problem in ready.json()["problems"]} <= {"storage", "log"}
+        named = {problem["name"] for problem in ready.json()["problems"]}
+        assert "disk" in named
+        assert named <= {"disk", "storage", "log"}
+        assert 'driftline_problems{driftline_problem="disk"} 1.0' in client.get(f"{web}/metrics").text
         assert client.get(f"{web}/healthz").status_code == 200
         outcome = {"model": "churn", "outcomes": [{"id": "0-0", "actual": 1}]}
 

@@ -71,6 +71,12 @@ def test_a_good_configuration_and_a_good_processor_have_no_finding(service: Serv
     )
 
 
+def test_the_processor_of_a_file_is_asked_at_the_address_in_the_file(service: Service, tmp_path: Path) -> None:
+    file = config_file(tmp_path, web={"endpoint": str(service.addresses["web"])})
+    answer = CliRunner().invoke(app, ["doctor", "--config", str(file)])
+    assert answer.output.endswith(f"the processor at {url(service, 'web', '')}\n")
+
+
 def test_without_an_answer_the_exit_code_is_2_unless_a_file_was_checked(tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     file = config_file(tmp_path)
