@@ -19,6 +19,15 @@ _SKILL = 0.01
 _FEWEST = 100
 
 
+def is_outcome_name(name: str) -> bool:
+    """Return whether outcomes often have this name; case and marks do not matter.
+
+    >>> is_outcome_name("Ground_Truth"), is_outcome_name("is_late")
+    (True, False)
+    """
+    return _OUTCOME_NAME.fullmatch(_plain(name)) is not None
+
+
 def possible_outcomes(features: Mapping[str, Column], scores: F64 | None, task: Task) -> Iterator[tuple[str, str]]:
     """Yield the features that could be the outcome, each with the reason.
 
@@ -31,11 +40,14 @@ def possible_outcomes(features: Mapping[str, Column], scores: F64 | None, task: 
         task: The task of the model.
     """
     for name, column in features.items():
-        plain = re.sub(r"[^a-z]", "", name.lower())
-        if _OUTCOME_NAME.fullmatch(plain) is not None and not (plain == "y" and {"x", "X"} & {*features}):
+        if is_outcome_name(name) and not (_plain(name) == "y" and {"x", "X"} & {*features}):
             yield name, "its name is that of an outcome"
         elif _is_predicted(column, scores, task):
             yield name, "it is 0 or 1, and the score predicts it"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
 
 
 def _is_predicted(column: Column, scores: F64 | None, task: Task) -> bool:

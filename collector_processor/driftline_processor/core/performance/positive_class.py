@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from driftline.baseline.outcome_columns import is_outcome_name
 from driftline.tables.task import Task
 
 POSITIVE = "positive"
@@ -13,8 +14,8 @@ POSITIVE = "positive"
 NUMERALS = frozenset({"1", "1.0", "true", "yes", "y", "t", POSITIVE, "pos"})
 """Class names without a meaning of their own; the column of the outcomes is used instead."""
 
-ROLES = frozenset({"actual", "class", "ground_truth", "label", "outcome", "response", "target", "truth", "y", "y_true"})
-"""Generic names of outcome columns, which do not describe the positive class."""
+ROLES = frozenset({"class", "response"})
+"""Generic names of outcome columns, besides those of :func:`is_outcome_name`, which may be features as well."""
 
 
 def positive_words(task: Task | None, columns: Mapping[str, str | Sequence[str]]) -> str:
@@ -28,7 +29,7 @@ def positive_words(task: Task | None, columns: Mapping[str, str | Sequence[str]]
     'good'
     >>> positive_words(Task("binary", ("0", "1"), "1"), {"actual": "is_late"})
     'late'
-    >>> positive_words(Task("binary", ("0", "1"), "1"), {"actual": "y"})
+    >>> positive_words(Task("binary", ("0", "1"), "1"), {"actual": "true_label"})
     ''
     """
     if task is None or not task.has_threshold or not task.positive_class:
@@ -36,7 +37,7 @@ def positive_words(task: Task | None, columns: Mapping[str, str | Sequence[str]]
     name = task.positive_class
     if name.lower() in NUMERALS:
         column = columns.get("actual")
-        if not isinstance(column, str) or column.lower() in ROLES:
+        if not isinstance(column, str) or is_outcome_name(column) or column.lower() in ROLES:
             return ""
         name = re.sub(r"^(is|was|has)_", "", column)
     name = re.sub(r"[\s_]+", " ", name).strip()
