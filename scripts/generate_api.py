@@ -25,8 +25,8 @@ HEAD = """# Python API
 
 <!-- Generated from the docstrings by scripts/generate_api.py (make semconv); do not edit. -->
 
-Every public class and function of the SDK, from its docstring. [Recorded data](sdk.md) describes the inputs, results
-and selectors in full.
+This page lists every public class and function of the SDK, with its docstring. [Recorded data](sdk.md) describes the
+inputs, results and selectors in full.
 """
 CONSTRUCTED = ("Clock", "Model", "Privacy")
 """Classes that people construct."""

@@ -33,8 +33,8 @@ This page is generated from the routes.
 """
 
 ROUTES = """
-A token whose `models` are not `*` may use an address that names one of its models in the path, or whose answer contains
-only its models (marked *). It gets 403 for all other addresses.
+A token whose `models` are not `*` may use two kinds of addresses: those that name one of its models in the
+path, and those marked *, whose answers contain only its models. For all other addresses, the answer is 403.
 
 | method | address | needs |
 |---|---|---|

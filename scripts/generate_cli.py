@@ -21,8 +21,8 @@ HEAD = """# Command line
 
 <!-- Generated from the commands by scripts/generate_cli.py (make semconv); do not edit. -->
 
-Every command of `driftline` with its options; `driftline COMMAND --help` shows the same. After bad input, a command
-prints one sentence on stderr and ends with exit code 2.
+This page lists every command of `driftline` with its options. `driftline COMMAND --help` shows the same text. After bad
+input, a command prints one sentence on stderr and ends with exit code 2.
 """
 
 

@@ -39,8 +39,9 @@ HEAD = """# driftline.yaml
 
 <!-- Generated from the keys by scripts/generate_configuration.py (make semconv); do not edit. -->
 
-Every key of `driftline.yaml`. The file [`otel-config/driftline.yaml`](../../otel-config/driftline.yaml) has each of them with
-its default and a comment, to copy. [Configure the processor](../deploy/configure.md) describes how to use the file.
+This page lists every key of `driftline.yaml`. You can copy the keys from the file
+[`otel-config/driftline.yaml`](../../otel-config/driftline.yaml), which has each key with its default and a comment.
+[Configure the processor](../deploy/configure.md) describes how to use the file.
 
 ## How values are written
 

@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "reference" / "tables.md"
 
 HEAD = """# Tables of results
 
-The names, types and units of all columns that [`driftline export`](../see/sql.md) writes as Parquet. The files have the same descriptions in the metadata of their columns. This page is generated from the code.
+This page lists the names, types and units of all columns that [`driftline export`](../see/sql.md) writes as Parquet. The files have the same descriptions in the metadata of their columns. The page is generated from the code.
 
 ```sql
 SELECT model, window_start, metric, value, low, high
@@ -25,7 +25,7 @@ FROM read_parquet('results/metrics/*/*.parquet', hive_partitioning = true)
 WHERE window_name = '1d' AND basis = 'realized' AND slice = ''
 ```
 
-- A file is `TABLE/day=YYYY-MM-DD/part-0.parquet`. `day` (date) is only in the path: the UTC day of {days}.
+- A file is `TABLE/day=YYYY-MM-DD/part-0.parquet`. `day` (a date) is in the path, but not in the file. It is the UTC day of {days}.
 - Times are `timestamp[us, UTC]`, texts are UTF-8. An unknown number is null, never 0 or NaN.
 - A later release may add a column. It does not rename a column or change its type.
 """  # noqa: E501

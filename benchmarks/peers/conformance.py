@@ -201,10 +201,10 @@ which a receiver may reject, empty requests, and requests that cannot be decoded
 | failed | a response does not meet it |
 | not observed | the endpoint did not do what the requirement is about, or does not support it, such as JSON |
 
-A requirement of level *other* has no keyword such as MUST: it defines the format, or recommends in lower case. Only
-the signals that the endpoint receives are checked, without profiles, which are in development. The text is read
-literally: `success.unset` fails if a response has an empty `partial_success`, and `http.failure.message` fails if an
-unknown path is answered in plain text.
+A requirement of level *other* has no keyword such as MUST: it defines the format, or is a recommendation in lower case.
+Only the signals that the endpoint receives are checked, without profiles, which are in development. The specification
+is read literally: `success.unset` fails if a response has an empty `partial_success`, and `http.failure.message` fails
+if an unknown path is answered in plain text.
 
 """
 

@@ -89,11 +89,11 @@ class MadePanes:
         model: Name of the model.
         version: Version of the model.
         environment: Deployment environment; None = that of the resource of this process.
-        baseline: Digest of the baseline over whose bins they are counted.
+        baseline: Digest of the baseline in whose bins the rows are counted.
         span: Length of each pane.
-        panes: The panes, all rows first, then slices, each by time.
-        newest: Time of the newest row, unix nanoseconds, if the last panes are not finished and are sent again with a
-            later epoch; windows stay open after it. None = they are finished.
+        panes: The panes: first those of all rows, then those of slices, each in order of time.
+        newest: Time of the newest row, in unix nanoseconds, if the last panes are not finished and are sent again with
+            a later epoch. Windows that end after this time stay open. None = all panes are finished.
     """
 
     model: str
@@ -114,8 +114,8 @@ class MadePanes:
 
         Args:
             source: Name of the job.
-            epoch: Its run; a later run replaces the panes of an earlier one.
-            environment: Used if that of the panes is None.
+            epoch: Number of the job's run. A later run replaces the panes of an earlier run.
+            environment: Deployment environment that is used if ``environment`` of the panes is None.
         """
         about = {"model": self.model, "version": self.version, "baseline": self.baseline}
         about |= {"environment": environment if self.environment is None else self.environment, "source": source}
@@ -165,28 +165,28 @@ def make_panes(
 ) -> MadePanes:
     """Fold n rows into panes, as the processor folds rows that are sent as predictions.
 
-    A feature of the baseline without a column is missing in each row. Columns that are not features of the baseline are
-    ignored. Rows with a known outcome add to the sums from which performance is computed.
+    If a feature of the baseline has no column, its value is missing in each row. Columns that are not features of the
+    baseline are ignored. Rows with a known outcome add to the sums from which performance is computed.
 
     Args:
         frame: Frame or mapping of columns (:mod:`driftline.inputs`).
         baseline: Baseline of the model, the one that the processor has.
-        time: Time of each prediction: the name of a column, or n values. Default of this and the next three: the column
-            of the baseline's rows, if the frame has it.
-        score: Score of each row, or the names of a column per class.
+        time: Time of each prediction: the name of a column, or n values. Default of ``time``, ``score``, ``predicted``
+            and ``actual``: the column that the baseline names, if the frame has it.
+        score: Score of each row, or the names of columns, one per class.
         predicted: Predicted class of each row.
         actual: Outcome of each row, missing if it is not known yet.
         outcome_time: When each outcome became known, for the delay of outcomes. Default: unknown.
         slices: Names of columns, or key → n values, whose values get panes of their own. They must be ``slices`` of the
             model in ``driftline.yaml``, and need a span of an hour or a day.
-        cluster: The slice or feature whose rows of one value are correlated (``cluster`` of the model).
+        cluster: A slice or feature: rows with the same value are dependent (``cluster`` of the model).
         span: Length of a pane: no longer than the shortest window of the model.
         timezone: IANA name of the time zone of hours and days (``timezone`` of the model).
         model: Name of the model. Default: the baseline's.
         version: Version of the model. Default: the baseline's.
         environment: Deployment environment. Default: that of the resource of this process.
-        privacy: Rules that apply to features before they are counted, and to the baseline: build it with the same
-            rules, so that it is the one that the processor has. Rules of the environment always apply.
+        privacy: Rules that apply to features before they are counted, and to the baseline. Build the baseline with the
+            same rules, so that it equals the baseline of the processor. Rules of the environment always apply.
 
     Returns:
         The panes.
@@ -291,13 +291,14 @@ def send_panes(panes: MadePanes, *, source: str, epoch: int) -> SentPanes:
     Args:
         panes: The result of :func:`make_panes`.
         source: Name of the job. Panes of several sources add up.
-        epoch: Number of its run, such as 20261126. For each pane, the greatest epoch of a source counts.
+        epoch: Number of the job's run, such as 20261126. For each pane, the greatest epoch of a source counts.
 
     Returns:
         What the processor did with each pane.
 
     Raises:
-        Undelivered: The processor refused the request, such as panes over another baseline, or did not answer.
+        Undelivered: The processor did not answer, or refused the request, for example because the panes belong to
+            another baseline.
     """
     from driftline.export import pipeline as pipelines  # as in driftline.outcomes
     from driftline.export.resource import resource_attributes

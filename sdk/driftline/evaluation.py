@@ -80,7 +80,7 @@ class EvaluationReport(Protocol):
         """
 
     def to_arrow(self, kind: FrameKind = "drift") -> Any:
-        """Return the same table as a ``pyarrow.Table``.
+        """Return the table of ``to_frame`` as a ``pyarrow.Table``.
 
         Args:
             kind: See :meth:`to_frame`.
@@ -169,8 +169,8 @@ def evaluate(
         current: Rows to evaluate: a table, a path, or a list of these.
         baseline: Rows to compare with: a table or a path of rows, a :class:`driftline.Baseline`, or the path of
             a built baseline.
-        champion: Predictions of the version in service, for the same rows or the same period, and the baseline unless
-            ``baseline`` is given. ``to_dict()["versions"]`` contains the comparison.
+        champion: Predictions of the version in service, for the same rows or the same period. If ``baseline`` is not
+            given, they are also the baseline. ``to_dict()["versions"]`` contains the comparison.
         outcomes: Actual values: a table or a path with ``id``, ``actual``,
             and optionally ``time`` and ``weight``.
         model: Name of the model.
@@ -185,13 +185,15 @@ def evaluate(
         positive_class: The score is the probability of this class.
         threshold: The positive class is predicted if the score is at least this threshold.
         quantiles: Quantiles that a regression predicts, in the order of the score columns.
-        features: Features. Default: all other columns.
+        features: Columns that are features. Default: all other columns.
         text_features: Features that contain free text, or 'none'. Default: detected from the values.
-        category_features: Features of numbers that are categories, such as codes, or 'none'. Default: detected.
+        category_features: Numeric features whose values are categories, such as codes, or 'none'. Default: detected
+            automatically.
         slices: Columns whose values are also evaluated separately, such as a country or a plan.
         seasonality: Compare only with baseline rows of the same hour, weekday or hour of the week; 'none' compares with
             all baseline rows. Default: the seasons found in the baseline.
-        timezone: Time zone of days and hours, such as 'Europe/Paris'. Default: the baseline's, or UTC.
+        timezone: Time zone of days and hours, such as 'Europe/Paris'. Default: the time zone of the baseline, otherwise
+            UTC.
         ignore_time: Treat the baseline rows as independent, and ignore differences between days and hours.
         items: Column of the ranked items, best first; each value is a list, or a list written as JSON.
         version_column: Column of the version that made the prediction. If there are outcomes, versions are compared.
@@ -212,11 +214,11 @@ def evaluate(
         methods: Drift methods that are shown in addition.
         exact: Compute the values of drift methods from rows instead of bins; drift is still decided from bins.
         classifier: Train a classifier to distinguish the rows from the baseline rows, and show how well it does so.
-        importance_weighted: Also estimate the performance from the baseline rows with outcomes, weighted to resemble
-            the window's rows.
+        importance_weighted: Also estimate the performance from the baseline rows that have outcomes. They are weighted
+            so that they resemble the window's rows.
         mispredictions: For each window, return the N rows whose predictions differ most from the outcomes.
         curves: Include the confusion matrix and the points of curves, such as ROC, in the JSON.
-        config: driftline.yaml that configures the model. Options that are not given take its values.
+        config: driftline.yaml that configures the model. Options that are not given have the values of this file.
         expect: driftline.yaml with expectations: the rules that the data must satisfy.
         performance: driftline.yaml with the performance settings and objectives.
         progress: Whether a bar shows how far the work is. Default: on a terminal or in a notebook, after two seconds.

@@ -32,7 +32,7 @@ class Model:
     """A model under one name: record its predictions, and send their outcomes.
 
     Make a model when the process starts, and decorate the function that predicts. All models of one name in a process
-    share one buffer. A process that only sends outcomes needs no more than ``driftline.Model("churn")``.
+    share one buffer. A process that only sends outcomes needs only ``driftline.Model("churn")``.
 
     Args:
         name: Name of the model, such as "churn". Outcomes find their predictions under this name.
@@ -294,8 +294,8 @@ class Model:
 
         Args:
             function: Function to decorate; None if the decorator is called with options first.
-            id: Selector of the prediction's id: the name of an argument, else of a field of the input, or a function of
-                the call's arguments. Default: Driftline generates an id.
+            id: Selector of the prediction's id: the name of an argument, otherwise of a field of the input; or
+                a function of the call's arguments. Default: Driftline generates an id.
             features: Selector of the features. Several names of arguments make one row. Default: the only argument that
                 can be the features.
             score: Selector of the score: the name of a field of the result, or a function of the result.
@@ -468,7 +468,7 @@ class Model:
 
         Returns:
             The number of accepted outcomes, the rejected outcomes with their reasons, and the accepted outcomes that
-            the receiver cannot use as far as it knows now, such as those with an unknown class or id.
+            the receiver cannot use at present, such as those with an unknown class or id.
 
         Raises:
             driftline.Undelivered: The outcomes could not be delivered. No other call of Driftline raises because of the

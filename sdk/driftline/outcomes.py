@@ -113,15 +113,16 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOutcomes:
-    """Accepted outcomes that the receiver cannot use as far as it knows now.
+    """Accepted outcomes that the receiver cannot use at present.
 
-    They count as soon as their prediction arrives, or the classes of the model change.
+    They count as soon as their prediction arrives, or as soon as the classes of the model contain their class.
 
     Attributes:
         kind: "id" if no stored prediction has their id, "time" if they are dated before their prediction, "actual" if
-            their actual is none of the model's classes or not a number.
+            their actual value is not a class of the model, or not a number.
         rows: Number of outcomes.
-        checked: Number of outcomes that were checked; the receiver checks parts of a large number only.
+        checked: Number of outcomes that were checked. If there are very many outcomes, the receiver checks only a part
+            of them.
         reason: Unknown classes or the form of the unknown ids, what the receiver knows, and the fix.
     """
 
@@ -138,7 +139,7 @@ class Accepted:
     Attributes:
         accepted: Number of outcomes that the receiver has stored.
         rejected: All other outcomes, in their order, with their reasons.
-        unknown: Accepted outcomes that the receiver cannot use as far as it knows now.
+        unknown: Accepted outcomes that the receiver cannot use at present.
     """
 
     accepted: int
@@ -150,7 +151,7 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
     """Outcomes could not be delivered. Send all of them again: outcomes that had arrived are not counted twice.
 
     Attributes:
-        delivered: Answer to the outcomes that were delivered before.
+        delivered: Receiver's answer to the outcomes that were delivered before the failure.
         refused: True if the receiver refused the request for its content, so that another attempt is also refused.
     """
 

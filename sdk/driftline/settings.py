@@ -47,22 +47,24 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_TOKEN_FILE",
         "",
         "",
-        "The file with the token for `driftline up`, which `driftline token create` writes. It is read for each "
-        "request, so it can be replaced. It is sent to DRIFTLINE_ENDPOINT and to the endpoint of `configure()`, and to "
-        "that of OpenTelemetry if no OTEL_EXPORTER_OTLP_HEADERS are set. An `authorization` header that is set wins.",
+        "The file with the token for `driftline up`, which `driftline token create` writes. The file is read for each "
+        "request, so you can replace it at any time. The token is sent to DRIFTLINE_ENDPOINT and to the endpoint of "
+        "`configure()`. It is also sent to the endpoint of OpenTelemetry if OTEL_EXPORTER_OTLP_HEADERS is not set. If "
+        "an `authorization` header is set, that header is sent instead of the token.",
     ),
     Setting(
         "DRIFTLINE_CONFIG",
         "",
         "",
-        "The TOML file with the models of a program that is started with `opentelemetry-instrument`, and their routes.",
+        "The TOML file with the models, and their routes, of a program that is started with "
+        "`opentelemetry-instrument`.",
     ),
     Setting(
         "DRIFTLINE_MODEL_NAME",
         "Model(name)",
         "",
-        "The name of a model that has no name in code: an estimator or network that "
-        "`opentelemetry-instrument` records. Without the variable, it is the name of the class.",
+        "The name of a model that has no name in code: an estimator or network that `opentelemetry-instrument` "
+        "records. Without the variable, the model has the name of its class.",
     ),
     Setting(
         "DRIFTLINE_MODEL_VERSION", "Model(version=)", "", "The version of the model that DRIFTLINE_MODEL_NAME names."
@@ -84,8 +86,8 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_PRIVACY_ALLOW",
         "Privacy(allow=)",
         "",
-        "The only features and slices that may be sent, as names or patterns separated by commas: "
-        "`age,income_*`. Empty: all.",
+        "The only features and slices that may be sent, as names or patterns separated by commas: `age,income_*`. If "
+        "the variable is empty, all may be sent.",
     ),
     Setting(
         "DRIFTLINE_PRIVACY_DENY",
@@ -124,9 +126,9 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_DISTRIBUTIONS",
         "Model(distributions=)",
         "",
-        "`false`: distributions are not sent as metrics. `true`: they are sent for up to 1,024 "
-        "features. Not set: for up to 64 features. If `capture` keeps features in the process, they are always "
-        "sent, for up to 1,024 features.",
+        "`false`: distributions are not sent as metrics. `true`: they are sent for up to 1,024 features. Not set: "
+        "they are sent for up to 64 features. If `capture` keeps features in the process, they are always sent, for "
+        "up to 1,024 features.",
     ),
 )
 

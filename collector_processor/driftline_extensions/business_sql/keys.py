@@ -97,9 +97,9 @@ class SqlQuery(BusinessSource):
     )
     query: Text = Field(
         max_length=MOST_CHARACTERS,
-        description="One SELECT with the columns `time` and `value`, and optionally `weight`: the number of "
-        "items of which `value` is the mean. Rows with the same time must differ in another column. `:since` "
-        "is the time from which rows are requested, and `:since_unix` is the same time in seconds since 1970.",
+        description="One SELECT with the columns `time` and `value`, and optionally `weight`: the number of items "
+        "whose mean is `value`. Rows with the same time must differ in another column. `:since` is the time from "
+        "which rows are requested, and `:since_unix` is the same time in seconds since 1970.",
         examples=["SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"],
     )
     every: Annotated[Seconds, AfterValidator(_positive)] = Field(
@@ -117,8 +117,8 @@ class SqlQuery(BusinessSource):
     )
     period: Seconds | None = Field(
         default=None,
-        description="The length of the period that a row is about, which starts at the time of the row. The row is "
-        "used only after the end of the period; otherwise the revenue of half a day would look like a drop.",
+        description="The length of the period that a row describes. The period starts at the time of the row. The row "
+        "is used only after the period has ended. Otherwise the revenue of half a day would look like a drop.",
         examples=["1d"],
         json_schema_extra={"default": "the usual time between two rows"},
     )

@@ -61,11 +61,11 @@ def drill(
             "--url",
             metavar="URL",
             help="URL of a running `driftline up` with stored rows of the model, if --records is not given. Default: "
-            "web.endpoint of the configuration, or simulated rows if it has none.",
+            "web.endpoint of the configuration, or simulated rows if no stored rows are available there.",
         ),
     ] = NOT_GIVEN,
     simulated: Annotated[
-        bool, typer.Option("--simulated", help="Use simulated rows, even if a running `driftline up` has others.")
+        bool, typer.Option("--simulated", help="Use simulated rows, even if a running `driftline up` has stored rows.")
     ] = False,
     outcomes: Annotated[
         Path | None,
@@ -108,7 +108,7 @@ def drill(
     *,
     columns: ColumnOptions,
 ) -> None:
-    """Inject a fault into traffic, and report whether this configuration finds it, how soon, and who is notified.
+    """Inject a fault into traffic, and report whether this configuration finds it, how soon, and who would be notified.
 
     No notifications are sent: a separate processor with its own storage evaluates the traffic. Exit code 0: the fault
     was found, and its cause was identified; 1: it was not found, its cause was not identified, or it was found later

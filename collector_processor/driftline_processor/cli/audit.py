@@ -39,7 +39,7 @@ def list_entries(
         str, typer.Option(metavar="KIND", help="Only entries of this kind, such as approved, erased or rows_read.")
     ] = "",
     limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries, the newest ones.")
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries to list, which are the newest ones.")
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     server: Connection = HERE,
@@ -65,7 +65,10 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the JSON lines.")],
     server: Connection = HERE,
 ) -> None:
-    """Write the whole audit log as JSON lines, the oldest entry first, and print its head."""
+    """Write the whole audit log as JSON lines, the oldest entry first, and print its head.
+
+    The head is the number and the hash of the last entry.
+    """
     with report_bad_input():
         from driftline_processor.core.audit_chain import verify_chain
 
@@ -86,8 +89,8 @@ def verify(
         str,
         typer.Option(
             metavar="N:HASH",
-            help="A head that was recorded earlier, from `driftline audit` or from the metric "
-            "driftline_audit_head. Entries removed from the end are detected only with it.",
+            help="A head (number and hash of the last entry) that was recorded earlier, from `driftline audit` or "
+            "from the metric driftline_audit_head. Without it, the removal of the last entries is not detected.",
         ),
     ] = "",
     server: Connection = HERE,

@@ -172,12 +172,13 @@ def demo(
     ] = None,
     engine: Annotated[
         Literal["spark"] | None,
-        typer.Option(help="Let Spark count the rows of an example (9), instead of the processor."),
+        typer.Option(help="Let Spark count the rows, instead of the processor. Only for example 9."),
     ] = None,
 ) -> None:
     """Watch a real model drift and degrade on real flight data, or run the example of a scenario.
 
-    An example ends by itself: with 0 if what it promises was seen, with 1 if not, with 2 if it could not run.
+    An example ends by itself. Exit code 0: the promised result was seen, 1: it was not seen, 2: the example could not
+    run.
     """
     from driftline_processor.demo import run
 

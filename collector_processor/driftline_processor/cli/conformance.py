@@ -51,19 +51,22 @@ def conformance(
             metavar="MIB",
             min=0,
             max=1024,
-            help="Size in MiB above the endpoint's limit of a request. With it, the limits are checked, too: four "
-            "requests per transport, of this size and of 64 MiB, each once plain and once compressed with gzip.",
+            help="A size in MiB that is above the endpoint's limit for one request. With this option, the limits are "
+            "also checked. Four requests are sent per transport: one of this size and one of 64 MiB, each once plain "
+            "and once compressed with gzip.",
         ),
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the sentences and their links.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, with the sentences of the specification and links to them.")
+    ] = False,
 ) -> None:
     """Check any OTLP endpoint against each MUST and SHOULD of the OTLP specification about receivers.
 
-    Sends about 40 requests over HTTP and 25 over gRPC, each smaller than 2 KiB: spans, data points and log records of
-    the service 'otlp-conformance', of which an endpoint that stores telemetry stores about 60; some without ids or
-    values, which a receiver may reject; empty requests, and requests that cannot be decoded. The endpoint is not
-    overloaded, and no large request is sent without --over-limit.
-    https:// means TLS. Exit code: 0 = no MUST failed, 1 = a MUST failed, 2 = the endpoint cannot be checked.
+    Sends about 40 requests over HTTP and 25 over gRPC, each smaller than 2 KiB. They contain spans, data points and log
+    records of the service 'otlp-conformance'. Some have no ids or values, and a receiver may reject them. Other
+    requests are empty or cannot be decoded. An endpoint that stores telemetry stores about 60 of the spans, points and
+    records. The endpoint is not overloaded. Large requests are sent only with --over-limit. https:// means TLS. Exit
+    code: 0 = no MUST failed, 1 = a MUST failed, 2 = the endpoint cannot be checked.
     """
     with report_bad_input():
         if not url and not grpc:

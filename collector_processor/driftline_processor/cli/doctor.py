@@ -24,14 +24,15 @@ NO_ANSWER = 2
 @connects
 def doctor(
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Also check a configuration, before anything runs.")
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Also check this configuration, even if no processor runs."),
     ] = None,
     server: Connection = NOT_GIVEN,
 ) -> None:
-    """Find everyday mistakes of the configuration, the senders and the destinations, each with its fix.
+    """Find common mistakes in the configuration, the senders and the destinations, and show the fix for each.
 
-    Checks the variables of this shell, a configuration if there is one, and the processor if it runs. Exit code: 0 =
-    nothing was found, 1 = something was found, 2 = the processor does not answer, and no file was checked.
+    Checks the variables of this shell, the file of --config if it is given, and the processor if it runs. Exit code: 0
+    = nothing was found, 1 = something was found, 2 = the processor does not answer, and no file was checked.
     """
     with report_bad_input():
         from driftline_processor.present.numbers import many

@@ -38,8 +38,8 @@ FailOn = Annotated[
     list[str] | None,
     typer.Option(
         metavar='"PATH OP VALUE"',
-        help="Exit with code 3 if the condition is true for any window, or for the verdict on all windows; "
-        'PATH is a path in the output of --json, as in "drift.fraction > 0.3"; repeatable.',
+        help="Exit with code 3 if the condition is true for any window, or for the verdict on all windows. "
+        'PATH is a path in the output of --json, as in "drift.fraction > 0.3". Repeatable.',
     ),
 ]
 Html = Annotated[
@@ -122,8 +122,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Predictions of the version in service, for the same rows or the same period: the rows are compared "
-            "with them. Default of --baseline.",
+            help="Predictions of the version in service, for the same rows or the same period. The rows are compared "
+            "with these predictions. If --baseline is not given, they are also the baseline.",
             parser=file_or_address,
         ),
     ] = None,
@@ -144,7 +144,8 @@ def evaluate(
 ) -> None:
     """Compare rows with a baseline: drift and performance.
 
-    The columns default to those of the baseline. Exit code 0: success, 3: a --fail-on condition is true, 2: bad input.
+    Options for columns default to the columns of the baseline. Exit code 0: success, 3: a --fail-on condition is true,
+    2: bad input.
     """
     with report_bad_input():
         with without_collections():

@@ -64,13 +64,13 @@ def export(
         list[str] | None, typer.Option(metavar="1d", help="Only windows of this length; repeatable. Default: all.")
     ] = None,
     since: Annotated[
-        str, typer.Option("--from", metavar="90d", help="Only days from then on: a time, or how long ago.")
+        str, typer.Option("--from", metavar="90d", help="First day to write: a time, or how long ago.")
     ] = "",
     server: Connection = HERE,
 ) -> None:
     """Write windows, drift, metrics, verdicts and alerts as Parquet tables, for SQL.
 
-    Running it again writes only the days with new or revised results.
+    If you run the command again, it writes only the days with new or revised results.
     """
     with report_bad_input():
         from . import client

@@ -89,7 +89,9 @@ def silence(
     ] = "",
     by: By = "",
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason of the silence.")] = "",
-    lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="How long, such as 1h, 8h, 1d or 1w.")] = "8h",
+    lasts: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="Duration of the silence, such as 1h, 8h, 1d or 1w.")
+    ] = "8h",
     model: Annotated[str, typer.Option(metavar="NAME", help="Silence all alerts of this model.")] = "",
     end: Annotated[str, typer.Option("--end", metavar="ID", help="End this silence.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the silences that are not over.")] = False,

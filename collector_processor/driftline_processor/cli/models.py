@@ -67,7 +67,7 @@ def annotate(
     version: Version = "",
     server: Connection = HERE,
 ) -> None:
-    """Mark a note or a deployment on the timeline of a model."""
+    """Add a note or a deployment to the timeline of a model."""
     with report_bad_input():
         from . import client
 

@@ -27,7 +27,10 @@ Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
 Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the baseline (.json).")]
 
 By = Annotated[
-    str, typer.Option("--by", metavar="NAME", help="Your name, to be sure: refused if you are logged in as another.")
+    str,
+    typer.Option(
+        "--by", metavar="NAME", help="Your name. The command is refused if you are logged in under another name."
+    ),
 ]
 
 
@@ -76,7 +79,10 @@ _TRUST = {
     "ca_file": ("DRIFTLINE_CA_FILE", "Certificates (PEM) of the authorities that you trust. Default: the system's."),
     "cert_file": ("DRIFTLINE_CERT_FILE", "Your certificate (PEM), if the processor requires one."),
     "key_file": ("DRIFTLINE_KEY_FILE", "The key (PEM) of --cert-file."),
-    "token_file": ("DRIFTLINE_TOKEN_FILE", "File of your token. Default: on your machine, the token of your user."),
+    "token_file": (
+        "DRIFTLINE_TOKEN_FILE",
+        "File with your token. Default: the token of a processor that you run on this machine.",
+    ),
 }
 
 

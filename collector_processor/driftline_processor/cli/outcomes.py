@@ -26,13 +26,19 @@ Files = Annotated[
     typer.Argument(metavar="FILE", help="Files of outcomes, or glob patterns: CSV, Parquet, NDJSON or JSON."),
 ]
 Column = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column that contains this field. Default: the name of the field.")
+    str,
+    typer.Option(
+        metavar="COLUMN", help="Column with the field that this option names. Default: the name of the field."
+    ),
 ]
 ItemColumn = Annotated[
     str, typer.Option(metavar="COLUMN", help="Column of the ranked item that the outcome is about. Default: item.")
 ]
 ValueColumn = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column of what a prediction was worth, such as euros. Default: value.")
+    str,
+    typer.Option(
+        metavar="COLUMN", help="Column with the worth of the prediction, such as an amount in euros. Default: value."
+    ),
 ]
 RetractedColumn = Annotated[
     str,
@@ -185,14 +191,14 @@ def forget(
         list[str] | None,
         typer.Option(
             metavar="VALUE",
-            help="Delete the rows of this subject, such as the id of a customer; models.NAME.subject is the column "
-            "that is searched; repeatable.",
+            help="Delete the rows of this subject, such as the id of a customer. The key models.NAME.subject names "
+            "the column with the subject. Repeatable.",
         ),
     ] = None,
     version: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Delete all data of this version; repeatable.")
     ] = None,
-    environment: Annotated[str, typer.Option(metavar="NAME", help="Only in this environment.")] = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Delete only data of this environment.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without asking for confirmation.")] = False,
     server: Connection = HERE,
 ) -> None:

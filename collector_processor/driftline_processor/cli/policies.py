@@ -82,7 +82,9 @@ def replay(
     *,
     columns: ColumnOptions,
 ) -> None:
-    """Replay policies over past windows: what fires, when and why, who is notified, and how many are false alarms.
+    """Replay policies over past windows.
+
+    Shows what fires, when and why, who would be notified, and how many alerts are false alarms.
 
     Exit code 0: replayed, 3: a notification would have been sent (with --fail-on-fire), 2: bad input.
     """

@@ -38,7 +38,12 @@ def skew(
         str, typer.Option(metavar="COL,COL", help="Features to compare. Default: all columns of both files.")
     ] = "",
     entity: Annotated[
-        str, typer.Option(metavar="COL", help="Offline column such as the customer: is online the row before of it?")
+        str,
+        typer.Option(
+            metavar="COL",
+            help="Offline column of the entity, such as the customer. With it, online values that come from the "
+            "previous row of the same entity are detected.",
+        ),
     ] = "",
     time: Annotated[str, typer.Option(metavar="COL", help="Offline column of the time, for --entity.")] = "time",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -46,8 +51,8 @@ def skew(
         list[str] | None,
         typer.Option(
             metavar='"any feature.LEAF > X"',
-            help="Exit with code 3 if a feature is above the limit; LEAF is differs, missing_online or "
-            "missing_offline, and features.NAME.LEAF is one feature. Repeatable.",
+            help="Exit with code 3 if a feature is above the limit. LEAF is differs, missing_online or "
+            "missing_offline. For a single feature, write features.NAME.LEAF. Repeatable.",
         ),
     ] = None,
 ) -> None:

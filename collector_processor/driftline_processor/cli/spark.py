@@ -51,7 +51,9 @@ def settings_of(option: str, pairs: list[str] | None) -> dict[str, str]:
 
 @app.command()
 def submit(
-    config: Annotated[Path, typer.Option("--config", metavar="FILE", help="The models, as for `driftline up`.")],
+    config: Annotated[
+        Path, typer.Option("--config", metavar="FILE", help="driftline.yaml with the models, as for `driftline up`.")
+    ],
     work: Annotated[
         str,
         typer.Option(
@@ -70,14 +72,14 @@ def submit(
     source: Annotated[str, typer.Option(metavar="NAME", help="Name of the job in the processor.")] = "spark",
     span: SpanOfPanes = "1h",
     trigger: Annotated[
-        str, typer.Option(metavar="60s", help="Time between micro-batches; 0s = read what there is, and exit.")
+        str, typer.Option(metavar="60s", help="Time between micro-batches; 0s = read the existing messages, and exit.")
     ] = "60s",
     starting: Annotated[
         str, typer.Option(metavar="earliest", help="Where a new job starts to read: earliest or latest.")
     ] = "earliest",
     jars: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Jars of the source of Kafka. Default: fetched from Maven; repeatable."),
+        typer.Option(metavar="FILE", help="Jars of Spark's Kafka source. Default: fetched from Maven; repeatable."),
     ] = None,
     kafka: Annotated[
         list[str] | None,
@@ -85,10 +87,10 @@ def submit(
     ] = None,
     conf: Settings = None,
 ) -> None:
-    """Fold the predictions and outcomes of topics into panes, until Ctrl-C; an interrupted job continues.
+    """Compute panes (sums of rows per period) from the predictions and outcomes of Kafka topics, until Ctrl-C.
 
-    The messages are those of the Collector's Kafka exporter. The panes are sent to DRIFTLINE_ENDPOINT. Without --logs
-    and --traces, the topics are otlp_logs and otlp_spans.
+    An interrupted job continues. The messages must have the format of the Collector's Kafka exporter. The panes are
+    sent to DRIFTLINE_ENDPOINT. Without --logs and --traces, the topics are otlp_logs and otlp_spans.
     """
     with report_bad_input():
         from driftline_processor.spark.settings import StreamSettings
@@ -142,16 +144,18 @@ def evaluate(
         str,
         typer.Option(
             metavar="URL",
-            help="Also write the results as tables in the format of --format: a folder such as s3a://lake/results.",
+            help="Also write the results as tables to this folder, such as s3a://lake/results, in the format of "
+            "--format.",
         ),
     ] = "",
     master: Master = "",
     conf: Settings = None,
 ) -> None:
-    """Compare the rows of a table in a lake with a baseline: drift and performance, as `driftline evaluate`.
+    """Compare the rows of a table in a lake with a baseline: drift and performance, as `driftline evaluate` does.
 
-    The columns default to those of the baseline. Rows are counted on the cluster. Causes, weak slices and concept drift
-    come from a sample of the rows. Exit code 0: success, 3: a --fail-on condition is true, 2: bad input.
+    Options for columns default to the columns of the baseline. Rows are counted on the cluster. Causes, weak slices and
+    concept drift are computed from a sample of the rows. Exit code 0: success, 3: a --fail-on condition is true, 2: bad
+    input.
     """
     with report_bad_input():
         from driftline_processor.core.windows.window import parse
@@ -184,12 +188,13 @@ def send(
     baseline: BaselineFile,
     options: TableOptions,
     source: Annotated[
-        str, typer.Option(metavar="NAME", help="Name of the job: panes of several jobs are added.")
+        str, typer.Option(metavar="NAME", help="Name of the job. The panes of several jobs are added up.")
     ] = "spark-table",
     epoch: Annotated[
         int,
         typer.Option(
-            metavar="N", help="Number of the run: its panes replace those of a smaller number. Default: unix seconds."
+            metavar="N",
+            help="Number of the run. Its panes replace the panes of runs with a smaller number. Default: unix seconds.",
         ),
     ] = 0,
     span: SpanOfPanes = "1h",
@@ -198,8 +203,9 @@ def send(
 ) -> None:
     """Count the rows of a table in a lake on the cluster, and send the counts to DRIFTLINE_ENDPOINT as panes.
 
-    Schedule it, and send the last days again when outcomes have arrived: their panes are replaced. Let --where begin
-    at the start of a day, because a pane is replaced as a whole.
+    A pane contains the counts of a period. Run the command on a schedule. When outcomes have arrived, send the last
+    days again, which replaces their panes. --where must begin at the start of a day, because a pane is replaced as a
+    whole.
     """
     with report_bad_input():
         from driftline_processor.spark.evaluate import send_table

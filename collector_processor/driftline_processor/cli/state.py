@@ -56,7 +56,7 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
     into: Annotated[Path, typer.Option("--into", metavar="DIR", help="An empty or new directory.")],
 ) -> None:
-    """Write a backup into a directory, from which `driftline up` continues with storage.directory."""
+    """Write a backup into a directory, which `driftline up` can then use as its storage.directory."""
     with report_bad_input():
         manifest_text = _restore(file, into)
         typer.echo(f"{into}: restored {manifest_text}; start driftline with storage.directory: {into}")

@@ -96,8 +96,8 @@ class ActionKeys(Section):
     )
     approval: Literal["required", "none"] | None = Field(
         default=None,
-        description="`required`: the action waits until a person [approves](../alert/actions.md#approve) it. "
-        "`none`: it runs without an approval, which is an entry of the audit log at each start.",
+        description="`required`: the action waits until a person [approves](../alert/actions.md#approve) it. `none`: "
+        "the action runs without an approval. At each start, the processor records this in the audit log.",
         examples=["none"],
         json_schema_extra={
             "default": "`required` for `airflow`, `github`, `http`, `kubernetes` and `mlflow`, and for `cloudevents` "
@@ -106,15 +106,16 @@ class ActionKeys(Section):
     )
     rate_limit: PerTime | None = Field(
         default=None,
-        description="How often the action runs at most, over all incidents, in addition to `limits.actions`. Further "
-        "runs are only recorded as held back: they do not run, not even later.",
+        description="The maximum number of runs of the action, over all incidents. `limits.actions` also applies. "
+        "Further runs are recorded as held back, and do not run later.",
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
     )
     retrains: StrictBool | None = Field(
         default=None,
-        description="Whether the action retrains the model. Such an action is held back while the verdict shows a "
-        "data fault or a faulty output, because the new model would learn the fault, unless it needs an approval.",
+        description="Whether the action retrains the model. While the verdict shows a data fault or a faulty output, "
+        "such an action is held back, because the new model would learn the fault. An action that needs an approval "
+        "is not held back.",
         examples=["false"],
         json_schema_extra={"default": "`true` if the name contains `retrain`"},
     )
@@ -186,22 +187,23 @@ class ActionLimits(Section):
 
     per_model: PerTime = Field(
         default=RateLimit(3, timedelta(days=1)),
-        description="How often each action runs at most for a model.",
+        description="The maximum number of runs of each action per model.",
         examples=["10 per 1d"],
     )
     total: PerTime = Field(
         default=RateLimit(10, timedelta(hours=1)),
-        description="How often all actions together run at most. The most severe alerts come first.",
+        description="The maximum number of runs of all actions together. Actions for the most severe alerts run first.",
         examples=["50 per 1h"],
     )
     tier_1: Annotated[int, Field(ge=0, strict=True)] = Field(
         default=5,
-        description="How many runs of `total` are reserved for models of tier 1, if there are any.",
+        description="How many runs of `total` are reserved for models of tier 1, if there are such models.",
         examples=["20"],
     )
     min_rows: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=30,
-        description="The minimum number of rows in the window of an alert. Below it, actions wait for more rows.",
+        description="The minimum number of rows in the window of an alert. If the window has fewer rows, actions wait "
+        "for more rows.",
         examples=["200"],
     )
 

@@ -59,7 +59,7 @@ class Token(Grant):
     """A token, which a program or a person sends as ``Authorization: Bearer TOKEN``."""
 
     name: Text = Field(
-        description="Who holds the token: decisions, and entries of the audit log, carry this name.",
+        description="The name of the holder, which is shown with decisions and in the audit log.",
         examples=["ann"],
     )
     token_file: FilePath | None = Field(
@@ -69,7 +69,7 @@ class Token(Grant):
     )
     sha256_file: FilePath | None = Field(
         default=None,
-        description="The file with the SHA-256 digest of the token, in hexadecimal, in place of `token_file`.",
+        description="The file with the SHA-256 digest of the token, in hexadecimal. Use it instead of `token_file`.",
         examples=["/etc/driftline/ann.sha256"],
     )
 
@@ -124,15 +124,16 @@ class Oidc(Section):
     )
     name_claim: Text = Field(
         default="email",
-        description="The claim of the ID token with the person's name, which decisions carry: one that people cannot "
-        "change themselves.",
+        description="The claim of the ID token with the person's name, which is shown with decisions. Use a claim "
+        "that people cannot change themselves.",
         examples=["preferred_username"],
     )
     groups_claim: Text = Field(
         default="groups", description="The claim of the ID token with the person's groups.", examples=["roles"]
     )
     groups: dict[str, Grant] = Field(
-        description="What the members of a group may do; `*` is everybody who can log in. Several groups add up.",
+        description="What the members of a group may do; `*` is everybody who can log in. A member of several groups "
+        "has the rights of all of them.",
         examples=["{ml-oncall: {may: [read, read_rows, decide, annotate]}}"],
         json_schema_extra={"name": "ml-oncall"},
     )

@@ -111,7 +111,7 @@ class Business(Section):
 
     metric: Text | None = Field(
         default=None,
-        description="The name of the OTLP metric with the values: a gauge, a sum or a histogram. Use the metric, "
+        description="The name of the OTLP metric with the values: a gauge, a sum or a histogram. Set `metric`, "
         "another source such as `sql`, or both.",
         examples=["shop.conversion"],
         json_schema_extra={"shown": True},

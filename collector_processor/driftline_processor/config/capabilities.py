@@ -21,7 +21,7 @@ Capability = Literal[
 
 - ``ingest``: send predictions and other telemetry by OTLP
 - ``outcomes``: send outcomes
-- ``panes``: send panes, the sums of rows that a batch job has folded
+- ``panes``: send panes, which are sums of rows that a batch job has computed
 - ``read``: read results of models, on pages and by the API
 - ``read_rows``: read rows of predictions: ids, features, scores, outcomes
 - ``metrics``: read ``/metrics``

@@ -219,7 +219,7 @@ class Escalation(Section):
     )
     tiers: tuple[Tier, ...] = Field(
         default=(),
-        description="Only for models of these tiers.",
+        description="Escalate only messages about models of these tiers.",
         examples=["[1]"],
         json_schema_extra={"default": "all"},
     )
@@ -276,10 +276,9 @@ class Channel(Section):
     )
     quiet: Annotated[QuietHours, BeforeValidator(parse_quiet), Form("quiet hours")] | None = Field(
         default=None,
-        description="The hours in which messages are collected, to be sent together when the hours end: `from` and "
-        "`to` (times of day), "
-        "`timezone`, and in `except` the messages that are sent nevertheless, such as `degraded at tier 1` or "
-        "`severity critical`.",
+        description="The hours in which messages are collected instead of sent. They are sent together when the hours "
+        "end. The keys are `from` and `to` (times of day), `timezone`, and `except` (messages that are still sent "
+        "immediately, such as `degraded at tier 1` or `severity critical`).",
         examples=["{from: 22:00, to: 07:00, except: [degraded at tier 1]}"],
         json_schema_extra={"default": "never"},
     )

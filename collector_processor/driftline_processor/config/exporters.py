@@ -42,7 +42,7 @@ class ExporterKeys(Section):
     )
     forward_headers: tuple[Text, ...] = Field(
         default=(),
-        description="The names of received headers that are forwarded with a request.",
+        description="The names of request headers that are forwarded together with the request.",
         examples=["[x-scope-orgid]"],
     )
     temporality: Literal["cumulative", "delta"] = Field(
@@ -53,17 +53,17 @@ class ExporterKeys(Section):
 
     outcome_parent: OutcomeParent = Field(
         default="prediction",
-        description="The parent of an outcome's [span](../deploy/configure.md#send-to-other-backends), which "
-        "always has a link to the prediction's span. `prediction`: outcomes of a day are in the trace of their "
-        "prediction, which then ends with the last outcome. `none`: outcomes have traces of their own.",
+        description="The parent of an outcome's [span](../deploy/configure.md#send-to-other-backends), which always "
+        "has a link to the prediction's span. `prediction`: an outcome that arrives within a day is in the trace of "
+        "its prediction, so the trace ends with the last outcome. `none`: outcomes have traces of their own.",
         examples=["none"],
     )
 
     on_full: Literal["drop_oldest", "refuse"] = Field(
         default="drop_oldest",
         description="What happens if the destination lags so far behind that [the "
-        "log](../deploy/configure.md#storage) cannot store all its requests. `drop_oldest`: the "
-        "oldest requests are dropped and counted. `refuse`: all senders are asked to retry.",
+        "log](../deploy/configure.md#storage) cannot store all requests that wait for it. `drop_oldest`: the oldest "
+        "requests are dropped and counted. `refuse`: all senders are asked to retry.",
         examples=["refuse"],
     )
 

@@ -62,15 +62,16 @@ class Versions(Section):
     )
     challenger: Names = Field(
         default=(),
-        description="Versions that are compared request by request (like `shadow`) if the champion also scored at "
-        "least half of their requests that have an outcome, and otherwise hour by hour (like `canary`). A version "
-        "that none of the three lists contains is a challenger.",
+        description="Versions whose kind of comparison depends on their requests. If the champion also scored at "
+        "least half of their requests that have an outcome, they are compared request by request (like `shadow`). "
+        "Otherwise, they are compared hour by hour (like `canary`). A version that is in none of the three lists is a "
+        "challenger.",
         examples=['["4"]'],
     )
     shadow: Names = Field(
         default=(),
-        description="Versions that score the requests of the champion, without effect. They are compared request "
-        "by request.",
+        description="Versions that also score the requests of the champion, but whose results are not used. They are "
+        "compared request by request.",
         examples=['["2"]'],
     )
     canary: Names = Field(
@@ -80,8 +81,8 @@ class Versions(Section):
     )
     since: Moment = Field(
         default=0,
-        description="The start of the comparison: earlier predictions are not compared. A multiple of [five "
-        "minutes](../monitor/versions.md).",
+        description="The start of the comparison: earlier predictions are not compared. The time must be a multiple "
+        "of [five minutes](../monitor/versions.md).",
         examples=["2026-11-01T00:00:00Z"],
         json_schema_extra={"default": "the start of the later of the two versions"},
     )
@@ -136,15 +137,15 @@ class Reference(Section):
     )
     accept_after: WindowName | None = Field(
         default=None,
-        description="The time for which the reference leaves out a window that drifted; earlier rows replace it. "
-        "After this time, a lasting shift is accepted as normal.",
+        description="How long a window that drifted is left out of the reference. Earlier rows replace the rows of "
+        "such a window. After this time, a lasting shift is accepted as normal.",
         examples=["7d"],
         json_schema_extra={"default": "`14d`; `last` if that is shorter"},
     )
     accepted_until: Moment = Field(
         default=0,
-        description="The time until which all drift is accepted: windows that began before it are part of the "
-        "reference of windows that end after it.",
+        description="All drift before this time is accepted. For windows that end after this time, the reference then "
+        "includes windows that began before it, even if they drifted.",
         examples=["2026-11-01T00:00:00Z"],
         json_schema_extra={"default": "none"},
     )
@@ -233,22 +234,22 @@ class Model(Section):
     )
     quantiles: Levels = Field(
         default=(),
-        description="The quantiles that a regression predicts, in the order of its scores. For senders that "
+        description="The quantiles that a regression predicts, in the order of its scores. Set this key if the sender "
         "cannot send `driftline.model.quantiles`.",
         examples=["[0.1, 0.5, 0.9]"],
         json_schema_extra={"default": "the value from the sender"},
     )
     baseline: FilePath | None = Field(
         default=None,
-        description="A file from `driftline baseline build` or `Baseline.save`, with which every version of the "
-        "model is compared. The pages show if it was built for another version.",
+        description="A file from `driftline baseline build` or `Baseline.save`. Every version of the model is "
+        "compared with this baseline. The pages show whether it was built for another version.",
         examples=["churn.baseline.json"],
         json_schema_extra={"default": "the baseline that the service sends, otherwise the first 1,000 rows"},
     )
     reference: Reference | None = Field(
         default=None,
-        description="The rolling reference that windows are compared with, instead of the rows of the baseline. "
-        "It is counted in the bins of the baseline.",
+        description="The rolling reference: recent rows that windows are compared with, instead of the rows of the "
+        "baseline. These rows are counted in the bins of the baseline.",
     )
     windows: tuple[WindowName, ...] = Field(
         default=("1h", "1d"),
@@ -263,8 +264,8 @@ class Model(Section):
     outcome_delay: Days | None = Field(
         default=None,
         description="The time within which outcomes arrive. The performance of a window is final when this time has "
-        "passed since the end of the window; the time of the model's newest row counts as the current time. The pages "
-        "mark younger windows as [not final](../concepts/delayed-labels.md#maturity).",
+        "passed since the end of the window. The time of the model's newest row is used as the current time. The "
+        "pages mark younger windows as [not final](../concepts/delayed-labels.md#maturity).",
         examples=["2d"],
         json_schema_extra={"default": "learned from the received outcomes"},
     )
@@ -292,8 +293,8 @@ class Model(Section):
     )
     cluster: Text | None = Field(
         default=None,
-        description="A slice or feature; rows with the same value are dependent, and [count with their "
-        "effective sample size](../deploy/configure.md#slices-clusters-and-subjects).",
+        description="A slice or feature, such as a customer. Rows with the same value are treated as dependent, and "
+        "[count with their effective sample size](../deploy/configure.md#slices-clusters-and-subjects).",
         examples=["customer"],
     )
     keep_features: Keeping = Field(
@@ -326,8 +327,8 @@ class Model(Section):
     )
     methods: Shown = Field(
         default=(),
-        description="The drift methods that are shown in addition to those that are always shown: the method that "
-        "decides, PSI and Jensen-Shannon. Each method adds one series per column.",
+        description="Additional drift methods to show. The method that decides, PSI and Jensen-Shannon are always "
+        "shown. Each method adds one series per column.",
         examples=["[wasserstein, hellinger]"],
     )
     multivariate: Together = Field(

@@ -187,15 +187,15 @@ class Performance(Section):
     )
     min_coverage: Share = Field(
         default=0.0,
-        description="The minimum coverage of outcomes. Below it, the performance of a window stays "
+        description="The minimum coverage of outcomes. If the coverage is lower, the performance of a window stays "
         "[immature](../concepts/delayed-labels.md#maturity), however old the window is.",
         examples=["0.8"],
     )
     margin: Annotated[dict[str, Margin], BeforeValidator(_margin)] = Field(
         default_factory=dict,
-        description="The change for the worse that leaves the model "
-        "[healthy](../concepts/delayed-labels.md#the-margin), in the unit of the metric: a number "
-        "for the metric that decides, or a number per metric.",
+        description="How much worse a metric may become while the model is still "
+        "[healthy](../concepts/delayed-labels.md#the-margin), in the unit of the metric. Write one number for the "
+        "metric that decides, or one number per metric.",
         examples=["0.02", "{log_loss: 0.02, roc_auc: 0.01}"],
         json_schema_extra={"default": "a quarter of the skill"},
     )
@@ -214,8 +214,8 @@ class Performance(Section):
     )
     objectives: Objectives = Field(
         default=(),
-        description="The [objectives](../concepts/alerting.md#objectives) of metrics, each as a sentence or a mapping. "
-        "The metrics are those of the model and those of installed extensions. [All "
+        description="The [objectives](../concepts/alerting.md#objectives) of metrics, each as a sentence or a "
+        "mapping. You can use the metrics of the model and of installed extensions. [All "
         "forms](../monitor/objectives.md).",
         examples=[
             '["precision >= 0.8 over 1d", {metric: roc_auc, min_change: -0.02}]',
@@ -225,15 +225,15 @@ class Performance(Section):
     )
     metrics: MetricNames = Field(
         default=(),
-        description="[Metrics](metrics.md) in addition to the default ones. For many classes: `recall[*]`, "
-        "`top_k_accuracy@3`, `f1_micro`.",
+        description="[Metrics](metrics.md) in addition to the default ones. Examples for models with many classes: "
+        "`recall[*]`, `top_k_accuracy@3`, `f1_micro`.",
         examples=["[fbeta@2, lift@0.05]"],
         json_schema_extra={"shown": True},
     )
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(
         default_factory=dict,
-        description="[The costs of errors](metrics.md#value-and-cost): for each actual class, the cost of one row "
-        "for each predicted class. A pair that is not named has no cost.",
+        description="[The costs of errors](metrics.md#value-and-cost): for each actual class, the cost of one row per "
+        "predicted class. A pair of classes that is not listed has no cost.",
         examples=["{1: {0: 500}, 0: {1: 20}}"],
         json_schema_extra={"shown": True},
     )
@@ -241,11 +241,11 @@ class Performance(Section):
     label_sla: LabelSla | None = Field(default=None, description="The maximum delay of outcomes.")
     outcomes: Outcomes = Field(
         default="explicit",
-        description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without "
-        "outcomes [was not clicked](../monitor/rankings.md), once its window is older than "
-        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../monitor/label-sampling.md). Each "
-        "outcome then needs a weight; a correction may omit it, and keeps the weight of the corrected outcome. "
-        "Other outcomes without a weight are not used, and their number is shown.",
+        description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without outcomes "
+        "counts as a list that [was not clicked](../monitor/rankings.md), as soon as its window is older than "
+        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../monitor/label-sampling.md). Each outcome "
+        "then needs a weight. A correction without a weight keeps the weight of the corrected outcome. Other outcomes "
+        "without a weight are not used, and their number is shown.",
         examples=["sampled"],
     )
 

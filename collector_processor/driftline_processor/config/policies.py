@@ -67,7 +67,7 @@ class Policy(Section):
 
     enabled: StrictBool = Field(
         default=True,
-        description="`false` disables the policy, also the default policy.",
+        description="`false` disables the policy, even if it is the default policy.",
         examples=["false"],
     )
     when: When = Field(
@@ -77,8 +77,8 @@ class Policy(Section):
     )
     significant: StrictBool = Field(
         default=False,
-        description="Whether a comparison requires the whole interval of the value to be beyond the limit, not "
-        "only the value. This means fewer false alarms and later detection.",
+        description="Whether the whole confidence interval of the value must be beyond the limit, not only the value. "
+        "This means fewer false alarms and later detection.",
         examples=["true"],
     )
     window: WindowName | None = Field(
@@ -86,8 +86,8 @@ class Policy(Section):
         description="The windows in which the condition is evaluated.",
         examples=["1d"],
         json_schema_extra={
-            "default": "the shorter window of a burn rate, the shortest window of the model for a "
-            "rolling objective, otherwise the longest one"
+            "default": "the shorter window for a burn rate; the shortest window of the model for a rolling "
+            "objective; otherwise the longest window of the model"
         },
     )
     in_a_row: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
@@ -105,16 +105,20 @@ class Policy(Section):
     )
     cool_down: Days = Field(
         default=timedelta(hours=1),
-        description="How long the condition must stay false before the alert ends: from the end of the first window "
-        "in which it is false to the end of the newest window. If the condition returns within this time, the same "
-        "alert continues, so one healthy window between two degraded windows does not end the alert.",
+        description="How long the condition must stay false before the alert ends. This time is measured from the end "
+        "of the first window in which the condition is false to the end of the newest window. If the condition "
+        "becomes true again within this time, the same alert continues. So one healthy window between two degraded "
+        "windows does not end the alert.",
         examples=["6h"],
     )
     models: Texts = Field(
         default=("*",), description="The names of the models; `*` matches any part.", examples=["[churn-*]"]
     )
     tiers: tuple[Tier, ...] = Field(
-        default=(), description="Only models of these tiers.", examples=["[1]"], json_schema_extra={"default": "all"}
+        default=(),
+        description="Apply the policy only to models of these tiers.",
+        examples=["[1]"],
+        json_schema_extra={"default": "all"},
     )
     severity: Severity | None = Field(
         default=None,

@@ -72,14 +72,14 @@ class Protocols(Section):
 
     grpc: Grpc | None = Field(
         default=None,
-        description="Receive OTLP over gRPC. Only protocols that are named are received; both are received if "
-        "`protocols` is absent.",
+        description="Receive OTLP over gRPC. If `protocols` is absent, both protocols are received. Otherwise, only "
+        "the protocols that it names are received.",
         json_schema_extra={"shown": True},
     )
     http: Http | None = Field(
         default=None,
-        description="Receive OTLP over HTTP. Only protocols that are named are received; both are received if "
-        "`protocols` is absent.",
+        description="Receive OTLP over HTTP. If `protocols` is absent, both protocols are received. Otherwise, only "
+        "the protocols that it names are received.",
         json_schema_extra={"shown": True},
     )
 

@@ -77,8 +77,8 @@ class Metric(Section):
     )
     rows: Annotated[str | None, BeforeValidator(_rows), Form("true, or text")] = Field(
         default=None,
-        description="`true`: this metric counts the rows. With `feature_attribute`, the name of a feature: the points "
-        "of this feature are counted as rows.",
+        description="`true`: this metric counts the rows. With `feature_attribute`, write the name of a feature "
+        "instead: the points of this feature are counted as rows.",
         examples=["true"],
     )
     gauge: StrictBool = Field(

@@ -102,9 +102,8 @@ class Limits(Section):
 
     connections: Annotated[int, Field(ge=8, strict=True)] = Field(
         default=1_000,
-        description="The maximum number of open HTTP connections, on both ports together; at most half of the "
-        "files that the process may open. [What happens at the "
-        "limit](../deploy/configure.md#limits).",
+        description="The maximum number of open HTTP connections, on both ports together. It is never more than half "
+        "of the number of files that the process may open. [What happens at the limit](../deploy/configure.md#limits).",
         examples=["2000"],
     )
     memory: Size = Field(
@@ -115,8 +114,8 @@ class Limits(Section):
     )
     request_bytes: Size | None = Field(
         default=None,
-        description="The maximum size of the requests in progress, of all receivers together; at least `32MiB`. "
-        "Above it, requests are answered with 503 (gRPC: `UNAVAILABLE`). [How large one request may "
+        description="The maximum total size of the requests in progress, over all receivers; at least `32MiB`. Above "
+        "it, requests are answered with 503 (gRPC: `UNAVAILABLE`). [How large one request may "
         "be](../deploy/configure.md#limits).",
         examples=["512MiB"],
         json_schema_extra={"default": "a fraction of `memory`: `256MiB` for the default"},
@@ -124,8 +123,8 @@ class Limits(Section):
     models: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=1_000,
         description="The maximum number of models. Rows of further models are counted "
-        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file always has a place. "
-        "A token for some models takes at most half of the others.",
+        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file is always accepted. A "
+        "token that is restricted to some models can add at most half of this number of other models.",
         examples=["200"],
     )
     versions: Annotated[int, Field(ge=1, strict=True)] = Field(
@@ -143,8 +142,9 @@ class Limits(Section):
     )
     new_models: PerTime = Field(
         default=RateLimit(20, timedelta(days=1)),
-        description="How many undeclared models become known at most. If more appear, one message says how many, and "
-        "[their alerts are not notified](../alert/notifications.md#unknown-models) until their turn comes.",
+        description="How many models that are not named in this file may become known per period. If more appear, one "
+        "message contains their number, and [their alerts are not notified](../alert/notifications.md#unknown-models) "
+        "until their turn comes.",
         examples=["200 per 1d"],
     )
     actions: ActionLimits = Field(
@@ -213,8 +213,9 @@ class Storage(Section):
     )
     max_size: Size | None = Field(
         default=None,
-        description="The maximum size of the file. Above it, the rows that arrived first are deleted early. [Their "
-        "statistics are kept](../deploy/configure.md#storage), so the results of windows do not change.",
+        description="The maximum size of the file. If the file is larger, the rows that arrived first are deleted "
+        "before the end of their retention. [Their statistics are kept](../deploy/configure.md#storage), so the "
+        "results of windows do not change.",
         examples=["10GB"],
     )
     log: Log = Field(
@@ -278,8 +279,8 @@ class Config(Section):
     web: Web = Field(default=Web(), description="The pages and the API.")
     insecure_anonymous: StrictBool = Field(
         default=False,
-        description="Allow addresses other than loopback, although everyone who can connect to them can read, add "
-        "and delete data. [Who may connect](../deploy/configure.md#hosts-and-origins).",
+        description="Allow addresses other than loopback without `auth`. Everyone who can connect to these addresses "
+        "can then read, add and delete data. [Who may connect](../deploy/configure.md#hosts-and-origins).",
         examples=["true"],
     )
     auth: Auth = Field(
@@ -288,7 +289,7 @@ class Config(Section):
     )
     metrics_anonymous: StrictBool = Field(
         default=False,
-        description="Whether everybody may read `/metrics`, although `auth` is set.",
+        description="Whether everybody may read `/metrics` without a log-in, even if `auth` is set.",
         examples=["true"],
     )
     allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(one_or_several)] = Field(
@@ -319,9 +320,9 @@ class Config(Section):
     )
     include: Texts = Field(
         default=(),
-        description="Files, or glob patterns, with more `models`, `channels`, `policies`, `actions`, `silences`, "
-        "`business` and `tiers`. Their paths, and the paths in them, are relative to this file. Each name can be "
-        "defined in one file only.",
+        description="Files, or glob patterns of files, that contain more `models`, `channels`, `policies`, `actions`, "
+        "`silences`, `business` and `tiers`. The paths of these files, and the paths inside them, are relative to "
+        "this file. Each name can be defined in one file only.",
         examples=["[models/*.yaml]"],
         json_schema_extra={"shown": "comment"},
     )
@@ -374,8 +375,8 @@ class Config(Section):
     )
     silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
-        description="Periods without notifications for some models. Alerts that are still open at the end of a "
-        "period are sent then.",
+        description="Periods without notifications for some models. If an alert is still open at the end of the "
+        "period, the notification is sent then.",
         json_schema_extra={"name": "yearly-sale", "shown": "comment"},
     )
     exporters: Annotated[dict[str, ExporterKeys], BeforeValidator(with_names)] = Field(

@@ -37,7 +37,8 @@ class TlsServer(Section):
     )
     client_ca_file: FilePath | None = Field(
         default=None,
-        description="The certificate authorities whose clients may connect, as PEM; other clients are rejected (mTLS).",
+        description="The file (PEM) with the certificate authorities of clients. Only clients with a certificate of "
+        "one of these authorities may connect (mTLS).",
         examples=["/etc/driftline/clients-ca.crt"],
         json_schema_extra={"default": "clients need no certificate"},
     )
@@ -48,7 +49,8 @@ class TlsServer(Section):
     )
     reload_interval: Seconds | None = Field(
         default=None,
-        description="How often the files are checked for changes. SIGHUP and `POST /-/reload` read them, too.",
+        description="How often the processor checks the files for changes. It also reads the files again on SIGHUP "
+        "and `POST /-/reload`.",
         examples=["60s"],
         json_schema_extra={"default": "only on SIGHUP and `POST /-/reload`"},
     )

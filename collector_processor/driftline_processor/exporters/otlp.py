@@ -82,7 +82,7 @@ class Otlp(ExporterKind):
     timeout: Seconds = Field(
         default=timedelta(seconds=10), description="How long one request may take.", examples=["30s"]
     )
-    tls: TlsClient = Field(default=TlsClient(), description="How the destination is trusted.")
+    tls: TlsClient = Field(default=TlsClient(), description="The TLS settings of the connection to the destination.")
 
     @property
     def destination(self) -> str:

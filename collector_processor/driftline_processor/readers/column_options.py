@@ -111,7 +111,9 @@ class ColumnOptions(Options, frozen=True):
         tuple[str, ...],
         Option("Quantiles that a regression predicts, in the order of the score columns", "0.1,0.5,0.9", values=True),
     ] = ()
-    features: Annotated[tuple[str, ...], Option("Features. Default: all other columns", "COL,COL")] = ()
+    features: Annotated[
+        tuple[str, ...], Option("Columns that are features. Default: all other columns", "COL,COL")
+    ] = ()
     text_features: Annotated[
         tuple[str, ...],
         Option("Features that contain free text, or 'none'. Default: detected from the values", "COL,COL"),
@@ -119,7 +121,7 @@ class ColumnOptions(Options, frozen=True):
     category_features: Annotated[
         tuple[str, ...],
         Option(
-            "Features of numbers that are categories, such as codes, or 'none'. Default: detected",
+            "Numeric features whose values are categories, such as codes, or 'none'. Default: detected automatically",
             "COL,COL",
         ),
     ] = ()
@@ -136,7 +138,12 @@ class ColumnOptions(Options, frozen=True):
         ),
     ] = ""
     timezone: Annotated[
-        str, Option("Time zone of days and hours, such as 'Europe/Paris'. Default: the baseline's, or UTC", "ZONE")
+        str,
+        Option(
+            "Time zone of days and hours, such as 'Europe/Paris'. Default: the time zone of the baseline, "
+            "otherwise UTC",
+            "ZONE",
+        ),
     ] = ""
     ignore_time: Annotated[
         bool, Option("Treat the baseline rows as independent, and ignore differences between days and hours")

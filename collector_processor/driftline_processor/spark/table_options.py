@@ -27,7 +27,9 @@ class TableOptions(TableColumns, frozen=True):
         Literal["parquet", "delta", "iceberg", "orc"],
         Option("Format of the table: parquet, delta, iceberg or orc", "FORMAT"),
     ] = "parquet"
-    where: Annotated[str, Option("Only rows with this condition, such as \"day >= '2026-11-01'\"", "SQL")] = ""
+    where: Annotated[
+        str, Option("Only rows for which this condition is true, such as \"day >= '2026-11-01'\"", "SQL")
+    ] = ""
     timezone: Annotated[str, Option("Time zone of days and hours. Default: UTC", "ZONE")] = ""
     version: Annotated[str, Option("Version of the model", "V")] = ""
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Baseline(Document):
-    """The reference of a model: bins and sums of held-out rows, in kilobytes, never the rows themselves.
+    """The reference of a model: bins and sums of held-out rows. It takes kilobytes, and contains none of the rows.
 
     Build a baseline from rows that the model was **not** trained on. On its training rows, a model is more accurate and
     its scores are more extreme: every later window would look like drift.
@@ -54,7 +54,7 @@ class Baseline(Document):
         task: Task, classes, positive class and threshold.
         bins: Bins of features and scores; every pane is counted over them.
         pane: Sums of the reference rows over the bins. With known outcomes, they include the reference performance.
-        columns: Names of the columns of score, predicted, actual, time, id and features: the defaults of
+        columns: Names of the columns of score, predicted, actual, time, id and features, which are the defaults of
             ``driftline evaluate``.
         provisional: True for a baseline learned from the first rows of production.
         texts: Vocabulary of each text feature; see :mod:`driftline.inputs.text_descriptors`.
@@ -105,9 +105,8 @@ class Baseline(Document):
 
         Args:
             X: Frame, mapping of columns, or 2-D array; every batch that a model can predict (:mod:`driftline.inputs`).
-                Or a function that returns the batches from the first one on, each time it is called, such as
-                ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow; all columns
-                are in the first batch.
+                Or a function that returns all batches each time it is called, such as ``lambda: pandas.read_csv(path,
+                chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow; the first batch must contain all columns.
             score: Score of each row: float (n,); for "binary" also (n, 2); for "multiclass" (n, k), or k names of
                 columns, in the order of ``classes``. For "ranking" the score of each first item, or n lists of scores,
                 best first.
@@ -128,8 +127,9 @@ class Baseline(Document):
             text_features: Features that are documents. The baseline contains bins of their descriptors, and short
                 hashes of their common words. Default: features that look like documents
                 (:func:`driftline.inputs.text_descriptors.looks_like_texts`). () for none.
-            category_features: Features of numbers that are categories, such as the code of an agent. Default: codes, by
-                name or because their values have no order (:mod:`driftline.baseline.codes`). () for none.
+            category_features: Numeric features whose values are categories, such as the code of an agent. Default:
+                features that are codes, by their name or because their values have no order
+                (:mod:`driftline.baseline.codes`). () for none.
             importance: Weight of each feature for the model: name → number, or one number per feature in order. Drift
                 is weighted by importance.
             predict: Function that returns the scores of a frame of features, such as ``model.predict_proba``. Without
@@ -137,9 +137,10 @@ class Baseline(Document):
                 (:func:`driftline.baseline.sections.importance.permutation_importance`).
             privacy: Rules that also apply to the file: denied values are left out, others are hashed or rounded.
                 Rules of the environment (``DRIFTLINE_PRIVACY_*``) always apply.
-            sample: Number of rows of the sample of batches; fewer if they exceed 256 MB.
+            sample: Number of rows of the sample that is drawn from batches. The sample has fewer rows if they exceed
+                256 MB.
             slices: Attributes of low cardinality for drift in slices: names of columns (which stay features), or key →
-                n values. The 20 values with most rows are slices (:mod:`driftline.baseline.sections.slices`).
+                n values. The 20 values with the most rows are slices (:mod:`driftline.baseline.sections.slices`).
             seasonality: "hour", "weekday" or "hour_of_week": keep sums per season, and compare a window with the same
                 hours. Requires ``time``. Default: the seasons in which the rows repeat
                 (:func:`driftline.baseline.sections.cycles.find_cycles`). "none" for no seasons.

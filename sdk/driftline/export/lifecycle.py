@@ -189,7 +189,8 @@ def flush(timeout: float = 10.0) -> bool:
     """Send everything recorded so far, and retry until it arrives or the timeout is over.
 
     Call it before a process is suspended or ends without notice, such as at the end of a cloud function. The providers
-    of ``configure()`` also send their spans and counts; only their exporters report whether those arrive.
+    of ``configure()`` also send their spans and counts; only their exporters report whether these spans and counts
+    arrive.
 
     Args:
         timeout: Seconds.

@@ -51,7 +51,7 @@ class Privacy:
         key: Secret key of the hashes, at least 16 bytes. Default: ``DRIFTLINE_PRIVACY_KEY``. No output and no pickle
             contains the key.
         hash_id: Hash the ids of predictions, and the items of rankings. Outcomes of a model with the same key get the
-            same hashes, and join.
+            same hashes, so they join their predictions.
 
     Raises:
         ValueError: A step is not a positive number, a name is both hashed and rounded, or a hash has no key.

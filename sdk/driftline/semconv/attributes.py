@@ -49,7 +49,7 @@ DRIFTLINE_MODEL_QUANTILES: Final = "driftline.model.quantiles"
 """The levels of the quantiles that a regression predicts, in the order of its scores; increasing."""
 
 DRIFTLINE_MODEL_THRESHOLD: Final = "driftline.model.threshold"
-"""The score from which the positive class is predicted."""
+"""The positive class is predicted if the score is at least this threshold."""
 
 DRIFTLINE_PREDICTION_TIME_UNIX_NANO: Final = "driftline.prediction.time_unix_nano"
 """When the prediction was made, in unix nanoseconds."""
@@ -79,7 +79,7 @@ DRIFTLINE_PREDICTION_STAGE: Final = "driftline.prediction.stage"
 """The part of a prediction that the span describes, such as the look-up of its features."""
 
 DRIFTLINE_PREDICTION_UNDATED: Final = "driftline.prediction.undated"
-"""The number of predictions of a batch whose time was missing or could not be read, so that it is the time of the call."""
+"""The number of predictions of a batch whose time was missing or could not be read. For these predictions, the time of the call is used."""
 
 DRIFTLINE_PREDICTION_COLUMNS: Final = "driftline.prediction.columns"
 """The columns of a batch: a map from column name to the bytes of its values."""
@@ -106,16 +106,16 @@ DRIFTLINE_FEATURE_DROPPED: Final = "driftline.feature.dropped"
 """The number of features that were left out of the span, because a span has a maximum number of features."""
 
 DRIFTLINE_HISTOGRAM_PART: Final = "driftline.histogram.part"
-"""The finer part of a distribution that the histogram contains; the coarse histogram does not have this attribute."""
+"""The number of a finer histogram, which is a part of the distribution. The coarse histogram does not have this attribute."""
 
 DRIFTLINE_HISTOGRAM_DIRECT: Final = "driftline.histogram.direct"
 """True for scores that Driftline sends by itself, if the application's MeterProvider has the other scores of the model."""
 
 DRIFTLINE_DISTRIBUTION_COUNTED: Final = "driftline.distribution.counted"
-"""True if the sender also sends `driftline.distribution.rows`, so that each duration is a call. Otherwise each duration is a row."""
+"""True if the sender also sends `driftline.distribution.rows`, so that each duration is a call. Otherwise, each duration is a row."""
 
 DRIFTLINE_CAPTURE: Final = "driftline.capture"
-"""Where the rows are that a metric counts; on the resource, the scope or the point."""
+"""Where the rows that a metric counts are sent. The attribute is on the resource, the scope or the point."""
 
 DRIFTLINE_OUTCOME_TIME_UNIX_NANO: Final = "driftline.outcome.time_unix_nano"
 """When the outcome became known, in unix nanoseconds."""
@@ -217,7 +217,7 @@ DRIFTLINE_VERDICT_PREVIOUS_STATE: Final = "driftline.verdict.previous_state"
 """The state of the model's verdict before it changed."""
 
 DRIFTLINE_VERDICT_SINCE: Final = "driftline.verdict.since"
-"""The time since which the model is in its state, in ISO 8601."""
+"""The time since which the model has been in its state, in ISO 8601."""
 
 DRIFTLINE_VERDICT_ADVICE: Final = "driftline.verdict.advice"
 """What to do about a verdict, as a sentence."""
@@ -241,7 +241,7 @@ DRIFTLINE_SIGNAL: Final = "driftline.signal"
 """The kind of the OTLP request."""
 
 DRIFTLINE_REASON: Final = "driftline.reason"
-"""The reason why a row could not be used, or why there is none."""
+"""The reason why a row could not be used, or why there is no row."""
 
 DRIFTLINE_LIMIT: Final = "driftline.limit"
 """The limit of the configuration that a name exceeds: models, versions, environments or memory."""

@@ -13,7 +13,7 @@ DRIFTLINE_PREDICTION_BATCH: Final = "driftline.prediction.batch"
 """Up to 5,000 predictions of one model, as columns."""
 
 DRIFTLINE_BASELINE: Final = "driftline.baseline"
-"""The baseline that the predictions of a model are compared with. The body is its JSON as text, sent once per process."""
+"""The baseline that the predictions of a model are compared with. The body is the JSON of the baseline, as text. The event is sent once per process."""
 
 DRIFTLINE_TRAINING_RUN: Final = "driftline.training.run"
 """One training run that finished or failed. The time of the record is the end of the run."""

@@ -14,7 +14,7 @@ DRIFTLINE_OUTCOMES: Final = "driftline.outcomes"
 """Outcomes that were joined with their prediction, and corrections of outcomes."""
 
 DRIFTLINE_PREDICTION_SCORE: Final = "driftline.prediction.score"
-"""The distribution of the results of the model, which are the score of the positive class, the highest of several scores, the value of a regression, or the score of the first item."""
+"""The distribution of the results of the model. A result is the score of the positive class, the highest of several scores, the value of a regression, or the score of a ranking's first item."""
 
 DRIFTLINE_TRAINING_RUNS: Final = "driftline.training.runs"
 """Training runs that ended, including failed runs."""
@@ -101,10 +101,10 @@ DRIFTLINE_PERFORMANCE_STATUS: Final = "driftline.performance.status"
 """Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state."""
 
 DRIFTLINE_OBJECTIVE_STATUS: Final = "driftline.objective.status"
-"""Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer one if no outstanding outcome can change its state. 1 for the current state."""
+"""Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. 1 for the current state."""
 
 DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: Final = "driftline.objective.inconclusive_windows"
-"""The number of consecutive windows, up to that window, in which an objective was inconclusive."""
+"""The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive."""
 
 DRIFTLINE_OBJECTIVE_OVERDUE: Final = "driftline.objective.overdue"
 """1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0."""
@@ -152,7 +152,7 @@ DRIFTLINE_PREDICT_DURATION: Final = "driftline.predict.duration"
 """The duration of the predictions that the processor received."""
 
 DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
-"""The fraction of the counted predictions whose rows arrived, over the last hour, or up to a day if there are few."""
+"""The fraction of the counted predictions whose rows arrived, over the last hour, or over up to a day if there are few predictions."""
 
 DRIFTLINE_RECEIVED_REQUESTS: Final = "driftline.received.requests"
 """OTLP requests that were acknowledged."""
@@ -164,16 +164,16 @@ DRIFTLINE_REJECTED_ROWS: Final = "driftline.rejected.rows"
 """Spans, rows, outcomes and columns that could not be used."""
 
 DRIFTLINE_LIMITED_ROWS: Final = "driftline.limited.rows"
-"""Rows, outcomes and baselines beyond a limit on names. Beyond the limit on models they are not stored; otherwise they are stored as "other"."""
+"""Rows, outcomes and baselines beyond a limit on names. Rows beyond the limit on models are not stored; all others are stored as "other"."""
 
 DRIFTLINE_JOINED_OUTCOMES: Final = "driftline.joined.outcomes"
 """Outcomes that were joined with their prediction."""
 
 DRIFTLINE_AUDIT_ENTRIES: Final = "driftline.audit.entries"
-"""The sequence number of the last entry of the audit log; it never falls."""
+"""The sequence number of the last entry of the audit log. The number never decreases."""
 
 DRIFTLINE_AUDIT_HEAD: Final = "driftline.audit.head"
-"""The sequence number of the entry of the audit log that has this hash, at most ten minutes old."""
+"""The sequence number of the entry of the audit log that has the hash `driftline.audit.hash`. The value is at most ten minutes old."""
 
 DRIFTLINE_PENDING_OUTCOMES: Final = "driftline.pending.outcomes"
 """Outcomes that wait for their prediction."""
@@ -182,16 +182,16 @@ DRIFTLINE_PENDING_OUTCOME_AGE: Final = "driftline.pending.outcome.age"
 """The age of the oldest outcome that waits for its prediction; 0 if no outcome waits."""
 
 DRIFTLINE_EVALUATION_LAG: Final = "driftline.evaluation.lag"
-"""How long the oldest due window of a length has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded."""
+"""For each window length, how long the oldest due window has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded."""
 
 DRIFTLINE_PENDING_WINDOWS: Final = "driftline.pending.windows"
-"""Windows that are due to be evaluated, including past windows. Their shown values are older than their rows."""
+"""Windows that are due to be evaluated, including past windows. The values that are shown for these windows do not include their newest rows yet."""
 
 DRIFTLINE_PENDING_WINDOW_AGE: Final = "driftline.pending.window.age"
 """How long the oldest due window has waited for its evaluation; 0 if no window waits."""
 
 DRIFTLINE_SKIPPED_OUTCOME_SPANS: Final = "driftline.skipped.outcome_spans"
-"""Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans."""
+"""Outcomes of sampled predictions for which no span was sent, because more outcomes arrived per second than the limit on spans allows."""
 
 DRIFTLINE_READY: Final = "driftline.ready"
 """1 while the processor accepts data, else 0. It is the answer of `/readyz`."""
@@ -200,7 +200,7 @@ DRIFTLINE_PROBLEMS: Final = "driftline.problems"
 """1 for each current problem of the processor, by the names that `/readyz` lists; a problem that ended has no series."""
 
 DRIFTLINE_CONFIG_RELOAD_SUCCESS: Final = "driftline.config.reload.success"
-"""1 if the last reload of the configuration succeeded, or there was none; 0 if it failed, so that the configuration before it is in use."""
+"""1 if the last reload of the configuration succeeded, or if there was no reload. 0 if it failed; the previous configuration is then still in use."""
 
 DRIFTLINE_CONFIG_RELOAD_TIME: Final = "driftline.config.reload.time"
 """When the configuration in use was loaded, in unix seconds."""
@@ -221,7 +221,7 @@ DRIFTLINE_FORWARD_SENT_REQUESTS: Final = "driftline.forward.sent.requests"
 """Requests that the destination acknowledged."""
 
 DRIFTLINE_FORWARD_DROPPED_REQUESTS: Final = "driftline.forward.dropped.requests"
-"""Requests that were dropped because the destination lagged further behind than the log reaches back."""
+"""Requests that were dropped because the destination lagged so far behind that the log no longer contained them."""
 
 DRIFTLINE_FORWARD_FAILED_REQUESTS: Final = "driftline.forward.failed.requests"
 """Requests that the destination refused permanently, or that could not be delivered by retries."""
@@ -343,7 +343,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PREDICT_DURATION: "The duration of calls of a model.",
     ML_PREDICTIONS: "The number of rows that the model was called with, whatever the sampling of spans.",
     DRIFTLINE_OUTCOMES: "Outcomes that were joined with their prediction, and corrections of outcomes.",
-    DRIFTLINE_PREDICTION_SCORE: "The distribution of the results of the model, which are the score of the positive class, the highest of several scores, the value of a regression, or the score of the first item.",
+    DRIFTLINE_PREDICTION_SCORE: "The distribution of the results of the model. A result is the score of the positive class, the highest of several scores, the value of a regression, or the score of a ranking's first item.",
     DRIFTLINE_TRAINING_RUNS: "Training runs that ended, including failed runs.",
     DRIFTLINE_TRAINING_DURATION: "The duration of training runs.",
     DRIFTLINE_TRAINING_CPU_TIME: "CPU seconds of training runs.",
@@ -372,8 +372,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_PERFORMANCE_LOW: "The lower end of the confidence interval of the metric, by default at the 95 % level.",
     DRIFTLINE_PERFORMANCE_HIGH: "The upper end of the confidence interval of the metric.",
     DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state.",
-    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer one if no outstanding outcome can change its state. 1 for the current state.",
-    DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "The number of consecutive windows, up to that window, in which an objective was inconclusive.",
+    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. 1 for the current state.",
+    DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive.",
     DRIFTLINE_OBJECTIVE_OVERDUE: "1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0.",
     DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known.",
     DRIFTLINE_PERFORMANCE_WINDOW_END: "The end of the window that `driftline.performance.value` describes, in unix seconds.",
@@ -389,30 +389,30 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_SERVICE_LATENCY: "The duration of the successful calls of the window, by quantile.",
     DRIFTLINE_PREDICTION_FAILURES: "Predictions whose call failed, by the class of the error; they are included in `driftline.predictions`.",
     DRIFTLINE_PREDICT_DURATION: "The duration of the predictions that the processor received.",
-    DRIFTLINE_RECORD_COMPLETENESS: "The fraction of the counted predictions whose rows arrived, over the last hour, or up to a day if there are few.",
+    DRIFTLINE_RECORD_COMPLETENESS: "The fraction of the counted predictions whose rows arrived, over the last hour, or over up to a day if there are few predictions.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Rows of predictions and outcomes that were stored.",
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
-    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on names. Beyond the limit on models they are not stored; otherwise they are stored as "other".',
+    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on names. Rows beyond the limit on models are not stored; all others are stored as "other".',
     DRIFTLINE_JOINED_OUTCOMES: "Outcomes that were joined with their prediction.",
-    DRIFTLINE_AUDIT_ENTRIES: "The sequence number of the last entry of the audit log; it never falls.",
-    DRIFTLINE_AUDIT_HEAD: "The sequence number of the entry of the audit log that has this hash, at most ten minutes old.",
+    DRIFTLINE_AUDIT_ENTRIES: "The sequence number of the last entry of the audit log. The number never decreases.",
+    DRIFTLINE_AUDIT_HEAD: "The sequence number of the entry of the audit log that has the hash `driftline.audit.hash`. The value is at most ten minutes old.",
     DRIFTLINE_PENDING_OUTCOMES: "Outcomes that wait for their prediction.",
     DRIFTLINE_PENDING_OUTCOME_AGE: "The age of the oldest outcome that waits for its prediction; 0 if no outcome waits.",
-    DRIFTLINE_EVALUATION_LAG: "How long the oldest due window of a length has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded.",
-    DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, including past windows. Their shown values are older than their rows.",
+    DRIFTLINE_EVALUATION_LAG: "For each window length, how long the oldest due window has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded.",
+    DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, including past windows. The values that are shown for these windows do not include their newest rows yet.",
     DRIFTLINE_PENDING_WINDOW_AGE: "How long the oldest due window has waited for its evaluation; 0 if no window waits.",
-    DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans.",
+    DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions for which no span was sent, because more outcomes arrived per second than the limit on spans allows.",
     DRIFTLINE_READY: "1 while the processor accepts data, else 0. It is the answer of `/readyz`.",
     DRIFTLINE_PROBLEMS: "1 for each current problem of the processor, by the names that `/readyz` lists; a problem that ended has no series.",
-    DRIFTLINE_CONFIG_RELOAD_SUCCESS: "1 if the last reload of the configuration succeeded, or there was none; 0 if it failed, so that the configuration before it is in use.",
+    DRIFTLINE_CONFIG_RELOAD_SUCCESS: "1 if the last reload of the configuration succeeded, or if there was no reload. 0 if it failed; the previous configuration is then still in use.",
     DRIFTLINE_CONFIG_RELOAD_TIME: "When the configuration in use was loaded, in unix seconds.",
     DRIFTLINE_LOG_SIZE: "The size of the files of the log of accepted requests.",
     DRIFTLINE_LOG_DAMAGED: "Bytes of the log that could not be read and were skipped.",
     DRIFTLINE_ANALYSIS_QUEUE_SIZE: "Bytes of accepted requests that wait to be decoded and stored.",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "Bytes that wait to be forwarded.",
     DRIFTLINE_FORWARD_SENT_REQUESTS: "Requests that the destination acknowledged.",
-    DRIFTLINE_FORWARD_DROPPED_REQUESTS: "Requests that were dropped because the destination lagged further behind than the log reaches back.",
+    DRIFTLINE_FORWARD_DROPPED_REQUESTS: "Requests that were dropped because the destination lagged so far behind that the log no longer contained them.",
     DRIFTLINE_FORWARD_FAILED_REQUESTS: "Requests that the destination refused permanently, or that could not be delivered by retries.",
     DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full, or that the receiver did not accept, by reason.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which are never raised in the host program.",

@@ -48,7 +48,10 @@ class Capture:
 
     @property
     def predictions(self) -> list[CapturedPrediction]:
-        """Rows of all records, by time; rows of one time in the order of recording, model by model."""
+        """Rows of all records, in order of time.
+
+        Rows with the same time are in the order of recording, model by model.
+        """
         self._flush()
         return decoding.predictions(self._records.bodies, self._sink.spans)
 
@@ -110,7 +113,8 @@ class Capture:
         Args:
             model: Name of the model.
             id: Id, in any type: 17 equals "17".
-            score: Score as in :class:`CapturedPrediction`, or an object that compares, such as ``pytest.approx(0.25)``.
+            score: Score as in :class:`CapturedPrediction`, or an object that is compared with the score, such as
+                ``pytest.approx(0.25)``.
             predicted: Predicted class or value, in any type: True equals "1".
             features: Features that are among those of the row, by name.
             slices: Slices that are among those of the row, by name.

@@ -34,8 +34,9 @@ HOLD_SECONDS = 15.0
 def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Capture]:
     """Keep everything in memory that this process records, and send none of it.
 
-    All models are included, whenever they were made. Earlier records are not. Captures can be nested: the inner one
-    gets the records while it is open. A capture covers all threads of this process, and no other process.
+    All models are included, whenever they were created. Records from before the capture are not included. Captures can
+    be nested: the inner one gets the records while it is open. A capture covers all threads of this process, and no
+    other process.
 
     Args:
         clock: Clock of Driftline; its time only changes when the test changes it. Default: a clock at

@@ -50,7 +50,7 @@ class TrainingRun:
 
     Attributes:
         id: Id of the run; "" before it begins.
-        cost: Cost by the price sheet, after the end; None if unknown.
+        cost: Cost of the run by the price sheet; known after the end of the run. None if unknown.
     """
 
     def __init__(

@@ -26,7 +26,9 @@ def import_(
     ],
     tool: Annotated[
         Tool | None,
-        typer.Option("--from", metavar="TOOL", help="evidently, whylogs or sagemaker. Default: as the file looks."),
+        typer.Option(
+            "--from", metavar="TOOL", help="evidently, whylogs or sagemaker. Default: detected from the file."
+        ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")] = "model",
     version: Annotated[str, typer.Option(metavar="NAME", help="Version of the model, for a baseline.")] = "",

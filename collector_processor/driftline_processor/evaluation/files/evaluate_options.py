@@ -53,7 +53,8 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     importance_weighted: Annotated[
         bool,
         Option(
-            "Also estimate the performance from the baseline rows with outcomes, weighted to resemble the window's rows"
+            "Also estimate the performance from the baseline rows that have outcomes. They are weighted so that they "
+            "resemble the window's rows"
         ),
     ] = False
     mispredictions: Annotated[
@@ -64,7 +65,9 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     ] = False
     config: Annotated[
         Path | None,
-        Option("driftline.yaml that configures the model. Options that are not given take its values", "FILE"),
+        Option(
+            "driftline.yaml that configures the model. Options that are not given have the values of this file", "FILE"
+        ),
     ] = None
     expect: Annotated[
         Path | None, Option("driftline.yaml with expectations: the rules that the data must satisfy", "FILE")

@@ -22,7 +22,7 @@ from driftline_processor.policy.sources import Sources
 
 
 class Airflow(HttpAction):
-    """A run of a DAG. The id of the run is made from the incident, so Airflow starts each run only once."""
+    """Starts a run of a DAG. The id of the run is derived from the incident, so Airflow starts each run only once."""
 
     url: PageUrl = Field(description="The address of Airflow.", examples=["https://airflow.example.com"])
     dag: Text = Field(description="Id of the DAG.", examples=["retrain_churn"])

@@ -40,14 +40,14 @@ _log = logging.getLogger("driftline.kafka")
 
 
 class CloudEvents(HttpAction):
-    """A CloudEvents 1.0 event, over HTTP or Kafka. Its id is the same in each retry, so receivers detect duplicates."""
+    """Sends a CloudEvents 1.0 event over HTTP or Kafka. Retries have the same id, so receivers detect duplicates."""
 
     follows = True
 
     on: Occasions = Field(
         default=("opened", "worse", "resolved"),
         description="When the event is sent. Its type is `io.driftline.alert.opened`, `io.driftline.alert.worse` or "
-        "`io.driftline.alert.resolved`. If another alert of the model is already open, it is "
+        "`io.driftline.alert.resolved`. If another alert of the model is already open, the type is "
         "`io.driftline.alert.joined` instead of `io.driftline.alert.opened`.",
         examples=["[opened, resolved]"],
     )

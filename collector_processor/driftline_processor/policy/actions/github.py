@@ -36,7 +36,7 @@ EARLIER: Final = 3600 * 10**9
 
 
 class GitHub(HttpAction):
-    """A run of a workflow of GitHub Actions."""
+    """Starts a run of a GitHub Actions workflow."""
 
     url: PageUrl = Field(
         default="https://api.github.com",

@@ -19,7 +19,7 @@ from driftline_processor.policy.sources import Sources
 
 
 class Http(HttpAction):
-    """An HTTP request. Its header `Idempotency-Key` is the same each time the same message is sent."""
+    """Sends an HTTP request. If a message is sent again, the header `Idempotency-Key` has the same value."""
 
     targets = ("url",)
 

@@ -33,7 +33,7 @@ COMMENTS: Final = 100
 
 
 class Jira(HttpAction):
-    """One issue per incident. It is found by its label `driftline-ALERT`, so there is never a second issue."""
+    """Creates one issue per incident. The label `driftline-ALERT` identifies the issue, so there is only one."""
 
     follows = True
     changes = False

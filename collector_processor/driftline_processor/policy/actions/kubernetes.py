@@ -74,7 +74,7 @@ def known_kinds() -> Mapping[str, KubernetesKind]:
 
 
 class Kubernetes(HttpAction):
-    """A patch of a Kubernetes resource: Argo Rollouts, KServe, Seldon Core, or any other kind."""
+    """Patches a Kubernetes resource of Argo Rollouts, KServe, Seldon Core, or any other kind."""
 
     targets = ("namespace", "name")
 

@@ -29,7 +29,7 @@ from driftline_processor.present.wording import short
 
 
 class LabelQueue(HttpAction):
-    """The predictions of the alert's window whose labels are the most informative, in a file or over HTTP."""
+    """Writes to a file, or sends over HTTP, the predictions of the alert's window with the most informative labels."""
 
     changes = False
     targets = ("url",)

@@ -58,8 +58,8 @@ class MLflow(HttpAction):
     )
     version: TextTemplate = Field(
         default="{version}",
-        description="The version that the alias must point to before it is moved: an alias that points to another "
-        "version is not moved. With a value that is not a whole number, the alias is moved without this check.",
+        description="The version that the alias must point to. If the alias points to another version, it is not "
+        "moved. If the value of this key is not a whole number, the alias is moved without this check.",
         examples=['"7"'],
     )
 

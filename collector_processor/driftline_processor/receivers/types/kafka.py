@@ -83,10 +83,12 @@ class Kafka(ReceiverKeys):
         json_schema_extra={"shown": "comment"},
     )
     model: Text | None = Field(
-        default=None, description="The model of outcomes without a model name.", examples=["churn"]
+        default=None, description="The model to which outcomes without a model name belong.", examples=["churn"]
     )
     environment: Text | None = Field(
-        default=None, description="The environment of outcomes without an environment.", examples=["production"]
+        default=None,
+        description="The environment to which outcomes without an environment belong.",
+        examples=["production"],
     )
     start: Literal["earliest", "latest"] = Field(
         default="earliest", description="Where a new consumer group starts to read.", examples=["latest"]
