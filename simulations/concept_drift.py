@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 from driftline_processor.core.concept.losses import Kind, standardised
 from driftline_processor.core.concept.stream import Stream
 from driftline_processor.present.numbers import percent
@@ -90,6 +90,42 @@ def delays(before: float, after: float, runs: int, rng: Random) -> tuple[float |
     return (middle if np.isfinite(middle) else None), float(np.mean(np.isfinite(found)))
 
 
+APART = {"days of 500 rows, 1 % of the variance": (500, 0.01), "days of 2,000 rows, 2 %": (2_000, 0.02)}
+"""Rows of a day, and the part of the variance of an error that they share."""
+
+DAYS_OF_YEAR, DAY = 365, 86_400 * 10**9
+
+
+def year_of_errors(rows: int, shared: float, rng: Random, rise: float = 0.0) -> tuple[F64, I64]:
+    """Draw a year of errors, 20 % of the rows, whose rate differs by day and rises in the middle; and their times."""
+    rate = 0.2 + rng.normal(0, np.sqrt(shared * 0.2 * 0.8), DAYS_OF_YEAR) + rise * (np.arange(365) >= 182)
+    values = rng.random((DAYS_OF_YEAR, rows)) < rate.clip(0, 1)[:, np.newaxis]
+    return values.astype(np.float64).ravel(), np.arange(values.size) * (DAY // rows)
+
+
+def _of_year(rows: int, shared: float) -> Callable[[int, Random], Figures]:
+    """Count the years with an alarm, without and with the variance between days; and the days until a rise is found."""
+
+    def first(between: float, rise: float, rng: Random) -> float:
+        values, times = year_of_errors(rows, shared, rng, rise)
+        stream = Stream("error")
+        stream.watch.days = between
+        rises = [change for change in stream.feed(values, times, times) if change.after > change.before]
+        return rises[0].detected_at / DAY if rises else np.inf
+
+    def measure(years: int, rng: Random) -> Figures:
+        unknown, known = (
+            [first(between, 0.0, rng) < np.inf for _ in range(years)] for between in (0.0, shared / (1 - shared))
+        )
+        found = np.array([first(shared / (1 - shared), 0.1, rng) for _ in range(years)]) - 182
+        return {"unknown": float(np.mean(unknown)), "known": float(np.mean(known)), "median": float(np.median(found))}
+
+    return measure
+
+
+YEARS = 50
+
+
 def _alarms(kind: Kind, draw: Draw) -> Callable[[int, Random], Figures]:
     def measure(streams: int, rng: Random) -> Figures:
         ours = alarms(kind, draw, streams, rng)
@@ -110,11 +146,12 @@ def _delays(before: float, after: float) -> Callable[[int, Random], Figures]:
 def _rows() -> list[Row]:
     quiet = [Row(f"alarms of adwin: {world}", _alarms(kind, draw), STREAMS) for world, (kind, draw) in WORLDS.items()]
     rises = [Row(f"rises by adwin: {before} → {after}", _delays(before, after), RUNS) for before, after in RISES]
-    return [*quiet, *rises]
+    apart = [Row(f"years of adwin: {world}", _of_year(*of_day), YEARS) for world, of_day in APART.items()]
+    return [*quiet, *rises, *apart]
 
 
 def text(figures: Mapping[str, Figures]) -> str:
-    """Return both tables."""
+    """Return the three tables."""
     quiet = [[world, _rate(figures[f"alarms of adwin: {world}"])] for world in WORLDS]
     rises = [
         [
@@ -125,12 +162,18 @@ def text(figures: Mapping[str, Figures]) -> str:
     ]
     first = ["nothing changes", "alarms in 100,000 values: ours / River's own parameters"]
     second = ["rise of the error rate", "outcomes until half of the rises are found"]
-    return markdown(first, quiet) + "\n" + markdown(second, rises)
+    apart = [[world, *_year(figures[f"years of adwin: {world}"])] for world in APART]
+    third = ["days differ", "years with an alarm, if nothing changes", "with the variance between days", "20 → 30 %"]
+    return "\n".join([markdown(first, quiet), markdown(second, rises), markdown(third, apart)])
 
 
 def _rate(figures: Figures) -> str:
     values = (figures["ours"], figures["theirs"])
     return " / ".join(f"{value:.0f}" if value >= 10 else f"{value:.2g}" for value in values)
+
+
+def _year(figures: Figures) -> list[str]:
+    return [percent(figures["unknown"]), percent(figures["known"]), f"{figures['median']:.0f} days"]
 
 
 def _delay(figures: Figures) -> str:

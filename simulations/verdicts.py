@@ -493,6 +493,14 @@ def _quiet_rows() -> dict[str, Life]:
         "alike": ("binary, 12 inputs, days alike", replace(_NONE, alike=0.0, unseen=0.0)),
         "days": ("binary, 12 inputs, days differ", DAYS_DIFFER),
         "keeps": ("the same, and a day keeps .5 of the one before", replace(DAYS_DIFFER, keeps=0.5)),
+        "weather": (
+            "binary, 12 inputs, of which days explain .3 of the variance",
+            replace(DAYS_DIFFER, alike=0.3),
+        ),
+        "storms": (
+            "the same, .5 of the variance",
+            replace(DAYS_DIFFER, alike=0.5),
+        ),
         "many": ("binary, 20 inputs, days differ", replace(DAYS_DIFFER, features=20)),
         "few": ("binary, 12 inputs, 200 rows a day", replace(DAYS_DIFFER, rows=200)),
         "numbers": ("a regression, 12 inputs, days differ", replace(DAYS_DIFFER, kind="regression")),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from driftline_processor.core.concept.stream import Stream
 
-from simulations.concept_drift import CONCEPT, WORLDS, alarms, delays
+from simulations.concept_drift import APART, CONCEPT, WORLDS, alarms, delays, year_of_errors
 
 MEASURED = CONCEPT.figures()
 
@@ -26,3 +27,18 @@ def test_a_rise_is_found_when_the_page_says() -> None:
     middle, found = delays(0.2, 0.3, 60, np.random.default_rng(2))
     assert (measured["found"], found) == (pytest.approx(1, abs=0.01), 1.0)
     assert middle == pytest.approx(measured["median"], abs=120)
+
+
+@pytest.mark.parametrize("world", APART)
+def test_days_that_differ_alarm_every_year_unless_their_variance_is_known(world: str) -> None:
+    measured = MEASURED[f"years of adwin: {world}"]
+    assert (measured["unknown"], measured["known"] <= 0.04, measured["median"] <= 7) == (1.0, True, True)
+
+
+def test_three_years_of_days_that_differ_raise_no_alarm_if_their_variance_is_known() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(3):
+        values, times = year_of_errors(500, 0.01, rng)
+        stream = Stream("error")
+        stream.watch.days = 0.01 / 0.99
+        assert stream.feed(values, times, times) == []

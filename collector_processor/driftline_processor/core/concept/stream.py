@@ -21,7 +21,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from .adwin import Adwin
+from .adwin import Adwin, Days
 from .baseline_level import BaselineLevel, Bet
 from .losses import LEAST_REFERENCE, Kind, standardised
 from .result import Change, ConceptDrift, ConceptState
@@ -132,6 +132,7 @@ class Watch(Struct, eq=False):
         changes: Detected changes, the oldest first.
         change_count: Number of detected changes.
         level: Level of errors in the baseline, None if it is unknown.
+        days: Variance between days of the baseline, relative to that of a row; 0 if it is unknown.
         bet: Outcomes since the last drift ended.
         detector: The detector, None until the first value and after an alarm.
     """
@@ -145,6 +146,7 @@ class Watch(Struct, eq=False):
     level: BaselineLevel | None = None
     bet: Bet = field(default_factory=Bet)
     detector: Adwin | None = None
+    days: float = 0.0
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
         """Process values in their order and return the detected changes.
@@ -154,7 +156,7 @@ class Watch(Struct, eq=False):
         changes: list[Change] = []
         start = 0
         while start < len(values):
-            alarm = self._first_alarm(values[start:])
+            alarm = self._first_alarm(values[start:], times[start:])
             end = len(values) if alarm < 0 else start + alarm + 1
             changes += self._add(values[start:end], times[start:end], heard[start:end])
             if alarm >= 0:
@@ -193,12 +195,13 @@ class Watch(Struct, eq=False):
         self.usual, self.worst, self.since, self.bet = change.before, change.after, began, Bet()
         return change
 
-    def _first_alarm(self, values: F64) -> int:
+    def _first_alarm(self, values: F64, times: I64) -> int:
         if self.detector is None:
             self.detector = Adwin()
         first, (size, largest_size) = 0, AT_ONCE
         while first < len(values):
-            place = self.detector.first_alarm(values[first : first + size])
+            days = Days(self.days, times[first : first + size]) if self.days > 0 else None
+            place = self.detector.first_alarm(values[first : first + size], days)
             if place >= 0:
                 return first + place
             first, size = first + size, min(2 * size, largest_size)
@@ -385,8 +388,10 @@ class ModelStreams(Struct):
             self.streams[name] = Stream(self.kind, self.scale)
         stream = self.streams[name]
         same_unit = self.kind == "error" or stream.scale == self.scale
-        if name == WHOLE and self.level is not None and same_unit:
-            stream.know(self.level)
+        if self.level is not None:
+            stream.watch.days = self.level.days
+            if name == WHOLE and same_unit:
+                stream.know(self.level)
         return stream
 
     def feed(self, name: str, losses: FirstLosses) -> list[Change]:

@@ -45,6 +45,7 @@ from msgspec.structs import replace
 from driftline_processor.core.evaluation import Estimate, EstimateMethod, EstimateReason, LabelShift, MetricValue
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.reference import period_offsets
 
 from . import cbpe_binary, cbpe_multiclass, direct_loss
 from .cbpe_binary import Rates, rates_of, weight_per_row
@@ -671,10 +672,11 @@ def estimate_metrics(
     rows = learning.estimated_rows(pane)
     if rows < FEWEST or learning.rows < FEWEST:
         return {}
-    estimates = _estimates(learning, pane, rows, span, realized or {})
+    offsets = period_offsets(baseline, span)
+    estimates = _estimates(learning, pane, rows, span, realized or {}, offsets)
     if shift is None or shift[0].explains == "inputs":
         return estimates
-    labels = _estimates(learning, pane, rows, span, realized or {}, shift[1])
+    labels = _estimates(learning, pane, rows, span, realized or {}, offsets, shift[1])
     combined = {name: _merge_intervals(estimates[name], label) for name, label in labels.items()}
     if shift[0].explains == "labels":
         combined = {name: _merge_intervals(label, estimates[name]) for name, label in labels.items()}
@@ -697,14 +699,14 @@ def _estimates(
     rows: int,
     span: int,
     realized: Mapping[str, MetricValue],
+    offsets: Mapping[str, float],
     prior: OutcomeShift | None = None,
 ) -> dict[str, Estimate]:
-    """Return the estimates of a window; ``prior``: shift of outcomes."""
+    """Return the estimates of a window; ``prior``: shift of outcomes, ``offsets``: see :func:`period_offsets`."""
     points, cut = reference_learning.points(pane, prior)
     labelled = reference_learning.labelled(pane, points, rows, prior) if realized else {}
-    builder = _EstimateBuilder(
-        reference_learning, cut, rows, span, reference_learning.method if prior is None else "label_shift"
-    )
+    method = reference_learning.method if prior is None else "label_shift"
+    builder = _EstimateBuilder(reference_learning, cut, rows, span, method, offsets)
     return {name: builder.estimate(name, point, realized.get(name), labelled) for name, point in points.items()}
 
 
@@ -721,8 +723,16 @@ def _merge_intervals(estimate: Estimate, other_estimate: Estimate) -> Estimate:
 class _EstimateBuilder:
     """The inputs that all estimates of a window share."""
 
-    def __init__(self, learned: ReferenceLearning, cut: int, rows: int, span: int, method: EstimateMethod) -> None:
-        self._learned, self._cut, self._rows, self._method = learned, cut, rows, method
+    def __init__(
+        self,
+        learned: ReferenceLearning,
+        cut: int,
+        rows: int,
+        span: int,
+        method: EstimateMethod,
+        offsets: Mapping[str, float],
+    ) -> None:
+        self._learned, self._cut, self._rows, self._method, self._offsets = learned, cut, rows, method, offsets
         self._lengths, self._lasting = (
             span / length if length else 1.0 for length in (learned.length, learned.lasting)
         )
@@ -732,7 +742,7 @@ class _EstimateBuilder:
     ) -> Estimate:
         learned, rows, lengths = self._learned, self._rows, self._lengths
         reference = learned.reference.get(name)
-        value = None if reference is None else reference.value
+        value = None if reference is None or reference.value is None else reference.value + self._offsets.get(name, 0.0)
         if point.value is None:
             return Estimate(
                 value=None,

@@ -421,7 +421,7 @@ def judge_performance(
         judge_slices(evaluation, pane, task, outcomes, settings)
     if baseline is not None:
         reference = outcomes.reference or baseline
-        evaluation.reference = reference_of(reference, settings)
+        evaluation.reference = reference_of(reference, settings, evaluation.window.end - evaluation.window.start)
         if sums is not None:
             evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
             if settings.outcomes == "explicit":
@@ -464,7 +464,7 @@ def _changes(
     ``told_with``: the variance between days that the existing intervals were computed with.
     """
     days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
-    timeless = evaluation.window.end <= evaluation.window.start
+    span = evaluation.window.end - evaluation.window.start
 
     @cache  # the bounds of outstanding outcomes use the same intervals
     def now(confidence: float) -> dict[str, MetricValue]:
@@ -474,10 +474,10 @@ def _changes(
 
     compared = Compared(
         now,
-        lambda confidence: reference_of(reference, replace(settings, confidence=confidence)),
+        lambda confidence: reference_of(reference, replace(settings, confidence=confidence), span),
         settings.confidence,
         final=evaluation.maturity == "mature",
-        days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
+        days=None if span <= 0 or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
         margins=margins_of(reference, settings),
         autocorrelation={name: one.autocorrelation for name, (one, *_) in lent.items() if one is not None},
     )

@@ -6,12 +6,13 @@ would be called worse in 5 % of windows of a month.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.pane import Pane, merge
+from driftline.tables.task import Task
 from msgspec import Struct, field, structs
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from driftline_processor.core.concept.baseline_level import TOO_LOW, BaselineLev
 from driftline_processor.core.concept.losses import CLIP, LEAST_REFERENCE, reference_loss
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
 
@@ -55,12 +57,65 @@ def _cached_metrics(baseline: Baseline, settings: PerformanceSettings) -> _Refer
     return known
 
 
-def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, MetricValue]:
-    """Return the metrics of a baseline's outcomes, cached for the last settings."""
+def reference_of(baseline: Baseline, settings: PerformanceSettings, length: int = 0) -> dict[str, MetricValue]:
+    """Return the metrics of a baseline's outcomes, cached for the last settings.
+
+    Args:
+        baseline: The baseline.
+        settings: Confidence, costs and method for fractions.
+        length: Nanoseconds of the window that is compared with them, see :func:`period_offsets`; 0: the metrics of all
+            outcomes together.
+    """
     known = _cached_metrics(baseline, settings)
     if settings.confidence not in known.metrics:
         known.metrics[settings.confidence] = _measured(baseline, settings)
-    return dict(known.metrics[settings.confidence])
+    whole = known.metrics[settings.confidence]
+    offsets = period_offsets(baseline, length)
+    return whole | {name: _moved(whole[name], offset) for name, offset in offsets.items() if name in whole}
+
+
+def period_offsets(baseline: Baseline, length: int) -> Mapping[str, float]:
+    """Return the mean of each metric of :data:`OF_ORDER` over periods of the baseline, less its value of all together.
+
+    If the rate of positives differs between days, the scores of all days together are ordered better than those of any
+    day. So a window is compared with periods of its length. Cached; {} if the baseline has no two such periods.
+
+    Args:
+        baseline: The baseline.
+        length: Nanoseconds of a period, rounded to whole blocks of the baseline; 0 = all outcomes.
+    """
+    blocks, block = blocks_of_baseline(baseline)
+    each = max(1, round(length / block)) if blocks and length > 0 else 0
+    if not each or len(blocks) < 2 * each:
+        return {}
+    cached = _OFFSETS.setdefault(baseline, {})
+    if each not in cached:
+        cached[each] = _offsets(blocks, each, baseline.task)
+    return cached[each]
+
+
+OF_ORDER = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift", "gain"})
+"""Metrics of the order of scores. Their value of several days is no mean of the days' values."""
+
+_OFFSETS: WeakKeyDictionary[Baseline, dict[int, dict[str, float]]] = WeakKeyDictionary()
+
+
+def _offsets(blocks: Sequence[Pane], each: int, task: Task) -> dict[str, float]:
+    together, offsets = realized(merge(blocks), task), dict[str, float]()
+    ordered = [name for name in together if (parsed := parse_name(name)) is not None and parsed.base in OF_ORDER]
+    starts = range(0, len(blocks) - each + 1, each) if ordered else ()
+    periods = [realized(merge(blocks[at : at + each]), task) for at in starts]
+    for name in ordered:
+        known = [one[name] for one in periods if name in one and one[name].value is not None]
+        rows, value = sum(one.rows for one in known), together[name].value
+        if len(known) >= 2 and rows and value is not None:
+            offsets[name] = sum((one.value or 0.0) * one.rows for one in known) / rows - value
+    return offsets
+
+
+def _moved(metric: MetricValue, offset: float) -> MetricValue:
+    value, low, high = (None if one is None else one + offset for one in (metric.value, metric.low, metric.high))
+    return structs.replace(metric, value=value, low=low, high=high)
 
 
 def margins_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, float]:

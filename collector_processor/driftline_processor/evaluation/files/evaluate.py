@@ -185,7 +185,8 @@ def evaluate_files(
         say(clause(fault))
     built, asked = baseline, options.features or options.actual == NO_OUTCOMES
     baseline = at_threshold(built, options.threshold)  # as for the rows
-    if (reference is not None and not is_built_baseline(reference)) or outcomes is not None:
+    may_lack_outcomes = (reference is not None and not is_built_baseline(reference)) or outcomes is not None
+    if may_lack_outcomes and options.actual != NO_OUTCOMES:
         # only the reference rows need it; outcomes of the data may come from another file
         options = structs.replace(options, actual="")
     key = ModelKey(baseline.model, options.version or baseline.version)

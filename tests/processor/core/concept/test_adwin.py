@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 from driftline_processor.core.concept import adwin
-from driftline_processor.core.concept.adwin import DELTA, Adwin
+from driftline_processor.core.concept.adwin import DELTA, Adwin, Days
 from driftline_processor.core.concept.losses import Kind
 from river import drift as river_drift
 
@@ -97,3 +97,47 @@ def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind, monkeypatch: py
         fed = end
         assert (ours.n, ours.total, ours.squares) == (river.width, river.total, river.variance)
         assert sum(map(len, ours.buckets)) < 100
+
+
+DAY = 86_400 * 10**9
+PER_DAY = 500
+BETWEEN = 0.02
+"""Variance between days, relative to that of a row."""
+
+
+def errors_of_days(days: int, seed: int, rise: float = 0.0) -> tuple[F64, I64]:
+    """Errors whose rate differs from day to day and, from the middle on, is higher; and the times of their rows."""
+    rng = np.random.default_rng(seed)
+    rate = 0.2 + rng.normal(0, np.sqrt(BETWEEN * 0.2 * 0.8), days) + rise * (np.arange(days) >= days // 2)
+    values = (rng.random((days, PER_DAY)) < rate.clip(0, 1)[:, np.newaxis]).astype(np.float64).ravel()
+    return values, np.arange(len(values), dtype=np.int64) * (DAY // PER_DAY)
+
+
+def first_alarm_of_days(values: F64, times: I64, between: float, pieces: int) -> int:
+    detector = Adwin()
+    for start in range(0, len(values), pieces):
+        part = slice(start, start + pieces)
+        alarm = detector.first_alarm(values[part], Days(between, times[part]))
+        if alarm >= 0:
+            return start + alarm
+    return -1
+
+
+def test_days_that_differ_are_no_change_if_their_variance_is_known() -> None:
+    streams = [errors_of_days(60, seed) for seed in range(20)]
+    known = [first_alarm_of_days(*stream, BETWEEN, 1_000) for stream in streams]
+    unknown = [first_alarm_of_days(*stream, 0.0, 1_000) for stream in streams]
+    assert sum(alarm >= 0 for alarm in unknown) >= 15
+    assert sum(alarm >= 0 for alarm in known) == 0
+
+
+def test_a_lasting_rise_is_found_among_days_that_differ() -> None:
+    alarms = [first_alarm_of_days(*errors_of_days(120, seed, 0.15), BETWEEN, 1_000) for seed in range(10)]
+    assert all(alarm >= 60 * PER_DAY for alarm in alarms)
+    assert np.median(alarms) < 75 * PER_DAY
+
+
+@pytest.mark.parametrize("pieces", [1, 31, 32, 33, 4_999])
+def test_days_do_not_depend_on_how_a_stream_is_cut(pieces: int) -> None:
+    stream = errors_of_days(80, 3, 0.2)
+    assert first_alarm_of_days(*stream, BETWEEN, pieces) == first_alarm_of_days(*stream, BETWEEN, len(stream[0])) > 0

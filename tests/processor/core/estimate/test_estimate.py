@@ -20,6 +20,7 @@ from driftline_processor.core.estimate.cbpe_binary import rates_of
 from driftline_processor.core.estimate.estimator import estimate_metrics, half_width, learn_reference, stretch_variance
 from driftline_processor.core.estimate.sums import learned_parts, score_parts
 from driftline_processor.core.evaluation import Estimate
+from driftline_processor.core.windows.window import DAY
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -329,7 +330,6 @@ def test_a_large_window_of_the_rows_of_a_small_baseline_is_no_alert() -> None:
 
 GOLDEN = GOLDEN_FILES / "estimates.json"
 CHUNKS = 10
-DAY = 86_400 * 10**9
 NANNYML: dict[str, Any] = json.loads(GOLDEN.read_text())
 CARDS = ("highstreet_card", "prepaid_card", "upmarket_card")
 
@@ -490,3 +490,21 @@ def test_car_prices_alert_in_the_last_five_chunks(metric: str, least: int) -> No
     alerts = [at for at, one in enumerate(prices()) if one[metric].alert]
     assert set(alerts) <= {5, 6, 7, 8, 9}
     assert len(alerts) >= least
+
+
+def test_an_area_is_compared_with_the_days_of_the_baseline() -> None:
+    """All days together are ordered better than any day if their levels differ."""
+    rng = np.random.default_rng(5)
+    day = np.repeat(np.arange(30), 500)
+    logit = rng.normal(-0.5, 1.0, len(day)) + rng.normal(0, 1.5, 30)[day]
+    p = 1 / (1 + np.exp(-logit))
+    rows = {"p": p, "y": (rng.random(len(p)) < p).astype(float), "t": (20_000 + day) * DAY}
+    built = Baseline.from_frame(rows, score="p", actual="y", time="t", features=[], model="m", task="binary")
+
+    estimates = [estimate_metrics(pane(p), built, BINARY, span)["roc_auc"].reference for span in (0, DAY)]
+
+    days = [roc_auc_score(rows["y"][day == one], p[day == one]) for one in range(30)]
+    assert estimates == [
+        pytest.approx(roc_auc_score(rows["y"], p), abs=1e-3),
+        pytest.approx(np.mean(days), abs=2e-3),
+    ]

@@ -91,3 +91,11 @@ def test_the_commands_state_what_columns_are_taken_for(run: Run, tmp_path: Path)
     columns = json.loads(result.stdout)["columns"]
     assert (columns["score"], columns["actual"], columns["id"], columns["time"]) == (["score"], "late", "id", "")
     assert (columns["categories"], columns["left_out"]) == (["plan"], ["made", "paid"])
+
+
+def test_without_outcomes_a_column_named_actual_is_not_read_as_one() -> None:
+    was, now = (rows(seed=seed).rename(columns={"late": "actual"}) for seed in (0, 1))
+
+    report = driftline.evaluate(now, baseline=was, task="binary", actual="none", features=["age", "member"]).to_dict()
+
+    assert (report["columns"]["actual"], report["columns"]["numbers"]) == ("", ["age", "member"])
