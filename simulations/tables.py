@@ -12,6 +12,7 @@ from simulations.drift.features_together import MULTIVARIATE
 from simulations.drift.lasting import LASTING
 from simulations.drift.methods import METHODS
 from simulations.drift.normal_variation import USUAL
+from simulations.drift.short_references import SHORT
 from simulations.drift.slices import SLICES
 from simulations.drift.table import DRIFT
 from simulations.estimate_intervals import ESTIMATES
@@ -36,7 +37,7 @@ from simulations.weak_slices import WEAK
 from simulations.worse import WORSE
 
 TABLES: tuple[Table, ...] = (
-    *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
+    *(DRIFT, SHORT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, SLICE_CHANGES, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
     *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING, GROUPS),

@@ -650,11 +650,12 @@ class OwnWindows(Struct, frozen=True, eq=False):
             beyond = self.functions.ordered[:, np.newaxis] & (np.arange(mean.shape[1]) != LEVEL)
             _, varied, by_rows, of_own = _variances(scores, trust, rows, self.functions.noise)
             varied, of_own = _moderated(self.functions, varied, of_own)
+            mixed = np.maximum(varied - window, 0.0) / np.maximum(varied, 1e-300)
             window = np.where(beyond, np.maximum(window, varied), window)
             chance = np.where(beyond, by_rows, chance)
             mean = np.where(beyond, varied / len(windows), mean)
             freedom = np.where(beyond, of_own, freedom)
-            heavy = np.where(beyond, self._heavy(1.0), heavy)
+            heavy = np.where(beyond, np.maximum(self._heavy(1.0), _heavy_mixture(length, mixed)), heavy)
         signal = np.maximum(window - chance, 0.0)
         sizes = np.sort(_size(np.maximum(total - windows, 0.0), windows), axis=0)
         return Lengths(
@@ -779,6 +780,17 @@ class OwnWindows(Struct, frozen=True, eq=False):
             nearest_psi=np.stack([siz[0] for siz in sizes]),
             greatest=np.stack([siz[-1] for siz in sizes]),
         )
+
+
+def _heavy_mixture(length: float, mixed: F64) -> F64:
+    """Return 1 / f for a Student's t as heavy-tailed as the spread of a window of days that differ in level.
+
+    The squared differences of ``length`` days follow a chi-square with one degree of freedom less than days, whose
+    excess kurtosis is 12 / freedom. ``mixed``: the part of the variance that they cause.
+    """
+    kurtosis = 12 / (max(length, 2.0) - 1) * mixed**2
+    heavy: F64 = 1 / (4 + 6 / np.maximum(kurtosis, 1e-9))
+    return heavy
 
 
 def _of_windows(known: Sequence[F64], at: I64) -> F64:
