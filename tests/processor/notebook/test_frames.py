@@ -41,7 +41,7 @@ def test_performance_has_a_row_per_window_metric_and_slice(report: driftline.Eva
     first = realized[realized["slice"] == ""].iloc[0]
     shown = report.windows[0]["performance"]["realized"]["roc_auc"]
     assert (first["value"], first["low"], first["high"]) == (shown["value"], shown["low"], shown["high"])
-    assert first["baseline"] == pytest.approx(0.69896, abs=1e-5)
+    assert first["baseline"] == pytest.approx(0.69805, abs=1e-5)  # the mean of its days
     estimated = found[(found["basis"] == "estimated") & (found["metric"] == "accuracy")]
     assert estimated["value"].tolist() == [
         one["performance"]["estimated"]["accuracy"]["value"] for one in report.windows

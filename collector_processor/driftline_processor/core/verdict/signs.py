@@ -799,7 +799,8 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
-    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size, chance=_chance(p))
+    days = column.p_normal_variation is not None
+    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size, chance=_chance(p), days=days)
     if column.reason == "too_few_days":
         certainty = fact("drift_with_too_few_days")
     since = evaluation.incident.get(part)

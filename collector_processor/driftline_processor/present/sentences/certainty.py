@@ -119,9 +119,12 @@ def _newest_may_be_chance(shown: Fact) -> str:
 
 
 @words_of("drift_beyond_chance")
-def _drift_beyond_chance(rows: int, size: str, chance: float) -> str:
-    most = f"at most {format_percent(chance)} of windows with {rows:,} rows"
-    return f"The shift is {size}; without drift, {most} show such a shift."
+def _drift_beyond_chance(rows: int, size: str, chance: float, days: bool = True) -> str:
+    most = f"at most {format_percent(chance)} of windows with {rows:,}"
+    if days:
+        return f"The shift is {size}; without drift, {most} rows show such a shift."
+    alone = f"if rows are independent, {most} rows show such a shift without drift"
+    return f"The shift is {size}; {alone}. The baseline does not show how much its days differ."
 
 
 @words_of("joint_drift_beyond_chance")
