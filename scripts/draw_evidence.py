@@ -49,7 +49,7 @@ def false_alarms() -> str:
     limits = {row: limit for row in rows if (limit := CLAIMS[row].most) is not None}
     worst = percent(max(ours[row]["alarm"] for row in limits))
     picture = Picture(
-        160 + 88 * len(rows), f"No change: Driftline alarms in at most {worst} of windows, except without a key"
+        160 + 88 * len(rows), f"No change, six kinds of data: Driftline alarms in at most {worst}, except without a key"
     )
     picture.key(24, 62, {name: colour for name, (_, colour) in tools.items()} | {"promised limit of Driftline": RED})
     bottom = 86.0 + 88 * len(rows)

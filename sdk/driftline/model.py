@@ -41,7 +41,7 @@ class Model:
         version: Version of the model, such as "2026-11-01".
         classes: Classes in the order of the score columns. Default: the classes of the baseline; for "binary" (0, 1).
         positive_class: Class whose probability is the score of a binary model. Default: the positive class of the
-            baseline, else the last class of (0, 1), (False, True) or ("0", "1").
+            baseline, else 1, True or "1" if the classes are (0, 1), (False, True) or ("0", "1").
         threshold: Smallest score for which a binary model predicts the positive class, if the function returns only a
             score. Default: the threshold of the baseline, else 0.5.
         quantiles: Levels that a regression predicts, in the order of its columns, such as (0.1, 0.5, 0.9). The level

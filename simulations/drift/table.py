@@ -53,7 +53,8 @@ def _said(claim: Claim, figures: Mapping[str, Any] | None, *, peer: bool = True)
     if "ok" in figures:
         return f"found {percent(figures['found'])}{unsure}{many}, `ok` {percent(figures['ok'])}"
     if claim.least is not None:
-        return f"{percent(figures['found'])}{unsure}{many}"
+        certain = figures["alarm" if "unsure" in figures else "found"]  # without the note that days are too few
+        return f"{percent(certain)}{unsure}{many}"
     alone = f", alone {percent(figures['alone'])}" if not peer and figures["alone"] > figures["alarm"] else ""
     return f"{percent(figures['alarm'])}{alone}{unsure}{many}"
 

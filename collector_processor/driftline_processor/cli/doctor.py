@@ -11,7 +11,7 @@ from msgspec import structs
 
 from driftline_processor.core.nearest_names import listed
 
-from .connection import Connection
+from .connection import DEFAULT_URL, Connection
 from .option_parameters import NOT_GIVEN, connects, report_bad_input, say
 
 FOUND = 1
@@ -27,7 +27,12 @@ def doctor(
         Path | None,
         typer.Option("--config", metavar="FILE", help="Also check this configuration, even if no processor runs."),
     ] = None,
-    server: Connection = NOT_GIVEN,
+    server: Annotated[
+        Connection,
+        typer.Option(
+            "--url", metavar="URL", help=f"URL of the processor. Default: that of --config, otherwise {DEFAULT_URL}."
+        ),
+    ] = NOT_GIVEN,
 ) -> None:
     """Find common mistakes in the configuration, the senders and the destinations, and show the fix for each.
 

@@ -119,7 +119,8 @@ class Baseline(Document):
             task: "binary", "multiclass", "regression" or "ranking".
             version: Version of the model.
             classes: Classes in the order of the score columns. Default: the values in ``actual`` and ``predicted``.
-            positive_class: Positive class. Default: the last class of (0, 1), (False, True) or ("0", "1").
+            positive_class: Positive class. Default: 1, True or "1" if the classes are (0, 1), (False, True) or
+                ("0", "1").
             threshold: The positive class is predicted if the score is at least this threshold, 0 to 1.
             quantiles: Levels that a regression predicts, in the order of its score columns.
             features: Names of the features; for a 2-D array, names of its columns. Default: all columns without another

@@ -80,7 +80,7 @@ DRIFTLINE_PERFORMANCE_VALUE: Final = "driftline.performance.value"
 """The performance of the model in the newest closed window, measured on outcomes."""
 
 DRIFTLINE_FAIRNESS_STATUS: Final = "driftline.fairness.status"
-"""Whether groups of people are treated equally in the window of `driftline.performance.value`. 1 for the current state."""
+"""Whether groups of people are treated equally in the window of `driftline.performance.value`. The value is 1, and the attribute is the current state."""
 
 DRIFTLINE_ESTIMATE_VALUE: Final = "driftline.estimate.value"
 """The performance of the model in the newest closed window, estimated without outcomes."""
@@ -98,10 +98,10 @@ DRIFTLINE_PERFORMANCE_HIGH: Final = "driftline.performance.high"
 """The upper end of the confidence interval of the metric."""
 
 DRIFTLINE_PERFORMANCE_STATUS: Final = "driftline.performance.status"
-"""Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state."""
+"""Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. The value is 1, and the attribute is the current state."""
 
 DRIFTLINE_OBJECTIVE_STATUS: Final = "driftline.objective.status"
-"""Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. 1 for the current state."""
+"""Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. The value is 1, and the attribute is the current state."""
 
 DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: Final = "driftline.objective.inconclusive_windows"
 """The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive."""
@@ -365,14 +365,14 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_QUALITY_FINDINGS: "The number of findings of one data check in the newest closed window.",
     DRIFTLINE_QUALITY_EXPECTATIONS: "The number of data expectations that were met, broken or inconclusive in the newest closed window.",
     DRIFTLINE_PERFORMANCE_VALUE: "The performance of the model in the newest closed window, measured on outcomes.",
-    DRIFTLINE_FAIRNESS_STATUS: "Whether groups of people are treated equally in the window of `driftline.performance.value`. 1 for the current state.",
+    DRIFTLINE_FAIRNESS_STATUS: "Whether groups of people are treated equally in the window of `driftline.performance.value`. The value is 1, and the attribute is the current state.",
     DRIFTLINE_ESTIMATE_VALUE: "The performance of the model in the newest closed window, estimated without outcomes.",
     DRIFTLINE_ESTIMATE_STATUS: "1 for the state of an estimate, in the attribute `state`.",
     DRIFTLINE_PERFORMANCE_REFERENCE: "The performance of the model on the rows of the baseline, whose outcomes are known.",
     DRIFTLINE_PERFORMANCE_LOW: "The lower end of the confidence interval of the metric, by default at the 95 % level.",
     DRIFTLINE_PERFORMANCE_HIGH: "The upper end of the confidence interval of the metric.",
-    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state.",
-    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. 1 for the current state.",
+    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. The value is 1, and the attribute is the current state.",
+    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. The value is 1, and the attribute is the current state.",
     DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive.",
     DRIFTLINE_OBJECTIVE_OVERDUE: "1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0.",
     DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known.",
