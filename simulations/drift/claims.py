@@ -163,7 +163,8 @@ def _dependent() -> Iterator[Claim]:
         yield _quiet(f"customers-{alike}-20", f"{what}, 20 numbers, with a key", many, FULL, 5, most=0.02)
         yield _quiet(f"keyless-{alike}", f"{what}, without a key", replace(one, known=False), most=None)
     for days in (1, 7):
-        what = f"{days} day{'s' if days > 1 else ''} of rows that correlate by day at 0.5, a day with the last at 0.7"
+        what = f"{days} day{'s' if days > 1 else ''} after 60 days of reference, rows that correlate by day at 0.5, "
+        what += "a day with the last at 0.7"
         yield _quiet(f"days-{days}", what, Days(0.5, days=days), FULL, 20, most=0.02)
         yield _quiet(f"days-{days}-20", f"{what}; 20 numbers", Days(0.5, days=days, features=20), 2_000, most=0.02)
 

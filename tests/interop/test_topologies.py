@@ -66,6 +66,29 @@ def joined(driftline: Driftline, token: str = "") -> int:
     return sum(model["outcomes"] for model in models_of(driftline, token).values())
 
 
+def test_through_a_collector_each_row_counts_once_and_the_backend_gets_what_it_got(tmp_path: Path) -> None:
+    driftline = Driftline()
+    grpc, http = (f"127.0.0.1:{port}" for port in free_ports(2))
+    derived = {"otlp_grpc/collector": {"endpoint": grpc, "tls": {"insecure": True}, "derived": ["metrics", "traces"]}}
+    text = (CONFIGURATIONS / "beside.yaml").read_text(encoding="utf-8")
+    text = text.replace("${env:COLLECTOR_GRPC:-127.0.0.1:4317}", grpc).replace(
+        "${env:COLLECTOR_HTTP:-127.0.0.1:4318}", http
+    )
+    with (
+        backend() as (url, names),
+        driftline.up(tmp_path, exporters=derived),
+        collector(tmp_path, text, BACKEND=url, DRIFTLINE=driftline.grpc),
+    ):
+        fleet(f"http://{http}", 2)
+        eventually(lambda: joined(driftline), lambda n: n >= 2 * ROWS)
+        eventually(lambda: rows_of(driftline), lambda rows: rows.get("fleet-metrics") == ROWS)
+        eventually(lambda: names.count("predict fleet-0"), lambda n: n >= ROWS)
+        eventually(lambda: sum(name.startswith("outcome") for name in names), bool)  # derived by Driftline
+        assert rows_of(driftline) == {"fleet-0": ROWS, "fleet-1": ROWS, "fleet-metrics": ROWS}
+        assert joined(driftline) == 2 * ROWS
+    assert names.count("predict fleet-0") == ROWS
+
+
 def test_balanced_each_model_is_whole_on_one_of_two_processors(tmp_path: Path) -> None:
     first, second = Driftline(), Driftline()
     for name in ("first", "second"):
