@@ -14,7 +14,7 @@ import typer
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
-from .option_parameters import HERE, connects, report_bad_input
+from .option_parameters import HERE, connects, for_a_reader_that_may_leave, report_bad_input
 
 app = typer.Typer(
     help="Read the audit log, and check that nothing was changed or removed.",
@@ -39,7 +39,7 @@ def list_entries(
         str, typer.Option(metavar="KIND", help="Only entries of this kind, such as approved, erased or rows_read.")
     ] = "",
     limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries to list, which are the newest ones.")
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries to list: the newest N entries.")
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     server: Connection = HERE,
@@ -116,7 +116,8 @@ def verify(
             raise BadInput(
                 f"--head: entry {recorded.sequence} is older than the first entry, {result.first}; use a newer head"
             )
-        typer.echo(f"{result.entries:,} entries, head {result.head}")
+        with for_a_reader_that_may_leave():
+            typer.echo(f"{result.entries:,} entries, head {result.head}")
         if result.broken is not None:
             typer.echo(f"broken at entry {result.broken}: {result.reason}", err=True)
             raise typer.Exit(BROKEN)

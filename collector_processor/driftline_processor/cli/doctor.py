@@ -12,7 +12,7 @@ from msgspec import structs
 from driftline_processor.core.nearest_names import listed
 
 from .connection import DEFAULT_URL, Connection
-from .option_parameters import NOT_GIVEN, connects, report_bad_input, say
+from .option_parameters import NOT_GIVEN, connects, for_a_reader_that_may_leave, report_bad_input, say
 
 FOUND = 1
 """Exit code if something was found."""
@@ -59,13 +59,14 @@ def doctor(
             findings += checks.check_configuration(declared, is_running=silent is None)
         if silent is None:
             checked.append(f"the processor at {server.address}")
-        for finding in dict.fromkeys(findings):
-            typer.echo(f"{printable(finding.what)}\n  evidence: {printable(finding.evidence)}")
-            typer.echo(f"  fix:      {printable(finding.fix)}\n")
-        if silent:
-            say(silent if config is None else f"{silent} (the other checks need it)")
         count = many(len(dict.fromkeys(findings)), "finding") if findings else "nothing was found"
-        typer.echo(f"{count} in {listed(checked)}")
+        with for_a_reader_that_may_leave():
+            for finding in dict.fromkeys(findings):
+                typer.echo(f"{printable(finding.what)}\n  evidence: {printable(finding.evidence)}")
+                typer.echo(f"  fix:      {printable(finding.fix)}\n")
+            if silent:
+                say(silent if config is None else f"{silent} (the other checks need it)")
+            typer.echo(f"{count} in {listed(checked)}")
     if findings:
         raise typer.Exit(FOUND)
     if silent is not None and config is None:
