@@ -53,14 +53,14 @@ This page lists every key of `driftline.yaml`. You can copy the keys from the fi
 | address | `host:port`; `:port` means every address of the machine (needs `insecure_anonymous`), port 0 means any free port | `[::1]:4317` |
 | path | relative to the configuration file or, if there is none, to the directory in which `driftline up` was started; `~` is your home directory | `churn.baseline.json` |
 | time | a time with its time zone | `2026-11-01T00:00:00Z` |
-| class | text, number or boolean; 1, 1.0, "1" and true are one class | `"1"` |
+| class | text, number or boolean; 1, 1.0, "1" and true are the same class | `"1"` |
 | limit of a fraction | a comparison sign and a fraction; [if the sign is missing](../monitor/expect-data.md), the usual sign of the rule is used | `"< 5%"` |
 | range | the minimum and the maximum; null means no limit | `[0, null]` |
 | template | a text, or keys and values, in which [placeholders](../alert/actions.md#placeholders) are replaced by facts of the message | `"{title}"` |
 | secret text | text that is never shown or logged | `"${env:TOKEN}"` |
 
-- **Environment**: `${env:NAME}`, `${env:NAME:-default}`; `$$` is a plain `$`. A variable that is not set and has no
-  default is an error.
+- **Environment**: `${env:NAME}` is replaced by the environment variable `NAME`. `${env:NAME:-default}` also has a
+  default. A variable that is not set and has no default is an error. Write `$$` for a plain `$`.
 - Only `true` and `false` are booleans, and only JSON numbers are numbers: a class called `no` or `01`
   is a text.
 - A duplicate key is an error. A key without a value has its default.

@@ -243,7 +243,7 @@ def page(registry: Registry) -> str:
         "All other names are in `driftline.*`. All names are in development: before 1.0, a minor version may change",
         "them, and [CHANGELOG.md](../../CHANGELOG.md) lists each change",
         "([versions](../project/releases.md#versions-and-deprecation)).",
-        "The file of the schema URL, which has the names of earlier versions, is part of the package:",
+        "The package contains the file of the schema URL, which lists the names of earlier versions:",
         "`sdk/driftline/semconv/schemas/0.1.0`.",
         "[On the wire](wire.md) describes how the values are sent.",
         "",
@@ -283,7 +283,8 @@ def page(registry: Registry) -> str:
     lines += [
         "",
         "A metric whose name ends in `.status` has one series per subject, such as a model or a column. The series has",
-        "the value 1, and the current state in `driftline.state`, so that a sum counts the subjects in a state.",
+        "the value 1, and the current state in `driftline.state`. So the sum over one state is the number of subjects",
+        "in that state.",
         "A state that has ended has no series.",
         "",
         "Attributes:",

@@ -15,16 +15,15 @@ from simulations.drift.normal_variation import USUAL
 from simulations.drift.short_references import SHORT
 from simulations.drift.table import DRIFT
 from simulations.frame import Table, markdown, table_rows
-from simulations.verdicts import CHANGED_LIVES, QUIET_LIVES
+from simulations.verdicts import QUIET_LIVES
 
 PAGE = ROOT / "docs" / "project" / "trust.md"
 DRIFT_ROWS = (
     "quiet-50-1", "quiet-1000-20", "zipf-1000", "customers-0.5", "keyless-0.5", "days-1-20", "moved-0.2-1000-20",
 )  # fmt: skip
-POWER_ROWS = ("usual-0.02-0.0-7-10", "usual-0.02-0.0-14-10", "usual-0.1-0.0-14-10", "usual-0.1-0.0-60-10")
-SHORT_ROWS = ("short-0.05-7-48", "short-0.5-7-48", "short-0.5-14-168", "short-0.5-30-168", "timeless-0.05-30-24")
-QUIET_ROWS = ("days", "keeps", "weather", "storms", "numbers", "canary", "unknown")
-CHANGED_ROWS = ("3-points", "5-points-days", "input-days", "input-harmless", "missing", "errors")
+POWER_ROWS = ("usual-0.02-0.0-14-10", "usual-0.1-0.0-14-10", "usual-0.1-0.0-60-10")
+SHORT_ROWS = ("short-0.05-7-48", "short-0.5-7-48", "short-0.5-30-168", "timeless-0.05-30-24")
+QUIET_ROWS = ("days", "keeps", "storms", "canary", "unknown")
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +41,6 @@ def tables() -> dict[str, str]:
         "power": rows_of(USUAL, POWER_ROWS),
         "short": rows_of(SHORT, SHORT_ROWS),
         "quiet": rows_of(QUIET_LIVES, [f"verdict-quiet-{name}" for name in QUIET_ROWS]),
-        "changed": rows_of(CHANGED_LIVES, [f"verdict-{name}" for name in CHANGED_ROWS]),
     }
 
 

@@ -498,7 +498,7 @@ def _quiet_rows() -> dict[str, Life]:
             replace(DAYS_DIFFER, alike=0.3),
         ),
         "storms": (
-            "the same, .5 of the variance",
+            "binary, 12 inputs, of which days explain .5 of the variance",
             replace(DAYS_DIFFER, alike=0.5),
         ),
         "many": ("binary, 20 inputs, days differ", replace(DAYS_DIFFER, features=20)),

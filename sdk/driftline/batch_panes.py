@@ -88,12 +88,12 @@ class MadePanes:
     Attributes:
         model: Name of the model.
         version: Version of the model.
-        environment: Deployment environment; None = that of the resource of this process.
+        environment: Deployment environment; None = the environment of this process's resource.
         baseline: Digest of the baseline in whose bins the rows are counted.
         span: Length of each pane.
         panes: The panes: first those of all rows, then those of slices, each in order of time.
-        newest: Time of the newest row, in unix nanoseconds, if the last panes are not finished and are sent again with
-            a later epoch. Windows that end after this time stay open. None = all panes are finished.
+        newest: Set if the last panes are not finished and are sent again with a later epoch: the time of the newest
+            row, in unix nanoseconds. Windows that end after this time stay open. None = all panes are finished.
     """
 
     model: str
@@ -110,7 +110,7 @@ class MadePanes:
         return sum(int(pane.sums["rows"][0]) for pane in self.panes if not pane.slice)
 
     def requests(self, source: str, epoch: int, environment: str = "") -> Iterator[tuple[int, bytes]]:
-        """Yield the bodies of ``POST /v1/panes``, and the index of the first pane of each.
+        """Yield the bodies of ``POST /v1/panes``, each with the index of its first pane.
 
         Args:
             source: Name of the job.
@@ -163,7 +163,7 @@ def make_panes(
     environment: str | None = None,
     privacy: Privacy | None = None,
 ) -> MadePanes:
-    """Fold n rows into panes, as the processor folds rows that are sent as predictions.
+    """Sum up n rows in panes (sums per period), as the processor does with rows that are sent as predictions.
 
     If a feature of the baseline has no column, its value is missing in each row. Columns that are not features of the
     baseline are ignored. Rows with a known outcome add to the sums from which performance is computed.
@@ -171,8 +171,8 @@ def make_panes(
     Args:
         frame: Frame or mapping of columns (:mod:`driftline.inputs`).
         baseline: Baseline of the model, the one that the processor has.
-        time: Time of each prediction: the name of a column, or n values. Default of ``time``, ``score``, ``predicted``
-            and ``actual``: the column that the baseline names, if the frame has it.
+        time: Time of each prediction: the name of a column, or n values. If ``time``, ``score``, ``predicted`` or
+            ``actual`` is not given, the column that the baseline names is used, if the frame has it.
         score: Score of each row, or the names of columns, one per class.
         predicted: Predicted class of each row.
         actual: Outcome of each row, missing if it is not known yet.
@@ -286,12 +286,13 @@ class SentPanes(NamedTuple):
 def send_panes(panes: MadePanes, *, source: str, epoch: int) -> SentPanes:
     """Send panes to the processor, and wait until they are on its disk.
 
-    The endpoint is that of records and outcomes (``DRIFTLINE_ENDPOINT``). Sending the same panes again changes nothing.
+    Panes are sent to the same endpoint as records and outcomes (``DRIFTLINE_ENDPOINT``). Sending the same panes again
+    changes nothing.
 
     Args:
         panes: The result of :func:`make_panes`.
         source: Name of the job. Panes of several sources add up.
-        epoch: Number of the job's run, such as 20261126. For each pane, the greatest epoch of a source counts.
+        epoch: Number of the job's run, such as 20261126. For each pane, only the greatest epoch of a source counts.
 
     Returns:
         What the processor did with each pane.

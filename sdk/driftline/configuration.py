@@ -195,7 +195,7 @@ def configure(
     Do not call this function if OpenTelemetry is already set up: Driftline never replaces a provider. Otherwise, call
     it once, before the first prediction. If logging is not set up, Driftline logs to stderr. At the end of the process,
     these providers are flushed within the same time limit as the records. ``OTEL_SDK_DISABLED``,
-    ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` are obeyed. The last two are lists of ``otlp``, ``console``,
+    ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` also apply. The last two are lists of ``otlp``, ``console``,
     ``none`` and any installed exporter, such as ``prometheus``.
 
     Args:

@@ -69,14 +69,14 @@ class EvaluationReport(Protocol):
         """Return the object that ``driftline evaluate --json`` prints."""
 
     def to_frame(self, kind: FrameKind = "drift") -> Any:
-        """Return a DataFrame: of polars if the rows were polars, else of pandas.
+        """Return a DataFrame: of polars if the rows were a polars DataFrame, else of pandas.
 
         Args:
             kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row per
                 window.
 
         Raises:
-            ImportError: Neither library is installed; :meth:`to_arrow` requires neither.
+            ImportError: Both pandas and polars are missing. :meth:`to_arrow` works without them.
         """
 
     def to_arrow(self, kind: FrameKind = "drift") -> Any:
@@ -162,8 +162,8 @@ def evaluate(
     """Evaluate the health of a model: compare rows with a baseline, as ``driftline evaluate`` does.
 
     Tables are pandas or polars DataFrames, Arrow tables, mappings of columns, and objects with ``__arrow_c_stream__``
-    or ``__dataframe__``. The index of a DataFrame is not a column. Paths are read as by the command. Each option
-    has the name and meaning of the option of the command (``driftline evaluate --help``).
+    or ``__dataframe__``. The index of a DataFrame is not a column. Paths are read as the command reads them. Each
+    option has the name and meaning of the option of the command (``driftline evaluate --help``).
 
     Args:
         current: Rows to evaluate: a table, a path, or a list of these.
@@ -176,9 +176,9 @@ def evaluate(
         model: Name of the model.
         version: Version of the model.
         task: What the model predicts.
-        score: Column of the score; one per class for multiclass.
+        score: Column of the score. For multiclass, one column per class.
         predicted: Column of the predicted class or value.
-        actual: Column of the outcome: what really happened, or 'none' if the rows have no outcomes.
+        actual: Column of the outcome (what really happened), or 'none' if the rows have no outcomes.
         time: Column of the time of the prediction.
         id: Column of the prediction id, by which outcomes are joined.
         classes: Classes, in the order of the score columns.
@@ -204,7 +204,7 @@ def evaluate(
         date_format: Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'.
         cluster: Rows with the same value in this column are dependent, such as rows of one customer or machine.
         window: Length of the windows, such as '1d'. Default: one window of all rows.
-        window_rows: Number of rows of a window, instead of a length.
+        window_rows: Number of rows per window, instead of a length.
         reference_last: Compare each window with the rows of this period before it (the reference period).
         reference_without: Time between the end of the reference period and the end of the window. Default: the length
             of the window, so that the period ends where the window starts.
@@ -212,7 +212,8 @@ def evaluate(
         metrics: Metric to compute in addition, such as 'fbeta@0.5'.
         method: Drift method that decides whether there is drift.
         methods: Drift methods that are shown in addition.
-        exact: Compute the values of drift methods from rows instead of bins; drift is still decided from bins.
+        exact: Compute the values of drift methods from rows instead of bins. Whether there is drift is still decided
+            from bins.
         classifier: Train a classifier to distinguish the rows from the baseline rows, and show how well it does so.
         importance_weighted: Also estimate the performance from the baseline rows that have outcomes. They are weighted
             so that they resemble the window's rows.

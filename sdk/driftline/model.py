@@ -41,18 +41,19 @@ class Model:
         version: Version of the model, such as "2026-11-01".
         classes: Classes in the order of the score columns. Default: the classes of the baseline; for "binary" (0, 1).
         positive_class: Class whose probability is the score of a binary model. Default: the positive class of the
-            baseline, else 1, True or "1" if the classes are (0, 1), (False, True) or ("0", "1").
+            baseline. Without a baseline, the default is class 1 if the classes are 0 and 1 (also as texts, or as False
+            and True).
         threshold: Smallest score for which a binary model predicts the positive class, if the function returns only a
             score. Default: the threshold of the baseline, else 0.5.
-        quantiles: Levels that a regression predicts, in the order of its columns, such as (0.1, 0.5, 0.9). The level
-            0.5, else the middle level, is the predicted value.
+        quantiles: Levels that a regression predicts, in the order of its columns, such as (0.1, 0.5, 0.9). The
+            predicted value is that of the level 0.5. If this level is missing, it is that of the middle level.
         baseline: Reference of the model: a :class:`driftline.Baseline`, or the path of its file. Driftline sends the
             baseline once per process, and records only the features in it.
         feature_names: Features to record, or names of the columns of arrays. Default: the features of the baseline,
             else all features.
         text_features: Features that are documents. Driftline records their length, words and script.
-        capture: Values that leave the process per row: "features" (and scores), "scores" or "none". The other values
-            are sent as distributions only. Default: ``DRIFTLINE_CAPTURE``.
+        capture: Values that leave the process for each row: "features" (features and scores), "scores" or "none". The
+            other values are sent as distributions only. Default: ``DRIFTLINE_CAPTURE``.
         privacy: Rules per feature, for every signal. The rules of the environment also apply.
         distributions: Also send features, scores and durations as metrics. Default: ``DRIFTLINE_DISTRIBUTIONS``, else
             true for models of up to 64 features.
@@ -388,7 +389,7 @@ class Model:
     def instrument(self, target: T, **options: Any) -> T:
         """Record the predictions of an application, an estimator or a network without a change to its code.
 
-        The package of the target's type selects the integration.
+        Driftline selects the integration by the package of the target's type.
 
         Args:
             target: FastAPI or Flask application, fitted estimator, ``torch.nn.Module``, booster or ONNX session.
@@ -473,7 +474,7 @@ class Model:
         Raises:
             driftline.Undelivered: The outcomes could not be delivered. No other call of Driftline raises because of the
                 network.
-            ValueError: The columns lack ``id``, or lack both ``actual`` and ``retracted``.
+            ValueError: The column ``id`` is missing, or the columns ``actual`` and ``retracted`` are both missing.
         """
         from .outcomes import Accepted, send_outcomes
 

@@ -101,7 +101,8 @@ class Rejection:
     """Outcomes that the receiver rejected for one reason.
 
     Attributes:
-        index: Position of the outcome among those sent; None if the receiver returns only the number.
+        index: Position of the outcome among those sent; None if the receiver returns only the number of rejected
+            outcomes.
         reason: Sentence with the field and the rule.
         rows: Number of outcomes.
     """
@@ -152,7 +153,8 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
 
     Attributes:
         delivered: Receiver's answer to the outcomes that were delivered before the failure.
-        refused: True if the receiver refused the request for its content, so that another attempt is also refused.
+        refused: True if the receiver refused the request because of its content. It would refuse another attempt as
+            well.
     """
 
     def __init__(self, message: str, sent: Accepted, *, refused: bool = False) -> None:

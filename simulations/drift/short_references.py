@@ -20,7 +20,7 @@ REFERENCES, HOURS = (7, 14, 30), (24, 48, 168)
 
 
 def said_of(shared: float, reference: int, hours: int, *, timed: bool) -> Callable[[int, Random], Figures]:
-    """Return how often any feature drifts, without and with the note that days are too few."""
+    """Return how often any feature drifts, with a known and with an unknown normal variation."""
 
     def measure(windows: int, rng: Random) -> Figures:
         world = Lasting(shared, 0.0, reference, (hours,), rows=40, features=FEATURES)
@@ -55,9 +55,16 @@ def text(figures: Mapping[str, Figures]) -> str:
         what = f"{float(shared):.0%} of the variance".replace("%", " %")
         days = f"{reference} days" + (" without times" if kind == "timeless" else "")
         lines.append(
-            [f"`{name}`", what, days, f"{int(hours) // 24} days", percent(one["certain"]), percent(one["noted"])]
+            [
+                f"`{name}`",
+                what,
+                days,
+                "1 day" if hours == "24" else f"{int(hours) // 24} days",
+                percent(one["certain"]),
+                percent(one["noted"]),
+            ]
         )
-    titles = ["row", "days share", "reference", "window", "drift", "drift, with the note that days are too few"]
+    titles = ["row", "days share", "reference", "window", "drift", "drift, although the normal variation is unknown"]
     return markdown(titles, lines)
 
 

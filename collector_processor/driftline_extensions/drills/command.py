@@ -60,8 +60,8 @@ def drill(
         typer.Option(
             "--url",
             metavar="URL",
-            help="URL of a running `driftline up` with stored rows of the model, if --records is not given. Default: "
-            "web.endpoint of the configuration, or simulated rows if no stored rows are available there.",
+            help="URL of a running `driftline up` with stored rows of the model. Not allowed with --records. Default: "
+            "web.endpoint of the configuration. If no stored rows are available at this URL, rows are simulated.",
         ),
     ] = NOT_GIVEN,
     simulated: Annotated[

@@ -177,8 +177,8 @@ def demo(
 ) -> None:
     """Watch a real model drift and degrade on real flight data, or run the example of a scenario.
 
-    An example ends by itself. Exit code 0: the promised result was seen, 1: it was not seen, 2: the example could not
-    run.
+    An example ends by itself. Exit code 0: the example showed the promised result, 1: it did not show it, 2: it could
+    not run.
     """
     from driftline_processor.demo import run
 

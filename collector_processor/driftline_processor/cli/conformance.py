@@ -65,8 +65,8 @@ def conformance(
     Sends about 40 requests over HTTP and 25 over gRPC, each smaller than 2 KiB. They contain spans, data points and log
     records of the service 'otlp-conformance'. Some have no ids or values, and a receiver may reject them. Other
     requests are empty or cannot be decoded. An endpoint that stores telemetry stores about 60 of the spans, points and
-    records. The endpoint is not overloaded. Large requests are sent only with --over-limit. https:// means TLS. Exit
-    code: 0 = no MUST failed, 1 = a MUST failed, 2 = the endpoint cannot be checked.
+    records. These requests do not overload the endpoint. Large requests are sent only with --over-limit. https:// means
+    TLS. Exit code: 0 = no MUST failed, 1 = a MUST failed, 2 = the endpoint cannot be checked.
     """
     with report_bad_input():
         if not url and not grpc:

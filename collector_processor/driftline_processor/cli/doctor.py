@@ -36,8 +36,9 @@ def doctor(
 ) -> None:
     """Find common mistakes in the configuration, the senders and the destinations, and show the fix for each.
 
-    Checks the variables of this shell, the file of --config if it is given, and the processor if it runs. Exit code: 0
-    = nothing was found, 1 = something was found, 2 = the processor does not answer, and no file was checked.
+    Checks the environment variables of this shell, the file of --config if it is given, and the processor if it runs.
+    Exit code: 0 = nothing was found, 1 = something was found, 2 = the processor does not answer, and no file was
+    checked.
     """
     with report_bad_input():
         from driftline_processor.present.numbers import many

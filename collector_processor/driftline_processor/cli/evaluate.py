@@ -144,8 +144,8 @@ def evaluate(
 ) -> None:
     """Compare rows with a baseline: drift and performance.
 
-    Options for columns default to the columns of the baseline. Exit code 0: success, 3: a --fail-on condition is true,
-    2: bad input.
+    If the option for a column is not given, the column that the baseline names is used. Exit code 0: success, 3: a
+    --fail-on condition is true, 2: bad input.
     """
     with report_bad_input():
         with without_collections():

@@ -28,7 +28,8 @@ Files = Annotated[
 Column = Annotated[
     str,
     typer.Option(
-        metavar="COLUMN", help="Column with the field that this option names. Default: the name of the field."
+        metavar="COLUMN",
+        help="Name of the column that contains this field, such as the id for --id. Default: the name of the field.",
     ),
 ]
 ItemColumn = Annotated[

@@ -67,7 +67,8 @@ def retrain_check(
         ),
     ] = None,
     server: Annotated[
-        Connection, typer.Option("--url", metavar="URL", help="URL of a running `driftline up`. Not with files.")
+        Connection,
+        typer.Option("--url", metavar="URL", help="URL of a running `driftline up`. Not available with files."),
     ] = NOT_GIVEN,
     environment: Annotated[
         str, typer.Option(metavar="NAME", help="Use only rows of this environment. Not available with files.")
@@ -83,8 +84,8 @@ def retrain_check(
         str,
         typer.Option(
             metavar="7d",
-            help="Length of the windows. Default: the longest window length of the model; for files, if no length is "
-            "set, one window of all rows.",
+            help="Length of the windows. Default: the longest window length of the model. For files without a set "
+            "length: one window of all rows.",
         ),
     ] = "",
     horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would be in use.")] = "30d",
@@ -94,7 +95,9 @@ def retrain_check(
     ] = None,
     predictions: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Number of predictions in the horizon. Default: the current rate continues."),
+        typer.Option(
+            metavar="N", help="Number of predictions in the horizon. Default: the number at the current rate."
+        ),
     ] = None,
     cost: Annotated[
         float | None,

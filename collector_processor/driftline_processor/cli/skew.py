@@ -41,11 +41,11 @@ def skew(
         str,
         typer.Option(
             metavar="COL",
-            help="Offline column of the entity, such as the customer. With it, online values that come from the "
+            help="Column of OFFLINE with the entity, such as the customer. With it, online values that come from the "
             "previous row of the same entity are detected.",
         ),
     ] = "",
-    time: Annotated[str, typer.Option(metavar="COL", help="Offline column of the time, for --entity.")] = "time",
+    time: Annotated[str, typer.Option(metavar="COL", help="Column of OFFLINE with the time, for --entity.")] = "time",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     fail_on: Annotated[
         list[str] | None,

@@ -89,8 +89,9 @@ def submit(
 ) -> None:
     """Compute panes (sums of rows per period) from the predictions and outcomes of Kafka topics, until Ctrl-C.
 
-    An interrupted job continues. The messages must have the format of the Collector's Kafka exporter. The panes are
-    sent to DRIFTLINE_ENDPOINT. Without --logs and --traces, the topics are otlp_logs and otlp_spans.
+    If you start an interrupted job again, it continues. The messages must have the format of the Collector's Kafka
+    exporter. The panes are sent to DRIFTLINE_ENDPOINT. Without --logs and --traces, the topics are otlp_logs and
+    otlp_spans.
     """
     with report_bad_input():
         from driftline_processor.spark.settings import StreamSettings
@@ -153,9 +154,9 @@ def evaluate(
 ) -> None:
     """Compare the rows of a table in a lake with a baseline: drift and performance, as `driftline evaluate` does.
 
-    Options for columns default to the columns of the baseline. Rows are counted on the cluster. Causes, weak slices and
-    concept drift are computed from a sample of the rows. Exit code 0: success, 3: a --fail-on condition is true, 2: bad
-    input.
+    If the option for a column is not given, the column that the baseline names is used. Rows are counted on the
+    cluster. Causes, weak slices and concept drift are computed from a sample of the rows. Exit code 0: success, 3: a
+    --fail-on condition is true, 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.core.windows.window import parse
@@ -201,11 +202,11 @@ def send(
     master: Master = "",
     conf: Settings = None,
 ) -> None:
-    """Count the rows of a table in a lake on the cluster, and send the counts to DRIFTLINE_ENDPOINT as panes.
+    """On the cluster, count the rows of a table in a lake, and send the counts to DRIFTLINE_ENDPOINT as panes.
 
     A pane contains the counts of a period. Run the command on a schedule. When outcomes have arrived, send the last
-    days again, which replaces their panes. --where must begin at the start of a day, because a pane is replaced as a
-    whole.
+    days again: the new panes replace the earlier ones. The rows of --where must begin at the start of a day, because a
+    pane is always replaced completely.
     """
     with report_bad_input():
         from driftline_processor.spark.evaluate import send_table

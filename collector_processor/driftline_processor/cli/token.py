@@ -41,7 +41,7 @@ def create(
         Path, typer.Option("-d", "--directory", metavar="DIR", help="The directory of the two files.")
     ] = Path(),
 ) -> None:
-    """Write NAME.token, which the holder gets, and NAME.sha256, which the processor needs.
+    """Write two files: NAME.token for the holder of the token, and NAME.sha256 for the processor.
 
     Prints the lines for driftline.yaml.
     """

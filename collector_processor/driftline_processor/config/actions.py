@@ -97,7 +97,8 @@ class ActionKeys(Section):
     approval: Literal["required", "none"] | None = Field(
         default=None,
         description="`required`: the action waits until a person [approves](../alert/actions.md#approve) it. `none`: "
-        "the action runs without an approval. At each start, the processor records this in the audit log.",
+        "the action runs without an approval. At each start, the processor writes to the audit log that no approval "
+        "is required.",
         examples=["none"],
         json_schema_extra={
             "default": "`required` for `airflow`, `github`, `http`, `kubernetes` and `mlflow`, and for `cloudevents` "
@@ -107,15 +108,15 @@ class ActionKeys(Section):
     rate_limit: PerTime | None = Field(
         default=None,
         description="The maximum number of runs of the action, over all incidents. `limits.actions` also applies. "
-        "Further runs are recorded as held back, and do not run later.",
+        "Further runs are skipped: they are recorded as `held_back`, and do not run later.",
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
     )
     retrains: StrictBool | None = Field(
         default=None,
         description="Whether the action retrains the model. While the verdict shows a data fault or a faulty output, "
-        "such an action is held back, because the new model would learn the fault. An action that needs an approval "
-        "is not held back.",
+        "such an action does not run (it is `held_back`), because the new model would learn the fault. This does not "
+        "apply to an action that needs an approval.",
         examples=["false"],
         json_schema_extra={"default": "`true` if the name contains `retrain`"},
     )

@@ -42,7 +42,7 @@ May = Annotated[tuple[Capability, ...], BeforeValidator(_capabilities), Form("li
 ModelPatterns = Annotated[tuple[Text, ...], BeforeValidator(one_or_several), Field(min_length=1)]
 
 _MAY = "What the holder may do: " + ", ".join(f"`{name}`" for name in CAPABILITIES) + ", or `all`. "
-_MODELS = "The models to which this is restricted; `*` matches any part of a name."
+_MODELS = "The models to which the capabilities in `may` apply; `*` matches any part of a name."
 
 
 class Grant(Section):

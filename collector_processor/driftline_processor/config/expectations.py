@@ -162,14 +162,18 @@ class ExpectFeature(Section):
         examples=['"^[a-z]+$"'],
     )
     min: Ends | None = Field(
-        default=None, description="The range of the minimum value of a window.", examples=["[0, null]"]
+        default=None, description="The range that must contain the minimum value of a window.", examples=["[0, null]"]
     )
     max: Ends | None = Field(
-        default=None, description="The range of the maximum value of a window.", examples=["[null, 1e6]"]
+        default=None, description="The range that must contain the maximum value of a window.", examples=["[null, 1e6]"]
     )
-    mean: Ends | None = Field(default=None, description="The range of the mean of a window.", examples=["[20, 60]"])
+    mean: Ends | None = Field(
+        default=None, description="The range that must contain the mean of a window.", examples=["[20, 60]"]
+    )
     stddev: Ends | None = Field(
-        default=None, description="The range of the standard deviation of a window.", examples=["[5, 30]"]
+        default=None,
+        description="The range that must contain the standard deviation of a window.",
+        examples=["[5, 30]"],
     )
     mostly: AtLeast = Field(
         default=Limit(">=", 1.0),

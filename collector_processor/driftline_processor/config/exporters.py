@@ -53,9 +53,10 @@ class ExporterKeys(Section):
 
     outcome_parent: OutcomeParent = Field(
         default="prediction",
-        description="The parent of an outcome's [span](../deploy/configure.md#send-to-other-backends), which always "
-        "has a link to the prediction's span. `prediction`: an outcome that arrives within a day is in the trace of "
-        "its prediction, so the trace ends with the last outcome. `none`: outcomes have traces of their own.",
+        description="The parent of an outcome's [span](../deploy/configure.md#send-to-other-backends). The outcome's "
+        "span always has a link to the prediction's span. `prediction`: an outcome that arrives within a day is in "
+        "the trace of its prediction, so the trace ends with the last outcome. `none`: outcomes have traces of their "
+        "own.",
         examples=["none"],
     )
 

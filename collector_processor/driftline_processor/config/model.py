@@ -144,8 +144,8 @@ class Reference(Section):
     )
     accepted_until: Moment = Field(
         default=0,
-        description="All drift before this time is accepted. For windows that end after this time, the reference then "
-        "includes windows that began before it, even if they drifted.",
+        description="All drift before this time is accepted: windows that began before this time are in the "
+        "reference, even if they drifted. This applies to the reference of each window that ends after this time.",
         examples=["2026-11-01T00:00:00Z"],
         json_schema_extra={"default": "none"},
     )
@@ -164,13 +164,13 @@ class Feature(Section):
     method: Deciding = Field(
         default=(),
         description="The drift method that decides for this feature. If there are several, the first method that "
-        "supports the type of the feature decides. It overrides the method of the model.",
+        "supports the type of the feature decides. This key overrides the method of the model.",
         examples=["anderson_darling"],
         json_schema_extra={"default": "as for the model", "shown": True},
     )
     methods: Shown = Field(
         default=(),
-        description="The drift methods that are shown in addition for this feature. They override the methods of "
+        description="The drift methods that are shown in addition for this feature. This key overrides the methods of "
         "the model.",
         examples=["[mean_shift]"],
         json_schema_extra={"default": "as for the model", "shown": True},
@@ -215,7 +215,7 @@ class Model(Section):
     )
     classes: ClassTexts = Field(
         default=(),
-        description='The classes, in the order of the score columns; 1, 1.0, "1" and true are one class.',
+        description='The classes, in the order of the score columns; 1, 1.0, "1" and true are the same class.',
         examples=['["0", "1"]'],
         json_schema_extra={"default": "the value from the sender", "shown": True},
     )
@@ -315,13 +315,14 @@ class Model(Section):
         description="The smallest effect that counts as drift, by feature, in the unit of the method that decides.",
         examples=["{age: 0.1}"],
         json_schema_extra={
-            "default": "[the default of the method](drift-methods.md): 0.04 (KS), 0.02 (PSI, if chi-square decides)",
+            "default": "[the default of the method](drift-methods.md): 0.04 for KS, or 0.02 of PSI if chi-square "
+            "decides",
         },
     )
     method: Deciding = Field(
         default=(),
-        description="The [drift method](drift-methods.md) that decides. If there are several, all of them must "
-        "have a p-value, and the first method that supports the type of a column decides.",
+        description="The [drift method](drift-methods.md) that decides. In a list of several methods, each method "
+        "must have a p-value. For each column, the first method in the list that supports its type decides.",
         examples=["[ks, chi2]"],
         json_schema_extra={"default": "`[ks, chi2]`", "shown": True},
     )

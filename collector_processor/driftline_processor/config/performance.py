@@ -167,7 +167,7 @@ class LabelSla(Section):
     )
     coverage: Share = Field(
         description="The fraction of the predictions of a window that must have an "
-        "[outcome](../monitor/send-labels.md#label-slas) within that time.",
+        "[outcome](../monitor/send-labels.md#label-slas) within the time `within`.",
         examples=["0.9"],
     )
 
@@ -197,7 +197,7 @@ class Performance(Section):
         "[healthy](../concepts/delayed-labels.md#the-margin), in the unit of the metric. Write one number for the "
         "metric that decides, or one number per metric.",
         examples=["0.02", "{log_loss: 0.02, roc_auc: 0.01}"],
-        json_schema_extra={"default": "a quarter of the skill"},
+        json_schema_extra={"default": "a quarter of the [skill](../concepts/delayed-labels.md#the-margin)"},
     )
     cutoffs: tuple[Cutoff, ...] = Field(
         default=(),
@@ -232,8 +232,8 @@ class Performance(Section):
     )
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(
         default_factory=dict,
-        description="[The costs of errors](metrics.md#value-and-cost): for each actual class, the cost of one row per "
-        "predicted class. A pair of classes that is not listed has no cost.",
+        description="[The costs of errors](metrics.md#value-and-cost): under each actual class, write the cost of one "
+        "row for each predicted class. A pair of classes that is not listed has no cost.",
         examples=["{1: {0: 500}, 0: {1: 20}}"],
         json_schema_extra={"shown": True},
     )

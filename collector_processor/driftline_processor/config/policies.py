@@ -86,8 +86,8 @@ class Policy(Section):
         description="The windows in which the condition is evaluated.",
         examples=["1d"],
         json_schema_extra={
-            "default": "the shorter window for a burn rate; the shortest window of the model for a rolling "
-            "objective; otherwise the longest window of the model"
+            "default": "for a burn rate, its shorter window; for a rolling objective, the shortest window of the "
+            "model; otherwise the longest window of the model"
         },
     )
     in_a_row: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(

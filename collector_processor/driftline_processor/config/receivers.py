@@ -73,13 +73,13 @@ class Protocols(Section):
     grpc: Grpc | None = Field(
         default=None,
         description="Receive OTLP over gRPC. If `protocols` is absent, both protocols are received. Otherwise, only "
-        "the protocols that it names are received.",
+        "the protocols below `protocols` are received.",
         json_schema_extra={"shown": True},
     )
     http: Http | None = Field(
         default=None,
         description="Receive OTLP over HTTP. If `protocols` is absent, both protocols are received. Otherwise, only "
-        "the protocols that it names are received.",
+        "the protocols below `protocols` are received.",
         json_schema_extra={"shown": True},
     )
 

@@ -102,8 +102,9 @@ class Limits(Section):
 
     connections: Annotated[int, Field(ge=8, strict=True)] = Field(
         default=1_000,
-        description="The maximum number of open HTTP connections, on both ports together. It is never more than half "
-        "of the number of files that the process may open. [What happens at the limit](../deploy/configure.md#limits).",
+        description="The maximum number of open HTTP connections, on both ports together. The processor lowers it to "
+        "half of the number of files that the process may open, if that is less. [What happens at the "
+        "limit](../deploy/configure.md#limits).",
         examples=["2000"],
     )
     memory: Size = Field(
@@ -123,14 +124,15 @@ class Limits(Section):
     models: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=1_000,
         description="The maximum number of models. Rows of further models are counted "
-        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file is always accepted. A "
-        "token that is restricted to some models can add at most half of this number of other models.",
+        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file is always accepted. If a "
+        "token is restricted to some models, those of its models that this file does not name can take at most half "
+        "of this number.",
         examples=["200"],
     )
     versions: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=50,
         description="The maximum number of versions per model. Rows of further versions are stored as version "
-        "`other`, and their outcomes are joined. [Which versions are "
+        "`other`, and outcomes are still joined with them. [Which versions are "
         "replaced](../deploy/configure.md#limits).",
         examples=["20"],
     )
@@ -142,9 +144,9 @@ class Limits(Section):
     )
     new_models: PerTime = Field(
         default=RateLimit(20, timedelta(days=1)),
-        description="How many models that are not named in this file may become known per period. If more appear, one "
-        "message contains their number, and [their alerts are not notified](../alert/notifications.md#unknown-models) "
-        "until their turn comes.",
+        description="How many models that are not named in this file may become known per period. If more models "
+        "appear, one message contains their number. [Nobody is notified of their "
+        "alerts](../alert/notifications.md#unknown-models) until they become known in a later period.",
         examples=["200 per 1d"],
     )
     actions: ActionLimits = Field(
@@ -184,7 +186,7 @@ class AuditLimits(Section):
     )
     max_entries: Annotated[int, Field(ge=1_000, strict=True)] = Field(
         default=1_000_000,
-        description="How many entries are kept; a million take about 300 MB.",
+        description="How many entries are kept. A million entries take about 300 MB.",
         examples=["100000"],
     )
 

@@ -44,7 +44,8 @@ class TlsServer(Section):
     )
     min_version: TlsVersion = Field(
         default="1.2",
-        description="The minimum version of TLS; OTLP over gRPC allows only `1.2`, which accepts 1.3 as well.",
+        description="The minimum version of TLS. For OTLP over gRPC, only `1.2` is possible; clients can still use "
+        "TLS 1.3.",
         examples=["1.3"],
     )
     reload_interval: Seconds | None = Field(
@@ -121,8 +122,8 @@ class TlsClient(Section):
     )
     min_version: TlsVersion = Field(
         default="1.2",
-        description="The minimum version of TLS; OTLP over gRPC allows only `1.2`, which uses 1.3 if the "
-        "destination supports it.",
+        description="The minimum version of TLS. For OTLP over gRPC, only `1.2` is possible; TLS 1.3 is still used if "
+        "the destination supports it.",
         examples=["1.3"],
     )
     reload_interval: Seconds = Field(

@@ -97,10 +97,12 @@ class ColumnOptions(Options, frozen=True):
     model: Annotated[str, Option("Name of the model", "NAME")] = ""
     version: Annotated[str, Option("Version of the model", "V")] = ""
     task: Annotated[str, Option("What the model predicts", "binary|multiclass|regression|ranking")] = ""
-    score: Annotated[tuple[str, ...], Option("Column of the score; one per class for multiclass", "COL[,COL]")] = ()
+    score: Annotated[
+        tuple[str, ...], Option("Column of the score. For multiclass, one column per class", "COL[,COL]")
+    ] = ()
     predicted: Annotated[str, Option("Column of the predicted class or value", "COL")] = ""
     actual: Annotated[
-        str, Option("Column of the outcome: what really happened, or 'none' if the rows have no outcomes", "COL")
+        str, Option("Column of the outcome (what really happened), or 'none' if the rows have no outcomes", "COL")
     ] = ""
     time: Annotated[str, Option("Column of the time of the prediction", "COL")] = ""
     id: Annotated[str, Option("Column of the prediction id, by which outcomes are joined", "COL")] = ""

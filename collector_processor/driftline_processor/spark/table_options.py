@@ -12,7 +12,9 @@ class TableColumns(Options, frozen=True):
     """What the columns of a table mean; "" = the column of the baseline's rows, if the table has it."""
 
     time: Annotated[str, Option("Column of the time of the prediction", "COL")] = ""
-    score: Annotated[tuple[str, ...], Option("Column of the score; one per class for multiclass", "COL[,COL]")] = ()
+    score: Annotated[
+        tuple[str, ...], Option("Column of the score. For multiclass, one column per class", "COL[,COL]")
+    ] = ()
     predicted: Annotated[str, Option("Column of the predicted class or value", "COL")] = ""
     actual: Annotated[str, Option("Column of the outcome: what really happened", "COL")] = ""
     outcome_time: Annotated[str, Option("Column of the time of the outcome", "COL")] = ""

@@ -101,12 +101,14 @@ class Baseline(Document):
         ranking, ``score``, ``predicted`` and ``actual`` contain one list per row.
 
         Batches are read twice: the first pass draws a sample, from which bins, vocabularies and time blocks are chosen,
-        and the second pass counts all rows. If the sample contains all rows, the baseline equals that of one frame.
+        and the second pass counts all rows. If the sample contains all rows, the baseline equals one that is built from
+        a single frame.
 
         Args:
-            X: Frame, mapping of columns, or 2-D array; every batch that a model can predict (:mod:`driftline.inputs`).
-                Or a function that returns all batches each time it is called, such as ``lambda: pandas.read_csv(path,
-                chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow; the first batch must contain all columns.
+            X: Frame, mapping of columns, 2-D array, or any other batch that a model can predict
+                (:mod:`driftline.inputs`). Or a function that returns all batches each time it is called, such as
+                ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow; the first
+                batch must contain all columns.
             score: Score of each row: float (n,); for "binary" also (n, 2); for "multiclass" (n, k), or k names of
                 columns, in the order of ``classes``. For "ranking" the score of each first item, or n lists of scores,
                 best first.
@@ -119,12 +121,12 @@ class Baseline(Document):
             task: "binary", "multiclass", "regression" or "ranking".
             version: Version of the model.
             classes: Classes in the order of the score columns. Default: the values in ``actual`` and ``predicted``.
-            positive_class: Positive class. Default: 1, True or "1" if the classes are (0, 1), (False, True) or
-                ("0", "1").
+            positive_class: Positive class. If the classes are 0 and 1 (also as texts, or as False and True), the
+                default is class 1. For other classes, this argument is required.
             threshold: The positive class is predicted if the score is at least this threshold, 0 to 1.
             quantiles: Levels that a regression predicts, in the order of its score columns.
-            features: Names of the features; for a 2-D array, names of its columns. Default: all columns without another
-                role and without times.
+            features: Names of the features; for a 2-D array, names of its columns. Default: all columns that have no
+                other role and contain no times.
             text_features: Features that are documents. The baseline contains bins of their descriptors, and short
                 hashes of their common words. Default: features that look like documents
                 (:func:`driftline.inputs.text_descriptors.looks_like_texts`). () for none.

@@ -109,13 +109,13 @@ DRIFTLINE_HISTOGRAM_PART: Final = "driftline.histogram.part"
 """The number of a finer histogram, which is a part of the distribution. The coarse histogram does not have this attribute."""
 
 DRIFTLINE_HISTOGRAM_DIRECT: Final = "driftline.histogram.direct"
-"""True for scores that Driftline sends by itself, if the application's MeterProvider has the other scores of the model."""
+"""True for scores that Driftline sends itself, while the application's MeterProvider sends the other scores of the model."""
 
 DRIFTLINE_DISTRIBUTION_COUNTED: Final = "driftline.distribution.counted"
-"""True if the sender also sends `driftline.distribution.rows`, so that each duration is a call. Otherwise, each duration is a row."""
+"""True if the sender also sends `driftline.distribution.rows`, so that each duration belongs to one call. Otherwise, each duration belongs to one row."""
 
 DRIFTLINE_CAPTURE: Final = "driftline.capture"
-"""Where the rows that a metric counts are sent. The attribute is on the resource, the scope or the point."""
+"""The destination of the rows that a metric counts. The attribute is on the resource, the scope or the point."""
 
 DRIFTLINE_OUTCOME_TIME_UNIX_NANO: Final = "driftline.outcome.time_unix_nano"
 """When the outcome became known, in unix nanoseconds."""
@@ -133,7 +133,7 @@ DRIFTLINE_OUTCOME_VALUE: Final = "driftline.outcome.value"
 """The final value of the prediction, in a unit that the owner of the model chooses."""
 
 DRIFTLINE_OUTCOME_QUANTILE: Final = "driftline.outcome.quantile"
-"""The quantile of a delay, which is the fraction of outcomes that did not arrive later."""
+"""The quantile of a delay, which is the fraction of outcomes that arrived within this delay."""
 
 DRIFTLINE_OUTCOME_RETRACTED: Final = "driftline.outcome.retracted"
 """True if the outcome retracts the earlier outcomes of the prediction. The prediction has no outcome until another one arrives."""
@@ -187,7 +187,7 @@ DRIFTLINE_DRIFT_WEIGHTING: Final = "driftline.drift.weighting"
 """The weight of a feature in the fraction of drifted features."""
 
 DRIFTLINE_DRIFT_SLICE: Final = "driftline.drift.slice"
-"""The slice that is compared, `key=value`; absent for all rows."""
+"""The slice that is compared, as `key=value`. For all rows, the attribute is absent."""
 
 DRIFTLINE_DRIFT_METHOD: Final = "driftline.drift.method"
 """The method that compares the two distributions."""
@@ -199,10 +199,10 @@ DRIFTLINE_PERFORMANCE_METRIC: Final = "driftline.performance.metric"
 """The performance metric of the value."""
 
 DRIFTLINE_PERFORMANCE_SLICE: Final = "driftline.performance.slice"
-"""The slice that was measured, `key=value`; absent for all rows."""
+"""The slice that was measured, as `key=value`. For all rows, the attribute is absent."""
 
 DRIFTLINE_SERVICE_QUANTILE: Final = "driftline.service.quantile"
-"""The quantile of a latency, which is the fraction of calls that did not take longer."""
+"""The quantile of a latency, which is the fraction of calls that took at most this long."""
 
 DRIFTLINE_FAIRNESS_ATTRIBUTE: Final = "driftline.fairness.attribute"
 """The attribute that defines the groups of people."""

@@ -38,7 +38,7 @@ DRIFTLINE_TRAINING_RESULT_VALUE: Final = "driftline.training.result.value"
 """A result of the last training run, such as a validation loss."""
 
 DRIFTLINE_DISTRIBUTION_ROWS: Final = "driftline.distribution.rows"
-"""The number of rows of a model whose rows are only exported as distributions (`capture='none'`), including rows that a full buffer dropped."""
+"""The number of rows of a model with `capture='none'`, which exports rows only as distributions. Rows that a full buffer dropped are included."""
 
 DRIFTLINE_FEATURE_DISTRIBUTION: Final = "driftline.feature.distribution"
 """The distribution of one numeric feature."""
@@ -56,13 +56,13 @@ DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: Final = "driftline.drift.open_window.value"
 """The distance of the open window, so far, from the baseline."""
 
 DRIFTLINE_MODEL_INFO: Final = "driftline.model.info"
-"""1 for each known model, with its team and its tier."""
+"""The known models, each with its team and its tier. The value is always 1."""
 
 DRIFTLINE_MODEL_STATUS: Final = "driftline.model.status"
-"""1 for the state of the model's verdict."""
+"""The state of the model's verdict. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_DRIFT_STATUS: Final = "driftline.drift.status"
-"""1 for the drift state of the column."""
+"""The drift state of the column. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_DRIFT_FRACTION: Final = "driftline.drift.fraction"
 """The fraction of drifted features among the features that could be evaluated in the newest closed window, from 0 to 1."""
@@ -80,13 +80,13 @@ DRIFTLINE_PERFORMANCE_VALUE: Final = "driftline.performance.value"
 """The performance of the model in the newest closed window, measured on outcomes."""
 
 DRIFTLINE_FAIRNESS_STATUS: Final = "driftline.fairness.status"
-"""Whether groups of people are treated equally in the window of `driftline.performance.value`. The value is 1, and the attribute is the current state."""
+"""Whether groups of people are treated equally in the window of `driftline.performance.value`. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_ESTIMATE_VALUE: Final = "driftline.estimate.value"
 """The performance of the model in the newest closed window, estimated without outcomes."""
 
 DRIFTLINE_ESTIMATE_STATUS: Final = "driftline.estimate.status"
-"""1 for the state of an estimate, in the attribute `state`."""
+"""The state of an estimate. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_PERFORMANCE_REFERENCE: Final = "driftline.performance.reference"
 """The performance of the model on the rows of the baseline, whose outcomes are known."""
@@ -98,10 +98,10 @@ DRIFTLINE_PERFORMANCE_HIGH: Final = "driftline.performance.high"
 """The upper end of the confidence interval of the metric."""
 
 DRIFTLINE_PERFORMANCE_STATUS: Final = "driftline.performance.status"
-"""Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. The value is 1, and the attribute is the current state."""
+"""Whether a metric is worse than in the baseline, not worse, or inconclusive in the newest mature window (its outcomes had time to arrive). The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_OBJECTIVE_STATUS: Final = "driftline.objective.status"
-"""Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. The value is 1, and the attribute is the current state."""
+"""Whether an objective was met, broken or inconclusive in the newest mature window. A newer window is used if no missing outcome can change its state. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: Final = "driftline.objective.inconclusive_windows"
 """The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive."""
@@ -125,7 +125,7 @@ DRIFTLINE_VERSION_DIFFERENCE_HIGH: Final = "driftline.version.difference_high"
 """The upper end of the interval of `driftline.version.difference`."""
 
 DRIFTLINE_VERSION_STATUS: Final = "driftline.version.status"
-"""1 for the result of comparing a version with its champion, in the attribute `state`."""
+"""The result of comparing a version with its champion. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_OUTCOME_COVERAGE: Final = "driftline.outcome.coverage"
 """The fraction of the predictions of the window whose outcome is known."""
@@ -134,7 +134,7 @@ DRIFTLINE_OUTCOME_DELAY: Final = "driftline.outcome.delay"
 """The delay between the predictions of the window and their outcomes, by quantile."""
 
 DRIFTLINE_OUTCOME_SLA_STATUS: Final = "driftline.outcome.sla.status"
-"""1 for the state of the service level agreement on the delay of outcomes, in the attribute `state`."""
+"""The state of the service level agreement on the delay of outcomes. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_PREDICTIONS: Final = "driftline.predictions"
 """Predictions that the processor received from all senders, each counted once, by class."""
@@ -197,7 +197,7 @@ DRIFTLINE_READY: Final = "driftline.ready"
 """1 while the processor accepts data, else 0. It is the answer of `/readyz`."""
 
 DRIFTLINE_PROBLEMS: Final = "driftline.problems"
-"""1 for each current problem of the processor, by the names that `/readyz` lists; a problem that ended has no series."""
+"""The current problems of the processor, with the names that `/readyz` lists. The value is always 1. A problem that has ended has no series."""
 
 DRIFTLINE_CONFIG_RELOAD_SUCCESS: Final = "driftline.config.reload.success"
 """1 if the last reload of the configuration succeeded, or if there was no reload. 0 if it failed; the previous configuration is then still in use."""
@@ -351,28 +351,28 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_TRAINING_GPU_TIME: "GPU seconds that training runs allocated.",
     DRIFTLINE_TRAINING_COST: "The cost of training runs according to their price sheets.",
     DRIFTLINE_TRAINING_RESULT_VALUE: "A result of the last training run, such as a validation loss.",
-    DRIFTLINE_DISTRIBUTION_ROWS: "The number of rows of a model whose rows are only exported as distributions (`capture='none'`), including rows that a full buffer dropped.",
+    DRIFTLINE_DISTRIBUTION_ROWS: "The number of rows of a model with `capture='none'`, which exports rows only as distributions. Rows that a full buffer dropped are included.",
     DRIFTLINE_FEATURE_DISTRIBUTION: "The distribution of one numeric feature.",
     DRIFTLINE_FEATURE_CATEGORIES: "The values of one categorical feature, by category; rare categories are `other`.",
     DRIFTLINE_FEATURE_MISSING_VALUES: "Predictions without a usable value of one feature.",
     DRIFTLINE_DRIFT_VALUE: "The distance of the newest closed window from the baseline, by one method.",
     DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: "The distance of the open window, so far, from the baseline.",
-    DRIFTLINE_MODEL_INFO: "1 for each known model, with its team and its tier.",
-    DRIFTLINE_MODEL_STATUS: "1 for the state of the model's verdict.",
-    DRIFTLINE_DRIFT_STATUS: "1 for the drift state of the column.",
+    DRIFTLINE_MODEL_INFO: "The known models, each with its team and its tier. The value is always 1.",
+    DRIFTLINE_MODEL_STATUS: "The state of the model's verdict. The value is 1, and the attribute `driftline.state` is the current state.",
+    DRIFTLINE_DRIFT_STATUS: "The drift state of the column. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_DRIFT_FRACTION: "The fraction of drifted features among the features that could be evaluated in the newest closed window, from 0 to 1.",
     DRIFTLINE_DRIFT_INCIDENT: "1 while the drift of a column is an incident in the newest closed window, otherwise 0.",
     DRIFTLINE_QUALITY_FINDINGS: "The number of findings of one data check in the newest closed window.",
     DRIFTLINE_QUALITY_EXPECTATIONS: "The number of data expectations that were met, broken or inconclusive in the newest closed window.",
     DRIFTLINE_PERFORMANCE_VALUE: "The performance of the model in the newest closed window, measured on outcomes.",
-    DRIFTLINE_FAIRNESS_STATUS: "Whether groups of people are treated equally in the window of `driftline.performance.value`. The value is 1, and the attribute is the current state.",
+    DRIFTLINE_FAIRNESS_STATUS: "Whether groups of people are treated equally in the window of `driftline.performance.value`. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_ESTIMATE_VALUE: "The performance of the model in the newest closed window, estimated without outcomes.",
-    DRIFTLINE_ESTIMATE_STATUS: "1 for the state of an estimate, in the attribute `state`.",
+    DRIFTLINE_ESTIMATE_STATUS: "The state of an estimate. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_PERFORMANCE_REFERENCE: "The performance of the model on the rows of the baseline, whose outcomes are known.",
     DRIFTLINE_PERFORMANCE_LOW: "The lower end of the confidence interval of the metric, by default at the 95 % level.",
     DRIFTLINE_PERFORMANCE_HIGH: "The upper end of the confidence interval of the metric.",
-    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. The value is 1, and the attribute is the current state.",
-    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer window if no missing outcome can change its state. The value is 1, and the attribute is the current state.",
+    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric is worse than in the baseline, not worse, or inconclusive in the newest mature window (its outcomes had time to arrive). The value is 1, and the attribute `driftline.state` is the current state.",
+    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window. A newer window is used if no missing outcome can change its state. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive.",
     DRIFTLINE_OBJECTIVE_OVERDUE: "1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0.",
     DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known.",
@@ -380,10 +380,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_VERSION_DIFFERENCE: "The mean loss of a version minus the mean loss of its champion, over the period in which both predicted.",
     DRIFTLINE_VERSION_DIFFERENCE_LOW: "The lower end of the interval of `driftline.version.difference`.",
     DRIFTLINE_VERSION_DIFFERENCE_HIGH: "The upper end of the interval of `driftline.version.difference`.",
-    DRIFTLINE_VERSION_STATUS: "1 for the result of comparing a version with its champion, in the attribute `state`.",
+    DRIFTLINE_VERSION_STATUS: "The result of comparing a version with its champion. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_OUTCOME_COVERAGE: "The fraction of the predictions of the window whose outcome is known.",
     DRIFTLINE_OUTCOME_DELAY: "The delay between the predictions of the window and their outcomes, by quantile.",
-    DRIFTLINE_OUTCOME_SLA_STATUS: "1 for the state of the service level agreement on the delay of outcomes, in the attribute `state`.",
+    DRIFTLINE_OUTCOME_SLA_STATUS: "The state of the service level agreement on the delay of outcomes. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_PREDICTIONS: "Predictions that the processor received from all senders, each counted once, by class.",
     DRIFTLINE_SERVICE_ERROR_RATE: "The fraction of the calls of the window that failed.",
     DRIFTLINE_SERVICE_LATENCY: "The duration of the successful calls of the window, by quantile.",
@@ -404,7 +404,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_PENDING_WINDOW_AGE: "How long the oldest due window has waited for its evaluation; 0 if no window waits.",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions for which no span was sent, because more outcomes arrived per second than the limit on spans allows.",
     DRIFTLINE_READY: "1 while the processor accepts data, else 0. It is the answer of `/readyz`.",
-    DRIFTLINE_PROBLEMS: "1 for each current problem of the processor, by the names that `/readyz` lists; a problem that ended has no series.",
+    DRIFTLINE_PROBLEMS: "The current problems of the processor, with the names that `/readyz` lists. The value is always 1. A problem that has ended has no series.",
     DRIFTLINE_CONFIG_RELOAD_SUCCESS: "1 if the last reload of the configuration succeeded, or if there was no reload. 0 if it failed; the previous configuration is then still in use.",
     DRIFTLINE_CONFIG_RELOAD_TIME: "When the configuration in use was loaded, in unix seconds.",
     DRIFTLINE_LOG_SIZE: "The size of the files of the log of accepted requests.",

@@ -116,8 +116,8 @@ class Capture:
             score: Score as in :class:`CapturedPrediction`, or an object that is compared with the score, such as
                 ``pytest.approx(0.25)``.
             predicted: Predicted class or value, in any type: True equals "1".
-            features: Features that are among those of the row, by name.
-            slices: Slices that are among those of the row, by name.
+            features: Features that the row must contain, by name; it may contain more.
+            slices: Slices that the row must contain, by name; it may contain more.
             items: Items of a ranking, best first.
             version: Version of the model.
             error: Type of the exception, "" for a call that returned.
@@ -162,7 +162,7 @@ class Capture:
             item: Item of a ranking.
             value: Worth of the prediction.
             retracted: True for a retraction.
-            slices: Slices that are among those of the outcome, by name.
+            slices: Slices that the outcome must contain, by name; it may contain more.
 
         Returns:
             The first match, in the order of recording.

@@ -25,7 +25,7 @@ class CapturedPrediction:
         features: Number, text, tuple of numbers (a vector) or None (missing), by name.
         score: One float. For "multiclass" a tuple in the order of ``classes``. For "ranking" a tuple in the order of
             ``items``, NaN for an item without a score. None without a score.
-        predicted: Predicted class or value; derived from the score if the code sets no class. "" without either.
+        predicted: Predicted class or value; derived from the score if the code sets no class. "" if both are missing.
         items: Items of a ranking, best first.
         slices: Values as for ``features``, by name.
         time: Time of the prediction, UTC.

@@ -240,9 +240,8 @@ def training_run(
     """Record a training run: its resources, its cost, and measures of its model. A ``with`` block.
 
     The run is sent as one span, as metrics, and as a record that ``driftline up`` stores. CPU time and memory are those
-    of this process and its children. GPUs are read with ``nvidia-ml-py`` if it is installed.
-    Driftline raises nothing, and exceptions of the training are not
-    caught.
+    of this process and its children. GPUs are read with ``nvidia-ml-py`` if it is installed. Driftline itself raises
+    nothing, and it does not catch exceptions of the training.
 
     Args:
         model: Name of the model, or the model.

@@ -24,7 +24,7 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     """The options of an evaluation of rows, as texts."""
 
     window: Annotated[str, Option("Length of the windows, such as '1d'. Default: one window of all rows", "1d")] = ""
-    window_rows: Annotated[int | None, Option("Number of rows of a window, instead of a length", "N")] = None
+    window_rows: Annotated[int | None, Option("Number of rows per window, instead of a length", "N")] = None
     reference_last: Annotated[
         str, Option("Compare each window with the rows of this period before it (the reference period)", "30d")
     ] = ""
@@ -44,7 +44,10 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     methods: Methods = ()
     exact: Annotated[
         bool,
-        Option("Compute the values of drift methods from rows instead of bins; drift is still decided from bins"),
+        Option(
+            "Compute the values of drift methods from rows instead of bins. Whether there is drift is still "
+            "decided from bins"
+        ),
     ] = False
     classifier: Annotated[
         bool,

@@ -40,8 +40,8 @@ class Jira(HttpAction):
 
     on: Occasions = Field(
         default=("opened", "worse", "resolved"),
-        description="When the action runs: `opened` creates the issue; alerts that join the incident, `worse` and "
-        "`resolved` add a comment.",
+        description="When the action runs. `opened` creates the issue. `worse`, `resolved` and alerts that join the "
+        "incident add a comment.",
         examples=["[opened]"],
     )
     url: PageUrl = Field(description="The address of Jira.", examples=["https://example.atlassian.net"])

@@ -107,7 +107,7 @@ class Kubernetes(HttpAction):
         default=None,
         description="Group and version of the kind.",
         examples=["apps/v1"],
-        json_schema_extra={"default": "set for `Rollout`, `InferenceService` and `SeldonDeployment`"},
+        json_schema_extra={"default": "preset for `Rollout`, `InferenceService` and `SeldonDeployment`"},
     )
     namespace: TextTemplate = Field(description="The namespace of the resource.", examples=["models"])
     name: TextTemplate = Field(description="The name of the resource.", examples=['"{model}"'])

@@ -29,7 +29,7 @@ from driftline_processor.present.wording import short
 
 
 class LabelQueue(HttpAction):
-    """Writes to a file, or sends over HTTP, the predictions of the alert's window with the most informative labels."""
+    """Selects the window's predictions whose labels would be most informative, and saves or sends them."""
 
     changes = False
     targets = ("url",)
