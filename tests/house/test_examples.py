@@ -89,7 +89,7 @@ def test_the_false_alarms_of_scenario_7_are_those_that_were_simulated() -> None:
     assert f"**{holds['rule-alone']} of quiet days**" in said
     assert f"| nothing else | {alarms['rule-alone']} |" in said
     assert f"| `in_a_row: 2` | {alarms['rule-two']} |" in said
-    assert f"| `significant: true` | {alarms['rule-significant']}; {alarms['rule-days-significant']} where" in said
+    assert f"| `significant: true` | {alarms['rule-significant']}; but {alarms['rule-days-significant']} if" in said
     assert float(alarms["rule-both"]) <= float(alarms["rule-days-both"]) < 0.1
 
 
