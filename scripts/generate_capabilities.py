@@ -25,7 +25,8 @@ PAGE = ROOT / "docs" / "reference" / "capabilities.md"
 
 HEAD = """# Capabilities
 
-What each capability allows, and which one each address needs. [How to give them](../deploy/security.md).
+What each capability allows, and which one each address needs. `all` gives every capability.
+[How to give them](../deploy/security.md).
 This page is generated from the routes.
 
 | capability | allows to |

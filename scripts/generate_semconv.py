@@ -269,8 +269,8 @@ def page(registry: Registry) -> str:
     lines += [
         "## Metrics",
         "",
-        "Each metric has one sender: the SDK, or `driftline up`. Other OpenTelemetry SDKs can also send the metrics of",
-        "the SDK.",
+        "Each metric has one sender: Driftline's Python SDK, or `driftline up`. If you do not use this SDK, any",
+        "OpenTelemetry SDK can send its metrics instead.",
         "",
         "| name | sent by | instrument | unit | in Prometheus | meaning |",
         "|---|---|---|---|---|---|",

@@ -188,6 +188,7 @@ class Service:
         """Send accepted requests and derived telemetry to the destinations that want them."""
         counters = self.health.counters
         self._forwarder = forwarder = Forwarder(self.config, counters, state.log, self._clock)
+        self.health.watch("destinations", forwarder.sentence, ready=True)
         state.forward(forwarder)
         self._worst = worst = WorstMispredictions(lambda: state.parts.intake.series, counters, self._clock)
         state.on_joined(worst)

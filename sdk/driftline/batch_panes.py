@@ -169,7 +169,7 @@ def make_panes(
     baseline are ignored. Rows with a known outcome add to the sums from which performance is computed.
 
     Args:
-        frame: Frame or mapping of columns (:mod:`driftline.inputs`).
+        frame: A data frame, or a mapping from column name to values (types: :mod:`driftline.inputs`).
         baseline: Baseline of the model, the one that the processor has.
         time: Time of each prediction: the name of a column, or n values. If ``time``, ``score``, ``predicted`` or
             ``actual`` is not given, the column that the baseline names is used, if the frame has it.

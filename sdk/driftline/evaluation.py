@@ -167,8 +167,8 @@ def evaluate(
 
     Args:
         current: Rows to evaluate: a table, a path, or a list of these.
-        baseline: Rows to compare with: a table or a path of rows, a :class:`driftline.Baseline`, or the path of
-            a built baseline.
+        baseline: What to compare with: a table, the path of a file with rows, a :class:`driftline.Baseline`, or the
+            path of a built baseline.
         champion: Predictions of the version in service, for the same rows or the same period. If ``baseline`` is not
             given, they are also the baseline. ``to_dict()["versions"]`` contains the comparison.
         outcomes: Actual values: a table or a path with ``id``, ``actual``,

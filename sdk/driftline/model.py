@@ -425,7 +425,8 @@ class Model:
 
         Args:
             id: Id of the prediction.
-            actual: Actual class or value. For a ranking, its relevant items; or the relevance of ``item``.
+            actual: Actual class or value. For a ranking: the list of relevant items, or the relevance of
+                ``item`` if given.
             time: Time at which the outcome was known: a datetime (UTC if naive), ISO 8601 or unix time. Default: now.
             prediction_time: Time of the prediction, in the same forms. A known time makes the join cheaper.
             weight: 1 / the probability with which the row was chosen for labelling. Default: 1.

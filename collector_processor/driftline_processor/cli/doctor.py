@@ -52,8 +52,10 @@ def doctor(
         checked = ["the variables of this shell", *([str(config)] if config is not None else [])]
         if declared is not None and not server.url:
             server = structs.replace(server, url=checks.address_of_pages(declared))
-        silent, of_processor = checks.check_processor(server, [*declared.models] if declared is not None else [])
-        findings += of_processor
+        silent: str | None = ""
+        if declared is not None or config is None or server.url:  # else a file that is not valid has the address
+            silent, of_processor = checks.check_processor(server, [*declared.models] if declared is not None else [])
+            findings += of_processor
         if declared is not None:
             asked = {f"{name} {checks.NEEDS_ATTENTION}" for name in declared.exporters}  # which are asked here
             findings = [finding for finding in findings if finding.what not in asked]

@@ -460,6 +460,11 @@ class Forwarder:
         """Return how each destination fares."""
         return [destination.report() for destination in self.destinations.values()]
 
+    def sentence(self) -> str | None:
+        """Return which destinations accepted nothing since they failed, and why; None if there are none."""
+        failing = [f"{report.name} fails: {report.error}" for report in self.reports() if report.is_failing]
+        return "; ".join(failing) or None
+
     def send(self, name: str, signal: Signal, body: bytes) -> None:
         """Append our own telemetry for one destination to the log; if the log rejects it, it is lost and logged."""
         try:

@@ -22,6 +22,10 @@ LOG_USE = 0.5
 """Fraction of ``storage.log.max_size`` above which the log needs attention."""
 
 
+_WITH_DETAILS = ("configuration", "destinations")
+"""Problems of which the status itself says more."""
+
+
 class ConfigurationStatus(Struct, frozen=True):
     """The file of the configuration.
 
@@ -164,7 +168,7 @@ def _attention(
     now: int,
 ) -> Iterator[Attention]:
     for problem in sorted(problems, key=lambda one: one.ready):
-        if problem.name != "configuration":
+        if problem.name not in _WITH_DETAILS:
             yield Attention(problem.name, problem.message)
     if configuration.problems:
         yield Attention(

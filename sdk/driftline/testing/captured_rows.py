@@ -22,7 +22,8 @@ class CapturedPrediction:
         task: "binary", "multiclass", "regression" or "ranking".
         classes: Classes in the order of the scores.
         id: Id of the prediction.
-        features: Number, text, tuple of numbers (a vector) or None (missing), by name.
+        features: Mapping from the name of a feature to its value: a number, a text, a tuple of numbers (a vector), or
+            None if it is missing.
         score: One float. For "multiclass" a tuple in the order of ``classes``. For "ranking" a tuple in the order of
             ``items``, NaN for an item without a score. None without a score.
         predicted: Predicted class or value; derived from the score if the code sets no class. "" if both are missing.

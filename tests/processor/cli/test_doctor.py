@@ -77,6 +77,15 @@ def test_the_processor_of_a_file_is_asked_at_the_address_in_the_file(service: Se
     assert answer.output.endswith(f"the processor at {url(service, 'web', '')}\n")
 
 
+def test_without_a_valid_file_no_other_processor_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text("modles: {}")
+    answer = CliRunner().invoke(app, ["doctor", "--config", str(file)])
+    assert answer.exit_code == 1
+    assert "nothing answers" not in answer.output
+    assert answer.output.endswith(f"1 finding in the variables of this shell, {file}\n")
+
+
 def test_without_an_answer_the_exit_code_is_2_unless_a_file_was_checked(tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     file = config_file(tmp_path)

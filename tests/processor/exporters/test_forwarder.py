@@ -378,6 +378,7 @@ def test_a_dead_destination_keeps_its_requests_and_delays_no_end(tmp_path: Path)
         forwarder.start()
         for i in range(100):
             forward(forwarder, log, trace(f"r{i}"))
+        wait_until(lambda: all(f"{name} fails: " in (forwarder.sentence() or "") for name in exporters))
         forwarder.stop(5)
         log.stop()
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == 0
