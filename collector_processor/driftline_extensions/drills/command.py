@@ -44,14 +44,14 @@ def drill(
     config: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="driftline.yaml. Default: the default configuration with one notification channel."
+            metavar="FILE", help="Configuration file. Default: the default configuration with one notification channel."
         ),
     ] = None,
     records: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help=f"Recorded rows, repeatable: {ROWS}. Default: the stored rows of a running `driftline up`.",
+            help=f"File of recorded rows; repeatable. Formats: {ROWS}. Default: the stored rows of a running `driftline up`.",
             parser=file_or_address,
         ),
     ] = None,
@@ -70,7 +70,9 @@ def drill(
     outcomes: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Outcomes of the rows: id, actual, and optionally time.", parser=file_or_address
+            metavar="FILE",
+            help="File of the outcomes, with the columns id and actual, and optionally time.",
+            parser=file_or_address,
         ),
     ] = None,
     baseline: Annotated[
@@ -98,7 +100,8 @@ def drill(
     within: Annotated[
         str,
         typer.Option(
-            metavar="3d", help="Time limit from the start of the fault; a fault found later counts as not found."
+            metavar="3d",
+            help="Time limit from the start of the fault. A fault that is found later counts as not found.",
         ),
     ] = "",
     style: Annotated[
@@ -111,8 +114,8 @@ def drill(
     """Inject a fault into traffic, and report whether this configuration finds it, how soon, and who would be notified.
 
     No notifications are sent: a separate processor with its own storage evaluates the traffic. Exit code 0: the fault
-    was found, and its cause was identified; 1: it was not found, its cause was not identified, or it was found later
-    than --within; 2: bad input.
+    was found, and its cause was identified. Exit code 1: the fault was not found, its cause was not identified, or it
+    was found later than --within. Exit code 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.config.values import parse_duration

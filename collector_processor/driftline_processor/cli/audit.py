@@ -44,7 +44,7 @@ def list_entries(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     server: Connection = HERE,
 ) -> None:
-    """List the audit log, the newest entry last: what happened, to which model, who did it and why."""
+    """List the audit log: what happened, to which model, who did it and why. The newest entry is the last."""
     with report_bad_input():
         from . import client
 
@@ -83,14 +83,18 @@ def export(
 def verify(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="File of `driftline audit export`; default: the log of --url."),
+        typer.Argument(
+            metavar="[FILE]",
+            help="File that `driftline audit export` wrote. Default: the audit log of the processor at --url.",
+        ),
     ] = None,
     head: Annotated[
         str,
         typer.Option(
             metavar="N:HASH",
             help="A head (number and hash of the last entry) that was recorded earlier, from `driftline audit` or "
-            "from the metric driftline_audit_head. Without it, the removal of the last entries is not detected.",
+            "from the metric driftline_audit_head. Without this option, the removal of the last entries is not "
+            "detected.",
         ),
     ] = "",
     server: Connection = HERE,

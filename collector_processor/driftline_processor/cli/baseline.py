@@ -35,21 +35,29 @@ ImportanceFile = Annotated[
     typer.Option(metavar="FILE", help='JSON file with the importance of each feature, such as {"age": 0.7}.'),
 ]
 KeepRows = Annotated[
-    bool, typer.Option("--keep-rows", help="Also save up to 10,000 rows next to the baseline, as .rows.parquet.")
+    bool,
+    typer.Option(
+        "--keep-rows", help="Also save up to 10,000 rows next to the baseline, in a file that ends in .rows.parquet."
+    ),
 ]
 Production = Annotated[
     str,
     typer.Option(
-        metavar="MODEL", help="Build from the rows of this model that `driftline up` received, instead of from files."
+        metavar="MODEL",
+        help="Build the baseline from the rows of this model that `driftline up` received, instead of from files.",
     ),
 ]
 Since = Annotated[
     str,
-    typer.Option(metavar="30d|TIME", help="Start of the period: a time, or how long ago. Only with --from-production."),
+    typer.Option(
+        metavar="30d|TIME", help="Start of the period: a time, or a duration before now. Only with --from-production."
+    ),
 ]
 Until = Annotated[
     str,
-    typer.Option(metavar="1d|TIME", help="End of the period: a time, or how long ago. Only with --from-production."),
+    typer.Option(
+        metavar="1d|TIME", help="End of the period: a time, or a duration before now. Only with --from-production."
+    ),
 ]
 Environment = Annotated[str, typer.Option(metavar="NAME", help="Environment of the rows. Only with --from-production.")]
 
@@ -70,7 +78,7 @@ def build(
     environment: Environment = "",
     server: Connection = HERE,
 ) -> None:
-    """Build a baseline from rows the model was not trained on, or from a period of production data."""
+    """Build a baseline from rows that the model was not trained on, or from a period of production data."""
     with report_bad_input():
         from driftline_processor.evaluation.files.baseline import kept_rows_path
 

@@ -155,7 +155,9 @@ def top(
 def demo(
     number: Annotated[
         int,
-        typer.Argument(metavar="[NN]", min=0, help="Number of the example; 0 = real flights, with pages until Ctrl-C."),
+        typer.Argument(
+            metavar="[NN]", min=0, help="Number of the example. 0 means real flights, with pages until Ctrl-C."
+        ),
     ] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Serve the pages of an example until Ctrl-C.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Exit after the results, instead of serving the pages.")] = False,
@@ -166,8 +168,8 @@ def demo(
             metavar="N",
             min=1,
             max=65_532,
-            help="Listen on port N (1 to 65532) and the next three ports. "
-            "Without this option: 8780, 4318, 4317 and 8000; a port that is in use is replaced by a free one.",
+            help="Listen on port N (1 to 65532) and the next three ports. Without this option, the ports are 8780, "
+            "4318, 4317 and 8000. A port that is in use is replaced by a free port.",
         ),
     ] = None,
     engine: Annotated[
@@ -177,8 +179,8 @@ def demo(
 ) -> None:
     """Watch a real model drift and degrade on real flight data, or run the example of a scenario.
 
-    An example ends by itself. Exit code 0: the example showed the promised result, 1: it did not show it, 2: it could
-    not run.
+    An example ends by itself. Exit code 0: the example showed the promised result, 1: it did not show this result, 2:
+    it could not run.
     """
     from driftline_processor.demo import run
 
@@ -202,8 +204,12 @@ app.command()(conformance)
 def snapshot(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the rows (.parquet).")],
-    since: Annotated[str, typer.Option(metavar="7d", help="Start of the period: a time, or how long ago.")] = "7d",
-    until: Annotated[str, typer.Option(metavar="0d", help="End of the period: a time, or how long ago.")] = "0d",
+    since: Annotated[
+        str, typer.Option(metavar="7d", help="Start of the period: a time, or a duration before now.")
+    ] = "7d",
+    until: Annotated[
+        str, typer.Option(metavar="0d", help="End of the period: a time, or a duration before now.")
+    ] = "0d",
     version: Version = "",
     environment: Annotated[
         str, typer.Option(metavar="NAME", help="Only rows of this environment. Default: all environments.")

@@ -38,7 +38,8 @@ def conformance(
     ca_file: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Certificates (PEM) of the authorities that you trust. Default: the system's."
+            metavar="FILE",
+            help="Certificates (PEM) of the authorities that you trust. Default: the certificates of the system.",
         ),
     ] = None,
     cert_file: Annotated[
@@ -62,11 +63,11 @@ def conformance(
 ) -> None:
     """Check any OTLP endpoint against each MUST and SHOULD of the OTLP specification about receivers.
 
-    Sends about 40 requests over HTTP and 25 over gRPC, each smaller than 2 KiB. They contain spans, data points and log
-    records of the service 'otlp-conformance'. Some have no ids or values, and a receiver may reject them. Other
-    requests are empty or cannot be decoded. An endpoint that stores telemetry stores about 60 of the spans, points and
-    records. These requests do not overload the endpoint. Large requests are sent only with --over-limit. https:// means
-    TLS. Exit code: 0 = no MUST failed, 1 = a MUST failed, 2 = the endpoint cannot be checked.
+    The command sends about 40 requests over HTTP and 25 over gRPC, each smaller than 2 KiB. The requests contain spans,
+    data points and log records of the service 'otlp-conformance'. Some have no ids or values, and a receiver may reject
+    them. Other requests are empty or cannot be decoded. An endpoint that stores telemetry stores about 60 of the spans,
+    points and records. These requests do not overload the endpoint. Large requests are sent only with --over-limit.
+    https:// means TLS. Exit code: 0 = no MUST failed, 1 = a MUST failed, 2 = the endpoint cannot be checked.
     """
     with report_bad_input():
         if not url and not grpc:

@@ -30,15 +30,15 @@ def doctor(
     server: Annotated[
         Connection,
         typer.Option(
-            "--url", metavar="URL", help=f"URL of the processor. Default: that of --config, otherwise {DEFAULT_URL}."
+            "--url", metavar="URL", help=f"URL of the processor. Default: the URL in --config, otherwise {DEFAULT_URL}."
         ),
     ] = NOT_GIVEN,
 ) -> None:
     """Find common mistakes in the configuration, the senders and the destinations, and show the fix for each.
 
-    Checks the environment variables of this shell, the file of --config if it is given, and the processor if it runs.
-    Exit code: 0 = nothing was found, 1 = something was found, 2 = the processor does not answer, and no file was
-    checked.
+    The command checks the environment variables of this shell, the file of --config if it is given, and the processor
+    if it runs. Exit code: 0 = nothing was found, 1 = something was found, 2 = the processor does not answer, and no
+    file was checked.
     """
     with report_bad_input():
         from driftline_processor.present.numbers import many

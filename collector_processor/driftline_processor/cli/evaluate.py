@@ -30,7 +30,7 @@ Explain = Annotated[
     bool,
     typer.Option(
         "--explain",
-        help="Show the statistics: p-values, other drift methods, and estimates with the data they are based on.",
+        help="Show the statistics: p-values, other drift methods, and estimates with the data that they are based on.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -123,7 +123,7 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             help="Predictions of the version in service, for the same rows or the same period. The rows are compared "
-            "with these predictions. If --baseline is not given, they are also the baseline.",
+            "with these predictions. If --baseline is not given, these predictions are also the baseline.",
             parser=file_or_address,
         ),
     ] = None,

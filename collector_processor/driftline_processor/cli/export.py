@@ -64,7 +64,7 @@ def export(
         list[str] | None, typer.Option(metavar="1d", help="Only windows of this length; repeatable. Default: all.")
     ] = None,
     since: Annotated[
-        str, typer.Option("--from", metavar="90d", help="First day to write: a time, or how long ago.")
+        str, typer.Option("--from", metavar="90d", help="First day to write: a time, or a duration before now.")
     ] = "",
     server: Connection = HERE,
 ) -> None:

@@ -64,7 +64,7 @@ def ack(
 ) -> None:
     """Acknowledge an alert and the other alerts of the same message thread, so that they are not escalated.
 
-    Exit code 0: acknowledged, 1: another person has already acknowledged it, 2: bad input.
+    Exit code 0: the alert is acknowledged, 1: another person has already acknowledged the alert, 2: bad input.
     """
     with report_bad_input():
         from . import client
@@ -97,7 +97,7 @@ def silence(
     listed: Annotated[bool, typer.Option("--list", help="List the silences that are not over.")] = False,
     server: Connection = HERE,
 ) -> None:
-    """Silence an alert or a model for a time, list silences, or end one. The state of the model stays visible."""
+    """Silence an alert or a model for a time, list silences, or end a silence. The state of the model stays visible."""
     with report_bad_input():
         from . import client
 

@@ -62,8 +62,12 @@ def annotate(
     model: Model,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
     by: By = "",
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="note or deployment.")] = "note",
-    time: Annotated[str, typer.Option("--time", metavar="TIME", help="When it happened. Default: now.")] = "",
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help="Kind of the entry: note or deployment.")
+    ] = "note",
+    time: Annotated[
+        str, typer.Option("--time", metavar="TIME", help="Time of the note or deployment. Default: now.")
+    ] = "",
     version: Version = "",
     server: Connection = HERE,
 ) -> None:

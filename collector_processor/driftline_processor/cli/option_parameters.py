@@ -76,7 +76,10 @@ NOT_GIVEN = Connection()
 URL = typer.Option("--url", metavar="URL", help="URL of a running `driftline up`.")
 
 _TRUST = {
-    "ca_file": ("DRIFTLINE_CA_FILE", "Certificates (PEM) of the authorities that you trust. Default: the system's."),
+    "ca_file": (
+        "DRIFTLINE_CA_FILE",
+        "Certificates (PEM) of the authorities that you trust. Default: the certificates of the system.",
+    ),
     "cert_file": ("DRIFTLINE_CERT_FILE", "Your certificate (PEM), if the processor requires one."),
     "key_file": ("DRIFTLINE_KEY_FILE", "The key (PEM) of --cert-file."),
     "token_file": (

@@ -81,7 +81,11 @@ def push(
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option(metavar="SECONDS", min=0, help="How long to retry a part of a file that cannot be delivered."),
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="How long a part of a file that cannot be delivered is sent again, in seconds.",
+        ),
     ] = 60.0,
 ) -> None:
     """Send files of outcomes. After an error, run the command again: no row counts twice.

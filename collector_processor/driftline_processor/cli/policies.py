@@ -45,12 +45,16 @@ def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration file with the policies.")],
     rows: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help=f"Rows to replay, repeatable: {ROWS}.", parser=file_or_address),
+        typer.Option(
+            metavar="FILE", help=f"File of rows to replay; repeatable. Formats: {ROWS}.", parser=file_or_address
+        ),
     ] = None,
     outcomes: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Outcomes of the rows: id, actual, and optionally time.", parser=file_or_address
+            metavar="FILE",
+            help="File of the outcomes, with the columns id and actual, and optionally time.",
+            parser=file_or_address,
         ),
     ] = None,
     baseline: Annotated[
@@ -84,9 +88,11 @@ def replay(
 ) -> None:
     """Replay policies over past windows.
 
-    Shows what fires, when and why, who would be notified, and how many alerts are false alarms.
+    The result shows which policies fire, when and why, and who would be notified. It also shows how many alerts are
+    false alarms.
 
-    Exit code 0: replayed, 3: a notification would have been sent (with --fail-on-fire), 2: bad input.
+    Exit code 0: the windows were replayed, 3: a notification would have been sent (only with --fail-on-fire), 2: bad
+    input.
     """
     with report_bad_input():
         from driftline_processor.readers.errors import BadInput

@@ -34,7 +34,8 @@ def postmortem(
 ) -> None:
     """Write a postmortem of an alert.
 
-    It contains the onset, messages, actions, recovery, cause and cost, and shows how to detect such a problem sooner.
+    The postmortem contains the onset, messages, actions, recovery, cause and cost. It also shows how to detect such a
+    problem sooner.
     """
     with report_bad_input():
         from driftline_processor.present.postmortem import postmortem as written_postmortem

@@ -15,8 +15,12 @@ from .option_parameters import HERE, Version, connects, report_bad_input
 @connects
 def report(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")],
-    since: Annotated[str, typer.Option("--from", metavar="30d", help="Start: a time, or how long ago.")] = "",
-    until: Annotated[str, typer.Option("--to", metavar="2026-03-01", help="End: a time, or how long ago.")] = "",
+    since: Annotated[
+        str, typer.Option("--from", metavar="30d", help="Start of the report: a time, or a duration before now.")
+    ] = "",
+    until: Annotated[
+        str, typer.Option("--to", metavar="2026-03-01", help="End of the report: a time, or a duration before now.")
+    ] = "",
     window: Annotated[
         str,
         typer.Option(

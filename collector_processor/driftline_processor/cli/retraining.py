@@ -42,7 +42,7 @@ def retrain_check(
         list[Path] | None,
         typer.Argument(
             metavar="[DATA]",
-            help=f"Rows to evaluate, instead of the data of a running `driftline up`: {ROWS}.",
+            help=f"Files of rows: {ROWS}. Default: the data of a running `driftline up`.",
             parser=file_or_address,
         ),
     ] = None,
@@ -63,15 +63,15 @@ def retrain_check(
         typer.Option(
             metavar="FILE",
             help="driftline.yaml with the costs of wrong predictions, to show the degradation as money. Only with "
-            "files.",
+            "DATA.",
         ),
     ] = None,
     server: Annotated[
         Connection,
-        typer.Option("--url", metavar="URL", help="URL of a running `driftline up`. Not available with files."),
+        typer.Option("--url", metavar="URL", help="URL of a running `driftline up`. Not available with DATA."),
     ] = NOT_GIVEN,
     environment: Annotated[
-        str, typer.Option(metavar="NAME", help="Use only rows of this environment. Not available with files.")
+        str, typer.Option(metavar="NAME", help="Use only rows of this environment. Not available with DATA.")
     ] = "",
     metric: Annotated[
         str,
@@ -84,14 +84,16 @@ def retrain_check(
         str,
         typer.Option(
             metavar="7d",
-            help="Length of the windows. Default: the longest window length of the model. For files without a set "
-            "length: one window of all rows.",
+            help="Length of the windows. Default: the longest window length of the model. For files, if no length is "
+            "configured, the default is one window of all rows.",
         ),
     ] = "",
     horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would be in use.")] = "30d",
     value: Annotated[
         float | None,
-        typer.Option(metavar="MONEY", help="Cost of one wrong prediction (accuracy), or of one unit of error (mae)."),
+        typer.Option(
+            metavar="MONEY", help="Cost of one wrong prediction (for accuracy), or of one unit of error (for mae)."
+        ),
     ] = None,
     predictions: Annotated[
         float | None,

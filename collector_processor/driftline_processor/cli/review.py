@@ -16,7 +16,8 @@ from .option_parameters import HERE, connects, report_bad_input
 def review(
     quarter: Annotated[str, typer.Option(metavar="2026Q3", help="Quarter to review, in UTC.")] = "",
     since: Annotated[
-        str, typer.Option("--from", metavar="2026-07-01", help="First day: a date, or how long ago, such as 30d.")
+        str,
+        typer.Option("--from", metavar="2026-07-01", help="First day: a date, or a duration before now, such as 30d."),
     ] = "",
     until: Annotated[str, typer.Option("--to", metavar="2026-10-01", help="Day after the last day.")] = "",
     output: Annotated[

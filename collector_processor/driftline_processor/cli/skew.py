@@ -35,14 +35,14 @@ def skew(
     ],
     id_column: Annotated[str, typer.Option("--id", metavar="COL", help="Column of the id in both files.")] = "id",
     features: Annotated[
-        str, typer.Option(metavar="COL,COL", help="Features to compare. Default: all columns of both files.")
+        str, typer.Option(metavar="COL,COL", help="Features to compare. Default: all columns that both files have.")
     ] = "",
     entity: Annotated[
         str,
         typer.Option(
             metavar="COL",
-            help="Column of OFFLINE with the entity, such as the customer. With it, online values that come from the "
-            "previous row of the same entity are detected.",
+            help="Column of OFFLINE with the entity, such as the customer. This option detects online values that "
+            "come from the previous row of the same entity.",
         ),
     ] = "",
     time: Annotated[str, typer.Option(metavar="COL", help="Column of OFFLINE with the time, for --entity.")] = "time",
@@ -56,7 +56,9 @@ def skew(
         ),
     ] = None,
 ) -> None:
-    """Compare features logged online with the same features recomputed offline, by id: training-serving skew.
+    """Find training-serving skew: compare features that were logged online with the same features recomputed offline.
+
+    Rows of the two files are matched by their id.
 
     Exit code 0: success, 3: a --fail-on condition is true, 2: bad input.
     """

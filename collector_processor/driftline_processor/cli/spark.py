@@ -37,7 +37,7 @@ TableName = Annotated[
 ]
 BaselineFile = Annotated[Path, typer.Option("--baseline", metavar="FILE", help="Baseline file (.json).")]
 SpanOfPanes = Annotated[
-    str, typer.Option("--span", metavar="1h", help="Length of the panes: 1h, or 5m without slices.")
+    str, typer.Option("--span", metavar="1h", help="Length of the panes: 1h or 5m. Panes of slices need 1h.")
 ]
 
 
@@ -63,23 +63,27 @@ def submit(
     brokers: Annotated[str, typer.Option(metavar="HOST:PORT,...", envvar="KAFKA_BROKERS", help="Brokers of Kafka.")],
     logs: Annotated[
         list[str] | None,
-        typer.Option(metavar="TOPIC", help="Topic of OTLP logs: predictions and outcomes; repeatable."),
+        typer.Option(metavar="TOPIC", help="Topic of OTLP logs, which contain predictions and outcomes; repeatable."),
     ] = None,
     traces: Annotated[
-        list[str] | None, typer.Option(metavar="TOPIC", help="Topic of OTLP traces: predictions; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="TOPIC", help="Topic of OTLP traces, which contain predictions; repeatable."),
     ] = None,
     master: Master = "",
     source: Annotated[str, typer.Option(metavar="NAME", help="Name of the job in the processor.")] = "spark",
     span: SpanOfPanes = "1h",
     trigger: Annotated[
-        str, typer.Option(metavar="60s", help="Time between micro-batches; 0s = read the existing messages, and exit.")
+        str,
+        typer.Option(metavar="60s", help="Time between micro-batches. 0s means: read the existing messages, and exit."),
     ] = "60s",
     starting: Annotated[
         str, typer.Option(metavar="earliest", help="Where a new job starts to read: earliest or latest.")
     ] = "earliest",
     jars: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Jars of Spark's Kafka source. Default: fetched from Maven; repeatable."),
+        typer.Option(
+            metavar="FILE", help="Jar of Spark's Kafka source; repeatable. Default: the jars are fetched from Maven."
+        ),
     ] = None,
     kafka: Annotated[
         list[str] | None,
@@ -89,7 +93,7 @@ def submit(
 ) -> None:
     """Compute panes (sums of rows per period) from the predictions and outcomes of Kafka topics, until Ctrl-C.
 
-    If you start an interrupted job again, it continues. The messages must have the format of the Collector's Kafka
+    An interrupted job continues when you start it again. The messages must have the format of the Collector's Kafka
     exporter. The panes are sent to DRIFTLINE_ENDPOINT. Without --logs and --traces, the topics are otlp_logs and
     otlp_spans.
     """
@@ -195,7 +199,8 @@ def send(
         int,
         typer.Option(
             metavar="N",
-            help="Number of the run. Its panes replace the panes of runs with a smaller number. Default: unix seconds.",
+            help="Number of the run. Its panes replace the panes of runs with a smaller number. Default: the current "
+            "time in unix seconds.",
         ),
     ] = 0,
     span: SpanOfPanes = "1h",
@@ -205,7 +210,7 @@ def send(
     """On the cluster, count the rows of a table in a lake, and send the counts to DRIFTLINE_ENDPOINT as panes.
 
     A pane contains the counts of a period. Run the command on a schedule. When outcomes have arrived, send the last
-    days again: the new panes replace the earlier ones. The rows of --where must begin at the start of a day, because a
+    days again: the new panes replace the earlier panes. The rows of --where must begin at the start of a day, because a
     pane is always replaced completely.
     """
     with report_bad_input():

@@ -32,7 +32,7 @@ def backup(
 ) -> None:
     """Write a backup of a running processor: its database and its log of requests, as they are at one moment.
 
-    Needs the capability `admin`. The file contains all stored rows, and only you can read it.
+    This command needs the capability `admin`. The file contains all stored rows, and only you can read it.
     """
     with report_bad_input():
         from driftline_processor.store.archive import ArchiveError, unpack
@@ -82,9 +82,9 @@ def _restore(file: Path, into: Path) -> str:
 
 @app.command()
 def check(
-    place: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="A directory of a state, or a backup.")],
+    place: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="A storage directory, or the file of a backup.")],
 ) -> None:
-    """Read a state or a backup completely and compare all checksums; nothing is changed.
+    """Read a state or a backup completely, and compare all checksums. This command changes nothing.
 
     Exit codes: 0 = no damage, 1 = damaged, 2 = there is no state, or a process uses it.
     """

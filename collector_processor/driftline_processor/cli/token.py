@@ -43,7 +43,7 @@ def create(
 ) -> None:
     """Write two files: NAME.token for the holder of the token, and NAME.sha256 for the processor.
 
-    Prints the lines for driftline.yaml.
+    The command prints the lines to add to driftline.yaml.
     """
     with report_bad_input():
         capabilities = [part.strip() for part in may.split(",") if part.strip()]

@@ -18,7 +18,7 @@ def versions(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     server: Connection = HERE,
 ) -> None:
-    """Compare each version with the champion: worse, better or inconclusive."""
+    """Compare each version with the champion. The result is worse, better or inconclusive."""
     with report_bad_input():
         from . import client
 

@@ -317,10 +317,13 @@ def evidence_of_window(
 
 
 def _with_estimate(evidence: LossEvidence, evaluation: Evaluation) -> LossEvidence:
-    """Return evidence in which shifted inputs explain at least the loss that was estimated without outcomes."""
+    """Return evidence in which shifted inputs explain at least the loss that was estimated without outcomes.
+
+    They explain it even if none of them drifts for certain: the scores show that the rows are harder than before.
+    """
     metric = METRICS[evidence.loss]
     estimate, was = evaluation.estimated.get(metric), evaluation.reference.get(metric)
-    if not evidence.inputs or estimate is None or estimate.value is None or was is None or was.value is None:
+    if estimate is None or estimate.value is None or was is None or was.value is None:
         return evidence
     expected = -direction(metric) * (estimate.value - was.value)
     if expected <= evidence.together.value:
@@ -414,8 +417,8 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
         return KindOfChange("label_shift", "proportions_changed", (*rates, fact("scores_of_classes_hold"), *moved))
     if evidence is not None and kind == "covariate_shift":
         share = explained_share(evidence)
-        explained = () if share is None else (fact("inputs_explain", share=share),)
-        return KindOfChange(kind, "inputs_explain", (*explained, *moved))
+        explained = () if share is None else (fact("inputs_explain", share=share, drifted=bool(evidence.inputs)),)
+        return KindOfChange(kind, "inputs_explain", (*explained, *moved)) if explained or moved else None
     if kind == "calibration":
         return KindOfChange(kind, "level_off", (*rates, *moved))
     if kind == "concept_change":

@@ -98,7 +98,7 @@ class ColumnOptions(Options, frozen=True):
     version: Annotated[str, Option("Version of the model", "V")] = ""
     task: Annotated[str, Option("What the model predicts", "binary|multiclass|regression|ranking")] = ""
     score: Annotated[
-        tuple[str, ...], Option("Column of the score. For multiclass, one column per class", "COL[,COL]")
+        tuple[str, ...], Option("Column of the score. For a multiclass model, give one column per class", "COL[,COL]")
     ] = ()
     predicted: Annotated[str, Option("Column of the predicted class or value", "COL")] = ""
     actual: Annotated[
@@ -111,19 +111,27 @@ class ColumnOptions(Options, frozen=True):
     threshold: Threshold = None
     quantiles: Annotated[
         tuple[str, ...],
-        Option("Quantiles that a regression predicts, in the order of the score columns", "0.1,0.5,0.9", values=True),
+        Option(
+            "Levels of the quantiles that a regression predicts, in the order of the score columns",
+            "0.1,0.5,0.9",
+            values=True,
+        ),
     ] = ()
     features: Annotated[
         tuple[str, ...], Option("Columns that are features. Default: all other columns", "COL,COL")
     ] = ()
     text_features: Annotated[
         tuple[str, ...],
-        Option("Features that contain free text, or 'none'. Default: detected from the values", "COL,COL"),
+        Option(
+            "Features that contain free text, or 'none'. Default: these features are detected from their values",
+            "COL,COL",
+        ),
     ] = ()
     category_features: Annotated[
         tuple[str, ...],
         Option(
-            "Numeric features whose values are categories, such as codes, or 'none'. Default: detected automatically",
+            "Numeric features whose values are categories, such as codes, or 'none'. Default: these features are "
+            "detected automatically",
             "COL,COL",
         ),
     ] = ()
@@ -134,8 +142,8 @@ class ColumnOptions(Options, frozen=True):
     seasonality: Annotated[
         str,
         Option(
-            "Compare only with baseline rows of the same hour, weekday or hour of the week; "
-            "'none' compares with all baseline rows. Default: the seasons found in the baseline",
+            "Compare only with baseline rows of the same hour, weekday or hour of the week. 'none' compares with all "
+            "baseline rows. Default: the seasons that were found in the baseline",
             "hour|weekday|hour_of_week|none",
         ),
     ] = ""
@@ -151,7 +159,7 @@ class ColumnOptions(Options, frozen=True):
         bool, Option("Treat the baseline rows as independent, and ignore differences between days and hours")
     ] = False
     items: Annotated[
-        str, Option("Column of the ranked items, best first; each value is a list, or a list written as JSON", "COL")
+        str, Option("Column of the ranked items, best first. Each value is a list, or a list written as JSON", "COL")
     ] = ""
     version_column: Annotated[
         str,
@@ -160,9 +168,9 @@ class ColumnOptions(Options, frozen=True):
     latency: Annotated[
         str, Option("Column of the duration of the call in seconds, or in milliseconds if the name ends in _ms", "COL")
     ] = ""
-    error: Annotated[str, Option("Column of the error of the call; empty, 0 or false if the call succeeded", "COL")] = (
-        ""
-    )
+    error: Annotated[
+        str, Option("Column of the error of the call. The value is empty, 0 or false if the call succeeded", "COL")
+    ] = ""
     decimal: Annotated[str, Option("Decimal mark of numbers in a CSV: '.' or ','. Default: '.'", "MARK")] = ""
     thousands: Annotated[
         str, Option("Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none", "MARK")

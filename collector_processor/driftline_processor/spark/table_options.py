@@ -13,13 +13,13 @@ class TableColumns(Options, frozen=True):
 
     time: Annotated[str, Option("Column of the time of the prediction", "COL")] = ""
     score: Annotated[
-        tuple[str, ...], Option("Column of the score. For multiclass, one column per class", "COL[,COL]")
+        tuple[str, ...], Option("Column of the score. For a multiclass model, give one column per class", "COL[,COL]")
     ] = ()
     predicted: Annotated[str, Option("Column of the predicted class or value", "COL")] = ""
-    actual: Annotated[str, Option("Column of the outcome: what really happened", "COL")] = ""
+    actual: Annotated[str, Option("Column of the outcome (what really happened)", "COL")] = ""
     outcome_time: Annotated[str, Option("Column of the time of the outcome", "COL")] = ""
     slices: Annotated[tuple[str, ...], Option("Columns whose values are also evaluated separately", "COL,COL")] = ()
-    cluster: Annotated[str, Option("A slice or feature: rows with the same value are dependent", "COL")] = ""
+    cluster: Annotated[str, Option("Name of a slice or feature. Rows with the same value are dependent", "COL")] = ""
 
 
 class TableOptions(TableColumns, frozen=True):

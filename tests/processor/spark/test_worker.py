@@ -37,7 +37,7 @@ def test_modules_are_frozen_once() -> None:
         assert frozen > 1000
         new_objects: list[list[int]] = [[] for _ in range(1000)]
         prepare_next_tasks()
-        assert gc.get_freeze_count() == frozen
+        assert frozen - 1000 < gc.get_freeze_count() <= frozen  # some of the frozen objects may end
         assert len(new_objects) == 1000
     finally:
         gc.unfreeze()

@@ -27,7 +27,9 @@ def import_(
     tool: Annotated[
         Tool | None,
         typer.Option(
-            "--from", metavar="TOOL", help="evidently, whylogs or sagemaker. Default: detected from the file."
+            "--from",
+            metavar="TOOL",
+            help="The other tool: evidently, whylogs or sagemaker. Default: the tool is detected from the file.",
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")] = "model",

@@ -109,6 +109,8 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)
     if new is not None:
         return fact("retrain_with_range", column=new.features[0], outside=new.now or 0.0, **clock)
+    if episode.kind == "covariate_shift" and not _has_drifted(episode):
+        return fact("rows_are_harder")
     return fact("retrain", **clock, check_outcomes=cause.kind == "concept_change")
 
 
@@ -732,12 +734,17 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     if looks_as_before(evaluation) and reading.signs[0].reason != "service":
         return fact("inputs_look_as_before", cause=cause.fact, meaning=episode.kind == "concept_change")
     if episode.kind == "covariate_shift" and episode.share is not None:
-        return fact("inputs_explain", share=episode.share)
+        return fact("inputs_explain", share=episode.share, drifted=_has_drifted(episode))
     if episode.kind == "label_shift":
         return fact("proportions_changed")
     if episode.kind in ("concept_change", "calibration") and not _may_explain(episode.evidence):
         return fact("no_input_explains", meaning=episode.kind == "concept_change")
     return cause.reason("coinciding_cause" if cause.features else "first_cause")
+
+
+def _has_drifted(episode: Episode) -> bool:
+    """Return True if inputs that drifted for certain explain the loss, and not only scores that are less sure."""
+    return episode.evidence is None or bool(episode.evidence.inputs)
 
 
 def _may_explain(evidence: LossEvidence | None) -> bool:

@@ -24,15 +24,22 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     """The options of an evaluation of rows, as texts."""
 
     window: Annotated[str, Option("Length of the windows, such as '1d'. Default: one window of all rows", "1d")] = ""
-    window_rows: Annotated[int | None, Option("Number of rows per window, instead of a length", "N")] = None
+    window_rows: Annotated[int | None, Option("Number of rows per window, for windows without a fixed length", "N")] = (
+        None
+    )
     reference_last: Annotated[
-        str, Option("Compare each window with the rows of this period before it (the reference period)", "30d")
+        str,
+        Option(
+            "Length of the reference period. Each window is compared with the rows of a reference "
+            "period before the window",
+            "30d",
+        ),
     ] = ""
     reference_without: Annotated[
         str,
         Option(
             "Time between the end of the reference period and the end of the window. Default: the length of the "
-            "window, so that the period ends where the window starts",
+            "window. The reference period then ends where the window starts",
             "24h",
         ),
     ] = ""
@@ -51,7 +58,10 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     ] = False
     classifier: Annotated[
         bool,
-        Option("Train a classifier to distinguish the rows from the baseline rows, and show how well it does so"),
+        Option(
+            "Train a classifier to distinguish the rows from the baseline rows, and show how well the classifier "
+            "does so"
+        ),
     ] = False
     importance_weighted: Annotated[
         bool,

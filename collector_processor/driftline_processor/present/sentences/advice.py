@@ -254,6 +254,12 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "repair_output": _repair_output,
     "change_version": _change_version,
     "retrain": _retrain,
+    "rows_are_harder": partial(
+        Advice,
+        "check whether such rows are expected",
+        "Check whether such rows are expected: the scores promise these errors. Retraining helps only if other inputs "
+        "tell the rows apart.",
+    ),
     "retrain_with_slice": _retrain_with_slice,
     "recalibrate": _recalibrate,
     "retrain_with_range": _retrain_with_range,

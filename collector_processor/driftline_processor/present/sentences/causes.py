@@ -78,8 +78,10 @@ def _likely_cause(cause: Fact, others: Sequence[str], share: float | None = None
 
 
 @words_of("inputs_explain")
-def _inputs_explain(share: float) -> str:
-    return f"its drifted inputs together explain {_explained(share)}"
+def _inputs_explain(share: float, drifted: bool = True) -> str:
+    if drifted:
+        return f"its drifted inputs together explain {_explained(share)}"
+    return f"rows that are harder to predict explain {_explained(share)}; no single input drifted for certain"
 
 
 def _explained(share: float) -> str:
@@ -180,7 +182,7 @@ def change_sentence(change: KindOfChange) -> str:
         case "meaning_changed":
             return f"the meaning of the inputs or of the outcomes changed: {first}; {CAVEAT}"
         case "inputs_explain":
-            return f"the inputs drifted: {first}"
+            return f"the inputs drifted: {first}" if change.evidence[0].values.get("drifted", True) else first
         case "level_off":
             return (
                 f"the level of the scores is off{f': {first}' if change.evidence else ''}; their ranking is as before"
