@@ -18,6 +18,7 @@ WINDOWS = ROOT / "benchmarks" / "right_or_wrong" / "windows.csv"
 
 LINES = {
     "driftline windows": "the state of the window",
+    "driftline model": "the state of the model when the window ended",
     "nannyml realized": "realized performance",
     "evidently decisive": "tests of log loss, AUC and MAE, for the worse only",
     "evidently quality": "all tests of the quality preset",

@@ -150,16 +150,16 @@ def _rows() -> dict[str, UsualRow]:
         for days in (7, 14, 30, 60):
             for features in (1, 10, 50):
                 name = f"usual-{alike}-{keeps}-{days}-{features}"
-                what = f"{days} days that share {alike:g} of the variance and keep {keeps:g}, {features} features"
+                what = (
+                    f"{days} days that share {alike:g} of the variance, autocorrelation {keeps:g}, {features} features"
+                )
                 world = UsualDays(alike, keeps, days, features)
                 found[name] = UsualRow(name, world.measure, 1_000, what)
     for keeps in (0.0, 0.5, 0.9):
         for days in (30, 60):
             for features in (1, 10):
                 name = f"usual-weeks-{keeps}-{days}-{features}"
-                what = (
-                    f"weeks after {days} days that share 0.02 of the variance and keep {keeps:g}, {features} features"
-                )
+                what = f"weeks after {days} days that share 0.02 of the variance, autocorrelation {keeps:g}, {features} features"
                 world = UsualDays(0.02, keeps, days, features, length=7)
                 found[name] = UsualRow(name, world.measure, 1_000, what)
     return found
@@ -171,11 +171,11 @@ def _told(_row: UsualRow, one: Figures) -> list[str]:
 
 HEAD = [
     "what",
-    "quiet windows with any drift",
+    "drift without a change",
     "1 σ in one feature found",
-    "by t that knows",
-    "`ok`",
-    "would have seen",
+    "found by Student's t",
+    "shift called `ok`",
+    "smallest shift found",
 ]
 USUAL_DAYS = _rows()
 USUAL = Table("within_normal_variation", USUAL_DAYS, table_of(USUAL_DAYS, HEAD, _told))

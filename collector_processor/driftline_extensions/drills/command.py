@@ -51,7 +51,8 @@ def drill(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help=f"File of recorded rows; repeatable. Formats: {ROWS}. Default: the stored rows of a running `driftline up`.",
+            help=f"File of recorded rows; repeatable. Formats: {ROWS}. "
+            "Default: the stored rows of a running `driftline up`.",
             parser=file_or_address,
         ),
     ] = None,
