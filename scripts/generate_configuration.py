@@ -50,8 +50,8 @@ This page lists every key of `driftline.yaml`. You can copy the keys from the fi
 | duration | one or more numbers with a unit, `ms`, `s`, `m`, `h`, `d`, `w` | `90d`, `10s`, `1h30m`, `0s` |
 | window | a number and `m` (a multiple of 5), `h`, `d`, `w` or `mo` | `5m`, `1h`, `1d`, `1mo` |
 | size | a number and a unit of bytes | `10GB`, `512MiB` |
-| address | `host:port`; `:port` means every address of the machine (needs `insecure_anonymous`), port 0 means any free port | `[::1]:4317` |
-| path | relative to the configuration file or, if there is none, to the directory in which `driftline up` was started; `~` is your home directory | `churn.baseline.json` |
+| address | `host:port`. `:port` means every address of the machine, and needs `insecure_anonymous`. Port 0 means any free port. | `[::1]:4317` |
+| path | relative to the configuration file. Without this file, relative to the directory in which `driftline up` was started. `~` is your home directory. | `churn.baseline.json` |
 | time | a time with its time zone | `2026-11-01T00:00:00Z` |
 | class | text, number or boolean; 1, 1.0, "1" and true are the same class | `"1"` |
 | limit of a fraction | a comparison sign and a fraction; [if the sign is missing](../monitor/expect-data.md), the usual sign of the rule is used | `"< 5%"` |

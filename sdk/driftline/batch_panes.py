@@ -83,17 +83,19 @@ class MadePane(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MadePanes:
-    """Panes of one model, version and environment, the result of :func:`make_panes`.
+    """The result of :func:`make_panes`: panes (sums per period) of one model, version and environment.
 
     Attributes:
         model: Name of the model.
         version: Version of the model.
-        environment: Deployment environment; None = the environment of this process's resource.
+        environment: Deployment environment. None means the environment of this process's resource.
         baseline: Digest of the baseline in whose bins the rows are counted.
         span: Length of each pane.
-        panes: The panes: first those of all rows, then those of slices, each in order of time.
-        newest: Set if the last panes are not finished and are sent again with a later epoch: the time of the newest
-            row, in unix nanoseconds. Windows that end after this time stay open. None = all panes are finished.
+        panes: The panes. The panes of all rows come first, then the panes of slices. The panes of each slice are in
+            order of time.
+        newest: Time of the newest row, in unix nanoseconds. Set it if the last panes are not finished and you will send
+            them again with a later epoch. Windows that end after this time stay open. None means that all panes are
+            finished.
     """
 
     model: str
@@ -163,36 +165,42 @@ def make_panes(
     environment: str | None = None,
     privacy: Privacy | None = None,
 ) -> MadePanes:
-    """Sum up n rows in panes (sums per period), as the processor does with rows that are sent as predictions.
+    """Sum up n rows in panes (sums per period).
+
+    The processor sums up the predictions that it receives in the same way.
 
     If a feature of the baseline has no column, its value is missing in each row. Columns that are not features of the
     baseline are ignored. Rows with a known outcome add to the sums from which performance is computed.
 
     Args:
         frame: A data frame, or a mapping from column name to values (types: :mod:`driftline.inputs`).
-        baseline: Baseline of the model, the one that the processor has.
-        time: Time of each prediction: the name of a column, or n values. If ``time``, ``score``, ``predicted`` or
-            ``actual`` is not given, the column that the baseline names is used, if the frame has it.
-        score: Score of each row, or the names of columns, one per class.
+        baseline: Baseline of the model. The processor must have the same baseline.
+        time: Time of each prediction: the name of a column, or n values. The defaults of ``time``, ``score``,
+            ``predicted`` and ``actual`` are the columns that the baseline names. A default is used only if the frame
+            has this column.
+        score: Score of each row, or names of columns: one column per class.
         predicted: Predicted class of each row.
-        actual: Outcome of each row, missing if it is not known yet.
-        outcome_time: When each outcome became known, for the delay of outcomes. Default: unknown.
-        slices: Names of columns, or key → n values, whose values get panes of their own. They must be ``slices`` of the
-            model in ``driftline.yaml``, and need a span of an hour or a day.
-        cluster: A slice or feature: rows with the same value are dependent (``cluster`` of the model).
-        span: Length of a pane: no longer than the shortest window of the model.
+        actual: Outcome of each row. The value is missing if the outcome is not known yet.
+        outcome_time: Time at which each outcome became known. The delay of outcomes is computed from these times.
+            Default: the times are unknown.
+        slices: Slices whose values get panes of their own: names of columns, or a mapping from key to n values. The
+            slices must be in ``slices`` of the model in ``driftline.yaml``. With slices, ``span`` must be an hour or a
+            day.
+        cluster: Name of a slice or feature. Rows with the same value are dependent (``cluster`` of the model).
+        span: Length of a pane. A pane must not be longer than the shortest window of the model.
         timezone: IANA name of the time zone of hours and days (``timezone`` of the model).
-        model: Name of the model. Default: the baseline's.
-        version: Version of the model. Default: the baseline's.
-        environment: Deployment environment. Default: that of the resource of this process.
-        privacy: Rules that apply to features before they are counted, and to the baseline. Build the baseline with the
-            same rules, so that it equals the baseline of the processor. Rules of the environment always apply.
+        model: Name of the model. Default: the name in the baseline.
+        version: Version of the model. Default: the version in the baseline.
+        environment: Deployment environment. Default: the environment of this process's resource.
+        privacy: Privacy rules. They apply to the baseline, and to features before they are counted. Build the baseline
+            with the same rules, so that it equals the baseline of the processor. Rules in environment variables always
+            apply.
 
     Returns:
         The panes.
 
     Raises:
-        ValueError: Columns are missing or of different lengths, no row has a time, or an argument is not valid.
+        ValueError: Columns are missing or have different lengths. Or no row has a time, or an argument is not valid.
 
     >>> from driftline import Baseline
     >>> X = {"age": [20.0, 30.0, 40.0, 50.0], "p": [0.1, 0.4, 0.6, 0.9], "y": [0, 0, 1, 1]}
@@ -270,7 +278,7 @@ class SentPanes(NamedTuple):
 
     Attributes:
         accepted: Number of new panes.
-        replaced: Number of panes that replaced those of an earlier epoch.
+        replaced: Number of panes that replaced the panes of an earlier epoch.
         unchanged: Number of panes that this epoch had sent before.
         superseded: Number of panes that were ignored, because a later epoch has written them.
         refused: All other panes, with their index and the reason.
@@ -298,8 +306,8 @@ def send_panes(panes: MadePanes, *, source: str, epoch: int) -> SentPanes:
         What the processor did with each pane.
 
     Raises:
-        Undelivered: The processor did not answer, or refused the request, for example because the panes belong to
-            another baseline.
+        Undelivered: The processor did not answer, or it refused the request. For example, it refuses panes that belong
+            to another baseline.
     """
     from driftline.export import pipeline as pipelines  # as in driftline.outcomes
     from driftline.export.resource import resource_attributes

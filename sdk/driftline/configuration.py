@@ -193,16 +193,18 @@ def configure(
     """Set up traces and metrics over OTLP if the program has no providers, and set the endpoint of records.
 
     Do not call this function if OpenTelemetry is already set up: Driftline never replaces a provider. Otherwise, call
-    it once, before the first prediction. If logging is not set up, Driftline logs to stderr. At the end of the process,
-    these providers are flushed within the same time limit as the records. ``OTEL_SDK_DISABLED``,
-    ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` also apply. The last two are lists of ``otlp``, ``console``,
-    ``none`` and any installed exporter, such as ``prometheus``.
+    this function once, before the first prediction. If logging is not set up, Driftline logs to stderr. At the end of
+    the process, the providers of this function are flushed within the same time limit as the records. The variables
+    ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` also apply. The last two variables are
+    lists of ``otlp``, ``console``, ``none`` and any installed exporter, such as ``prometheus``.
 
     Args:
         service_name: Name of the service. Default: ``OTEL_SERVICE_NAME``.
         endpoint: URL of 'driftline up' or of any OTLP receiver, such as "http://localhost:4318". Default:
-            ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_*``. Headers always come from ``OTEL_EXPORTER_OTLP_*``.
-        environment: Deployment environment, such as "production". Outcomes join predictions of the same environment.
+            ``DRIFTLINE_ENDPOINT``. Without this variable, the default is ``OTEL_EXPORTER_OTLP_*``. Headers always come
+            from ``OTEL_EXPORTER_OTLP_*``.
+        environment: Deployment environment, such as "production". Outcomes are joined with predictions of the same
+            environment.
         resource_attributes: Further attributes of the resource.
 
     >>> import driftline

@@ -51,7 +51,10 @@ class ModelVerdict(Protocol):
 
 
 class EvaluationReport(Protocol):
-    """The result of :func:`driftline.evaluate`. A notebook shows it as a page; ``print`` shows its verdict."""
+    """The result of :func:`driftline.evaluate`.
+
+    A notebook shows the report as a page, and ``print`` shows its verdict.
+    """
 
     @property
     def verdict(self) -> ModelVerdict:
@@ -59,7 +62,7 @@ class EvaluationReport(Protocol):
 
     @property
     def windows(self) -> Sequence[Mapping[str, Any]]:
-        """Windows, oldest first, as ``driftline evaluate --json`` writes them."""
+        """Windows, oldest first, in the form that ``driftline evaluate --json`` writes."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -69,11 +72,11 @@ class EvaluationReport(Protocol):
         """Return the object that ``driftline evaluate --json`` prints."""
 
     def to_frame(self, kind: FrameKind = "drift") -> Any:
-        """Return a DataFrame: of polars if the rows were a polars DataFrame, else of pandas.
+        """Return a polars DataFrame if the rows were a polars DataFrame, otherwise a pandas DataFrame.
 
         Args:
-            kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row per
-                window.
+            kind: The content of the DataFrame. "drift": one row per window and column. "performance": one row per
+                window and metric. "windows": one row per window.
 
         Raises:
             ImportError: Both pandas and polars are missing. :meth:`to_arrow` works without them.
@@ -83,22 +86,22 @@ class EvaluationReport(Protocol):
         """Return the table of ``to_frame`` as a ``pyarrow.Table``.
 
         Args:
-            kind: See :meth:`to_frame`.
+            kind: The content of the table, as in :meth:`to_frame`.
         """
 
     def figure(self, name: str = "", window: int | None = None) -> Any:
         """Return an interactive figure, a ``plotly.graph_objects.Figure``, which the user can change.
 
         Args:
-            name: A feature, "score" or "class": its distribution in the window, compared with the baseline. A metric,
-                such as "log_loss": its value and interval in each window, and the baseline's value. Default: the
-                feature with the largest drift.
+            name: What the figure shows. For a feature, "score" or "class", this is its distribution in the window and
+                in the baseline. For a metric, such as "log_loss", this is its value and interval in each window, and
+                its value in the baseline. Default: the feature with the largest drift.
             window: Index of the window in :attr:`windows`. Default: the newest closed window.
 
         Raises:
             ImportError: plotly is not installed.
             IndexError: There is no such window.
-            ValueError: There is no such feature or metric; the message names the nearest ones.
+            ValueError: There is no such feature or metric. The message names the most similar features and metrics.
         """
 
     def to_html(self) -> str:
@@ -162,21 +165,22 @@ def evaluate(
     """Evaluate the health of a model: compare rows with a baseline, as ``driftline evaluate`` does.
 
     Tables are pandas or polars DataFrames, Arrow tables, mappings of columns, and objects with ``__arrow_c_stream__``
-    or ``__dataframe__``. The index of a DataFrame is not a column. Paths are read as the command reads them. Each
-    option has the name and meaning of the option of the command (``driftline evaluate --help``).
+    or ``__dataframe__``. The index of a DataFrame is not a column. Paths are read in the same way as by the command.
+    Each option has the same name and meaning as in the command (``driftline evaluate --help``).
 
     Args:
-        current: Rows to evaluate: a table, a path, or a list of these.
+        current: Rows to evaluate: a table, a path, or a list of tables and paths.
         baseline: What to compare with: a table, the path of a file with rows, a :class:`driftline.Baseline`, or the
             path of a built baseline.
         champion: Predictions of the version in service, for the same rows or the same period. If ``baseline`` is not
-            given, they are also the baseline. ``to_dict()["versions"]`` contains the comparison.
+            given, these predictions are also the baseline. The comparison is in ``to_dict()["versions"]`` of the
+            result.
         outcomes: Actual values: a table or a path with ``id``, ``actual``,
             and optionally ``time`` and ``weight``.
         model: Name of the model.
         version: Version of the model.
         task: What the model predicts.
-        score: Column of the score. For multiclass, one column per class.
+        score: Column of the score. For a multiclass model, give one column per class.
         predicted: Column of the predicted class or value.
         actual: Column of the outcome (what really happened), or 'none' if the rows have no outcomes.
         time: Column of the time of the prediction.
@@ -184,37 +188,40 @@ def evaluate(
         classes: Classes, in the order of the score columns.
         positive_class: The score is the probability of this class.
         threshold: The positive class is predicted if the score is at least this threshold.
-        quantiles: Quantiles that a regression predicts, in the order of the score columns.
+        quantiles: Levels of the quantiles that a regression predicts, in the order of the score columns.
         features: Columns that are features. Default: all other columns.
-        text_features: Features that contain free text, or 'none'. Default: detected from the values.
-        category_features: Numeric features whose values are categories, such as codes, or 'none'. Default: detected
-            automatically.
+        text_features: Features that contain free text, or 'none'. Default: these features are detected from their
+            values.
+        category_features: Numeric features whose values are categories, such as codes, or 'none'. Default: these
+            features are detected automatically.
         slices: Columns whose values are also evaluated separately, such as a country or a plan.
-        seasonality: Compare only with baseline rows of the same hour, weekday or hour of the week; 'none' compares with
-            all baseline rows. Default: the seasons found in the baseline.
+        seasonality: Compare only with baseline rows of the same hour, weekday or hour of the week. 'none' compares with
+            all baseline rows. Default: the seasons that were found in the baseline.
         timezone: Time zone of days and hours, such as 'Europe/Paris'. Default: the time zone of the baseline, otherwise
             UTC.
         ignore_time: Treat the baseline rows as independent, and ignore differences between days and hours.
-        items: Column of the ranked items, best first; each value is a list, or a list written as JSON.
+        items: Column of the ranked items, best first. Each value is a list, or a list written as JSON.
         version_column: Column of the version that made the prediction. If there are outcomes, versions are compared.
         latency: Column of the duration of the call in seconds, or in milliseconds if the name ends in _ms.
-        error: Column of the error of the call; empty, 0 or false if the call succeeded.
+        error: Column of the error of the call. The value is empty, 0 or false if the call succeeded.
         decimal: Decimal mark of numbers in a CSV: '.' or ','. Default: '.'.
         thousands: Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none.
         date_format: Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'.
         cluster: Rows with the same value in this column are dependent, such as rows of one customer or machine.
         window: Length of the windows, such as '1d'. Default: one window of all rows.
-        window_rows: Number of rows per window, instead of a length.
-        reference_last: Compare each window with the rows of this period before it (the reference period).
+        window_rows: Number of rows per window, for windows without a fixed length.
+        reference_last: Length of the reference period. Each window is compared with the rows of a reference period
+            before the window.
         reference_without: Time between the end of the reference period and the end of the window. Default: the length
-            of the window, so that the period ends where the window starts.
+            of the window. The reference period then ends where the window starts.
         objectives: Objective of a metric, such as 'recall >= 0.8'.
         metrics: Metric to compute in addition, such as 'fbeta@0.5'.
         method: Drift method that decides whether there is drift.
         methods: Drift methods that are shown in addition.
         exact: Compute the values of drift methods from rows instead of bins. Whether there is drift is still decided
             from bins.
-        classifier: Train a classifier to distinguish the rows from the baseline rows, and show how well it does so.
+        classifier: Train a classifier to distinguish the rows from the baseline rows, and show how well the classifier
+            does so.
         importance_weighted: Also estimate the performance from the baseline rows that have outcomes. They are weighted
             so that they resemble the window's rows.
         mispredictions: For each window, return the N rows whose predictions differ most from the outcomes.
@@ -222,13 +229,14 @@ def evaluate(
         config: driftline.yaml that configures the model. Options that are not given have the values of this file.
         expect: driftline.yaml with expectations: the rules that the data must satisfy.
         performance: driftline.yaml with the performance settings and objectives.
-        progress: Whether a bar shows how far the work is. Default: on a terminal or in a notebook, after two seconds.
-        **unknown: Not accepted: any other name raises an error with the closest option.
+        progress: Whether to show a progress bar. Default: show one after two seconds if the output is a terminal or a
+            notebook.
+        **unknown: Not accepted. Any other name raises an error that names the closest option.
 
     Raises:
-        ImportError: The extra is not installed.
-        TypeError: There is no such option.
-        ValueError: A table, a column or an option is not valid; the message names the rule and the fix.
+        ImportError: The extra ``notebook`` is not installed.
+        TypeError: An option does not exist.
+        ValueError: A table, a column or an option is not valid. The message names the rule and the fix.
 
     >>> import driftline
     >>> before = {"age": [20 + row % 40 for row in range(500)], "plan": ["basic", "pro"] * 250}

@@ -29,34 +29,38 @@ _FLUSH_SECONDS = 2.0
 
 
 class Model:
-    """A model under one name: record its predictions, and send their outcomes.
+    """A model with a name, whose predictions you record and whose outcomes you send.
 
-    Make a model when the process starts, and decorate the function that predicts. All models of one name in a process
-    share one buffer. A process that only sends outcomes needs only ``driftline.Model("churn")``.
+    Make a model when the process starts, and decorate the function that predicts. All models with the same name in a
+    process share one buffer. If a process only sends outcomes, it needs only ``driftline.Model("churn")``.
 
     Args:
         name: Name of the model, such as "churn". Outcomes find their predictions under this name.
         task: "binary", "multiclass", "regression" or "ranking". Default: the task of the baseline. A model without a
             task can send outcomes, but cannot record predictions.
         version: Version of the model, such as "2026-11-01".
-        classes: Classes in the order of the score columns. Default: the classes of the baseline; for "binary" (0, 1).
+        classes: Classes in the order of the score columns. Default: the classes of the baseline. Without a baseline,
+            the default for "binary" is (0, 1).
         positive_class: Class whose probability is the score of a binary model. Default: the positive class of the
             baseline. Without a baseline, the default is class 1 if the classes are 0 and 1 (also as texts, or as False
             and True).
         threshold: Smallest score for which a binary model predicts the positive class, if the function returns only a
-            score. Default: the threshold of the baseline, else 0.5.
-        quantiles: Levels that a regression predicts, in the order of its columns, such as (0.1, 0.5, 0.9). The
-            predicted value is that of the level 0.5. If this level is missing, it is that of the middle level.
+            score. Default: the threshold of the baseline, or 0.5 without a baseline.
+        quantiles: Levels of the quantiles that a regression predicts, in the order of its columns, such as (0.1, 0.5,
+            0.9). The predicted value is the quantile of the level 0.5. If this level is missing, the predicted value is
+            the quantile of the middle level.
         baseline: Reference of the model: a :class:`driftline.Baseline`, or the path of its file. Driftline sends the
-            baseline once per process, and records only the features in it.
-        feature_names: Features to record, or names of the columns of arrays. Default: the features of the baseline,
-            else all features.
-        text_features: Features that are documents. Driftline records their length, words and script.
-        capture: Values that leave the process for each row: "features" (features and scores), "scores" or "none". The
+            baseline once per process, and records only the features of the baseline.
+        feature_names: Features to record, or names of the columns of arrays. Default: the features of the baseline, or
+            all features without a baseline.
+        text_features: Features that contain free text. Driftline records the length, the words and the script of each
+            text.
+        capture: Values of each row that leave the process: "features" (features and scores), "scores" or "none". All
             other values are sent as distributions only. Default: ``DRIFTLINE_CAPTURE``.
-        privacy: Rules per feature, for every signal. The rules of the environment also apply.
-        distributions: Also send features, scores and durations as metrics. Default: ``DRIFTLINE_DISTRIBUTIONS``, else
-            true for models of up to 64 features.
+        privacy: Privacy rules per feature, for all signals (records, spans and metrics). Rules in environment variables
+            also apply.
+        distributions: Whether to send features, scores and durations also as metrics. Default:
+            ``DRIFTLINE_DISTRIBUTIONS``. Without this variable, the default is true for models with up to 64 features.
         tracer_provider: Provider of the spans, for tests. Default: the global provider.
         meter_provider: Provider of the counters, for tests. Default: the global provider.
         channel: Destination of the records, for tests. Default: the endpoint of the environment.
@@ -64,7 +68,7 @@ class Model:
 
     Raises:
         ValueError: Task, classes and positive class contradict each other, or the baseline is not valid.
-        TypeError: ``classes`` or ``feature_names`` is one text instead of several.
+        TypeError: ``classes`` or ``feature_names`` is a single text instead of a list of texts.
         OSError: The file of the baseline cannot be read.
 
     >>> churn = Model("churn", task="binary", version="2026-11-01")
@@ -184,7 +188,7 @@ class Model:
 
     @property
     def version(self) -> str:
-        """Version of the model, "" without a version."""
+        """Version of the model, or "" if the model has no version."""
         return self._identity.version
 
     def completed(
@@ -290,21 +294,24 @@ class Model:
     ) -> Any:
         """Decorate the function, coroutine function, generator or method that predicts.
 
-        A selector is a name or a function. The decorated function returns and raises the same as before, even if
-        recording fails.
+        A selector is a name or a function. The decorated function returns the same results and raises the same
+        exceptions as before, even if recording fails.
 
         Args:
-            function: Function to decorate; None if the decorator is called with options first.
-            id: Selector of the prediction's id: the name of an argument, otherwise of a field of the input; or
-                a function of the call's arguments. Default: Driftline generates an id.
-            features: Selector of the features. Several names of arguments make one row. Default: the only argument that
-                can be the features.
+            function: Function to decorate, or None if the decorator is used with options.
+            id: Selector of the prediction's id: the name of an argument or of a field of the input, or a function of
+                the call's arguments. If an argument and a field have this name, the argument is used. Default:
+                Driftline generates an id.
+            features: Selector of the features. The values of several named arguments make one row. Default: the
+                argument that can be the features, if there is only one.
             score: Selector of the score: the name of a field of the result, or a function of the result.
-            predicted: Selector of the predicted class or value, as for ``score``.
-            slices: Selector of the slices, as for ``id``; several names are several slices.
-            time: Selector of the prediction's time, as for ``id``, for replays and nightly jobs: a datetime (UTC if
-                naive), ISO 8601 or unix time; for a batch one per row. Default: now, also if the time cannot be read.
-            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else false.
+            predicted: Selector of the predicted class or value, in the same form as ``score``.
+            slices: Selector of the slices, in the same form as ``id``. A list of several names selects several slices.
+            time: Selector of the prediction's time, in the same form as ``id``. It is for replays and nightly jobs. The
+                time is a datetime (UTC if naive), ISO 8601 or unix time. A batch has one time per row. Default: now. If
+                the time cannot be read, the current time is used.
+            span_features: Whether to put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, or false
+                without this variable.
 
         Returns:
             The decorated function, or the decorator if ``function`` is None.
@@ -342,8 +349,9 @@ class Model:
             features: One row or a batch, in any form that a decorated function accepts.
             id: Id of the prediction. For a batch of n rows: n ids, or the name of their column. Default: Driftline
                 generates an id.
-            slices: Values by slice, such as ``{"country": "NO"}``. For a batch, n values per slice.
-            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else false.
+            slices: Mapping from slice to value, such as ``{"country": "NO"}``. For a batch, each slice has n values.
+            span_features: Whether to put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, or false
+                without this variable.
 
         Yields:
             The open prediction. Set its ``score``, its ``predicted``, or both.
@@ -419,22 +427,23 @@ class Model:
         slices: Mapping[str, Any] | None = None,
         retracted: bool = False,
     ) -> None:
-        """Record the outcome of one prediction, in any process, seconds or months later. Never raises.
+        """Record the outcome of one prediction, in any process, seconds or months later. This method never raises.
 
         If a prediction has several outcomes, the outcome with the newest ``time`` wins.
 
         Args:
             id: Id of the prediction.
-            actual: Actual class or value. For a ranking: the list of relevant items, or the relevance of
-                ``item`` if given.
+            actual: Actual class or value. For a ranking, it is the list of relevant items. If ``item`` is given, it is
+                the relevance of this item.
             time: Time at which the outcome was known: a datetime (UTC if naive), ISO 8601 or unix time. Default: now.
-            prediction_time: Time of the prediction, in the same forms. A known time makes the join cheaper.
-            weight: 1 / the probability with which the row was chosen for labelling. Default: 1.
+            prediction_time: Time of the prediction, in the same forms as ``time``. With this time, finding the
+                prediction is cheaper.
+            weight: 1 divided by the probability with which the row was chosen for labelling. Default: 1.
             item: Item of a ranking that the outcome describes.
-            value: Worth of the prediction, in your unit, such as euros.
-            slices: Slices that are known only now, such as an attribute that the prediction may not contain.
-                ``privacy`` applies to them.
-            retracted: Retract all earlier outcomes of the prediction. A retraction needs no ``actual``.
+            value: Worth of the prediction, in a unit that you choose, such as euros.
+            slices: Slices that are known only now, such as an attribute that the prediction may not contain. The
+                privacy rules of the model apply to these slices.
+            retracted: Whether to retract all earlier outcomes of the prediction. A retraction needs no ``actual``.
 
         >>> Model("churn").outcome("A-1001", actual=1, value=-40.0, slices={"age_group": "60+"})
         >>> Model("churn").outcome("A-1001", retracted=True)
@@ -461,19 +470,22 @@ class Model:
         return () if self._options_of_call["classes"] is None else self._identity.task.classes
 
     def outcomes(self, outcomes: Any) -> Accepted:
-        """Send many outcomes and wait until the receiver has stored them: for jobs that load labels.
+        """Send many outcomes, and wait until the receiver has stored them.
+
+        Use this method in jobs that load labels.
 
         Args:
-            outcomes: DataFrame or mapping of columns ``id`` and ``actual``; optionally ``time``, ``prediction_time``,
-                ``weight``, ``item``, ``value``, ``retracted``, and ``slice.NAME`` for each slice. Or an iterable of
-                such mappings, or of tuples in that order without slices. :meth:`outcome` explains each column.
+            outcomes: The outcomes, as a DataFrame or a mapping of columns. The columns are ``id`` and ``actual``, and
+                optionally ``time``, ``prediction_time``, ``weight``, ``item``, ``value``, ``retracted``, and
+                ``slice.NAME`` for each slice. Or an iterable of mappings with these keys, or of tuples with the values
+                in this order, without slices. :meth:`outcome` explains each column.
 
         Returns:
-            The number of accepted outcomes, the rejected outcomes with their reasons, and the accepted outcomes that
-            the receiver cannot use at present, such as those with an unknown class or id.
+            The number of accepted outcomes, and the rejected outcomes with their reasons. Also the accepted outcomes
+            that the receiver cannot use at present, such as outcomes with an unknown class or id.
 
         Raises:
-            driftline.Undelivered: The outcomes could not be delivered. No other call of Driftline raises because of the
+            driftline.Undelivered: The outcomes could not be delivered. No other method of a model raises because of the
                 network.
             ValueError: The column ``id`` is missing, or the columns ``actual`` and ``retracted`` are both missing.
         """

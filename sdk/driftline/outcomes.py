@@ -101,9 +101,9 @@ class Rejection:
     """Outcomes that the receiver rejected for one reason.
 
     Attributes:
-        index: Position of the outcome among those sent; None if the receiver returns only the number of rejected
+        index: Position of the outcome among the sent outcomes. None if the receiver returns only the number of rejected
             outcomes.
-        reason: Sentence with the field and the rule.
+        reason: Sentence that names the field and the rule.
         rows: Number of outcomes.
     """
 
@@ -116,15 +116,18 @@ class Rejection:
 class UnknownOutcomes:
     """Accepted outcomes that the receiver cannot use at present.
 
-    They count as soon as their prediction arrives, or as soon as the classes of the model contain their class.
+    These outcomes count as soon as their prediction arrives, or as soon as the classes of the model contain their
+    class.
 
     Attributes:
-        kind: "id" if no stored prediction has their id, "time" if they are dated before their prediction, "actual" if
-            their actual value is not a class of the model, or not a number.
+        kind: Why the receiver cannot use the outcomes. "id": no stored prediction has their id. "time": the outcomes
+            are dated before their prediction. "actual": their actual value is not a class of the model, or not a
+            number.
         rows: Number of outcomes.
         checked: Number of outcomes that were checked. If there are very many outcomes, the receiver checks only a part
             of them.
-        reason: Unknown classes or the form of the unknown ids, what the receiver knows, and the fix.
+        reason: Text that names the unknown classes or the form of the unknown ids, what the receiver knows, and the
+            fix.
     """
 
     kind: str
@@ -149,12 +152,14 @@ class Accepted:
 
 
 class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, not of the program
-    """Outcomes could not be delivered. Send all of them again: outcomes that had arrived are not counted twice.
+    """Outcomes could not be delivered.
+
+    Send all outcomes of the call again. Outcomes that had already arrived are not counted twice.
 
     Attributes:
         delivered: Receiver's answer to the outcomes that were delivered before the failure.
-        refused: True if the receiver refused the request because of its content. It would refuse another attempt as
-            well.
+        refused: True if the receiver refused the request because of its content. The receiver would also refuse another
+            attempt.
     """
 
     def __init__(self, message: str, sent: Accepted, *, refused: bool = False) -> None:

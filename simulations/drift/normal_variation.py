@@ -159,7 +159,8 @@ def _rows() -> dict[str, UsualRow]:
         for days in (30, 60):
             for features in (1, 10):
                 name = f"usual-weeks-{keeps}-{days}-{features}"
-                what = f"weeks after {days} days that share 0.02 of the variance, autocorrelation {keeps:g}, {features} features"
+                shared = f"weeks after {days} days that share 0.02 of the variance"
+                what = f"{shared}, autocorrelation {keeps:g}, {features} features"
                 world = UsualDays(0.02, keeps, days, features, length=7)
                 found[name] = UsualRow(name, world.measure, 1_000, what)
     return found

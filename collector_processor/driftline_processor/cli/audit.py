@@ -92,9 +92,9 @@ def verify(
         str,
         typer.Option(
             metavar="N:HASH",
-            help="A head (number and hash of the last entry) that was recorded earlier, from `driftline audit` or "
-            "from the metric driftline_audit_head. Without this option, the removal of the last entries is not "
-            "detected.",
+            help="A head (number and hash of the last entry) that was recorded earlier. `driftline audit` and the "
+            "metric driftline_audit_head contain the head. Without this option, the removal of the last entries is "
+            "not detected.",
         ),
     ] = "",
     server: Connection = HERE,

@@ -29,7 +29,8 @@ Column = Annotated[
     str,
     typer.Option(
         metavar="COLUMN",
-        help="Name of the column that contains this field, such as the id for --id. Default: the name of the field.",
+        help="Name of the column that contains the field of this option, such as the id for --id. Default: the name "
+        "of the field.",
     ),
 ]
 ItemColumn = Annotated[

@@ -115,8 +115,8 @@ class ActionKeys(Section):
     retrains: StrictBool | None = Field(
         default=None,
         description="Whether the action retrains the model. While the verdict shows a data fault or a faulty output, "
-        "such an action does not run (it is `held_back`), because the new model would learn the fault. This does not "
-        "apply to an action that needs an approval.",
+        "such an action does not run, because the new model would learn the fault. The run is recorded as "
+        "`held_back`. An action that needs an approval is not held back.",
         examples=["false"],
         json_schema_extra={"default": "`true` if the name contains `retrain`"},
     )

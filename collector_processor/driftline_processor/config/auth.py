@@ -132,8 +132,8 @@ class Oidc(Section):
         default="groups", description="The claim of the ID token with the person's groups.", examples=["roles"]
     )
     groups: dict[str, Grant] = Field(
-        description="What the members of a group may do; `*` is everybody who can log in. A member of several groups "
-        "has the rights of all of them.",
+        description="What the members of a group may do. `*` is everybody who can log in. A member of several groups "
+        "has the rights of all these groups.",
         examples=["{ml-oncall: {may: [read, read_rows, decide, annotate]}}"],
         json_schema_extra={"name": "ml-oncall"},
     )
@@ -190,7 +190,7 @@ class Proxy(Section):
         json_schema_extra={"default": "every person is a member of the group `*` only"},
     )
     groups: dict[str, Grant] = Field(
-        description="What the members of a group may do; `*` is everybody whom the proxy lets in.",
+        description="What the members of a group may do. `*` is everybody whom the proxy lets in.",
         examples=['{"*": {may: [read, decide]}}'],
         json_schema_extra={"name": "*"},
     )
@@ -201,18 +201,20 @@ class Auth(Section):
 
     tokens: tuple[Token, ...] = Field(
         default=(),
-        description="Tokens of programs and people. [How](../deploy/security.md#send-a-token).",
+        description="Tokens of programs and people. [How to configure it](../deploy/security.md#send-a-token).",
         examples=["[{name: shop, token_file: shop.token, may: [ingest, outcomes, baselines]}]"],
         json_schema_extra={"shown": "comment"},
     )
     oidc: Oidc | None = Field(
         default=None,
-        description="Log-in of people at an OpenID Connect provider. [How](../deploy/security.md#log-in-of-people).",
+        description="Log-in of people at an OpenID Connect provider. [How to configure "
+        "it](../deploy/security.md#log-in-of-people).",
         json_schema_extra={"shown": "comment"},
     )
     proxy: Proxy | None = Field(
         default=None,
-        description="Log-in of people at a proxy in front of the pages. [How](../deploy/security.md#log-in-of-people).",
+        description="Log-in of people at a proxy in front of the pages. [How to configure "
+        "it](../deploy/security.md#log-in-of-people).",
         json_schema_extra={"shown": "comment"},
     )
 

@@ -210,7 +210,8 @@ class Escalation(Section):
         examples=["30m"],
     )
     to: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
-        description="The names of the channels that are then notified, each once.", examples=["[oncall]"]
+        description="The names of the channels that are then notified. Each channel is notified once.",
+        examples=["[oncall]"],
     )
     until: Literal["acknowledged", "resolved"] = Field(
         default="acknowledged",

@@ -47,7 +47,8 @@ class ExporterKeys(Section):
     )
     temporality: Literal["cumulative", "delta"] = Field(
         default="cumulative",
-        description="The temporality of derived metrics; `delta` for backends that require it (Datadog, Dynatrace).",
+        description="The temporality of derived metrics. Use `delta` for backends that require it (Datadog, "
+        "Dynatrace).",
         examples=["delta"],
     )
 

@@ -62,21 +62,21 @@ class Versions(Section):
     )
     challenger: Names = Field(
         default=(),
-        description="Versions whose kind of comparison depends on their requests. If the champion also scored at "
-        "least half of their requests that have an outcome, they are compared request by request (like `shadow`). "
-        "Otherwise, they are compared hour by hour (like `canary`). A version that is in none of the three lists is a "
-        "challenger.",
+        description="Versions whose kind of comparison depends on their requests with an outcome. If the champion "
+        "also scored at least half of these requests, the version is compared request by request (like `shadow`). "
+        "Otherwise, it is compared hour by hour (like `canary`). A version that is not in `challenger`, `shadow` or "
+        "`canary` is a challenger.",
         examples=['["4"]'],
     )
     shadow: Names = Field(
         default=(),
-        description="Versions that also score the requests of the champion, but whose results are not used. They are "
-        "compared request by request.",
+        description="Versions that also score the requests of the champion, but whose results are not used. These "
+        "versions are compared request by request.",
         examples=['["2"]'],
     )
     canary: Names = Field(
         default=(),
-        description="Versions that answer requests of their own. They are compared hour by hour.",
+        description="Versions that answer requests of their own. These versions are compared hour by hour.",
         examples=['["3"]'],
     )
     since: Moment = Field(
@@ -130,7 +130,7 @@ class Reference(Section):
     )
     without: WindowName | None = Field(
         default=None,
-        description="The time between the end of the rolling reference and the end of the window; rows of this time "
+        description="The time between the end of the rolling reference and the end of the window. Rows of this time "
         "are not in the reference.",
         examples=["24h"],
         json_schema_extra={"default": "the length of the window"},
@@ -163,8 +163,8 @@ class Feature(Section):
 
     method: Deciding = Field(
         default=(),
-        description="The drift method that decides for this feature. If there are several, the first method that "
-        "supports the type of the feature decides. This key overrides the method of the model.",
+        description="The drift method that decides for this feature. If there are several methods, the first method "
+        "that supports the type of the feature decides. This key overrides the method of the model.",
         examples=["anderson_darling"],
         json_schema_extra={"default": "as for the model", "shown": True},
     )
@@ -228,7 +228,7 @@ class Model(Section):
     threshold: Share | None = Field(
         default=None,
         description="The positive class is predicted if the score is at least this threshold. Only for binary models. "
-        "It may [differ from the threshold of the baseline](baselines.md#another-threshold).",
+        "The threshold may [differ from the threshold of the baseline](baselines.md#another-threshold).",
         examples=["0.5"],
         json_schema_extra={"default": "the value from the sender, otherwise `0.5`", "shown": True},
     )
@@ -279,16 +279,15 @@ class Model(Section):
         default=None,
         description="Compare a window [with the same hours or "
         "weekdays](../concepts/false-alarms.md#hours-and-weekdays), in the time zone `timezone`. The baseline must be "
-        "built with this seasonality. Without the key, the seasonality that was found in the baseline is used; `none` "
-        "disables it.",
+        "built with this seasonality. Without the key, the seasonality that was found in the baseline is used. `none` "
+        "disables the seasonality.",
         examples=["hour_of_week"],
         json_schema_extra={"default": "the seasonality of the baseline"},
     )
     slices: tuple[Text, ...] = Field(
         default=(),
         description="Low-cardinality slices that are sent with predictions or outcomes. Drift and performance are "
-        "also computed [for each of their "
-        "values](../deploy/configure.md#slices-clusters-and-subjects).",
+        "also computed [for each value of these slices](../deploy/configure.md#slices-clusters-and-subjects).",
         examples=["[region]"],
     )
     cluster: Text | None = Field(
@@ -322,7 +321,8 @@ class Model(Section):
     method: Deciding = Field(
         default=(),
         description="The [drift method](drift-methods.md) that decides. In a list of several methods, each method "
-        "must have a p-value. For each column, the first method in the list that supports its type decides.",
+        "must have a p-value. For each column, the first method in the list that supports the type of the column "
+        "decides.",
         examples=["[ks, chi2]"],
         json_schema_extra={"default": "`[ks, chi2]`", "shown": True},
     )
@@ -357,8 +357,8 @@ class Model(Section):
     )
     metrics: Annotated[dict[str, Metric], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,
-        description="The meaning of metrics that a service records under its own names. Each metric contains one "
-        "kind of value. [How](../instrument/other-languages.md).",
+        description="The meaning of metrics that a service records under its own names. Each metric contains one kind "
+        "of value. [How to configure it](../instrument/other-languages.md).",
         examples=[
             "order.plan: {feature: plan, category_attribute: plan, version_attribute: service.version}",
             "order.late: {class_attribute: late, environment_attribute: site}",

@@ -90,7 +90,7 @@ class Fairness(Section):
     )
     reference: dict[str, ClassText] = Field(
         default_factory=dict,
-        description="The group that the other groups are compared with, by attribute.",
+        description="For each attribute, the group that the other groups are compared with.",
         examples=["{gender: M}"],
         json_schema_extra={"default": "the group with the highest rate"},
     )
@@ -187,8 +187,9 @@ class Performance(Section):
     )
     min_coverage: Share = Field(
         default=0.0,
-        description="The minimum coverage of outcomes. If the coverage is lower, the performance of a window stays "
-        "[immature](../concepts/delayed-labels.md#maturity), however old the window is.",
+        description="The minimum fraction of the predictions of a window that must have an outcome. If the fraction "
+        "is lower, the performance of the window stays [immature](../concepts/delayed-labels.md#maturity) (not "
+        "final), however old the window is.",
         examples=["0.8"],
     )
     margin: Annotated[dict[str, Margin], BeforeValidator(_margin)] = Field(
@@ -209,7 +210,8 @@ class Performance(Section):
     intervals: Shares = Field(
         default="clopper_pearson",
         description="How [intervals](../concepts/delayed-labels.md#intervals) of fractions are computed: "
-        "`clopper_pearson` is exact, `wilson` is shorter and has the correct coverage on average.",
+        "`clopper_pearson` intervals are exact. `wilson` intervals are shorter, and their coverage is correct on "
+        "average.",
         examples=["wilson"],
     )
     objectives: Objectives = Field(
@@ -241,11 +243,11 @@ class Performance(Section):
     label_sla: LabelSla | None = Field(default=None, description="The maximum delay of outcomes.")
     outcomes: Outcomes = Field(
         default="explicit",
-        description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without outcomes "
-        "counts as a list that [was not clicked](../monitor/rankings.md), as soon as its window is older than "
-        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../monitor/label-sampling.md). Each outcome "
-        "then needs a weight. A correction without a weight keeps the weight of the corrected outcome. Other outcomes "
-        "without a weight are not used, and their number is shown.",
+        description="Where outcomes come from. `explicit`: outcomes are sent. `implicit`: a ranked list without "
+        "outcomes counts as a list that [was not clicked](../monitor/rankings.md), as soon as its window is older "
+        "than `outcome_delay`. `sampled`: outcomes of [rows chosen for review](../monitor/label-sampling.md). Each "
+        "outcome then needs a weight. A correction without a weight keeps the weight of the corrected outcome. Other "
+        "outcomes without a weight are not used, and their number is shown.",
         examples=["sampled"],
     )
 

@@ -156,8 +156,8 @@ class Policy(Section):
     )
     unless: Texts = Field(
         default=(),
-        description="The names of other policies. While one of them fires for the same model, this policy does "
-        "not notify.",
+        description="The names of other policies. While one of these policies fires for the same model, this policy "
+        "does not notify.",
         examples=["[feature-pipeline]"],
     )
 

@@ -16,7 +16,7 @@ from .values import Address, Listen, Origin
 
 _TLS: Any = Field(
     default=None,
-    description="TLS of this address. [How](../deploy/security.md#tls).",
+    description="TLS of this address. [How to configure it](../deploy/security.md#tls).",
     json_schema_extra={"shown": "comment"},
 )
 

@@ -79,7 +79,7 @@ class Web(Section):
     )
     tls: TlsServer | None = Field(
         default=None,
-        description="TLS of this address. [How](../deploy/security.md#tls).",
+        description="TLS of this address. [How to configure it](../deploy/security.md#tls).",
         json_schema_extra={"shown": "comment"},
     )
     public_url: PageUrl = Field(
@@ -91,7 +91,7 @@ class Web(Section):
     trace_url: TraceUrl = Field(
         default="",
         description="The URL of a trace, with `{trace_id}` and optionally `{span_id}`. The pages and the API link "
-        "predictions to it. [How](../see/traces.md).",
+        "predictions to it. [How to configure it](../see/traces.md).",
         examples=['"http://localhost:16686/trace/{trace_id}"'],
         json_schema_extra={"default": "no links to traces"},
     )
@@ -102,31 +102,31 @@ class Limits(Section):
 
     connections: Annotated[int, Field(ge=8, strict=True)] = Field(
         default=1_000,
-        description="The maximum number of open HTTP connections, on both ports together. The processor lowers it to "
-        "half of the number of files that the process may open, if that is less. [What happens at the "
-        "limit](../deploy/configure.md#limits).",
+        description="The maximum number of open HTTP connections, on both ports together. If this number is greater "
+        "than half of the number of files that the process may open, the processor uses that half. [What happens at "
+        "the limit](../deploy/configure.md#limits).",
         examples=["2000"],
     )
     memory: Size = Field(
         default=DEFAULT_MEMORY,
-        description="The maximum memory of the process; at least `1GiB`. Near the limit, requests are answered "
-        "with 503 (gRPC: `UNAVAILABLE`). [How the memory is divided](../deploy/configure.md#limits).",
+        description="The maximum memory of the process. The value must be at least `1GiB`. Near the limit, requests "
+        "are answered with 503 (gRPC: `UNAVAILABLE`). [How the memory is divided](../deploy/configure.md#limits).",
         examples=["4GiB"],
     )
     request_bytes: Size | None = Field(
         default=None,
-        description="The maximum total size of the requests in progress, over all receivers; at least `32MiB`. Above "
-        "it, requests are answered with 503 (gRPC: `UNAVAILABLE`). [How large one request may "
-        "be](../deploy/configure.md#limits).",
+        description="The maximum total size of the requests in progress, over all receivers. The value must be at "
+        "least `32MiB`. Above this size, requests are answered with 503 (gRPC: `UNAVAILABLE`). [How large one request "
+        "may be](../deploy/configure.md#limits).",
         examples=["512MiB"],
         json_schema_extra={"default": "a fraction of `memory`: `256MiB` for the default"},
     )
     models: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=1_000,
         description="The maximum number of models. Rows of further models are counted "
-        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file is always accepted. If a "
-        "token is restricted to some models, those of its models that this file does not name can take at most half "
-        "of this number.",
+        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file is always accepted. A "
+        "token can be restricted to some models. The models of such a token that this file does not name can take at "
+        "most half of this number.",
         examples=["200"],
     )
     versions: Annotated[int, Field(ge=1, strict=True)] = Field(
@@ -159,9 +159,9 @@ class Log(Section):
 
     max_size: Size = Field(
         default=2**30,
-        description="The maximum size of all files of the log together; at least `8MiB`. The log grows while the "
-        "processor or a destination lags behind. "
-        "[What happens at the limit](../deploy/configure.md#storage).",
+        description="The maximum size of all files of the log together. The value must be at least `8MiB`. The log "
+        "grows while the processor or a destination lags behind. [What happens at the "
+        "limit](../deploy/configure.md#storage).",
         examples=["4GiB"],
     )
     max_age: Days = Field(
@@ -171,7 +171,7 @@ class Log(Section):
     )
     segment_size: Size = Field(
         default=64 * 2**20,
-        description="The maximum size of one file of the log; at most a quarter of `max_size`.",
+        description="The maximum size of one file of the log. The value must be at most a quarter of `max_size`.",
         examples=["16MiB"],
     )
 
@@ -209,8 +209,8 @@ class Storage(Section):
     )
     retention: Days = Field(
         default=timedelta(days=90),
-        description="How long predictions and outcomes are stored. An outcome that arrives later cannot be "
-        "joined, and an outcome that waits this long for its prediction expires.",
+        description="How long predictions and outcomes are stored. An outcome that arrives later cannot be joined. An "
+        "outcome that waits this long for its prediction expires.",
         examples=["30d"],
     )
     max_size: Size | None = Field(
@@ -256,8 +256,8 @@ class Shutdown(Section):
 
     timeout: Seconds = Field(
         default=timedelta(seconds=20),
-        description="The maximum duration of the shutdown after SIGTERM or SIGINT, of all its steps together; at "
-        "least `1s`. [What happens during the shutdown](../deploy/configure.md#stop).",
+        description="The maximum duration of all steps of the shutdown together, after SIGTERM or SIGINT. The value "
+        "must be at least `1s`. [What happens during the shutdown](../deploy/configure.md#stop).",
         examples=["60s"],
     )
 
@@ -287,7 +287,7 @@ class Config(Section):
     )
     auth: Auth = Field(
         default=Auth(),
-        description="Who may do what: tokens, and log-ins of people. [How](../deploy/security.md).",
+        description="Who may do what: tokens, and log-ins of people. [How to configure it](../deploy/security.md).",
     )
     metrics_anonymous: StrictBool = Field(
         default=False,
@@ -331,8 +331,8 @@ class Config(Section):
     tiers: Annotated[dict[str, dict[str, Any]], BeforeValidator(tier_templates), Form("keys of a model, by tier")] = (
         Field(
             default_factory=dict,
-            description="Default keys for the models of a [tier](../see/many-models.md), by the number of "
-            "the tier. The keys of a model override them.",
+            description="Default keys for the models of a [tier](../see/many-models.md) (a level of importance), by "
+            "the number of the tier. The keys of a model override these defaults.",
             examples=['{1: {windows: [1h, 1d], performance: {objectives: ["availability >= 99.9 %"]}}}'],
             json_schema_extra={"shown": "comment"},
         )
@@ -340,14 +340,14 @@ class Config(Section):
     notify: Annotated[tuple[Secret, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
         description="Who is notified when a model becomes degraded, has no data, or stays at risk: names of "
-        "`channels`, or [Apprise](https://appriseit.com/services/) addresses, which are never shown or logged. "
-        "[What is sent](../alert/notifications.md).",
+        "`channels`, or [Apprise](https://appriseit.com/services/) addresses. The addresses are never shown or "
+        "logged. [What is sent](../alert/notifications.md).",
         examples=["slack://${env:SLACK_TOKEN:-a/b/c}/#models"],
     )
     channels: Annotated[dict[str, Channel], BeforeValidator(channels_of)] = Field(
         default_factory=dict,
-        description="Destinations of messages, by the names that policies use. Instead of these keys, a channel "
-        "can be written as one text, its address.",
+        description="Destinations of messages, by the names that policies use. Instead of these keys, a channel can "
+        "be written as one text, which is the address of the channel.",
         examples=["oncall: pagerduty://${env:PAGERDUTY:-key@key}"],
         json_schema_extra={"name": "team", "shown": "comment"},
     )
@@ -355,14 +355,14 @@ class Config(Section):
         default_factory=dict,
         validate_default=True,
         description="Conditions over time, and who is notified when they are true. The policy `health` exists by "
-        "default; `health: {enabled: false}` disables it. [How](../alert/policies.md).",
+        "default; `health: {enabled: false}` disables it. [How to configure it](../alert/policies.md).",
         examples=["accuracy: {when: accuracy < 85 %, in_a_row: 2}"],
         json_schema_extra={"name": "accuracy-falls", "shown": "comment"},
     )
     actions: Annotated[dict[str, ActionKeys], BeforeValidator(with_action_names)] = Field(
         default_factory=dict,
         description="Actions that policies run for an alert. The name starts with the kind of the action, such as "
-        "`jira` in `jira/payments`. [How](../alert/actions.md).",
+        "`jira` in `jira/payments`. [How to configure it](../alert/actions.md).",
         examples=["jira/payments: {url: https://example.atlassian.net, project: PAY, token: none}"],
         json_schema_extra={"name": "http/rollback", "shown": "comment"},
     )
@@ -371,8 +371,8 @@ class Config(Section):
         BeforeValidator(empty_is_default),
     ] = Field(
         default_factory=dict,
-        description="Business metrics that are shown next to a model, such as conversion or revenue. "
-        "[How](../see/many-models.md#business-metrics).",
+        description="Business metrics that are shown next to a model, such as conversion or revenue. [How to "
+        "configure it](../see/many-models.md#business-metrics).",
         json_schema_extra={"name": "conversion", "shown": "comment"},
     )
     silences: Annotated[dict[str, Silence], BeforeValidator(empty_is_default)] = Field(

@@ -44,7 +44,7 @@ class TlsServer(Section):
     )
     min_version: TlsVersion = Field(
         default="1.2",
-        description="The minimum version of TLS. For OTLP over gRPC, only `1.2` is possible; clients can still use "
+        description="The minimum version of TLS. For OTLP over gRPC, only `1.2` is possible. Clients can still use "
         "TLS 1.3.",
         examples=["1.3"],
     )
@@ -89,8 +89,8 @@ class TlsClient(Section):
 
     insecure: StrictBool = Field(
         default=False,
-        description="Send gRPC without TLS; an endpoint that starts with `http://` does the same. OTLP over HTTP does "
-        "not use this key: the scheme of the endpoint decides.",
+        description="Send gRPC without TLS. An endpoint that starts with `http://` has the same effect. OTLP over "
+        "HTTP does not use this key: the scheme of the endpoint decides.",
         examples=["true"],
         json_schema_extra={"shown": True},
     )
@@ -110,8 +110,8 @@ class TlsClient(Section):
     )
     insecure_skip_verify: StrictBool = Field(
         default=False,
-        description="Send to a destination without verifying its certificate. Only for OTLP over HTTP: the library for "
-        "gRPC always verifies it.",
+        description="Send to a destination without verifying its certificate. Only for OTLP over HTTP: the library "
+        "for gRPC always verifies the certificate.",
         examples=["true"],
     )
     server_name_override: Text | None = Field(
@@ -122,8 +122,8 @@ class TlsClient(Section):
     )
     min_version: TlsVersion = Field(
         default="1.2",
-        description="The minimum version of TLS. For OTLP over gRPC, only `1.2` is possible; TLS 1.3 is still used if "
-        "the destination supports it.",
+        description="The minimum version of TLS. For OTLP over gRPC, only `1.2` is possible. TLS 1.3 is still used if "
+        "the destination supports TLS 1.3.",
         examples=["1.3"],
     )
     reload_interval: Seconds = Field(

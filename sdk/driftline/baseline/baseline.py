@@ -43,20 +43,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Baseline(Document):
-    """The reference of a model: bins and sums of held-out rows. It takes kilobytes, and contains none of the rows.
+    """The reference of a model: bins and sums of held-out rows.
 
-    Build a baseline from rows that the model was **not** trained on. On its training rows, a model is more accurate and
-    its scores are more extreme: every later window would look like drift.
+    A baseline takes kilobytes, and contains none of the rows.
+
+    Build a baseline from rows that the model was **not** trained on. A model is more accurate on its training rows, and
+    its scores are more extreme. With a baseline of training rows, every later window would look like drift.
 
     Attributes:
         model: Name of the model.
-        version: Version of the model; "" without a version.
+        version: Version of the model, or "" if the model has no version.
         task: Task, classes, positive class and threshold.
-        bins: Bins of features and scores; every pane is counted over them.
-        pane: Sums of the reference rows over the bins. With known outcomes, they include the reference performance.
-        columns: Names of the columns of score, predicted, actual, time, id and features, which are the defaults of
-            ``driftline evaluate``.
-        provisional: True for a baseline learned from the first rows of production.
+        bins: Bins of features and scores. Later rows are counted in the same bins.
+        pane: Sums of the reference rows over the bins. If the outcomes of these rows are known, the sums include the
+            reference performance.
+        columns: Names of the columns of score, predicted, actual, time, id and features. These names are the defaults
+            of ``driftline evaluate``.
+        provisional: True if the baseline was learned from the first rows of production.
         texts: Vocabulary of each text feature; see :mod:`driftline.inputs.text_descriptors`.
         extras: Optional sections; see :mod:`driftline.baseline.sections.catalogue`.
 
@@ -97,24 +100,24 @@ class Baseline(Document):
     ) -> Baseline:
         """Build a baseline from n held-out rows, in memory or in batches.
 
-        ``score``, ``predicted``, ``actual``, ``time`` and ``id`` are names of columns of X, or n values each. For a
-        ranking, ``score``, ``predicted`` and ``actual`` contain one list per row.
+        Each of ``score``, ``predicted``, ``actual``, ``time`` and ``id`` is the name of a column of X, or a sequence of
+        n values. For a ranking, ``score``, ``predicted`` and ``actual`` contain one list per row.
 
-        Batches are read twice: the first pass draws a sample, from which bins, vocabularies and time blocks are chosen,
-        and the second pass counts all rows. If the sample contains all rows, the baseline equals one that is built from
-        a single frame.
+        Batches are read twice. The first pass draws a sample, from which bins, vocabularies and time blocks are chosen.
+        The second pass counts all rows. If the sample contains all rows, the baseline is the same as for a single frame
+        of these rows.
 
         Args:
-            X: Frame, mapping of columns, 2-D array, or any other batch that a model can predict
-                (:mod:`driftline.inputs`). Or a function that returns all batches each time it is called, such as
-                ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow; the first
-                batch must contain all columns.
-            score: Score of each row: float (n,); for "binary" also (n, 2); for "multiclass" (n, k), or k names of
-                columns, in the order of ``classes``. For "ranking" the score of each first item, or n lists of scores,
-                best first.
-            predicted: Predicted class or value of each row; for "ranking" n lists of items, best first.
-            actual: Actual class or value of each row. For "ranking" the relevant items: a list, a mapping from item to
-                gain, or one number for the whole list.
+            X: The rows: a frame, a mapping of columns, a 2-D array, or any other batch that a model can predict
+                (:mod:`driftline.inputs`). For rows in batches, pass a function that returns all batches each time it is
+                called, such as ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of
+                pyarrow. The first batch must contain all columns.
+            score: Score of each row, as floats of the shape (n,). For "binary", the shape can also be (n, 2). For
+                "multiclass", pass the shape (n, k) or k names of columns, in the order of ``classes``. For "ranking",
+                pass the score of the first item of each row, or n lists of scores, best first.
+            predicted: Predicted class or value of each row. For "ranking", pass n lists of items, best first.
+            actual: Actual class or value of each row. For "ranking", pass the relevant items of each row: a list, a
+                mapping from item to gain, or one number for the whole list.
             time: Time of each prediction. The baseline stores the name of the column, and sums per time block.
             id: Id of each prediction. The baseline stores the name of the column only.
             model: Name of the model.
@@ -123,38 +126,40 @@ class Baseline(Document):
             classes: Classes in the order of the score columns. Default: the values in ``actual`` and ``predicted``.
             positive_class: Positive class. If the classes are 0 and 1 (also as texts, or as False and True), the
                 default is class 1. For other classes, this argument is required.
-            threshold: The positive class is predicted if the score is at least this threshold, 0 to 1.
-            quantiles: Levels that a regression predicts, in the order of its score columns.
-            features: Names of the features; for a 2-D array, names of its columns. Default: all columns that have no
-                other role and contain no times.
-            text_features: Features that are documents. The baseline contains bins of their descriptors, and short
-                hashes of their common words. Default: features that look like documents
-                (:func:`driftline.inputs.text_descriptors.looks_like_texts`). () for none.
+            threshold: Threshold from 0 to 1. The positive class is predicted if the score is at least this threshold.
+            quantiles: Levels of the quantiles that a regression predicts, in the order of its score columns.
+            features: Names of the features. For a 2-D array, they are the names of its columns. Default: all columns
+                that have no other role and contain no times.
+            text_features: Features that contain free text. The baseline contains bins of their descriptors (numbers
+                such as the length), and short hashes of their common words. Default: features that look like free text
+                (:func:`driftline.inputs.text_descriptors.looks_like_texts`). Pass () for none.
             category_features: Numeric features whose values are categories, such as the code of an agent. Default:
-                features that are codes, by their name or because their values have no order
-                (:mod:`driftline.baseline.codes`). () for none.
-            importance: Weight of each feature for the model: name → number, or one number per feature in order. Drift
-                is weighted by importance.
-            predict: Function that returns the scores of a frame of features, such as ``model.predict_proba``. Without
-                ``importance``, the importance is measured by shuffling
+                features that are codes according to their name, or because their values have no order
+                (:mod:`driftline.baseline.codes`). Pass () for none.
+            importance: Weight of each feature for the model: a mapping from name to number, or one number per feature
+                in the order of the features. Drift is weighted by importance.
+            predict: Function that returns the scores of a frame of features, such as ``model.predict_proba``. If
+                ``importance`` is not given, this function is used to measure the importance by shuffling
                 (:func:`driftline.baseline.sections.importance.permutation_importance`).
-            privacy: Rules that also apply to the file: denied values are left out, others are hashed or rounded.
-                Rules of the environment (``DRIFTLINE_PRIVACY_*``) always apply.
-            sample: Number of rows of the sample that is drawn from batches. The sample has fewer rows if they exceed
-                256 MB.
-            slices: Attributes of low cardinality for drift in slices: names of columns (which stay features), or key →
-                n values. The 20 values with the most rows are slices (:mod:`driftline.baseline.sections.slices`).
-            seasonality: "hour", "weekday" or "hour_of_week": keep sums per season, and compare a window with the same
-                hours. Requires ``time``. Default: the seasons in which the rows repeat
-                (:func:`driftline.baseline.sections.cycles.find_cycles`). "none" for no seasons.
-            timezone: IANA name of the time zone of hours and weekdays.
+            privacy: Privacy rules, which also apply to the file of the baseline. A rule leaves values out, hashes them
+                or rounds them. Rules in environment variables (``DRIFTLINE_PRIVACY_*``) always apply.
+            sample: Number of rows of the sample that is drawn from batches. The sample has fewer rows if this number of
+                rows exceeds 256 MB.
+            slices: Attributes with few different values, for drift in slices (groups of rows): names of columns, or a
+                mapping from key to n values. A named column stays a feature. For each attribute, the 20 values with the
+                most rows are slices (:mod:`driftline.baseline.sections.slices`).
+            seasonality: "hour", "weekday", "hour_of_week", or "none" for no seasons. The baseline keeps sums per
+                season, and a window is compared with the same hours or weekdays. A value other than "none" requires
+                ``time``. Default: the seasons in which the rows repeat
+                (:func:`driftline.baseline.sections.cycles.find_cycles`).
+            timezone: IANA name of the time zone for hours and weekdays.
 
         Returns:
             The baseline.
 
         Raises:
-            ValueError: Columns are missing or of different lengths, there are no rows, batches can be read only once,
-                or classes or positive class are unknown. The message names the fix.
+            ValueError: Columns are missing or have different lengths. Or there are no rows, or the batches can be read
+                only once. Or the classes or the positive class are unknown. The message names the fix.
 
         >>> X = {"x": [1.0, 2.0], "p": [0.2, 0.9], "y": ["no", "yes"]}
         >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary", positive_class="yes").pane.rows
@@ -284,7 +289,7 @@ class Baseline(Document):
             The baseline.
 
         Raises:
-            ValueError: The file is not a baseline; the message names file, key and fix.
+            ValueError: The file is not a baseline. The message names the file, the key and the fix.
             OSError: The file cannot be read.
         """
         try:
@@ -303,7 +308,7 @@ class Baseline(Document):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the baseline to a file, completely or not at all.
 
-        A new file gets the mode of the umask; an existing file keeps its mode, as with ``open()``.
+        As with ``open()``, a new file gets the permissions of the umask, and an existing file keeps its permissions.
 
         Args:
             path: Path of the file.
@@ -327,7 +332,7 @@ class Baseline(Document):
             raise
 
     def to_json(self) -> str:
-        """Return the canonical JSON: sorted keys, no spaces. Equal baselines have equal JSON."""
+        """Return the canonical JSON, which has sorted keys and no spaces. Equal baselines have equal JSON."""
         return self._json
 
     @classmethod
@@ -342,7 +347,7 @@ class Baseline(Document):
             The baseline.
 
         Raises:
-            ValueError: The text is not a baseline; the message names key and fix.
+            ValueError: The text is not a baseline. The message names the key and the fix.
         """
         return parse(cls, text, where)
 

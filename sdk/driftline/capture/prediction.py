@@ -94,13 +94,14 @@ class LazyPrediction(Protocol):
 class Prediction:
     """One prediction, open while the model predicts.
 
-    A change after the call has no effect and is logged once.
+    A change of an attribute after the call has no effect, and Driftline logs it once.
 
     Attributes:
-        id: Text id of the prediction, or the common prefix of a batch's ids. Can be set while the prediction is open.
-        score: Score of the model; for a binary model, the probability of the positive class. Can be set while the
-            prediction is open.
-        predicted: Predicted class or value. Can be set while the prediction is open.
+        id: Text id of the prediction, or the common prefix of a batch's ids. You can set the id while the prediction is
+            open.
+        score: Score of the model. For a binary model, it is the probability of the positive class. You can set the
+            score while the prediction is open.
+        predicted: Predicted class or value. You can set it while the prediction is open.
 
     >>> from driftline import Model
     >>> with Model("churn", task="binary").prediction(features={"amount": 17.5}) as prediction:
@@ -234,7 +235,7 @@ class Prediction:
     def id(self) -> str:
         """Id that joins outcomes to this prediction.
 
-        Default: the id that the web request offers, else an id that is generated on first use.
+        Default: the id in the web request, if there is one. Otherwise, an id is generated on first use.
         """
         text = self._id
         if text is None:
@@ -269,7 +270,10 @@ class Prediction:
 
     @property
     def score(self) -> Any:
-        """Score of the model: one float, or one float per class; for a batch, one of these per row. None until set."""
+        """Score of the model: one float, or one float per class. For a batch, one such score per row.
+
+        None if no score is set.
+        """
         return None if self._score is ABSENT else self._score
 
     @score.setter
@@ -280,7 +284,10 @@ class Prediction:
 
     @property
     def predicted(self) -> Any:
-        """Predicted class, or the value of a regression; for a batch, one per row. None until set."""
+        """Predicted class, or the value of a regression. For a batch, one class or value per row.
+
+        None if no class or value is set.
+        """
         return None if self._predicted is ABSENT else self._predicted
 
     @predicted.setter
@@ -374,10 +381,11 @@ def open_prediction() -> Prediction | None:
 def current() -> Prediction | None:
     """Return the open prediction of this thread or task, or None.
 
-    Inside a function decorated with ``@model.predict``, this is the running call, whose ``id`` you can read or set.
+    Inside a function that is decorated with ``@model.predict``, this is the prediction of the running call. You can
+    read or set its ``id``.
 
     Returns:
-        The innermost open prediction; None outside of any prediction.
+        The innermost open prediction, or None if no prediction is open.
 
     >>> current() is None
     True

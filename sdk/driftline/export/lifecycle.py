@@ -188,12 +188,12 @@ def _at_exit() -> None:
 def flush(timeout: float = 10.0) -> bool:
     """Send everything recorded so far, and retry until it arrives or the timeout is over.
 
-    Call it before a process is suspended or ends without notice, such as at the end of a cloud function. The providers
-    of ``configure()`` also send their spans and counts; only their exporters report whether these spans and counts
-    arrive.
+    Call this function before a process is suspended or ends without notice, such as at the end of a cloud function. The
+    providers of ``configure()`` also send their spans and counts. Only the exporters of these providers report whether
+    the spans and counts arrive.
 
     Args:
-        timeout: Seconds.
+        timeout: Maximum duration in seconds.
 
     Returns:
         True if receivers accepted everything recorded since the last flush. False if a receiver refused rows, or
@@ -254,7 +254,7 @@ def flush_pipeline(pipeline: ManagedPipeline, timeout: float, states: Collection
 
     Args:
         pipeline: Pipeline to flush.
-        timeout: Seconds.
+        timeout: Maximum duration in seconds.
         states: States of a delivery after which the pipeline sends again.
 
     Returns:
@@ -273,7 +273,7 @@ def settle_predictions(timeout: float = SETTLE_SECONDS) -> None:
     Called before the application shuts its own providers down; the records are sent later.
 
     Args:
-        timeout: Seconds.
+        timeout: Maximum duration in seconds.
     """
     end = _clock() + timeout
     for pipeline in pipelines():
@@ -284,10 +284,10 @@ def settle_predictions(timeout: float = SETTLE_SECONDS) -> None:
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> bool:
-    """Send the waiting records and stop. Runs automatically at the end of the process.
+    """Send the waiting records and stop. This function runs automatically at the end of the process.
 
     Args:
-        timeout: Seconds.
+        timeout: Maximum duration in seconds.
 
     Returns:
         True if everything arrived.

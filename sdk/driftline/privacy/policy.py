@@ -37,21 +37,21 @@ _FIX = (
 
 @dataclass(frozen=True, init=False, repr=False)
 class Privacy:
-    """Rules per feature or slice: which values are exported, and in which form.
+    """Privacy rules: which values of each feature or slice are exported, and in which form.
 
-    A name may be a pattern such as ``"*email*"``; case matters. BLAKE2b: RFC 7693.
+    A name may be a pattern such as ``"*email*"``. Names are case-sensitive. BLAKE2b is the hash function of RFC 7693.
 
     Args:
         allow: Names that may be exported. None allows all names.
         deny: Names that are not exported in any form. ``deny`` wins over all other rules.
         hash: Names whose values are exported as a short keyed BLAKE2b hash. Equal values have equal hashes, so drift
             and slices still work.
-        round: Step per name, such as ``{"income": 1000}``: the nearest multiple is exported. For a time, the step is a
-            number of seconds or a timedelta. A text cannot be rounded, and counts as missing.
+        round: Mapping from name to step, such as ``{"income": 1000}``. The nearest multiple of the step is exported.
+            For a time, the step is a number of seconds or a timedelta. A text cannot be rounded, and counts as missing.
         key: Secret key of the hashes, at least 16 bytes. Default: ``DRIFTLINE_PRIVACY_KEY``. No output and no pickle
             contains the key.
-        hash_id: Hash the ids of predictions, and the items of rankings. Outcomes of a model with the same key get the
-            same hashes, so they join their predictions.
+        hash_id: Whether to hash the ids of predictions, and the items of rankings. Outcomes of a model with the same
+            key get the same hashes, so they join their predictions.
 
     Raises:
         ValueError: A step is not a positive number, a name is both hashed and rounded, or a hash has no key.

@@ -4,7 +4,7 @@
 from typing import Final
 
 ML_MODEL_NAME: Final = "ml.model.name"
-"""The name of the model, the same in every version and every process that serves it."""
+"""The name of the model. Every version and every process of the model has the same name."""
 
 ML_MODEL_VERSION: Final = "ml.model.version"
 """The version of the model."""
@@ -46,7 +46,7 @@ DRIFTLINE_MODEL_POSITIVE_CLASS: Final = "driftline.model.positive_class"
 """The class whose probability is the score of a binary model."""
 
 DRIFTLINE_MODEL_QUANTILES: Final = "driftline.model.quantiles"
-"""The levels of the quantiles that a regression predicts, in the order of its scores; increasing."""
+"""The levels of the quantiles that a regression predicts, in the order of its scores. The levels are increasing."""
 
 DRIFTLINE_MODEL_THRESHOLD: Final = "driftline.model.threshold"
 """The positive class is predicted if the score is at least this threshold."""
@@ -55,7 +55,7 @@ DRIFTLINE_PREDICTION_TIME_UNIX_NANO: Final = "driftline.prediction.time_unix_nan
 """When the prediction was made, in unix nanoseconds."""
 
 DRIFTLINE_PREDICTION_SCORES: Final = "driftline.prediction.scores"
-"""One score per class, in the order of `driftline.model.classes`; for a ranking, one score per item, in the order of `driftline.prediction.items`."""
+"""One score per class, in the order of `driftline.model.classes`. For a ranking, one score per item, in the order of `driftline.prediction.items`."""
 
 DRIFTLINE_PREDICTION_ITEMS: Final = "driftline.prediction.items"
 """The ids of the ranked items, best first."""
@@ -85,13 +85,13 @@ DRIFTLINE_PREDICTION_COLUMNS: Final = "driftline.prediction.columns"
 """The columns of a batch: a map from column name to the bytes of its values."""
 
 DRIFTLINE_BATCH_ID: Final = "driftline.batch.id"
-"""The unique id of a columnar record, so that a record that is sent again counts once."""
+"""The unique id of a columnar record. With this id, a record that is sent again counts once."""
 
 DRIFTLINE_FEATURE_VALUE: Final = "driftline.feature.value"
-"""The value of one feature in the input of the model; the last part of the key is the name of the feature, unchanged. A prefix: append `.` and the name."""
+"""The value of one feature in the input of the model. The last part of the key is the name of the feature, unchanged. A prefix: append `.` and the name."""
 
 DRIFTLINE_SLICE_VALUE: Final = "driftline.slice.value"
-"""The value of one slice of low cardinality, such as a region; the last part of the key is the name of the slice. A prefix: append `.` and the name."""
+"""The value of one slice of low cardinality, such as a region. The last part of the key is the name of the slice. A prefix: append `.` and the name."""
 
 DRIFTLINE_FEATURE_NAME: Final = "driftline.feature.name"
 """The name of a feature, on metrics."""
@@ -121,25 +121,25 @@ DRIFTLINE_OUTCOME_TIME_UNIX_NANO: Final = "driftline.outcome.time_unix_nano"
 """When the outcome became known, in unix nanoseconds."""
 
 DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: Final = "driftline.outcome.prediction_time_unix_nano"
-"""When the prediction was made, in unix nanoseconds, if the sender of the outcome has this time. It makes the join cheaper."""
+"""When the prediction was made, in unix nanoseconds, if the sender of the outcome has this time. With this time, finding the prediction is cheaper."""
 
 DRIFTLINE_OUTCOME_WEIGHT: Final = "driftline.outcome.weight"
-"""One divided by the probability that the row was selected for labelling; absent means 1."""
+"""One divided by the probability that the row was selected for labelling. If the attribute is absent, the weight is 1."""
 
 DRIFTLINE_OUTCOME_ITEM: Final = "driftline.outcome.item"
-"""The item of a ranking that the outcome is about, such as the one that was clicked."""
+"""The item of a ranking that the outcome is about, such as the item that was clicked."""
 
 DRIFTLINE_OUTCOME_VALUE: Final = "driftline.outcome.value"
 """The final value of the prediction, in a unit that the owner of the model chooses."""
 
 DRIFTLINE_OUTCOME_QUANTILE: Final = "driftline.outcome.quantile"
-"""The quantile of a delay, which is the fraction of outcomes that arrived within this delay."""
+"""The quantile of a delay. It is the fraction of outcomes that arrived within this delay."""
 
 DRIFTLINE_OUTCOME_RETRACTED: Final = "driftline.outcome.retracted"
-"""True if the outcome retracts the earlier outcomes of the prediction. The prediction has no outcome until another one arrives."""
+"""True if the outcome retracts the earlier outcomes of the prediction. The prediction has no outcome until another outcome arrives."""
 
 DRIFTLINE_TRAINING_RUN_ID: Final = "driftline.training.run.id"
-"""The id of a training run; a run that arrives twice counts once."""
+"""The id of a training run. A run that arrives twice counts once."""
 
 DRIFTLINE_TRAINING_DURATION: Final = "driftline.training.duration"
 """The duration of the run in seconds."""
@@ -151,13 +151,13 @@ DRIFTLINE_TRAINING_MEMORY_PEAK: Final = "driftline.training.memory.peak"
 """The peak resident memory of the process and its children during the run, in bytes."""
 
 DRIFTLINE_TRAINING_GPU_TIME: Final = "driftline.training.gpu.time"
-"""GPU seconds that the run allocated; a GPU hour is 3,600 GPU seconds."""
+"""GPU seconds that the run allocated. A GPU hour is 3,600 GPU seconds."""
 
 DRIFTLINE_TRAINING_GPU_COUNT: Final = "driftline.training.gpu.count"
 """The number of GPUs that the run allocated."""
 
 DRIFTLINE_TRAINING_GPU_TYPE: Final = "driftline.training.gpu.type"
-"""The type of the GPUs, as named by NVML or the caller. The price per GPU hour depends on it."""
+"""The type of the GPUs, as named by NVML or the caller. The price per GPU hour depends on this type."""
 
 DRIFTLINE_TRAINING_ROWS: Final = "driftline.training.rows"
 """The number of rows that the model was trained on."""
@@ -172,10 +172,10 @@ DRIFTLINE_TRAINING_CURRENCY: Final = "driftline.training.currency"
 """The currency of `driftline.training.cost`."""
 
 DRIFTLINE_TRAINING_RESOURCE_COST: Final = "driftline.training.resource_cost"
-"""The cost of one resource of the run; the last part of the key is `machine`, `cpu`, `gpu` or `memory`. A prefix: append `.` and the name."""
+"""The cost of one resource of the run. The last part of the key is `machine`, `cpu`, `gpu` or `memory`. A prefix: append `.` and the name."""
 
 DRIFTLINE_TRAINING_RESULT_VALUE: Final = "driftline.training.result.value"
-"""A result of the training, such as a validation loss; the last part of the key is its name, unchanged. A prefix: append `.` and the name."""
+"""A result of the training, such as a validation loss. The last part of the key is the name of the result, unchanged. A prefix: append `.` and the name."""
 
 DRIFTLINE_TRAINING_RESULT_NAME: Final = "driftline.training.result.name"
 """The name of a training result, on metrics."""
@@ -202,7 +202,7 @@ DRIFTLINE_PERFORMANCE_SLICE: Final = "driftline.performance.slice"
 """The slice that was measured, as `key=value`. For all rows, the attribute is absent."""
 
 DRIFTLINE_SERVICE_QUANTILE: Final = "driftline.service.quantile"
-"""The quantile of a latency, which is the fraction of calls that took at most this long."""
+"""The quantile of a latency. It is the fraction of calls that took at most as long as this latency."""
 
 DRIFTLINE_FAIRNESS_ATTRIBUTE: Final = "driftline.fairness.attribute"
 """The attribute that defines the groups of people."""

@@ -8,7 +8,7 @@ ML_PREDICT_DURATION: Final = "ml.predict.duration"
 """The duration of calls of a model."""
 
 ML_PREDICTIONS: Final = "ml.predictions"
-"""The number of rows that the model was called with, whatever the sampling of spans."""
+"""The number of rows that the model was called with. It does not depend on the sampling of spans."""
 
 DRIFTLINE_OUTCOMES: Final = "driftline.outcomes"
 """Outcomes that were joined with their prediction, and corrections of outcomes."""
@@ -38,13 +38,13 @@ DRIFTLINE_TRAINING_RESULT_VALUE: Final = "driftline.training.result.value"
 """A result of the last training run, such as a validation loss."""
 
 DRIFTLINE_DISTRIBUTION_ROWS: Final = "driftline.distribution.rows"
-"""The number of rows of a model with `capture='none'`, which exports rows only as distributions. Rows that a full buffer dropped are included."""
+"""The number of rows of a model with `capture='none'`. Such a model exports rows only as distributions. Rows that a full buffer dropped are included."""
 
 DRIFTLINE_FEATURE_DISTRIBUTION: Final = "driftline.feature.distribution"
 """The distribution of one numeric feature."""
 
 DRIFTLINE_FEATURE_CATEGORIES: Final = "driftline.feature.categories"
-"""The values of one categorical feature, by category; rare categories are `other`."""
+"""The values of one categorical feature, by category. Rare categories are counted as `other`."""
 
 DRIFTLINE_FEATURE_MISSING_VALUES: Final = "driftline.feature.missing.values"
 """Predictions without a usable value of one feature."""
@@ -53,7 +53,7 @@ DRIFTLINE_DRIFT_VALUE: Final = "driftline.drift.value"
 """The distance of the newest closed window from the baseline, by one method."""
 
 DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: Final = "driftline.drift.open_window.value"
-"""The distance of the open window, so far, from the baseline."""
+"""The distance of the open window from the baseline, for the rows received so far."""
 
 DRIFTLINE_MODEL_INFO: Final = "driftline.model.info"
 """The known models, each with its team and its tier. The value is always 1."""
@@ -68,7 +68,7 @@ DRIFTLINE_DRIFT_FRACTION: Final = "driftline.drift.fraction"
 """The fraction of drifted features among the features that could be evaluated in the newest closed window, from 0 to 1."""
 
 DRIFTLINE_DRIFT_INCIDENT: Final = "driftline.drift.incident"
-"""1 while the drift of a column is an incident in the newest closed window, otherwise 0."""
+"""1 while the drift of a column is an incident (a lasting or severe problem) in the newest closed window, otherwise 0."""
 
 DRIFTLINE_QUALITY_FINDINGS: Final = "driftline.quality.findings"
 """The number of findings of one data check in the newest closed window."""
@@ -98,10 +98,10 @@ DRIFTLINE_PERFORMANCE_HIGH: Final = "driftline.performance.high"
 """The upper end of the confidence interval of the metric."""
 
 DRIFTLINE_PERFORMANCE_STATUS: Final = "driftline.performance.status"
-"""Whether a metric is worse than in the baseline, not worse, or inconclusive in the newest mature window (its outcomes had time to arrive). The value is 1, and the attribute `driftline.state` is the current state."""
+"""Whether a metric is worse than in the baseline, not worse, or inconclusive in the newest mature window (a window whose outcomes had time to arrive). The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_OBJECTIVE_STATUS: Final = "driftline.objective.status"
-"""Whether an objective was met, broken or inconclusive in the newest mature window. A newer window is used if no missing outcome can change its state. The value is 1, and the attribute `driftline.state` is the current state."""
+"""Whether an objective was met, broken or inconclusive in the newest mature window (a window whose outcomes had time to arrive). A newer window is used if no missing outcome can change the state of the objective. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: Final = "driftline.objective.inconclusive_windows"
 """The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive."""
@@ -110,13 +110,13 @@ DRIFTLINE_OBJECTIVE_OVERDUE: Final = "driftline.objective.overdue"
 """1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0."""
 
 DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: Final = "driftline.objective.required_rows"
-"""The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known."""
+"""The number of rows in a window that would make an inconclusive objective conclusive. The series is absent if this number is not known."""
 
 DRIFTLINE_PERFORMANCE_WINDOW_END: Final = "driftline.performance.window.end"
 """The end of the window that `driftline.performance.value` describes, in unix seconds."""
 
 DRIFTLINE_VERSION_DIFFERENCE: Final = "driftline.version.difference"
-"""The mean loss of a version minus the mean loss of its champion, over the period in which both predicted."""
+"""The mean loss of a version minus the mean loss of its champion, over the period in which both versions predicted."""
 
 DRIFTLINE_VERSION_DIFFERENCE_LOW: Final = "driftline.version.difference_low"
 """The lower end of the interval of `driftline.version.difference`."""
@@ -137,7 +137,7 @@ DRIFTLINE_OUTCOME_SLA_STATUS: Final = "driftline.outcome.sla.status"
 """The state of the service level agreement on the delay of outcomes. The value is 1, and the attribute `driftline.state` is the current state."""
 
 DRIFTLINE_PREDICTIONS: Final = "driftline.predictions"
-"""Predictions that the processor received from all senders, each counted once, by class."""
+"""Predictions that the processor received from all senders, by class. Each prediction is counted once."""
 
 DRIFTLINE_SERVICE_ERROR_RATE: Final = "driftline.service.error_rate"
 """The fraction of the calls of the window that failed."""
@@ -146,13 +146,13 @@ DRIFTLINE_SERVICE_LATENCY: Final = "driftline.service.latency"
 """The duration of the successful calls of the window, by quantile."""
 
 DRIFTLINE_PREDICTION_FAILURES: Final = "driftline.prediction.failures"
-"""Predictions whose call failed, by the class of the error; they are included in `driftline.predictions`."""
+"""Predictions whose call failed, by the class of the error. They are included in `driftline.predictions`."""
 
 DRIFTLINE_PREDICT_DURATION: Final = "driftline.predict.duration"
 """The duration of the predictions that the processor received."""
 
 DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
-"""The fraction of the counted predictions whose rows arrived, over the last hour, or over up to a day if there are few predictions."""
+"""The fraction of the counted predictions whose rows arrived, over the last hour."""
 
 DRIFTLINE_RECEIVED_REQUESTS: Final = "driftline.received.requests"
 """OTLP requests that were acknowledged."""
@@ -164,7 +164,7 @@ DRIFTLINE_REJECTED_ROWS: Final = "driftline.rejected.rows"
 """Spans, rows, outcomes and columns that could not be used."""
 
 DRIFTLINE_LIMITED_ROWS: Final = "driftline.limited.rows"
-"""Rows, outcomes and baselines beyond a limit on names. Rows beyond the limit on models are not stored; all others are stored as "other"."""
+"""Rows, outcomes and baselines beyond a limit on the number of names. Rows beyond the limit on models are not stored. All other rows are stored as "other"."""
 
 DRIFTLINE_JOINED_OUTCOMES: Final = "driftline.joined.outcomes"
 """Outcomes that were joined with their prediction."""
@@ -179,31 +179,31 @@ DRIFTLINE_PENDING_OUTCOMES: Final = "driftline.pending.outcomes"
 """Outcomes that wait for their prediction."""
 
 DRIFTLINE_PENDING_OUTCOME_AGE: Final = "driftline.pending.outcome.age"
-"""The age of the oldest outcome that waits for its prediction; 0 if no outcome waits."""
+"""The age of the oldest outcome that waits for its prediction. The value is 0 if no outcome waits."""
 
 DRIFTLINE_EVALUATION_LAG: Final = "driftline.evaluation.lag"
-"""For each window length, how long the oldest due window has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded."""
+"""For each window length, how long the oldest due window has waited for its evaluation. The value is 0 if no window is due. Past windows, such as the windows of a backfill, are excluded."""
 
 DRIFTLINE_PENDING_WINDOWS: Final = "driftline.pending.windows"
 """Windows that are due to be evaluated, including past windows. The values that are shown for these windows do not include their newest rows yet."""
 
 DRIFTLINE_PENDING_WINDOW_AGE: Final = "driftline.pending.window.age"
-"""How long the oldest due window has waited for its evaluation; 0 if no window waits."""
+"""How long the oldest due window has waited for its evaluation. The value is 0 if no window waits."""
 
 DRIFTLINE_SKIPPED_OUTCOME_SPANS: Final = "driftline.skipped.outcome_spans"
 """Outcomes of sampled predictions for which no span was sent, because more outcomes arrived per second than the limit on spans allows."""
 
 DRIFTLINE_READY: Final = "driftline.ready"
-"""1 while the processor accepts data, else 0. It is the answer of `/readyz`."""
+"""1 while the processor accepts data, otherwise 0. `/readyz` gives the same answer."""
 
 DRIFTLINE_PROBLEMS: Final = "driftline.problems"
 """The current problems of the processor, with the names that `/readyz` lists. The value is always 1. A problem that has ended has no series."""
 
 DRIFTLINE_CONFIG_RELOAD_SUCCESS: Final = "driftline.config.reload.success"
-"""1 if the last reload of the configuration succeeded, or if there was no reload. 0 if it failed; the previous configuration is then still in use."""
+"""1 if the last reload of the configuration succeeded, or if there was no reload. 0 if the last reload failed. The previous configuration is then still in use."""
 
 DRIFTLINE_CONFIG_RELOAD_TIME: Final = "driftline.config.reload.time"
-"""When the configuration in use was loaded, in unix seconds."""
+"""The time at which the configuration in use was loaded, in unix seconds."""
 
 DRIFTLINE_LOG_SIZE: Final = "driftline.log.size"
 """The size of the files of the log of accepted requests."""
@@ -341,7 +341,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PREDICT_DURATION: "The duration of calls of a model.",
-    ML_PREDICTIONS: "The number of rows that the model was called with, whatever the sampling of spans.",
+    ML_PREDICTIONS: "The number of rows that the model was called with. It does not depend on the sampling of spans.",
     DRIFTLINE_OUTCOMES: "Outcomes that were joined with their prediction, and corrections of outcomes.",
     DRIFTLINE_PREDICTION_SCORE: "The distribution of the results of the model. A result is the score of the positive class, the highest of several scores, the value of a regression, or the score of a ranking's first item.",
     DRIFTLINE_TRAINING_RUNS: "Training runs that ended, including failed runs.",
@@ -351,17 +351,17 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_TRAINING_GPU_TIME: "GPU seconds that training runs allocated.",
     DRIFTLINE_TRAINING_COST: "The cost of training runs according to their price sheets.",
     DRIFTLINE_TRAINING_RESULT_VALUE: "A result of the last training run, such as a validation loss.",
-    DRIFTLINE_DISTRIBUTION_ROWS: "The number of rows of a model with `capture='none'`, which exports rows only as distributions. Rows that a full buffer dropped are included.",
+    DRIFTLINE_DISTRIBUTION_ROWS: "The number of rows of a model with `capture='none'`. Such a model exports rows only as distributions. Rows that a full buffer dropped are included.",
     DRIFTLINE_FEATURE_DISTRIBUTION: "The distribution of one numeric feature.",
-    DRIFTLINE_FEATURE_CATEGORIES: "The values of one categorical feature, by category; rare categories are `other`.",
+    DRIFTLINE_FEATURE_CATEGORIES: "The values of one categorical feature, by category. Rare categories are counted as `other`.",
     DRIFTLINE_FEATURE_MISSING_VALUES: "Predictions without a usable value of one feature.",
     DRIFTLINE_DRIFT_VALUE: "The distance of the newest closed window from the baseline, by one method.",
-    DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: "The distance of the open window, so far, from the baseline.",
+    DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: "The distance of the open window from the baseline, for the rows received so far.",
     DRIFTLINE_MODEL_INFO: "The known models, each with its team and its tier. The value is always 1.",
     DRIFTLINE_MODEL_STATUS: "The state of the model's verdict. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_DRIFT_STATUS: "The drift state of the column. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_DRIFT_FRACTION: "The fraction of drifted features among the features that could be evaluated in the newest closed window, from 0 to 1.",
-    DRIFTLINE_DRIFT_INCIDENT: "1 while the drift of a column is an incident in the newest closed window, otherwise 0.",
+    DRIFTLINE_DRIFT_INCIDENT: "1 while the drift of a column is an incident (a lasting or severe problem) in the newest closed window, otherwise 0.",
     DRIFTLINE_QUALITY_FINDINGS: "The number of findings of one data check in the newest closed window.",
     DRIFTLINE_QUALITY_EXPECTATIONS: "The number of data expectations that were met, broken or inconclusive in the newest closed window.",
     DRIFTLINE_PERFORMANCE_VALUE: "The performance of the model in the newest closed window, measured on outcomes.",
@@ -371,42 +371,42 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_PERFORMANCE_REFERENCE: "The performance of the model on the rows of the baseline, whose outcomes are known.",
     DRIFTLINE_PERFORMANCE_LOW: "The lower end of the confidence interval of the metric, by default at the 95 % level.",
     DRIFTLINE_PERFORMANCE_HIGH: "The upper end of the confidence interval of the metric.",
-    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric is worse than in the baseline, not worse, or inconclusive in the newest mature window (its outcomes had time to arrive). The value is 1, and the attribute `driftline.state` is the current state.",
-    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window. A newer window is used if no missing outcome can change its state. The value is 1, and the attribute `driftline.state` is the current state.",
+    DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric is worse than in the baseline, not worse, or inconclusive in the newest mature window (a window whose outcomes had time to arrive). The value is 1, and the attribute `driftline.state` is the current state.",
+    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window (a window whose outcomes had time to arrive). A newer window is used if no missing outcome can change the state of the objective. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "The number of consecutive windows, up to the window of `driftline.objective.status`, in which an objective was inconclusive.",
     DRIFTLINE_OBJECTIVE_OVERDUE: "1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0.",
-    DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known.",
+    DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "The number of rows in a window that would make an inconclusive objective conclusive. The series is absent if this number is not known.",
     DRIFTLINE_PERFORMANCE_WINDOW_END: "The end of the window that `driftline.performance.value` describes, in unix seconds.",
-    DRIFTLINE_VERSION_DIFFERENCE: "The mean loss of a version minus the mean loss of its champion, over the period in which both predicted.",
+    DRIFTLINE_VERSION_DIFFERENCE: "The mean loss of a version minus the mean loss of its champion, over the period in which both versions predicted.",
     DRIFTLINE_VERSION_DIFFERENCE_LOW: "The lower end of the interval of `driftline.version.difference`.",
     DRIFTLINE_VERSION_DIFFERENCE_HIGH: "The upper end of the interval of `driftline.version.difference`.",
     DRIFTLINE_VERSION_STATUS: "The result of comparing a version with its champion. The value is 1, and the attribute `driftline.state` is the current state.",
     DRIFTLINE_OUTCOME_COVERAGE: "The fraction of the predictions of the window whose outcome is known.",
     DRIFTLINE_OUTCOME_DELAY: "The delay between the predictions of the window and their outcomes, by quantile.",
     DRIFTLINE_OUTCOME_SLA_STATUS: "The state of the service level agreement on the delay of outcomes. The value is 1, and the attribute `driftline.state` is the current state.",
-    DRIFTLINE_PREDICTIONS: "Predictions that the processor received from all senders, each counted once, by class.",
+    DRIFTLINE_PREDICTIONS: "Predictions that the processor received from all senders, by class. Each prediction is counted once.",
     DRIFTLINE_SERVICE_ERROR_RATE: "The fraction of the calls of the window that failed.",
     DRIFTLINE_SERVICE_LATENCY: "The duration of the successful calls of the window, by quantile.",
-    DRIFTLINE_PREDICTION_FAILURES: "Predictions whose call failed, by the class of the error; they are included in `driftline.predictions`.",
+    DRIFTLINE_PREDICTION_FAILURES: "Predictions whose call failed, by the class of the error. They are included in `driftline.predictions`.",
     DRIFTLINE_PREDICT_DURATION: "The duration of the predictions that the processor received.",
-    DRIFTLINE_RECORD_COMPLETENESS: "The fraction of the counted predictions whose rows arrived, over the last hour, or over up to a day if there are few predictions.",
+    DRIFTLINE_RECORD_COMPLETENESS: "The fraction of the counted predictions whose rows arrived, over the last hour.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Rows of predictions and outcomes that were stored.",
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
-    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on names. Rows beyond the limit on models are not stored; all others are stored as "other".',
+    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on the number of names. Rows beyond the limit on models are not stored. All other rows are stored as "other".',
     DRIFTLINE_JOINED_OUTCOMES: "Outcomes that were joined with their prediction.",
     DRIFTLINE_AUDIT_ENTRIES: "The sequence number of the last entry of the audit log. The number never decreases.",
     DRIFTLINE_AUDIT_HEAD: "The sequence number of the entry of the audit log that has the hash `driftline.audit.hash`. The value is at most ten minutes old.",
     DRIFTLINE_PENDING_OUTCOMES: "Outcomes that wait for their prediction.",
-    DRIFTLINE_PENDING_OUTCOME_AGE: "The age of the oldest outcome that waits for its prediction; 0 if no outcome waits.",
-    DRIFTLINE_EVALUATION_LAG: "For each window length, how long the oldest due window has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded.",
+    DRIFTLINE_PENDING_OUTCOME_AGE: "The age of the oldest outcome that waits for its prediction. The value is 0 if no outcome waits.",
+    DRIFTLINE_EVALUATION_LAG: "For each window length, how long the oldest due window has waited for its evaluation. The value is 0 if no window is due. Past windows, such as the windows of a backfill, are excluded.",
     DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, including past windows. The values that are shown for these windows do not include their newest rows yet.",
-    DRIFTLINE_PENDING_WINDOW_AGE: "How long the oldest due window has waited for its evaluation; 0 if no window waits.",
+    DRIFTLINE_PENDING_WINDOW_AGE: "How long the oldest due window has waited for its evaluation. The value is 0 if no window waits.",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions for which no span was sent, because more outcomes arrived per second than the limit on spans allows.",
-    DRIFTLINE_READY: "1 while the processor accepts data, else 0. It is the answer of `/readyz`.",
+    DRIFTLINE_READY: "1 while the processor accepts data, otherwise 0. `/readyz` gives the same answer.",
     DRIFTLINE_PROBLEMS: "The current problems of the processor, with the names that `/readyz` lists. The value is always 1. A problem that has ended has no series.",
-    DRIFTLINE_CONFIG_RELOAD_SUCCESS: "1 if the last reload of the configuration succeeded, or if there was no reload. 0 if it failed; the previous configuration is then still in use.",
-    DRIFTLINE_CONFIG_RELOAD_TIME: "When the configuration in use was loaded, in unix seconds.",
+    DRIFTLINE_CONFIG_RELOAD_SUCCESS: "1 if the last reload of the configuration succeeded, or if there was no reload. 0 if the last reload failed. The previous configuration is then still in use.",
+    DRIFTLINE_CONFIG_RELOAD_TIME: "The time at which the configuration in use was loaded, in unix seconds.",
     DRIFTLINE_LOG_SIZE: "The size of the files of the log of accepted requests.",
     DRIFTLINE_LOG_DAMAGED: "Bytes of the log that could not be read and were skipped.",
     DRIFTLINE_ANALYSIS_QUEUE_SIZE: "Bytes of accepted requests that wait to be decoded and stored.",

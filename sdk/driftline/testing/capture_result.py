@@ -39,7 +39,10 @@ class Capture:
 
     @property
     def raising(self) -> bool:
-        """True if an error inside Driftline is raised, so that a test fails; production never raises. Can be set."""
+        """Whether an error inside Driftline is raised, so that a test fails. You can change this attribute.
+
+        In production, such an error is never raised.
+        """
         return FAULTS.raising
 
     @raising.setter
@@ -80,18 +83,18 @@ class Capture:
 
     @property
     def lost(self) -> list[Loss]:
-        """Losses with their reasons: unread results, missing features, errors."""
+        """Losses and their reasons, such as unread results, missing features and errors."""
         return decoding.losses(self._collected())
 
     @property
     def log(self) -> list[str]:
-        """Log lines of Driftline, from INFO on."""
+        """Log lines of Driftline, of the level INFO and higher levels."""
         self._flush()
         return list(self._log)
 
     @property
     def requests(self) -> list[bytes]:
-        """Bytes of each ``ExportLogsServiceRequest`` to send."""
+        """Bytes of each ``ExportLogsServiceRequest`` that would be sent."""
         self._flush()
         return list(self._records.bodies)
 
@@ -112,18 +115,19 @@ class Capture:
 
         Args:
             model: Name of the model.
-            id: Id, in any type: 17 equals "17".
+            id: Id of the prediction, in any type: 17 equals "17".
             score: Score as in :class:`CapturedPrediction`, or an object that is compared with the score, such as
                 ``pytest.approx(0.25)``.
             predicted: Predicted class or value, in any type: True equals "1".
-            features: Features that the row must contain, by name; it may contain more.
-            slices: Slices that the row must contain, by name; it may contain more.
+            features: Mapping from name to value of features that the row must contain. The row may contain more
+                features.
+            slices: Mapping from name to value of slices that the row must contain. The row may contain more slices.
             items: Items of a ranking, best first.
             version: Version of the model.
-            error: Type of the exception, "" for a call that returned.
+            error: Type of the exception, or "" for a call that returned.
 
         Returns:
-            The first match, by time.
+            The first matching prediction, in order of time.
 
         Raises:
             AssertionError: No prediction matches. The message shows the recorded predictions.
@@ -158,14 +162,15 @@ class Capture:
             actual: Actual class or value.
             time: Time at which the outcome was known.
             prediction_time: Time of the prediction.
-            weight: 1 / the probability with which the row was chosen for labelling.
+            weight: 1 divided by the probability with which the row was chosen for labelling.
             item: Item of a ranking.
             value: Worth of the prediction.
             retracted: True for a retraction.
-            slices: Slices that the outcome must contain, by name; it may contain more.
+            slices: Mapping from name to value of slices that the outcome must contain. The outcome may contain more
+                slices.
 
         Returns:
-            The first match, in the order of recording.
+            The first matching outcome, in the order of recording.
 
         Raises:
             AssertionError: No outcome matches. The message shows the recorded outcomes.
@@ -183,12 +188,12 @@ class Capture:
 
         Args:
             model: Name of the model.
-            predictions: Expected number.
+            predictions: Expected number of predictions.
             predicted: Count predictions of this class only.
-            error: Count predictions with this type of exception only, "" for calls that returned.
+            error: Count predictions with this type of exception only. "" counts calls that returned.
 
         Raises:
-            AssertionError: The metric has another number.
+            AssertionError: The metric contains another number of predictions.
         """
         __tracebackhide__ = True
         failure_messages.counted(self.counts, model, predictions, predicted, error)
@@ -197,7 +202,7 @@ class Capture:
         """Check that everything could be recorded.
 
         Raises:
-            AssertionError: There is a loss. The message shows its reason, and the log.
+            AssertionError: There is a loss. The message shows the reason of the loss, and the log.
         """
         __tracebackhide__ = True
         failure_messages.nothing_lost(self.lost, self._log)

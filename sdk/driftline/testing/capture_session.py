@@ -32,16 +32,17 @@ HOLD_SECONDS = 15.0
 
 @contextmanager
 def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Capture]:
-    """Keep everything in memory that this process records, and send none of it.
+    """Keep in memory everything that this process records, and send nothing.
 
     All models are included, whenever they were created. Records from before the capture are not included. Captures can
-    be nested: the inner one gets the records while it is open. A capture covers all threads of this process, and no
+    be nested: the inner capture gets the records while it is open. A capture covers all threads of this process, and no
     other process.
 
     Args:
-        clock: Clock of Driftline; its time only changes when the test changes it. Default: a clock at
-            2026-01-01 12:00 UTC.
-        raising: Raise errors inside Driftline, so that the test fails. Production never raises.
+        clock: Clock of Driftline. The time only changes when the test changes it. Default: a clock at 2026-01-01 12:00
+            UTC.
+        raising: Whether to raise errors inside Driftline, so that the test fails. In production, such errors are never
+            raised.
 
     Yields:
         The capture.

@@ -18,20 +18,21 @@ class CapturedPrediction:
 
     Attributes:
         model: Name of the model.
-        version: Version of the model; "" without a version.
+        version: Version of the model, or "" if the model has no version.
         task: "binary", "multiclass", "regression" or "ranking".
         classes: Classes in the order of the scores.
         id: Id of the prediction.
         features: Mapping from the name of a feature to its value: a number, a text, a tuple of numbers (a vector), or
             None if it is missing.
-        score: One float. For "multiclass" a tuple in the order of ``classes``. For "ranking" a tuple in the order of
-            ``items``, NaN for an item without a score. None without a score.
-        predicted: Predicted class or value; derived from the score if the code sets no class. "" if both are missing.
+        score: One float. For "multiclass", a tuple of floats in the order of ``classes``. For "ranking", a tuple of
+            floats in the order of ``items``, with NaN for an item without a score. None if there is no score.
+        predicted: Predicted class or value. If the code sets no class, the class is derived from the score. "" if class
+            and score are missing.
         items: Items of a ranking, best first.
-        slices: Values as for ``features``, by name.
+        slices: Mapping from the name of a slice to its value, in the same form as ``features``.
         time: Time of the prediction, UTC.
-        duration: Seconds.
-        span: Span of the prediction; None if the span was not sampled.
+        duration: Duration of the prediction in seconds.
+        span: Span of the prediction, or None if the span was not sampled.
     """
 
     model: str
@@ -50,7 +51,10 @@ class CapturedPrediction:
 
     @property
     def error(self) -> str:
-        """Type of the exception that the call raised, "" for a call that returned; read from the sampled span."""
+        """Type of the exception that the call raised, or "" for a call that returned.
+
+        The type is read from the sampled span.
+        """
         attributes = {} if self.span is None else self.span.attributes or {}
         return str(attributes.get(a.ERROR_TYPE, ""))
 
@@ -71,14 +75,14 @@ class CapturedOutcome:
     Attributes:
         model: Name of the model.
         id: Id of the prediction.
-        actual: Actual class or value as sent, which is a text; None for a retraction.
-        time: Time at which the outcome was known, UTC; None if not given.
-        prediction_time: Time of the prediction, UTC; None if not given.
-        weight: 1 / the probability with which the row was chosen for labelling; None if not given.
-        item: Item of a ranking; "" for an outcome of the whole prediction.
-        value: Worth of the prediction; None if not given.
+        actual: Actual class or value as a text, as it is sent. None for a retraction.
+        time: Time at which the outcome was known, in UTC. None if the time is not given.
+        prediction_time: Time of the prediction, in UTC. None if the time is not given.
+        weight: 1 divided by the probability with which the row was chosen for labelling. None if it is not given.
+        item: Item of a ranking, or "" for an outcome of the whole prediction.
+        value: Worth of the prediction, or None if it is not given.
         retracted: True for a retraction.
-        slices: Slices as sent, by name.
+        slices: Mapping from the name of a slice to its value, as it is sent.
     """
 
     model: str
@@ -100,8 +104,8 @@ class Count:
     Attributes:
         model: Name of the model.
         version: Version of the model.
-        predicted: Predicted class, "" without a class.
-        error: Type of the exception, "" for calls that returned.
+        predicted: Predicted class, or "" if there is no class.
+        error: Type of the exception, or "" for calls that returned.
         predictions: Number of predictions.
     """
 
@@ -119,13 +123,13 @@ class Distribution:
     Attributes:
         metric: Name of the metric, such as ``driftline.feature.distribution``.
         model: Name of the model.
-        feature: Name of the feature; "" for scores and durations.
-        count: Number of values; for ``driftline.feature.missing.values`` and ``driftline.feature.categories`` number
-            of predictions.
-        sum: Sum of the values; None if not sent.
-        low: Minimum; None if not sent.
-        high: Maximum; None if not sent.
-        attributes: Attributes of the point, by name.
+        feature: Name of the feature, or "" for scores and durations.
+        count: Number of values. For ``driftline.feature.missing.values`` and ``driftline.feature.categories``, it is
+            the number of predictions.
+        sum: Sum of the values, or None if the sum is not sent.
+        low: Minimum, or None if it is not sent.
+        high: Maximum, or None if it is not sent.
+        attributes: Mapping from the name of an attribute of the point to its value.
         point: OTLP message with bounds and buckets.
     """
 
@@ -142,12 +146,12 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One loss, by the metric that counts it.
+    """One loss, and the metric that counts it.
 
     Attributes:
         metric: Name of the metric.
-        model: Name of the model; "" if unknown.
-        reason: Reason, as in docs/reference/bad-input.md.
+        model: Name of the model, or "" if it is not known.
+        reason: Reason of the loss, as listed in docs/reference/bad-input.md.
         count: Number of predictions, outcomes or values.
     """
 

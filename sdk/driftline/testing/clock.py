@@ -27,12 +27,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """Clock of Driftline in a test: its time only changes when the test changes it.
+    """The clock of Driftline in a test. The time only changes when the test changes it.
 
     Other libraries use the real time.
 
     Args:
-        start: First time of the clock; a datetime without a time zone is UTC.
+        start: First time of the clock. A datetime without a time zone is UTC.
 
     >>> clock = Clock()
     >>> clock.now
@@ -47,20 +47,20 @@ class Clock:
 
     @property
     def now(self) -> datetime:
-        """Time of the clock, UTC."""
+        """Time of the clock, in UTC."""
         return _EPOCH + timedelta(microseconds=self._nanoseconds // 1000)
 
     def set(self, now: datetime) -> None:
         """Set the time of the clock.
 
         Args:
-            now: New time; a datetime without a time zone is UTC.
+            now: New time of the clock. A datetime without a time zone is UTC.
         """
         aware = now if now.tzinfo is not None else now.replace(tzinfo=UTC)
         self._nanoseconds = (aware - _EPOCH) // _MICROSECOND * 1000
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Advance the clock: between two predictions, or inside a prediction to give it a duration.
+        """Advance the clock between two predictions, or inside a prediction to give this prediction a duration.
 
         Args:
             days: Days to add.
@@ -80,7 +80,7 @@ class Clock:
 def deterministic(clock: Clock | None = None) -> Iterator[Clock]:
     """Give Driftline a fixed clock, and sequential ids from 1.
 
-    ``capture()`` includes this. Use it alone in tests that read the sent bytes in another way.
+    ``capture()`` does the same. Use this function alone in tests that read the sent bytes in another way.
 
     Args:
         clock: Clock of Driftline. Default: a clock at 2026-01-01 12:00 UTC.

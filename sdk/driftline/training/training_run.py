@@ -46,11 +46,12 @@ _MOST = 2**63 - 1
 
 
 class TrainingRun:
-    """One training run, a ``with`` block. Created by :func:`training_run`.
+    """One training run. :func:`training_run` creates it for a ``with`` block.
 
     Attributes:
-        id: Id of the run; "" before it begins.
-        cost: Cost of the run by the price sheet; known after the end of the run. None if unknown.
+        id: Id of the run, or "" before the run begins.
+        cost: Cost of the run according to the price sheet. The cost is known after the end of the run. None if it is
+            not known.
     """
 
     def __init__(
@@ -82,13 +83,13 @@ class TrainingRun:
         self._began = self._started = 0
 
     def record(self, *, rows: float | None = None, epochs: float | None = None, **results: float) -> None:
-        """Record the size of the training, and measures of its model. Never raises.
+        """Record the size of the training, and measures of its model. This method never raises.
 
         Args:
             rows: Number of rows that the model was trained on.
             epochs: Number of passes over the rows.
             **results: Measures of the model, such as ``validation_loss=0.21``; a repeated measure replaces the earlier
-                one. At most 64.
+                measure. A run has at most 64 measures.
         """
         try:
             if rows is not None:
@@ -237,22 +238,23 @@ def training_run(
     gpus: float | None = None,
     gpu_type: str = "",
 ) -> TrainingRun:
-    """Record a training run: its resources, its cost, and measures of its model. A ``with`` block.
+    """Record a training run in a ``with`` block: its resources, its cost, and measures of its model.
 
-    The run is sent as one span, as metrics, and as a record that ``driftline up`` stores. CPU time and memory are those
-    of this process and its children. GPUs are read with ``nvidia-ml-py`` if it is installed. Driftline itself raises
-    nothing, and it does not catch exceptions of the training.
+    The run is sent as one span, as metrics, and as a record that ``driftline up`` stores. CPU time and memory are
+    measured for this process and its children. GPUs are read with ``nvidia-ml-py`` if this package is installed.
+    Driftline raises no exceptions of its own, and does not catch exceptions of the training.
 
     Args:
         model: Name of the model, or the model.
-        version: Version that is trained. Default: that of the model.
-        price_sheet: Prices, as a mapping or a file of JSON or YAML: ``currency``, ``machine_hour``, ``cpu_hour``,
-            ``gpu_hour`` (one price, or by type), ``memory_gb_hour``.
+        version: Version that is trained. Default: the version of ``model``.
+        price_sheet: Prices, as a mapping, or as the path of a JSON or YAML file. The keys are ``currency``,
+            ``machine_hour``, ``cpu_hour``, ``gpu_hour`` and ``memory_gb_hour``. ``gpu_hour`` is one price, or one price
+            per type.
         gpus: Number of GPUs of the run, on all machines. Default: the GPUs that this process uses according to NVML.
         gpu_type: Type of the GPUs, for the price sheet. Default: the type according to NVML.
 
     Returns:
-        The run: ``run.record(validation_loss=0.21, rows=120_000, epochs=3)``.
+        The run, with the method ``record``, as in ``run.record(validation_loss=0.21, rows=120_000, epochs=3)``.
 
     >>> import driftline
     >>> with driftline.training_run("churn", version="2026-12-01", price_sheet={"cpu_hour": 0.03}) as run:

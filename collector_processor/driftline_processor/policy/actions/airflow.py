@@ -31,7 +31,8 @@ class Airflow(HttpAction):
     )
     user: Text | None = Field(
         default=None,
-        description="The user: with API 1 for basic authentication, with API 2 to get a token from `/auth/token`.",
+        description="The user. API 1 uses it for basic authentication. API 2 uses it to get a token "
+        "from `/auth/token`.",
         examples=["driftline"],
     )
     password: Secret | None = Field(

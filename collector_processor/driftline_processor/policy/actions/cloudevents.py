@@ -58,7 +58,8 @@ class CloudEvents(HttpAction):
     )
     headers: dict[str, Secret] = Field(
         default_factory=dict,
-        description="Headers of the request in addition to those of the event. The values are never shown or logged.",
+        description="Headers of the request in addition to the headers of the event. The values are never shown or "
+        "logged.",
         examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
     )
     brokers: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(

@@ -40,7 +40,7 @@ class GitHub(HttpAction):
 
     url: PageUrl = Field(
         default="https://api.github.com",
-        description="The URL of the API; for GitHub Enterprise Server `https://HOST/api/v3`.",
+        description="The URL of the API. For GitHub Enterprise Server, the URL is `https://HOST/api/v3`.",
         examples=["https://github.example.com/api/v3"],
     )
     repository: Text = Field(description="Owner and name of the repository.", examples=["example/churn"])
@@ -52,7 +52,7 @@ class GitHub(HttpAction):
     ref: Text = Field(default="main", description="The branch or tag whose workflow runs.", examples=["release"])
     inputs: Mapped = Field(
         default={"message": "{id}", "model": "{model}"},
-        description="The inputs of the workflow, which the workflow must declare. One of them must contain "
+        description="The inputs of the workflow, which the workflow must declare. One of the inputs must contain "
         "`{id}`, which identifies the run.",
         examples=['{message: "{id}", version: "{version}"}'],
         json_schema_extra={"default": "message and model"},

@@ -38,8 +38,8 @@ class Http(HttpAction):
     )
     body: Tree | None = Field(
         default=None,
-        description="The body of the request: keys and values are sent as JSON, a text unchanged. Placeholders "
-        "such as `{model}` are replaced by [facts of the message](../alert/actions.md#placeholders).",
+        description="The body of the request: keys and values are sent as JSON, and a text is sent unchanged. "
+        "Placeholders such as `{model}` are replaced by [facts of the message](../alert/actions.md#placeholders).",
         examples=['{reason: "{title}", alert: "{alert}"}'],
         json_schema_extra={"default": "[the message](../alert/notifications.md#webhooks); nothing for GET and DELETE"},
     )

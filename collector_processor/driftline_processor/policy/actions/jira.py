@@ -66,7 +66,7 @@ class Jira(HttpAction):
         default="{title}", description="The first line of the issue.", examples=['"[{severity}] {title}"']
     )
     labels: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
-        default=(), description="Labels in addition to that of the incident.", examples=["[models]"]
+        default=(), description="Labels in addition to the label of the incident.", examples=["[models]"]
     )
     fields: Mapped = Field(
         default_factory=dict,

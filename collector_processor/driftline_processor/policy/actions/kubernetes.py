@@ -127,7 +127,7 @@ class Kubernetes(HttpAction):
     )
     patch_type: Literal["merge", "strategic"] = Field(
         default="merge",
-        description="The type of `patch`; `strategic` is only for the built-in kinds of Kubernetes.",
+        description="The type of `patch`. `strategic` is only for the built-in kinds of Kubernetes.",
         examples=["strategic"],
     )
     subresource: Literal["status", "scale"] | None = Field(

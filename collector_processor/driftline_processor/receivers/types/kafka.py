@@ -77,8 +77,8 @@ class Kafka(ReceiverKeys):
     )
     signal: Literal["logs", "traces", "metrics"] = Field(
         default="logs",
-        description="The signal of the OTLP requests; `logs` contain predictions, baselines and outcomes. Only for "
-        "OTLP formats.",
+        description="The signal of the OTLP requests. `logs` contain predictions, baselines and outcomes. This key is "
+        "only for OTLP formats.",
         examples=["traces"],
         json_schema_extra={"shown": "comment"},
     )
