@@ -317,7 +317,8 @@ class Model:
             The decorated function, or the decorator if ``function`` is None.
 
         Raises:
-            TypeError: ``function`` is not callable, the model has no task, or several arguments can be the features.
+            TypeError: ``function`` is not callable, the model has no task, or it is ambiguous
+                which argument contains the features.
 
         >>> churn = Model("churn", task="binary")
         >>> @churn.predict(id="order_id", score="probability")
