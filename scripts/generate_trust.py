@@ -14,7 +14,7 @@ from scripts.generated import ROOT, between_markers, write_or_check
 from simulations.drift.normal_variation import USUAL
 from simulations.drift.short_references import SHORT
 from simulations.drift.table import DRIFT
-from simulations.frame import Table, markdown, table_rows
+from simulations.frame import Table, markdown, stored, table_rows
 from simulations.verdicts import QUIET_LIVES
 
 PAGE = ROOT / "docs" / "project" / "trust.md"
@@ -23,6 +23,10 @@ DRIFT_ROWS = (
 )  # fmt: skip
 POWER_ROWS = ("usual-0.02-0.0-14-10", "usual-0.02-0.5-14-10", "usual-0.1-0.0-60-10")
 SHORT_ROWS = ("short-0.05-7-48", "short-0.5-7-48", "short-0.5-30-168", "timeless-0.05-30-24")
+STREAM_ROWS = (
+    "Driftline, state of the model when the window ended", "NannyML, realized performance",
+    "Evidently, only its tests of log loss, AUC, MAE, for the worse", "River, ADWIN on the errors",
+)  # fmt: skip
 QUIET_ROWS = ("days", "keeps", "storms", "canary", "unknown")
 
 
@@ -36,10 +40,12 @@ def main(arguments: list[str]) -> int:
 
 def tables() -> dict[str, str]:
     """Return the tables by name."""
+    streams = stored("right_or_wrong")["streams"]
     return {
         "drift": rows_of(DRIFT, DRIFT_ROWS),
         "power": rows_of(USUAL, POWER_ROWS),
         "short": rows_of(SHORT, SHORT_ROWS),
+        "streams": markdown(streams[0], [row.values() for row in streams if next(iter(row.values())) in STREAM_ROWS]),
         "quiet": rows_of(QUIET_LIVES, [f"verdict-quiet-{name}" for name in QUIET_ROWS]),
     }
 

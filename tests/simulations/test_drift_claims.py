@@ -49,14 +49,14 @@ def test_a_claim_that_is_false_is_found_in_a_few_windows() -> None:
 
 BROKEN = {
     "lasting-14-0.1-0.9",
-    "lasting-14-0.5-0.3",
     "lasting-14-0.5-0.6",
     "lasting-14-0.5-0.9",
     "lasting-30-0.1-0.9",
-    "lasting-30-0.5-0.3",
     "lasting-30-0.5-0.9",
     "lasting-7-0.1-0.9",
     "lasting-7-0.5-0.9",
+    "own-days-60",
+    "together-14-0.9",
     "together-7-0.6",
     "together-7-0.9",
 }
