@@ -141,7 +141,7 @@ def _process(provider: TracerProvider, row: dict[str, Any]) -> dict[str, float]:
         provider.force_flush()
         return (time.process_time() - start) / CALLS * 1e6
 
-    rounds = [(times(ours), times(bare)) for _ in range(ROUNDS)][3:]
+    rounds = [(times(ours), times(bare)) for _ in range(ROUNDS)][ROUNDS // 12 :]
     return {
         "ours": statistics.median(mine for mine, _ in rounds),
         "reference": statistics.median(other for _, other in rounds),

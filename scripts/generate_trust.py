@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "project" / "trust.md"
 DRIFT_ROWS = (
     "quiet-50-1", "quiet-1000-20", "zipf-1000", "customers-0.5", "keyless-0.5", "days-1-20", "moved-0.2-1000-20",
 )  # fmt: skip
-POWER_ROWS = ("usual-0.02-0.0-14-10", "usual-0.02-0.5-14-10", "usual-0.1-0.0-60-10")
+POWER_ROWS = ("usual-0.02-0.0-14-10", "usual-0.02-0.5-14-10", "usual-0.1-0.0-60-10", "usual-0.1-0.5-30-1")
 SHORT_ROWS = ("short-0.05-7-48", "short-0.5-7-48", "short-0.5-30-168", "timeless-0.05-30-24")
 STREAM_ROWS = (
     "Driftline, state of the model when the window ended", "NannyML, realized performance",

@@ -22,6 +22,7 @@ from tests.support.paths import ROOT
 BENCHMARKS = sorted(file.stem for file in (ROOT / "benchmarks").glob("bench_*.py"))
 
 SMALL: dict[str, dict[str, Any]] = {
+    "bench_restart": {"MODELS": 2, "HOURS": 2, "FEATURES": 2, "LEARNED": 100},
     "bench_scattered": {
         **{"FEW": 1, "MANY": 2, "FEATURES": 2, "DAYS": 1.0},
         **{"OUTCOMES": 200, "AGAIN": 20, "REQUESTS": 1},

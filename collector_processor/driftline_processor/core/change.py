@@ -304,7 +304,8 @@ def evidence_of_window(
     evidence = loss_evidence(labelled, baseline, names, evaluation.reference)
     if evidence is None:
         return None
-    evidence = _with_estimate(evidence, evaluation)
+    if evidence.inputs or (fit is not None and fit.p_value > LEVEL):
+        evidence = _with_estimate(evidence, evaluation)
     if fit is not None:
         evidence = replace(evidence, rates=fit.rates, classes=fit.classes, scores=fit.scores)
     now, was = recalibrate(pane), recalibrate(baseline.pane)
@@ -319,7 +320,8 @@ def evidence_of_window(
 def _with_estimate(evidence: LossEvidence, evaluation: Evaluation) -> LossEvidence:
     """Return evidence in which shifted inputs explain at least the loss that was estimated without outcomes.
 
-    They explain it even if none of them drifts for certain: the scores show that the rows are harder than before.
+    They explain it even if none of them drifts for certain, if the outcomes are as expected from the scores: these then
+    show that the rows are harder than before.
     """
     metric = METRICS[evidence.loss]
     estimate, was = evaluation.estimated.get(metric), evaluation.reference.get(metric)

@@ -59,9 +59,10 @@ def concept_sentence(concept: ConceptDrift, moment: Callable[[int], str], levels
     'concept: the error rate is 20 % over 1,200 outcomes, no rise found'
     """
     whole_sentence = _stream_words(concept, moment)
-    if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
+    if levels is not None and concept.state == "ok" and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
-        whole_sentence += f"; over all windows it is {now}, compared with {was} in the baseline"
+        fallen = f"; over all windows it is {now}, compared with {was} in the baseline"
+        whole_sentence += fallen if concept.changes else f"; in the baseline it was {was}"
     # 3: slices in the sentence; the JSON has all
     for index, (name, own) in enumerate(list(concept.drifting().items())[:3]):
         since = f" since {moment(own.since)}" if own.since else ""
