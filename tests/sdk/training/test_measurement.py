@@ -86,7 +86,7 @@ def test_children_belong_to_the_run() -> None:
     after = unwrap(cpu_seconds_of_tree())
 
     assert before is not None
-    assert 0.2 <= after - before < 5.0
+    assert 0.18 <= after - before < 5.0  # the system counts in ticks of 10 ms
 
 
 @LINUX

@@ -61,8 +61,10 @@ def concept_sentence(concept: ConceptDrift, moment: Callable[[int], str], levels
     whole_sentence = _stream_words(concept, moment)
     if levels is not None and concept.state == "ok" and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
-        fallen = f"; over all windows it is {now}, compared with {was} in the baseline"
-        whole_sentence += fallen if concept.changes else f"; in the baseline it was {was}"
+        if concept.changes:
+            whole_sentence += f"; over all windows it is {now}, compared with {was} in the baseline"
+        elif now != was:
+            whole_sentence += f"; in the baseline it was {was}"
     # 3: slices in the sentence; the JSON has all
     for index, (name, own) in enumerate(list(concept.drifting().items())[:3]):
         since = f" since {moment(own.since)}" if own.since else ""
