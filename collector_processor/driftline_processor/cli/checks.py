@@ -283,8 +283,7 @@ def _check_directory(directory: Path) -> Iterator[Finding]:
             "change its owner to the user of the processor, or use another directory",
         )
     elif (low := low_disk_sentence(existing)) is not None:
-        evidence, _, fix = low.partition("; ")
-        yield Finding("the disk of storage.directory is nearly full", evidence, fix)
+        yield Finding("the disk of storage.directory is nearly full", *_split(low))
 
 
 def check_destination(name: str, exporter: ExporterKeys) -> Iterator[Finding]:

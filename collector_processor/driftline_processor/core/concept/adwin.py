@@ -20,6 +20,8 @@ from driftline.tables.table import F64, I64
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
+from driftline_processor.core.windows.window import DAY
+
 Flags = NDArray[np.bool_]
 
 CLOCK = 32
@@ -34,10 +36,6 @@ SHORTEST = 5
 
 DELTA = 0.002
 """Confidence δ of theorem 3.1 of the paper, as in MOA and River; simulated in evidence/concept.json."""
-
-
-_DAY = 86_400 * 10**9
-"""Nanoseconds."""
 
 
 class Days(NamedTuple):
@@ -100,7 +98,7 @@ class Adwin(Struct, eq=False):
         first = np.minimum(self.first, np.minimum.accumulate(times))
         last = np.maximum(self.last, np.maximum.accumulate(times))
         self.first, self.last = int(first[-1]), int(last[-1])
-        return np.maximum(1.0, (last - first) / _DAY)
+        return np.maximum(1.0, (last - first) / DAY)
 
     def _take(self, values: F64, between: float, spans: F64, waiting: int) -> int:
         """Add values up to a check to the buckets; return the index of the first alarm, -1 without one.

@@ -11,6 +11,7 @@ from driftline.tables.table import F64, I64
 from driftline_processor.core.concept import adwin
 from driftline_processor.core.concept.adwin import DELTA, Adwin, Days
 from driftline_processor.core.concept.losses import Kind
+from driftline_processor.core.windows.window import DAY
 from river import drift as river_drift
 
 
@@ -99,7 +100,6 @@ def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind, monkeypatch: py
         assert sum(map(len, ours.buckets)) < 100
 
 
-DAY = 86_400 * 10**9
 PER_DAY = 500
 BETWEEN = 0.02
 """Variance between days, relative to that of a row."""
