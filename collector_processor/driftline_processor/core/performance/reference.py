@@ -29,6 +29,9 @@ from .metric_intervals import DaySpreads, day_spreads, with_intervals
 from .realized import realized
 from .settings import STANDARD, PerformanceSettings
 
+OF_ORDER = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift", "gain"})
+"""Metrics of the order of scores. Their value of several days is no mean of the days' values."""
+
 
 class _ReferenceMetrics(Struct):
     """Cached metrics of a baseline for the last settings, per confidence.
@@ -47,6 +50,8 @@ class _ReferenceMetrics(Struct):
 
 
 _CACHE: WeakKeyDictionary[Baseline, _ReferenceMetrics] = WeakKeyDictionary()
+_OFFSETS: WeakKeyDictionary[Baseline, dict[int, dict[str, float]]] = WeakKeyDictionary()
+"""Baseline → blocks of a period → offset of each metric."""
 
 
 def _cached_metrics(baseline: Baseline, settings: PerformanceSettings) -> _ReferenceMetrics:
@@ -84,20 +89,16 @@ def period_offsets(baseline: Baseline, length: int) -> Mapping[str, float]:
         baseline: The baseline.
         length: Nanoseconds of a period, rounded to whole blocks of the baseline; 0 = all outcomes.
     """
-    blocks, block = blocks_of_baseline(baseline)
-    each = max(1, round(length / block)) if blocks and length > 0 else 0
-    if not each or len(blocks) < 2 * each:
+    estimation = baseline.extras.estimation
+    if length <= 0 or estimation is None or estimation.blocks is None or not estimation.blocks.panes:
+        return {}
+    each = max(1, round(length / estimation.blocks.length))
+    if len(estimation.blocks.panes) < 2 * each:
         return {}
     cached = _OFFSETS.setdefault(baseline, {})
     if each not in cached:
-        cached[each] = _offsets(blocks, each, baseline.task)
+        cached[each] = _offsets(blocks_of_baseline(baseline)[0], each, baseline.task)
     return cached[each]
-
-
-OF_ORDER = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift", "gain"})
-"""Metrics of the order of scores. Their value of several days is no mean of the days' values."""
-
-_OFFSETS: WeakKeyDictionary[Baseline, dict[int, dict[str, float]]] = WeakKeyDictionary()
 
 
 def _offsets(blocks: Sequence[Pane], each: int, task: Task) -> dict[str, float]:
