@@ -154,7 +154,7 @@ def _named(
     margins = margins_of(baseline, STANDARD)
     for at in range(WINDOWS):
         parts = {part: of_part[: at + 1] for part, of_part in until.items()}
-        tiles = LossTiles(starts[: at + 1], int(starts[at]) + DAY, parts)
+        tiles = LossTiles(starts[: at + 1], int(starts[at]) + DAY, int(starts[at]) + DAY - 1, parts)
         yield find_slice_change(baseline, tiles, SLICE_LEVEL, margins), int(outcomes[at])
 
 

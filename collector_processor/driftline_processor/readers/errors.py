@@ -50,7 +50,8 @@ def option_text(name: str, value: str = "") -> str:
     """
     if are_arguments():
         return f'{name}="{value}"' if value else f"{name}="
-    return f"--{name.replace('_', '-')} {value}".strip()
+    quoted = f"'{value}'" if " " in value else value
+    return f"--{name.replace('_', '-')} {quoted}".strip()
 
 
 def about_option(name: str, problem: str, value: str = "") -> str:

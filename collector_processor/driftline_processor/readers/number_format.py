@@ -28,6 +28,7 @@ _WORDS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
 _THOUSANDS = {"": "", **{mark: mark for mark in _WORDS}, **{word: mark for mark, word in _WORDS.items()}}
 _PLAIN = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$"
 _DATES = (("%d.%m.%Y", r"\d{1,2}\.\d{1,2}\.\d{4}"), ("%d/%m/%Y", r"\d{1,2}/\d{1,2}/\d{4}"))
+_TIMES = ((" %H:%M:%S", r" \d{1,2}:\d{2}:\d{2}"), (" %H:%M", r" \d{1,2}:\d{2}"), ("", ""))
 
 
 class NumberFormat(Struct, frozen=True):
@@ -123,7 +124,7 @@ def format_hint(text: str) -> str:
     """Return the options with which a text is a number or a date; "" if there are none.
 
     >>> format_hint("1.234,56"), format_hint("31/12/2026 10:00"), format_hint("soon")
-    ('--decimal , --thousands point', '--date-format %d/%m/%Y', '')
+    ('--decimal , --thousands point', "--date-format '%d/%m/%Y %H:%M'", '')
     """
     array = pa.array([text])
     if truth_of(pc.match_substring_regex(array, _PLAIN))[0]:
@@ -131,7 +132,9 @@ def format_hint(text: str) -> str:
     for candidate in _FORMATS:
         if candidate.count(array)[0]:
             return candidate.options
-    return next((option_text("date_format", form) for form, pattern in _DATES if re.match(rf"\s*{pattern}", text)), "")
+    forms = ((date + time, of_date + of_time) for date, of_date in _DATES for time, of_time in _TIMES)
+    form = next((form for form, pattern in forms if re.fullmatch(rf"\s*{pattern}\s*", text)), "")
+    return option_text("date_format", form) if form else ""
 
 
 def with_hint(text: str) -> str:

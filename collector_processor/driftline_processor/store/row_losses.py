@@ -74,26 +74,37 @@ class _Key(NamedTuple):
     baseline: str
 
 
+class _Losses(NamedTuple):
+    """The sums of the losses of a window by part, and the time of its newest row, 0 without rows."""
+
+    sums: Mapping[str, F64]
+    newest: int
+
+    @property
+    def bytes(self) -> int:
+        return 200 + sum(one.nbytes for one in self.sums.values())
+
+
 class StoredLosses:
     """The sums of the losses of windows, cached. Not thread-safe."""
 
     def __init__(self, connection: Connection, max_bytes: int = MOST_BYTES) -> None:
         """Create an empty cache; ``max_bytes``: its maximum size."""
         self._connection, self._max_bytes, self._used = connection, max_bytes, 0
-        self._sums: OrderedDict[_Key, Mapping[str, F64]] = OrderedDict()
+        self._losses: OrderedDict[_Key, _Losses] = OrderedDict()
 
     def clear(self) -> None:
         """Clear the cache, after rows were deleted."""
-        self._sums.clear()
+        self._losses.clear()
         self._used = 0
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Drop the windows of a series that contain panes, by start, with new rows or outcomes."""
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
-        for key in [key for key in self._sums if key.series == series]:
+        for key in [key for key in self._losses if key.series == series]:
             first, last = np.searchsorted(starts, [key.start, key.end]).tolist()
             if first < last:
-                self._used -= _bytes(self._sums.pop(key))
+                self._used -= self._losses.pop(key).bytes
 
     def tiles(self, series: Series, baseline: Baseline, windows: Sequence[Window], keep: Keep) -> LossTiles | None:
         """Return the losses of consecutive windows; None if the baseline has none.
@@ -108,18 +119,19 @@ class StoredLosses:
         if losses is None:
             return None
         keys = [_Key(series.number, window.start, window.end, baseline.digest) for window in windows]
-        missing = [key for key in keys if key not in self._sums]
+        missing = [key for key in keys if key not in self._losses]
         if missing:
             self._read(series, baseline, losses, missing, keep)
-        each = [self._sums[key] for key in keys]
+        each = [self._losses[key] for key in keys]
         for key in keys:
-            self._sums.move_to_end(key)
-        while self._used > self._max_bytes and len(self._sums) > len(keys):
-            self._used -= _bytes(self._sums.popitem(last=False)[1])
+            self._losses.move_to_end(key)
+        while self._used > self._max_bytes and len(self._losses) > len(keys):
+            self._used -= self._losses.popitem(last=False)[1].bytes
         empty = {part: np.zeros((4, len(cells.first) + 2)) for part, cells in losses.by_part.items()}
-        parts = [part for part in empty if any(part in sums for sums in each)]
-        until = {part: np.cumsum([sums.get(part, empty[part]) for sums in each], axis=0) for part in parts}
-        return LossTiles(np.array([key.start for key in keys], np.int64), keys[-1].end, until)
+        parts = [part for part in empty if any(part in one.sums for one in each)]
+        until = {part: np.cumsum([one.sums.get(part, empty[part]) for one in each], axis=0) for part in parts}
+        newest = max(one.newest for one in each)
+        return LossTiles(np.array([key.start for key in keys], np.int64), keys[-1].end, newest, until)
 
     def _read(self, series: Series, baseline: Baseline, losses: LossByPart, keys: Sequence[_Key], keep: Keep) -> None:
         """Read windows, the oldest first."""
@@ -142,9 +154,6 @@ class StoredLosses:
             }
             sums = sums_of_tiles(losses, codes, loss[1], numbers_of(rows, "weight"), tile, len(keys) + 1)
         for index, key in enumerate(keys):
-            self._sums[key] = {part: of_part[index] for part, of_part in sums.items()}
-            self._used += _bytes(self._sums[key])
-
-
-def _bytes(sums: Mapping[str, F64]) -> int:
-    return 200 + sum(one.nbytes for one in sums.values())
+            newest = int(time[tile == index].max(initial=0))
+            self._losses[key] = _Losses({part: of_part[index] for part, of_part in sums.items()}, newest)
+            self._used += self._losses[key].bytes

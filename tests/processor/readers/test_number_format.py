@@ -124,7 +124,7 @@ def test_options_that_cannot_be_used_are_named(options: tuple[str, str, str], na
         ("1 234.5", "--thousands space"),
         ("1'234", "--thousands apostrophe"),
         ("31/12/2026", "--date-format %d/%m/%Y"),
-        ("31.12.2026 10:00", "--date-format %d.%m.%Y"),
+        ("31.12.2026 10:00", "--date-format '%d.%m.%Y %H:%M'"),
         ("12", ""),
         ("$5", ""),
         ("soon", ""),

@@ -93,12 +93,14 @@ class LossTiles(Struct, frozen=True, eq=False):
     Attributes:
         starts: int64 (n,), start of each window, unix nanoseconds.
         end: End of the last window; that of ``starts[-1]`` if rows have no time.
+        newest: Time of the newest prediction with an outcome; outcomes of the last windows may still be missing.
         by_part: Part → float64 (n, 4, cells + 2), sums of the windows up to each window, see
             :func:`driftline.baseline.sections.loss_cells.loss_sums`.
     """
 
     starts: I64
     end: int
+    newest: int
     by_part: Mapping[str, F64]
 
 
@@ -195,7 +197,7 @@ class _Slices(NamedTuple):
         of_slice = self.inside @ now.T
         return of_slice, now.sum(axis=1) - of_slice
 
-    def compared(self, now: F64, losses: LossByPart, days: float) -> _Comparison:
+    def compared(self, now: F64, losses: LossByPart, days: int) -> _Comparison:
         """Compare the slices of a period with the baseline; ``now``: float64 (4, cells + 2)."""
         return _Comparison.of(*self.split(now), self.was, self.rest_was, self.between, losses, days)
 
@@ -232,7 +234,7 @@ class _Comparison(NamedTuple):
 
     @classmethod
     def of(
-        cls, sums: F64, rest_sums: F64, sums_was: F64, rest_sums_was: F64, by_day: F64, losses: LossByPart, days: float
+        cls, sums: F64, rest_sums: F64, sums_was: F64, rest_sums_was: F64, by_day: F64, losses: LossByPart, days: int
     ) -> _Comparison:
         """Compare.
 
@@ -261,9 +263,9 @@ class _Comparison(NamedTuple):
         return cls(now, rest_now, rise, rest_rise, half, rest_half, z, np.minimum(freedom, 1e9))
 
 
-def _per_day(losses: LossByPart, days: float) -> float:
+def _per_day(losses: LossByPart, days: int) -> float:
     """Return the factor of the variance between days in that of a change."""
-    return 0.0 if not days else 1 / max(days, 1.0) + (1 / losses.days if losses.days else 0.0)
+    return 0.0 if not days else 1 / days + (1 / losses.days if losses.days else 0.0)
 
 
 def _level_of_days(losses: LossByPart, mean: F64) -> F64 | float:
@@ -392,7 +394,7 @@ def _change(
         p_value=p_value,
         since=None if not has_times else start if onset is None else onset.latest,
         since_earliest=None if onset is None or onset.earliest == onset.latest else onset.earliest,
-        days=max(1, round(_days(tiles, since))),
+        days=max(1, _days(tiles, since)),
     )
 
 
@@ -427,8 +429,11 @@ def _sums(tiles: LossTiles, part: str, first: int) -> F64:
     return sums
 
 
-def _days(tiles: LossTiles, first: int) -> float:
-    return (tiles.end - int(tiles.starts[first])) / DAY
+def _days(tiles: LossTiles, first: int) -> int:
+    """Return the number of days that have outcomes, at least 1 from a window on; 0 if rows have no time."""
+    if tiles.end <= int(tiles.starts[0]):
+        return 0
+    return max(0, tiles.newest - int(tiles.starts[first])) // DAY + 1
 
 
 def _proved(compared: _Comparison, level: float, margin: float | None) -> Mask:

@@ -124,7 +124,16 @@ class WeakSliceRows:
             - (of_part[first - 1] if first else 0.0)
             for part, of_part in sums.items()
         }
-        return LossTiles(np.array([one.start for one in tiles], np.int64), window.end, until)
+        newest = int(self._newest_until[index])
+        return LossTiles(np.array([one.start for one in tiles], np.int64), window.end, newest, until)
+
+    @cached_property
+    def _newest_until(self) -> I64:
+        """The time of the newest row up to each window: int64 (windows,), 0 without a time."""
+        newest = np.zeros(self._windows, np.int64)
+        if self._time is not None:
+            np.maximum.at(newest, self._window, self._time)
+        return np.maximum.accumulate(newest)
 
     @cached_property
     def _sums_until(self) -> dict[str, F64] | None:

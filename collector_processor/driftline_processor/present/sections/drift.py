@@ -33,7 +33,7 @@ from driftline_processor.present.sections.section import (
 from driftline_processor.present.sentences.causes import cause_sentence, change_sentence, explanation_sentence
 from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
 from driftline_processor.present.sentences.window import column_name, drift_remarks, drift_words
-from driftline_processor.present.states import rank, state_word
+from driftline_processor.present.states import compared, rank, state_word
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import capital, short
 
@@ -106,7 +106,12 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
     gap = [Row(surfaces="terminal")] if predictions and features else []
     table = Table(headings, (*map(line, predictions), *gap, *feature_rows), noun="feature")
     legend = [Line(text, "quiet", surfaces="terminal") for text in _legend(everything)]
-    return Section("columns", capital(drift_words(evaluation)), (table, *legend), surfaces="terminal notebook")
+    open_features = len(features) - compared(evaluation)
+    note = (
+        f"{many(open_features, 'more feature')} cannot be evaluated" if open_features and compared(evaluation) else ""
+    )
+    title = capital(drift_words(evaluation))
+    return Section("columns", title, (table, *legend), note=note, surfaces="terminal notebook")
 
 
 def _rank_by_weight(evaluation: Evaluation) -> list[ColumnDrift]:

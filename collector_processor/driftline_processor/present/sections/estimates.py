@@ -76,7 +76,8 @@ def estimates(
     assumes = assumption(next(iter(evaluation.estimated.values())))
     lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
     if sentence := estimate_sentence(evaluation.estimated, came=realized_metrics):
-        lines.append(Line(sentence, "quiet", surfaces="explain"))
+        has_failed = any_record_failed(evaluation.estimated)
+        lines.append(Line(sentence, "quiet", surfaces="terminal notebook" if has_failed else "explain"))
     shifted = evaluation.score is not None and evaluation.score.state == "drift"  # not mere daily variation
     shift = evaluation.label_shift
     before = []

@@ -211,8 +211,8 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
     parts: tuple[Line | Table, ...] = ()
     if weak is not None and weak.slices:
         headings = (
-            Column("fraction of all errors", "number"),
-            Column("slice, found in one half of the rows and confirmed in the other half", "words"),
+            Column("added errors", "number"),
+            Column("slice, found in one half of the rows; loss in the other half", "words"),
         )
         rows = (
             row(Cell(percent(weak_slice.excess), "alert"), weak_slice_sentence(weak_slice))

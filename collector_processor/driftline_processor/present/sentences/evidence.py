@@ -17,7 +17,7 @@ from driftline_processor.present.metrics import (
 from driftline_processor.present.numbers import number, percents
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
-from .register import clause, forms, words_as, words_of
+from .register import clause, forms, voice_of, words_as, words_of
 
 
 def _objective_value(
@@ -169,6 +169,18 @@ def _slice_worse(slice: str, metric: str, was: float, now: float, share: float, 
     if share == 1:
         return f"{rise}, and that of all other rows did not rise significantly", rise
     return f"{rise}, {format_percent(share)} of the rise over all rows", rise
+
+
+def slice_cause(worse: Fact) -> str:
+    """Return which rows have the rise of a loss whose size is said already."""
+    rows, metric, share = (
+        slice_words(worse.values["slice"]),
+        metric_words(worse.values["metric"]),
+        worse.values["share"],
+    )
+    if share == 1:
+        return voice_of(f"only the rows with {rows}: the {metric} of all other rows did not rise significantly")
+    return voice_of(f"the rows with {rows} have {format_percent(share)} of the rise of the {metric} over all rows")
 
 
 @words_of("expectation_broken")

@@ -276,7 +276,8 @@ def weak_slice_sentence(weak_slice: WeakSlice) -> str:
     template, plain = _LOSS[weak_slice.by]
     value, low, high = template.format(weak_slice.value), plain.format(weak_slice.low), plain.format(weak_slice.high)
     elsewhere = plain.format(weak_slice.rest)
-    return f"{weak_slice.name}: {value} ({low} to {high}), elsewhere {elsewhere}; {weak_slice.rows:,} labelled rows"
+    rows = f"{weak_slice.rows:,} labelled rows in both halves"
+    return f"{weak_slice.name}: {value} ({low} to {high}), elsewhere {elsewhere}; {rows}"
 
 
 def lateness(evaluation: Evaluation) -> str:

@@ -8,6 +8,7 @@ from driftline_processor.present.times import since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
+from .evidence import slice_cause
 from .headline import brief
 from .register import clause, forms, voice_of, worded
 
@@ -74,7 +75,10 @@ def verdict_size(verdict: Verdict) -> str:
 def verdict_evidence(verdict: Verdict) -> str:
     """Return the sentence with the numbers that show the state; "" if the cause is all that is known."""
     shown = [reason for reason in _reasons(verdict) if not _is_cause(reason, verdict)]
-    text = "; ".join(dict.fromkeys(map(clause, shown)))
+    said = verdict.cause is not None and verdict.cause.kind == "slice_worse"  # the cause gives the slice and its part
+    text = "; ".join(
+        dict.fromkeys(forms(one)[-1] if said and one.kind == "slice_worse" else clause(one) for one in shown)
+    )
     if verdict.assumes:
         text = "; ".join(filter(None, (text, _ASSUMES_INDEPENDENT_ROWS)))
     return _as_sentence(text, verdict)
@@ -83,7 +87,9 @@ def verdict_evidence(verdict: Verdict) -> str:
 def verdict_cause(verdict: Verdict) -> str:
     """Return the sentence about the cause, or that no input explains the state; "" if unknown."""
     causes = [clause(reason) for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    return _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
+    if not causes and verdict.cause is not None:
+        causes = [slice_cause(verdict.cause) if verdict.cause.kind == "slice_worse" else clause(verdict.cause)]
+    return _as_sentence("; ".join(causes), verdict)
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
