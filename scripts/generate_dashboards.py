@@ -218,6 +218,9 @@ def rate(selector: str, by: Sequence[str]) -> str:
     return f"sum by ({', '.join(by)}) (rate({selector}[$__rate_interval]))"
 
 
+_OF_EXPORTS = "2m"
+"""Of a service that exports its metrics every minute, as OpenTelemetry does without a setting."""
+
 ABSENT: Final = "No line: the value is unknown."
 
 
@@ -269,7 +272,9 @@ class Board:
             .target_blank(True)
         )
 
-    def variable(self, name: str, title: str, query: str, *, everything: str = "", several: bool = True) -> None:
+    def variable(
+        self, name: str, title: str, query: str, *, everything: str = "", several: bool = True, found: str = ""
+    ) -> None:
         """Add a variable that Prometheus is asked for.
 
         Args:
@@ -278,6 +283,7 @@ class Board:
             query: Which values there are.
             everything: What stands for all values; "" = one has to be chosen.
             several: Whether several values may be chosen.
+            found: Regular expression of the value in a series; then the values stay in the order of the series.
         """
         made = (
             grafana.QueryVariable(name)
@@ -285,8 +291,10 @@ class Board:
             .datasource(SOURCE)
             .query({"query": query, "refId": name})
             .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .sort(models.VariableSort.ALPHABETICAL_ASC)
+            .sort(models.VariableSort.DISABLED if found else models.VariableSort.ALPHABETICAL_ASC)
         )
+        if found:
+            made.regex(found)
         if everything:
             made.include_all(True).all_value(everything).multi(several)
             every: str | list[str] = ["$__all"] if several else "$__all"
@@ -323,6 +331,7 @@ class Board:
         least: float | None = 0.0,
         repeat: str = "",
         links: Links | None = None,
+        every: str = "",
     ) -> None:
         """Draw values over time, as steps: each holds until the next window.
 
@@ -336,6 +345,7 @@ class Board:
             least: The lower end of the axis; None = as the values need.
             repeat: The variable for each of whose values the panel is drawn; "" = it is drawn once.
             links: Where a click on a value leads; None = to the model's page.
+            every: The shortest interval of a rate, twice that at which its counter is sent; "" = by the scrapes.
         """
         panel = (
             timeseries.Panel()
@@ -374,6 +384,8 @@ class Board:
                 panel.override_by_query(name, style)
         if repeat:
             panel.repeat(repeat).repeat_direction("h")
+        if every:
+            panel.interval(every)
         self._finish(panel, title, what, size, PAGE_OF_MODEL if links is None else links, "not known")
 
     def states(
@@ -590,18 +602,19 @@ def _model(board: Board, *, window: bool = True) -> None:
     board.variable("model", "Model", f"label_values({known}, {MODEL})", several=False)
     board.variable("version", "Version", f"label_values({of_model}, {VERSION})", everything=".*")
     if window:
-        named = "|".join(
-            m.INSTRUMENTS[name].prometheus
-            for name in (
-                m.DRIFTLINE_DRIFT_STATUS,
-                m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE,
-                m.DRIFTLINE_OUTCOME_COVERAGE,
-                m.DRIFTLINE_PERFORMANCE_VALUE,
-            )
-        )
-        having = ",".join((f'__name__=~"{named}"', *OF_MODEL))
-        board.variable("window", "Window", f"label_values({{{having}}}, {WINDOW})", several=False)
+        _window(board)
     board.link("Open in Driftline", "${driftline_url}/models/${model:percentencode}")
+
+
+def _window(board: Board) -> None:
+    """Add what chooses a length of window, those first that have closed: the panels of the others are still empty."""
+    names = m.DRIFTLINE_DRIFT_STATUS, m.DRIFTLINE_OUTCOME_COVERAGE, m.DRIFTLINE_PERFORMANCE_VALUE
+    named = "|".join(m.INSTRUMENTS[name].prometheus for name in names)
+    closed = ",".join((f'__name__=~"{named}"', *OF_MODEL))
+    still_open = series(m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE, OF_MODEL)
+    counted = f"count by ({WINDOW}) ({{{closed}}}) or count by ({WINDOW}) ({still_open}) * 0"
+    found = f'/{WINDOW}="([^"]+)"/'
+    board.variable("window", "Window", f"query_result(sort_desc({counted}))", several=False, found=found)
 
 
 def _verdicts(selector: str, by: Sequence[str] = KEY) -> str:
@@ -1104,6 +1117,7 @@ def feature() -> Board:
         ],
         "percentunit",
         most=1.0,
+        every=_OF_EXPORTS,
     )
     category = label(a.DRIFTLINE_FEATURE_CATEGORY)
     board.lines(
@@ -1111,6 +1125,7 @@ def feature() -> Board:
         told(m.DRIFTLINE_FEATURE_CATEGORIES),
         [Query(rate(series(m.DRIFTLINE_FEATURE_CATEGORIES, recorded), [category]), f"{{{{{category}}}}}")],
         "short",
+        every=_OF_EXPORTS,
     )
     return board
 

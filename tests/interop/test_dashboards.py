@@ -96,6 +96,7 @@ def answered(url: str, query: DashboardQuery, chosen: Mapping[str, str] = CHOSEN
     if values := re.fullmatch(r"label_values\((.*), (\w+)\)", expression):
         found = get(f"{url}/api/v1/label/{values[2]}/values?{urlencode({'match[]': values[1]})}")
         return list(found["data"])
+    expression = re.sub(r"^query_result\((.*)\)$", r"\1", expression)
     found = get(f"{url}/api/v1/query?{urlencode({'query': expression})}")
     assert "warnings" not in found
     return list(found["data"]["result"])

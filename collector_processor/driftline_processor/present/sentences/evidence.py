@@ -244,7 +244,7 @@ def _may_be_worse(
         return f"{easier}, so a lower {name} does not show that it is as good", easier
     too_few = {
         "too_few_rows": f"{outcomes:,} outcomes are too few to tell",
-        "too_few_days": "it varies too much from day to day to tell",
+        "too_few_days": "it has too few days to tell",
     }.get(reason, "")
     if low is None:
         return f"its outcomes do not show whether its {name} is worse", too_few or "its outcomes are inconclusive"

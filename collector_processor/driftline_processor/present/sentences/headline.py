@@ -135,7 +135,7 @@ def _may_be_worse(metric: str, low: float | None, reason: str, outcomes: int, **
         return "outcomes are easier to predict than before"
     too_few = {
         "too_few_rows": f", {outcomes:,} outcomes are too few",
-        "too_few_days": ", its days vary too much",
+        "too_few_days": ", too few days to tell",
     }
     why = too_few.get(reason, "")
     return f"{metric_words(metric)} may be worse{why}" if low is not None else why[2:] or "outcomes are inconclusive"
