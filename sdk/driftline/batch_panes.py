@@ -550,7 +550,7 @@ def _add(panes: list[dict[str, F64]], sums: Mapping[str, Sparse | Entries]) -> N
 def _is_known(table: PredictionTable, actual: Column | None, relevance: Relevance | None) -> NDArray[np.bool_]:
     """Return which rows have a usable outcome: bool (n,)."""
     if relevance is not None:
-        return np.ones(len(table), np.bool_)
+        return np.asarray(~np.isnan(relevance.clicked), np.bool_)
     if actual is None:
         return np.zeros(len(table), np.bool_)
     if table.task.predicts_number:

@@ -13,6 +13,7 @@ import pytest
 from driftline_processor.core.decode.written_panes import parse_panes
 from driftline_processor.demo.peers.recorder import Asked, Service, service
 
+from tests.support import ranked_topics
 from tests.support.decoded_messages import SIGNALS, folded_model
 from tests.support.scored_topics import (
     HOUR,
@@ -53,13 +54,15 @@ class Epochs:
     """A job whose micro-batches are given to it."""
 
     def __init__(self, spark: Any, work: Path, processor: Service) -> None:
+        """Start a job of a classifier and a ranking model."""
         from driftline_processor.spark.settings import StreamSettings
         from driftline_processor.spark.stream import Job
 
         settings = StreamSettings(str(work), endpoint=processor.url, signals=SIGNALS, late_every=4, recent=1)
         self.lines = list[str]()
         self.work, self._spark, self._processor = work, spark, processor
-        self._job = Job(spark, {"churn": folded_model(BASELINE)}, settings, self.lines.append)
+        models = {"churn": folded_model(BASELINE), "feed": folded_model(ranked_topics.BASELINE)}
+        self._job = Job(spark, models, settings, self.lines.append)
 
     def run(self, epoch: int, spans: Sequence[bytes] = (), logs: Sequence[bytes] = ()) -> list[int]:
         """Run an epoch; return the starts of the panes that were sent, in order: two tasks send at the same time."""
@@ -101,6 +104,15 @@ def test_an_epoch_that_runs_again_changes_nothing(epochs: Epochs) -> None:
     actual = frame["y"].copy()
     actual[:50] = 1 - actual[:50]
     assert away(epochs, frame, actual.tolist()) < 1e-12
+
+
+def test_clicks_of_rankings_add_up_over_epochs(epochs: Epochs) -> None:
+    told = ranked_topics.drawn(1)
+    told.sort(key=lambda each: each["time"])
+    epochs.run(1, ranked_topics.predictions(), ranked_topics.outcomes(told[:120]))
+    for epoch, some in ((2, told[120:200]), (2, told[120:200]), (3, told[200:])):
+        epochs.run(epoch, [], ranked_topics.outcomes(some))
+    assert difference(written_sums(epochs.work), ranked_topics.sums_of_known(told)) < 1e-9
 
 
 def test_outcomes_wait_for_predictions_and_old_days_wait_for_a_late_epoch(

@@ -40,7 +40,7 @@ from . import pane_rows
 from .models import Models
 from .outcome_columns import OUTCOME, ROW
 from .record_batches import PACKED, REJECTED, as_kind, by_key, days_of, ddl_of, pack_table, rejected_rows
-from .row_columns import scores_array, slices_array
+from .row_columns import items_array, scores_array, slices_array
 
 SCHEMA = pa.unify_schemas(
     [
@@ -143,9 +143,6 @@ class Folding:
             self.rejected["model_not_configured"] += len(table)
             return
         task = model.task
-        if task.ranks_items:
-            self.rejected["outcome_of_ranking"] += len(table)
-            return
         impossible = impossible_actuals(table.actual, task)
         if impossible.any():
             self.rejected[impossible_actual_reason(task)] += int(impossible.sum())
@@ -158,6 +155,7 @@ class Folding:
             "outcome_weight": rows["weight"],
             "retracted": rows["retracted"].combine_chunks().fill_null(False),
             "arrived": np.full(len(rows), self._epoch),
+            "item": rows["item"],
         }
         self._outcomes.append(pa.table({name: columns[name] for name in OUTCOME.names}).cast(OUTCOME))
         self._rows += len(rows)
@@ -234,5 +232,7 @@ def _narrow(table: PredictionTable) -> pa.RecordBatch:
         "predicted": category_array(decided_classes(table), n),
         "weight": number_array(table.weight, n),
         "slices": slices_array(table.slices, n),
+        "items": items_array(table.items, n),
+        "left_out": pa.nulls(n) if table.items is None or table.items.left_out is None else table.items.left_out,
     }
     return pa.RecordBatch.from_arrays([columns[field.name].cast(field.type) for field in ROW], schema=ROW)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.outcomes.matching import match_outcomes
-from driftline_processor.core.outcomes.resolution import lacks_weight
+from driftline_processor.core.outcomes.resolution import OutcomeHistories, lacks_weight
 from driftline_processor.core.stable_hash import U64, bytes_of, hash_bits, hash_texts, numbers_of_ids
 from driftline_processor.store.arrow_tables import integers_of, numbers_of
 
 from . import pane_rows
 from .models import Models
 from .outcome_columns import KEY, LABEL, OUTCOME, ROW, SAID
-from .outcome_sums import fold_labelled
+from .outcome_sums import fold_labelled, fold_rankings, is_retracted
 from .record_batches import (
     PACKED,
     REJECTED,
@@ -112,7 +112,10 @@ def join_outcomes(models: Models, oldest: int, batches: Iterable[pa.RecordBatch]
     young = integers_of(outcomes, "outcome_time")[alone] >= oldest
     yield as_kind("waiting", None, outcomes.take(pa.array(alone[young])), SCHEMA)
     yield from rejected_rows({"outcome_without_prediction": int((~young).sum())}, SCHEMA)
-    row, outcomes = _latest(outcomes, row, outcome)
+    rankings = pa.array([name for name, model in models.items() if model.task.ranks_items], pa.string())
+    is_ranking = np.asarray(pc.is_in(rows["model"], rankings))[row]
+    yield from _join_rankings(models, rows, labels, outcomes, row[is_ranking], outcome[is_ranking])
+    row, outcomes = _latest(outcomes, row[~is_ranking], outcome[~is_ranking])
     rows = rows.take(pa.array(row))
     before, known = _labels_of(rows, labels)
     weight = pc.if_else(pa.array(known), before["outcome_weight"], None)
@@ -141,13 +144,44 @@ def join_outcomes(models: Models, oldest: int, batches: Iterable[pa.RecordBatch]
         labelled = rows
         for name in SAID:
             labelled = labelled.append_column(name, words[name])
-        for panes in fold_labelled(models, labelled.filter(pa.array(changed & has & ~_is_retracted(words))), sign):
+        for panes in fold_labelled(models, labelled.filter(pa.array(changed & has & ~is_retracted(words))), sign):
             yield as_kind("pane", None, panes, SCHEMA)
 
 
-def _is_retracted(outcomes: pa.Table) -> NDArray[np.bool_]:
-    """Return which outcomes are retractions."""
-    return np.asarray(pc.fill_null(outcomes["retracted"], False))
+def _join_rankings(
+    models: Models, rows: pa.Table, labels: pa.Table, outcomes: pa.Table, row: Places, outcome: Places
+) -> Iterator[pa.RecordBatch]:
+    """Yield labels and partial panes of rankings with new outcomes: all outcomes of a ranking count together."""
+    if not len(row):
+        return
+    named, place = np.unique(row, return_inverse=True)
+    rows = rows.take(pa.array(named))
+    new = outcomes.take(pa.array(outcome)).select([*SAID, "arrived"])
+    new = new.append_column("latest", new["outcome_time"])
+    for name in KEY:
+        new = new.append_column(name, rows[name].take(pa.array(place)))
+    new = new.select(LABEL.names)
+    yield as_kind("label", days_of(integers_of(new, "time")), new, SCHEMA)
+    of_label = _rows_of(labels, rows)
+    before, of_before = labels.filter(pa.array(of_label >= 0)), of_label[of_label >= 0]
+    told = ((-1, before, of_before), (1, pa.concat_tables([before, new]), np.concatenate([of_before, place])))
+    for sign, statements, of_row in told:
+        statements = _with_weight(statements, _weight_of_rankings(statements, of_row))
+        lacking = _lacking_weight(models, statements)
+        if sign > 0:
+            yield from rejected_rows({"no_weight": int(lacking[len(before) :].sum())}, SCHEMA)
+        usable = np.flatnonzero(~lacking)
+        for panes in fold_rankings(models, rows, of_row[usable], statements.take(pa.array(usable)), sign):
+            yield as_kind("pane", None, panes, SCHEMA)
+
+
+def _weight_of_rankings(outcomes: pa.Table, row: Places) -> pa.Array:
+    """Return the weight of each outcome, its own or that of an outcome before it; null without one."""
+    times, arrived = integers_of(outcomes, "outcome_time"), integers_of(outcomes, "arrived")
+    of_item, weight = outcomes["item"].is_valid().to_numpy(), numbers_of(outcomes, "outcome_weight")
+    histories = OutcomeHistories(row, times, arrived, is_retracted(outcomes), of_item)
+    source = histories.source_of(~np.isnan(weight))
+    return outcomes["outcome_weight"].take(pa.array(source, mask=source < 0))
 
 
 def _matches(rows: pa.Table, outcomes: pa.Table) -> tuple[Places, Places]:
@@ -191,7 +225,7 @@ def _lacking_weight(models: Models, outcomes: pa.Table) -> NDArray[np.bool_]:
     sampled = [name for name, model in models.items() if model.settings.performance.outcomes == "sampled"]
     of_samples = np.asarray(pc.is_in(outcomes["model"], pa.array(sampled, pa.string())))
     weighted = ~np.isnan(numbers_of(outcomes, "outcome_weight"))
-    return of_samples & lacks_weight(weighted, _is_retracted(outcomes))
+    return of_samples & lacks_weight(weighted, is_retracted(outcomes))
 
 
 def _with_weight(outcomes: pa.Table, weight: pa.Array | pa.ChunkedArray) -> pa.Table:
@@ -216,6 +250,19 @@ def _labels_of(rows: pa.Table, labels: pa.Table) -> tuple[pa.Table, NDArray[np.b
     for name in ("id", "time"):
         known &= np.asarray(pc.equal(found[name], rows[name]))
     return found, known
+
+
+def _rows_of(labels: pa.Table, rows: pa.Table) -> Places:
+    """Return the prediction of each label: int64 (n,), -1 if it is none of the rows."""
+    if not len(labels) or not len(rows):
+        return np.full(len(labels), -1, np.intp)
+    numbers = _numbers(rows)
+    order = np.argsort(numbers, kind="stable")
+    found = order[np.minimum(np.searchsorted(numbers[order], _numbers(labels)), len(rows) - 1)]
+    same = np.ones(len(labels), np.bool_)
+    for name in ("id", "time"):
+        same &= np.asarray(pc.equal(rows[name].take(pa.array(found)), labels[name]))
+    return np.where(same, found, -1)
 
 
 def _numbers(rows: pa.Table) -> U64:

@@ -1,4 +1,4 @@
-"""Scores and slices of rows as bytes and texts: Spark passes lists and maps to Python ten times slower than these."""
+"""Scores, slices and ranked items of rows as bytes and texts: Spark passes lists ten times slower to Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 from driftline.tables.classes import class_column
-from driftline.tables.table import F64, Column
+from driftline.tables.table import F64, Column, Items
+
+from driftline_processor.core.arrow_arrays import category_array
+from driftline_processor.store import arrow_tables
 
 _NUMBER = np.dtype("<f8")
 
@@ -59,6 +62,35 @@ def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
         for row in unique.tolist()
     ]
     return pa.array(objects, pa.string()).take(pa.array(place.reshape(-1)))
+
+
+_BETWEEN = "\x1f"
+"""Between two items: the separator of units of ASCII, which no sensible item contains."""
+
+
+def items_array(items: Items | None, n: int) -> pa.Array:
+    """Return the items of each ranking as one text, best first; null without them.
+
+    >>> ids = Column(codes=np.array([1, 0, 0], np.int32), categories=("p4", "p17"))
+    >>> texts = items_array(Items(np.array([0, 2, 2, 3], np.int32), ids), 3)
+    >>> found = items_of(texts, pa.nulls(3, pa.int64()))
+    >>> found.offsets.tolist(), [found.ids.categories[code] for code in found.ids.codes.tolist()]
+    ([0, 2, 2, 3], ['p17', 'p4', 'p4'])
+    """
+    from driftline_processor.core.lazy_modules import pc
+
+    if items is None:
+        return pa.nulls(n, pa.string())
+    ids = pc.fill_null(category_array(items.ids, int(items.offsets[-1])), "")
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(items.offsets), ids), _BETWEEN)
+
+
+def items_of(texts: pa.Array, left_out: pa.Array) -> Items:
+    """Return the items of rankings, without scores; ``left_out``: number of further ones, null = 0."""
+    from driftline_processor.core.lazy_modules import pc
+
+    known = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    return arrow_tables.items_of(pa.table({"items": pc.split_pattern(known, _BETWEEN), "left_out": left_out}))
 
 
 def slices_of(objects: pa.Array, keys: Sequence[str]) -> dict[str, Column]:

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 from driftline.semconv import attributes as a
 from driftline_processor.spark.models import FoldedModel
-from driftline_processor.spark.outcome_columns import LABEL, OUTCOME, ROW
-from driftline_processor.spark.outcome_join import SCHEMA, join_outcomes, split
+from driftline_processor.spark.outcome_columns import OUTCOME
+from driftline_processor.spark.outcome_join import split
 from driftline_processor.spark.record_batches import pack_table, unpack_table
 
-from tests.support.decoded_messages import batch, decoded, folded_model, merged_sums, of_kind, outcomes_of, rejected
+from tests.support.decoded_messages import batch, decoded, folded_model, of_kind, outcomes_of
+from tests.support.joined_epochs import Joined
 from tests.support.scored_topics import (
     HOUR,
     RETRACTED,
@@ -36,43 +37,13 @@ BASELINE = baseline_of(scored(2_000, START, 3, 99))
 MODELS = {"churn": folded_model(BASELINE)}
 
 
-class Joined:
-    """What a job keeps of its micro-batches, joined by one task or several."""
-
+class Job(Joined):
     def __init__(self, parts: int = 1, models: dict[str, FoldedModel] = MODELS) -> None:
-        self._parts, self._models, self._epoch = parts, models, 0
-        self.rows, self.labels, self.waiting = (schema.empty_table() for schema in (ROW, LABEL, OUTCOME))
-        self.panes: list[pa.Table] = []
-        self.rejected: list[dict[str, int]] = []
-
-    def epoch(self, *logs: Sequence[bytes], oldest: int = 0) -> pa.Table:
-        """Join the outcomes of messages; return what the tasks have written."""
-        found = decoded(self._models, batch([], [body for bodies in logs for body in bodies], NOW))
-        self.rows = pa.concat_tables([self.rows, of_kind(found, "row").select(ROW.names)])
-        new = outcomes_of(found)
-        arrived = pa.array(np.full(len(new), self._epoch))
-        outcomes = pa.concat_tables([self.waiting, new.set_column(OUTCOME.names.index("arrived"), "arrived", arrived)])
-        packed = pa.RecordBatch.from_pydict({"packed": [pack_table(outcomes)]})
-        parts = [
-            *split("row", self._parts, None, self.rows.to_batches()),
-            *split("label", self._parts, None, self.labels.to_batches()),
-            *split("outcome", self._parts, None, [packed]),
-        ]
-        written = [SCHEMA.empty_table()]
-        for part in range(self._parts):
-            own = [one.filter(pa.array([number == part for number in one["part"].to_pylist()])) for one in parts]
-            written.append(pa.Table.from_batches(list(join_outcomes(self._models, oldest, own)), SCHEMA))
-        joined = pa.concat_tables(written)
-        self.labels = pa.concat_tables([self.labels, of_kind(joined, "label").select(LABEL.names)])
-        self.waiting = of_kind(joined, "waiting").select(OUTCOME.names)
-        self.panes += [of_kind(found, "pane"), of_kind(joined, "pane")]
-        self.rejected.append(rejected(joined))
-        self._epoch += 1
-        return joined
+        super().__init__(models, NOW, parts)
 
     def away(self, frame: Frame, actual: Sequence[object], known: int = KNOWN) -> float:
         """Return how far the sums are from those of rows with these outcomes."""
-        return difference(merged_sums(*self.panes), expected(frame, actual, known))
+        return difference(self.sums(), expected(frame, actual, known))
 
 
 def expected(frame: Frame, actual: Sequence[object], known: int = KNOWN) -> Sums:
@@ -87,7 +58,7 @@ def frame() -> Frame:
 
 @pytest.mark.parametrize("parts", [1, 5])
 def test_sums_of_predictions_and_outcomes_are_those_of_labelled_rows(frame: Frame, parts: int) -> None:
-    job, known = Joined(parts), taken(frame, slice(0, 120))
+    job, known = Job(parts), taken(frame, slice(0, 120))
     job.epoch(columnar_messages(frame))
     job.epoch(outcome_messages(known["id"], known["y"], KNOWN))
     assert job.away(frame, [*known["y"].tolist(), *[None] * 80]) < 1e-12
@@ -95,7 +66,7 @@ def test_sums_of_predictions_and_outcomes_are_those_of_labelled_rows(frame: Fram
 
 
 def test_a_correction_and_a_retraction_replace_what_was_known(frame: Frame) -> None:
-    job, ids, y = Joined(3), frame["id"], frame["y"]
+    job, ids, y = Job(3), frame["id"], frame["y"]
     job.epoch(columnar_messages(frame), outcome_messages(ids, y, KNOWN))
     job.epoch(
         outcome_messages(ids[:50], 1 - y[:50], KNOWN),
@@ -114,7 +85,7 @@ def test_the_latest_outcome_counts_in_any_order_of_arrival(frame: Frame) -> None
         outcome_messages(ids[:60], 1 - y[:60], KNOWN - 2 * HOUR, **RETRACTED),
     ]
     for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
-        one, several = Joined(), Joined()
+        one, several = Job(), Job()
         one.epoch(columnar_messages(frame), *(told[number] for number in order))
         several.epoch(columnar_messages(frame))
         for number in order:
@@ -129,7 +100,7 @@ def test_a_correction_without_a_weight_keeps_that_of_the_outcome(frame: Frame, t
     weight: dict[str, Any] = {a.DRIFTLINE_OUTCOME_WEIGHT: 2.5}
     weights = outcome_messages(ids, y, KNOWN, **weight)
     corrections = outcome_messages(ids[:50], 1 - y[:50], KNOWN + 1)
-    job = Joined()
+    job = Job()
     job.epoch(columnar_messages(frame), weights, *([corrections] if together else []))
     if not together:
         job.epoch(corrections)
@@ -141,7 +112,7 @@ def test_a_correction_without_a_weight_keeps_that_of_the_outcome(frame: Frame, t
 def test_outcomes_of_a_sampled_model_need_a_weight_of_their_own_or_of_an_earlier_one(frame: Frame) -> None:
     ids, y = frame["id"], frame["y"]
     weight: dict[str, Any] = {a.DRIFTLINE_OUTCOME_WEIGHT: 2.5}
-    job = Joined(models={"churn": folded_model(BASELINE, performance={"outcomes": "sampled"})})
+    job = Job(models={"churn": folded_model(BASELINE, performance={"outcomes": "sampled"})})
     job.epoch(columnar_messages(frame), outcome_messages(ids[:80], y[:80], KNOWN, **weight))
     job.epoch(
         outcome_messages(ids[50:], 1 - y[50:], KNOWN + 1), outcome_messages(ids[:10], y[:10], KNOWN + 1, **RETRACTED)
@@ -155,7 +126,7 @@ def test_outcomes_of_a_sampled_model_need_a_weight_of_their_own_or_of_an_earlier
 
 
 def test_an_outcome_that_is_repeated_changes_nothing_and_counts_as_the_latest(frame: Frame) -> None:
-    job, ids, y = Joined(), frame["id"], frame["y"]
+    job, ids, y = Job(), frame["id"], frame["y"]
     job.epoch(columnar_messages(frame), outcome_messages(ids, y, KNOWN))
     assert len(of_kind(job.epoch(outcome_messages(ids, y, KNOWN)), "pane")) == 0
     assert len(of_kind(job.epoch(outcome_messages(ids, y, KNOWN + 2)), "pane")) == 0
@@ -164,7 +135,7 @@ def test_an_outcome_that_is_repeated_changes_nothing_and_counts_as_the_latest(fr
 
 
 def test_outcomes_wait_for_their_predictions_until_they_are_too_old(frame: Frame) -> None:
-    job, ids, y = Joined(2), frame["id"], frame["y"]
+    job, ids, y = Job(2), frame["id"], frame["y"]
     job.epoch(outcome_messages(ids[:150], y[:150], KNOWN), outcome_messages(ids[150:], y[150:], KNOWN - HOUR))
     assert len(job.waiting) == 200
     job.epoch(oldest=KNOWN)
@@ -179,7 +150,7 @@ def test_of_predictions_with_one_id_the_latest_before_the_outcome_gets_it(frame:
     few = taken(frame, np.arange(0, 200, 10))
     few["id"] = np.array(["same"] * len(few["id"]))
     last = len(few["at"]) - 1
-    job = Joined()
+    job = Job()
     job.epoch(columnar_messages(few), outcome_messages(few["id"][:1], few["y"][last:], KNOWN))
     assert job.labels["time"].to_pylist() == few["at"][last:].tolist()
     assert job.away(few, [*[None] * last, few["y"][last]]) < 1e-12
@@ -187,7 +158,7 @@ def test_of_predictions_with_one_id_the_latest_before_the_outcome_gets_it(frame:
 
 def test_an_outcome_of_a_model_does_not_join_the_ids_of_another(frame: Frame) -> None:
     other = {**MODELS, "fraud": folded_model(BASELINE)}
-    job = Joined(models=other)
+    job = Job(models=other)
     job.epoch(columnar_messages(frame), outcome_messages(frame["id"], frame["y"], KNOWN, model="fraud"))
     assert len(job.waiting) == 200
     assert len(job.labels) == 0
@@ -195,7 +166,7 @@ def test_an_outcome_of_a_model_does_not_join_the_ids_of_another(frame: Frame) ->
 
 def test_an_outcome_without_an_environment_joins_that_of_its_prediction(frame: Frame) -> None:
     outcomes = outcomes_of(decoded(MODELS, batch([], outcome_messages(frame["id"], frame["y"], KNOWN), NOW)))
-    job = Joined()
+    job = Job()
     for environment, left in ((pa.nulls(200, pa.string()), 0), (pa.array(["test"] * 200), 200)):
         job.waiting = outcomes.set_column(OUTCOME.names.index("environment"), "environment", environment)
         job.epoch(columnar_messages(frame) if not left else [])
