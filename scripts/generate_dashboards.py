@@ -110,6 +110,7 @@ _DRIFT_COLOURS = {
     "inconclusive": UNSURE,
     "unknown": UNSURE,
     "learning": UNSURE,
+    "unconfirmed": UNSURE,
     "no_baseline": QUIET,
     "within_normal_variation": WARNING,
     "ok": GOOD,

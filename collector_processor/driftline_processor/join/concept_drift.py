@@ -178,8 +178,8 @@ class ConceptWatch:
 
     def _log(self, key: ModelKey, slice_label: str, change: Change) -> None:
         direction = "rose" if change.after > change.before else "fell"
-        _log.warning(
-            "concept drift: the errors of %s%s %s from %.4g to %.4g, in predictions since %s",
+        _log.info(
+            "the errors of %s%s %s, in the order in which outcomes arrived, from %.4g to %.4g, in predictions since %s",
             " ".join(filter(None, (key.model, key.version, key.environment))),
             f" where {slice_label}" if slice_label else "",
             direction,

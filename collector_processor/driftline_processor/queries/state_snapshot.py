@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -26,6 +27,7 @@ from driftline_processor.core.outcomes.resolution import possible_actuals_text
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.verdict.context import lacks_outcomes
 from driftline_processor.core.verdict.model import parts_in_use
+from driftline_processor.core.verdict.signs import confirmed_concept
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.settings import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch
@@ -326,7 +328,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         in_force = intake.baselines.in_force(key)
         known_windows = VerdictInputs(
             windows=windows,
-            concept=self.concept.concept(series),
+            concept=confirmed_concept(self.concept.concept(series), chain.from_iterable(windows.values())),
             versions=self.versions.of(key),
             timezone=settings.timezone,
             backlog=backlog,

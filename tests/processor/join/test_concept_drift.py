@@ -70,8 +70,10 @@ def test_errors_that_become_more_are_found_and_logged(
     assert concept(state).state == "learning"
     tell(state, clock, 60, 600)
     assert (concept(state).state, concept(state).outcomes) == ("ok", 600)
-    with caplog.at_level(logging.WARNING, "driftline_processor.join.concept_drift"):
+    with caplog.at_level(logging.INFO, "driftline_processor.join.concept_drift"):
         tell(state, clock, 600, N)
+    assert concept(state).state == "unconfirmed"
+    clock.now += 2 * DAY
     found = concept(state)
     assert (found.state, found.outcomes) == ("drift", N)
     [change] = found.changes
@@ -80,7 +82,7 @@ def test_errors_that_become_more_are_found_and_logged(
     assert found.before == WRONG[:600].mean()
     assert found.after == WRONG[600:].mean()
     [said] = caplog.messages
-    assert lacking(said, "concept drift", "churn 1", "rose from 0.1") == []
+    assert lacking(said, "the errors of churn 1 rose", "order", "from 0.1") == []
     assert said.endswith("in predictions since 2024-10-04T12:10:00Z")
 
 
@@ -101,6 +103,48 @@ def test_neither_steps_nor_restarts_change_what_is_found(open_state: Open, clock
         other = open_state()
     assert concept(other, version="3") == at_once
     assert concept(other) == at_once
+
+
+@pytest.mark.slow
+def test_a_model_whose_mistakes_are_known_first_is_not_called_degraded(open_state: Open, clock: Clock) -> None:
+    """A fraud is known after a day, a payment is honest after ten; the model is as good as in its baseline."""
+    rng = np.random.default_rng(3)
+
+    def day(number: int) -> tuple[list[str], list[int], list[float], list[int]]:
+        scores = rng.beta(0.3, 0.9, 600)
+        times = NOON + number * DAY + np.sort(rng.integers(0, 20 * HOUR, 600))
+        actual = (rng.random(600) < scores).astype(int)
+        return [f"{number}-{row}" for row in range(600)], times.tolist(), scores.tolist(), actual.tolist()
+
+    past = [day(number) for number in range(-28, 0)]
+    times, scores, actual = ([each for one in past for each in one[part]] for part in (1, 2, 3))
+    baseline = Baseline.from_frame(
+        {"u": scores, "t": np.array(times, "datetime64[ns]")}, score=scores, actual=actual, model="churn",
+        task="binary", time="t",
+    )  # fmt: skip
+    state = open_state(churn=Model.model_validate({"windows": ["1d"], "outcome_delay": "11d"}))
+    state.send(baselines=[baseline.to_json()])
+    waiting: list[tuple[int, str, int]] = []
+    states, errors = [], []
+    for number in range(24):
+        names, times, scores, actual = day(number)
+        state.send(predictions(names, times, scores))
+        waiting += [
+            (time + (DAY if positive else 10 * DAY), name, positive)
+            for time, name, positive in zip(times, names, actual, strict=True)
+        ]
+        clock.now = NOON + (number + 1) * DAY
+        known = [one for one in waiting if one[0] <= clock.now]
+        waiting = [one for one in waiting if one[0] > clock.now]
+        if known:
+            state.send(outcomes([one[1] for one in known], [str(one[2]) for one in known], [one[0] for one in known]))
+        view = state.view()
+        states.append(unwrap(view.verdict).state)
+        errors.append(unwrap(view.concept).state)
+    assert "unconfirmed" in errors
+    assert "drift" not in errors
+    assert set(states) <= {"unknown", "healthy", "at_risk"}
+    assert states[-1] == "healthy"
 
 
 def test_arrival_decides_the_order_whoever_came_last(state: Opened, clock: Clock) -> None:
@@ -200,7 +244,7 @@ def test_the_search_can_be_ended(open_state: Open, clock: Clock) -> None:
     state = open_state()
     predict(state)
     tell(state, clock, 0, N)
-    assert concept(state).state == "drift"
+    assert concept(state).state == "unconfirmed"
     state = open_state(churn=Model(concept=Watched(enabled=False)))
     assert state.view().concept is None
 
@@ -225,6 +269,9 @@ def test_metrics_say_the_state_and_by_how_much_errors_rose(state: Opened, clock:
     assert said(state) == {("driftline.drift.status", "ok"): 1.0, ("driftline.drift.value", "adwin"): 0.0}
     tell(state, clock, 600, N)
     rise = WRONG[600:].mean() - WRONG[:600].mean()
+    assert said(state) == {("driftline.drift.status", "unconfirmed"): 1.0}
+    clock.now += 2 * DAY
+    state.state.settle()
     assert said(state) == {("driftline.drift.status", "drift"): 1.0, ("driftline.drift.value", "adwin"): rise}
 
 
@@ -270,6 +317,8 @@ class TestTheSameRowsInFilesAndLive:
             clock.now += SECOND
             state.state.submit("logs", body).result(60)
             state.state.join_now()
+        clock.now += 2 * DAY  # the window is closed, and its outcomes had time to arrive
+        state.state.settle()
         [view] = state.state.publish().models
         live = unwrap(view.concept)
         assert in_files is not None
@@ -329,6 +378,7 @@ def test_no_value_of_a_state_is_anything_but_json(state: Opened, clock: Clock) -
 def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     open_state: Open, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "driftline_processor.join.concept_drift")
     sliced = Model(slices=("country", "plan"))
     rng = np.random.default_rng(3)
     country = rng.choice(np.array(["NL", "BE", "DE", None], object), N, p=[0.2, 0.3, 0.4, 0.1])
@@ -344,6 +394,7 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
         state.send(outcomes(ids(first, last), actual[first:last], told))
         state.state.join_now()
         state = open_state(churn=sliced)
+    clock.now += 2 * DAY
     live = concept(state)
     assert live.outcomes == N
     assert {name: one.outcomes for name, one in live.slices.items()} == {

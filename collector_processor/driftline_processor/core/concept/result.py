@@ -6,7 +6,10 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-ConceptState = Literal["ok", "drift", "learning", "unknown"]
+ConceptState = Literal["ok", "drift", "unconfirmed", "learning", "unknown"]
+"""``unconfirmed``: errors rose in the order of arrival, but in no window whose outcomes have arrived. Wrong predictions
+may be known sooner than right ones.
+"""
 
 
 class Change(Struct, frozen=True):

@@ -608,7 +608,9 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
     has_drift = concept.state == "drift"
     states = {"": concept} if has_drift else concept.drifting()
     error_metric = "mae" if concept.measure == "absolute_error" else "accuracy"
-    errors = evaluation.realized_changes.get(error_metric) if evaluation.maturity == "mature" else None
+    if not evaluation.has_mature_outcomes:
+        return  # outcomes in the order of arrival are biased if wrong predictions are known sooner than right ones
+    errors = evaluation.realized_changes.get(error_metric)
     for name, state in states.items():
         has_ended = evaluation.window.end > evaluation.window.start and state.since is not None
         if has_ended and (state.since or 0) >= evaluation.window.end:
@@ -632,6 +634,30 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         )
         yield Sign("errors", errors_fact, certainty, metric, rise, clear=clear, slice=name, since=state.since)
         return
+
+
+def confirmed_concept(concept: ConceptDrift | None, windows: Iterable[Evaluation]) -> ConceptDrift | None:
+    """Return concept drift, with the state ``unconfirmed`` for what no window with mature outcomes shows.
+
+    Args:
+        concept: Whether errors rose along the stream of outcomes.
+        windows: The windows of the model.
+    """
+    if concept is None or not (concept.state == "drift" or concept.drifting()):
+        return concept
+    mature = [window for window in windows if window.has_mature_outcomes]
+
+    def confirmed(one: ConceptDrift) -> bool:
+        return any(next(_more_errors(window, one), None) is not None for window in mature)
+
+    slices = {
+        name: replace(each, state="unconfirmed")
+        if each.state == "drift" and not confirmed(replace(concept, state="ok", slices={name: each}))
+        else each
+        for name, each in concept.slices.items()
+    }
+    is_unconfirmed = concept.state == "drift" and not confirmed(concept)
+    return replace(concept, state="unconfirmed" if is_unconfirmed else concept.state, slices=slices)
 
 
 def _largest_rise(error_metric: str, errors: MetricChange) -> float | None:

@@ -44,6 +44,7 @@ from driftline_processor.core.performance.labelled_predictions import LabelledPr
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.signs import confirmed_concept
 from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
@@ -238,7 +239,7 @@ def evaluate_files(
     of_champion = inputs.champion is not None and reference is inputs.champion
     progress(0, 0, "Detecting concept drift")
     detects = settings.concept and not of_champion and performance.outcomes != "sampled"
-    concept = detect_concept_drift(read, baseline, detects, slices)
+    concept = confirmed_concept(detect_concept_drift(read, baseline, detects, slices), evaluations)
     if inputs.champion is None:
         versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     else:

@@ -80,6 +80,9 @@ def _stream_words(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     since = f" since {moment(concept.since)}" if concept.since else ""
     if concept.state == "drift":
         return f"concept drift: the {measure} {_rose(concept)}{since}{_now(concept)}"
+    if concept.state == "unconfirmed":
+        rise = f"the {measure} {_rose(concept)}{since} in the order in which outcomes arrived"
+        return f"concept: {rise}, but no window with all of its outcomes shows this yet"
     if concept.state == "ok":
         if concept.changes:  # the last change was a fall, since a rise is drift
             fall = concept.changes[-1]
