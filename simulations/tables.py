@@ -24,6 +24,7 @@ from simulations.label_age import FAST
 from simulations.label_queue import LABELS
 from simulations.mixed_worlds import MIXED
 from simulations.objectives import OBJECTIVES
+from simulations.outcome_order import OUTCOME_ORDER
 from simulations.outcome_shift import OUTCOME_SHIFT
 from simulations.retraining import RETRAINING
 from simulations.service_level import SERVICE
@@ -38,7 +39,20 @@ from simulations.worse import WORSE
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SHORT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, SLICE_CHANGES, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
+    *(
+        COVERAGE,
+        OBJECTIVES,
+        WORSE,
+        SLICED_DAYS,
+        WEAK,
+        SLICE_CHANGES,
+        LABELS,
+        ESTIMATES,
+        OUTCOME_SHIFT,
+        OUTCOME_ORDER,
+        FAST,
+        SERVICE,
+    ),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
     *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING, GROUPS),
 )

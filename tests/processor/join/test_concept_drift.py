@@ -117,9 +117,10 @@ def test_a_model_whose_mistakes_are_known_first_is_not_called_degraded(open_stat
         return [f"{number}-{row}" for row in range(600)], times.tolist(), scores.tolist(), actual.tolist()
 
     past = [day(number) for number in range(-28, 0)]
-    times, scores, actual = ([each for one in past for each in one[part]] for part in (1, 2, 3))
+    at = np.array([each for one in past for each in one[1]], "datetime64[ns]")
+    usual = np.array([each for one in past for each in one[2]])
     baseline = Baseline.from_frame(
-        {"u": scores, "t": np.array(times, "datetime64[ns]")}, score=scores, actual=actual, model="churn",
+        {"u": usual, "t": at}, score=usual, actual=[each for one in past for each in one[3]], model="churn",
         task="binary", time="t",
     )  # fmt: skip
     state = open_state(churn=Model.model_validate({"windows": ["1d"], "outcome_delay": "11d"}))
