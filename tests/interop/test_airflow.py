@@ -131,7 +131,7 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
         later.join()
 
     assert found["version"].startswith(name.removeprefix("airflow-"))
-    assert found["connection"] == [True, "2 models exist"]
+    assert found["connection"] == [True, "connected; number of models: 1"]
     assert found["retraining"] == {
         **dict.fromkeys(("labels", "degraded", "late", "verdict", "pays", "train"), "success"),
         "calm": "skipped",

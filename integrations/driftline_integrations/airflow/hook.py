@@ -72,7 +72,7 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
     def test_connection(self) -> tuple[bool, str]:
         """Return whether a processor answers, and its answer."""
         try:
-            return True, f"{self._get('/api/v1/models', {'limit': 1})['total']} models exist"
+            return True, f"connected; number of models: {self._get('/api/v1/models', {'limit': 1})['total']}"
         except Exception as error:
             return False, str(error)
 
