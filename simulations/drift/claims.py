@@ -163,8 +163,8 @@ def _dependent() -> Iterator[Claim]:
         yield _quiet(f"customers-{alike}-20", f"{what}, 20 numbers, with a key", many, FULL, 5, most=0.02)
         yield _quiet(f"keyless-{alike}", f"{what}, without a key", replace(one, known=False), most=None)
     for days in (1, 7):
-        what = f"{days} day{'s' if days > 1 else ''} after 60 days of reference, rows that correlate by day at 0.5, "
-        what += "a day with the last at 0.7"
+        what = f"{days} day{'s' if days > 1 else ''} after 60 days of reference, ICC of days 0.5, "
+        what += "autocorrelation 0.7"
         yield _quiet(f"days-{days}", what, Days(0.5, days=days), FULL, 20, most=0.02)
         yield _quiet(f"days-{days}-20", f"{what}; 20 numbers", Days(0.5, days=days, features=20), 2_000, most=0.02)
 
@@ -176,23 +176,23 @@ def _lasting() -> Iterator[Claim]:
     for reference in (7, 14, 30, 60):
         before = f"after {reference} days of reference"
         for alike, persist in ((0.5, 0.0), (0.5, 0.3), (0.5, 0.6), (0.5, 0.9), (0.1, 0.9)):
-            what = f"1 hour to 7 days {before}, rows that correlate by day at {alike}, a day with the last at {persist}"
+            what = f"1 hour to 7 days {before}, ICC of days {alike}, autocorrelation {persist}"
             world = Lasting(alike, persist, reference, LENGTHS)
             short = 10 if (alike, persist) == (0.5, 0.9) else 0
             yield _worst(f"lasting-{reference}-{alike}-{persist}", what, world, short)
-        what = f"1 hour to 7 days {before}, rows that correlate by hour at 0.5, an hour with the last at 0.9"
+        what = f"1 hour to 7 days {before}, ICC of hours 0.5, autocorrelation 0.9"
         yield _worst(f"hours-{reference}", what, Lasting(0.5, 0.9, reference, LENGTHS, hourly=True), 5)
         for persist in (0.6, 0.9):
-            what = f"1 hour to 7 days {before}, 20 numbers that all follow the same day, a day the last at {persist}"
+            what = f"1 hour to 7 days {before}, 20 numbers that all follow the same days, autocorrelation {persist}"
             together = Lasting(0.5, persist, reference, LENGTHS, features=20, together=True)
             yield _worst(f"together-{reference}-{persist}", what, together, windows=400)
-        what = f"1 hour to 7 days {before}, 20 numbers that each follow days of their own, a day the last at 0.6"
+        what = f"1 hour to 7 days {before}, 20 numbers that each follow days of their own, autocorrelation 0.6"
         yield _worst(f"own-days-{reference}", what, Lasting(0.5, 0.6, reference, LENGTHS, features=20), windows=400)
         if reference in (7, 30):
             yield from _families(reference, before)
         for hours, name in ((24, "1 day"), (168, "7 days")):
             for sigma in (2, 3, 4):
-                what = f"{name} moved by {sigma} σ of how days differ, {before}, a day with the last at 0.3"
+                what = f"{name} moved by {sigma} σ of how days differ, {before}, autocorrelation 0.3"
                 world = Lasting(0.5, 0.3, reference, (hours,), moved=sigma)
                 yield _worst(f"moved-days-{sigma}-{reference}-{hours}", what, world, windows=1_000, moved=True)
 
@@ -232,7 +232,7 @@ def _seasonal() -> Iterator[Claim]:
     own, same = Hours("hour_of_week"), "against the same hours of the week"
     yield _quiet("season-plain", f"{cycle}, against all of four weeks", Hours("none"), 1_000, most=None)
     yield _quiet("season-hour", f"{cycle}, {same}", own, 4_000, 15)
-    days = f"{cycle}, and rows correlate by day at 0.3, a day with the last at 0.7; {same}"
+    days = f"{cycle}, and ICC of days 0.3, autocorrelation 0.7; {same}"
     yield _quiet("season-days", days, replace(own, alike=0.3), 4_000, 15, most=0.02)
     yield _quiet("season-half", f"{cycle}; mornings, {same}", replace(own, hours=12, first=0), 1_000, 10)
     moved = _power("season-moved", f"{cycle}; moved by 0.5 σ within the hour, {same}", replace(own, moved=0.5), 15)

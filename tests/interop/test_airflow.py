@@ -143,7 +143,7 @@ def test_a_dag_waits_asks_and_branches_by_a_running_processor(name: str, tmp_pat
     }
     fired = found["triggers"]
     assert (fired["held"]["state"], fired["held"]["verdict"]["state"]) == ("held", "degraded")
-    assert "did you mean 'churn'?" in fired["misnamed"]["said"]
+    assert "did you mean 'churn'?" in fired["misnamed"]["message"]
     assert fired["dead"] == "still waits"
 
 
