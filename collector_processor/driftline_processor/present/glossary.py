@@ -74,7 +74,7 @@ WORDS = (
     Word("quantile", "a level that a regression predicts, such as 0.9: the actual value is lower in 90 % of the rows"),
     Word(
         "predicted",
-        "the class or value that the service decided for; if it sends no decision, the score at the threshold",
+        "the class or value that the service decided for; if the service sends no decision, the score at the threshold",
     ),
     Word("item", "one entry of a ranking"),
     Word("outcome", "a later message about a prediction, with its actual value, the time of this value, and a weight"),
@@ -148,7 +148,7 @@ WORDS = (
     Word("latency", "the duration of a successful call"),
     Word("error rate", "the fraction of calls that failed"),
     Word("coverage", "the fraction of predictions with a known outcome, among those whose call succeeded"),
-    Word("completeness", "the fraction of the predictions counted by a service whose rows arrived"),
+    Word("completeness", "among the predictions that a service counted, the fraction whose rows arrived"),
     Word("interval", "confidence interval: in 95 % of windows, it contains the true value of the metric"),
     Word(
         "effective sample size",
@@ -176,7 +176,7 @@ WORDS = (
     ),
     Word("late", "a row or outcome that arrives after its window has closed"),
     Word("receiver", "a part of the processor that accepts data, or that sends data", also=("exporter",)),
-    Word("privacy rule", "which data of a feature may be sent by the service: nothing, a hash, or a rounded number"),
+    Word("privacy rule", "what a service may send of a feature: nothing, a hash, or a rounded number"),
     Word(
         "revised",
         "a closed window that was evaluated again because late data arrived; the earlier result is stored, too",
@@ -185,12 +185,12 @@ WORDS = (
     Word(
         "mature",
         also=("final",),
-        means="a window for which the outcome delay has passed, so its performance is final",
+        means="a window for which the outcome delay has passed, so its performance counts; late outcomes still revise it",
         more="life of an outcome",
         page="concepts/delayed-labels.md#maturity",
     ),
     Word("objective", "the value that a metric must reach; its state is met, broken or inconclusive"),
-    Word("concept drift", "the error rate of the model has risen since some time"),
+    Word("concept drift", "the error rate of the model has risen, and has not fallen back"),
     Word("finding", "a fault of the data, such as missing values"),
     Word("expectation", "a rule for the data, such as a range"),
     Word("incident", "a lasting or severe problem that needs attention: a verdict, lasting drift, a broken objective"),
