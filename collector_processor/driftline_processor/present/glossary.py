@@ -185,7 +185,7 @@ WORDS = (
     Word(
         "mature",
         also=("final",),
-        means="a window for which the outcome delay has passed, so its performance counts; late outcomes still revise it",
+        means="a window whose outcome delay has passed, so its performance counts; late outcomes still revise it",
         more="life of an outcome",
         page="concepts/delayed-labels.md#maturity",
     ),
