@@ -55,7 +55,6 @@ BROKEN = {
     "lasting-30-0.5-0.9",
     "lasting-7-0.1-0.9",
     "lasting-7-0.5-0.9",
-    "own-days-60",
     "together-14-0.9",
     "together-7-0.6",
     "together-7-0.9",

@@ -648,14 +648,17 @@ class OwnWindows(Struct, frozen=True, eq=False):
         if length > 1:
             # the spread within a week includes that between its days, which no single day shows
             beyond = self.functions.ordered[:, np.newaxis] & (np.arange(mean.shape[1]) != LEVEL)
-            _, varied, by_rows, of_own = _variances(scores, trust, rows, self.functions.noise)
+            apart, varied, by_rows, of_own = _variances(scores, trust, rows, self.functions.noise)
             varied, of_own = _moderated(self.functions, varied, of_own)
             mixed = np.maximum(varied - window, 0.0) / np.maximum(varied, 1e-300)
             window = np.where(beyond, np.maximum(window, varied), window)
             chance = np.where(beyond, by_rows, chance)
             mean = np.where(beyond, varied / len(windows), mean)
             freedom = np.where(beyond, of_own, freedom)
-            heavy = np.where(beyond, np.maximum(self._heavy(1.0), _heavy_mixture(length, mixed)), heavy)
+            of_own_tails = _as_heavy(_tails(self.functions, apart, trust))
+            heavy = np.where(
+                beyond, np.maximum(np.maximum(self._heavy(1.0), of_own_tails), _heavy_mixture(length, mixed)), heavy
+            )
         signal = np.maximum(window - chance, 0.0)
         sizes = np.sort(_size(np.maximum(total - windows, 0.0), windows), axis=0)
         return Lengths(
@@ -692,8 +695,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
 
     def _heavy(self, length: float) -> F64:
         """Return 1 / f for a Student's t with f degrees of freedom and equally heavy tails: kurtosis 6 / (f - 4)."""
-        inverse_freedom: F64 = 1 / (4 + 6 / np.maximum(self.tails / max(1.0, length), 1e-9))
-        return inverse_freedom
+        return _as_heavy(self.tails / max(1.0, length))
 
     def _own_counts(self, length: float) -> F64:
         """Return the reference's own windows of this length: float64 (w, k, c), effective rows."""
@@ -788,7 +790,10 @@ def _heavy_mixture(length: float, mixed: F64) -> F64:
     The squared differences of ``length`` days follow a chi-square with one degree of freedom less than days, whose
     excess kurtosis is 12 / freedom. ``mixed``: the part of the variance that they cause.
     """
-    kurtosis = 12 / (max(length, 2.0) - 1) * mixed**2
+    return _as_heavy(12 / (max(length, 2.0) - 1) * mixed**2)
+
+
+def _as_heavy(kurtosis: F64) -> F64:
     heavy: F64 = 1 / (4 + 6 / np.maximum(kurtosis, 1e-9))
     return heavy
 
@@ -1026,10 +1031,10 @@ def _kinds(functions: ScoreFunctions) -> list[Mask]:
 
 
 def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
-    """Return the excess kurtosis of the score functions, kind by kind: float64 (k, f).
+    """Return the excess kurtosis of the score functions: float64 (k, f).
 
-    It is the unbiased excess kurtosis over blocks and columns, less its 95 % quantile by chance. The square of a normal
-    deviate has 12.
+    It is the unbiased excess kurtosis over blocks and columns, less its 95 % quantile by chance: of all functions of a
+    kind, or of this function if that is greater. The square of a normal deviate has 12.
 
     Source: Fisher (1930), the unbiased fourth cumulant.
     """
@@ -1046,8 +1051,10 @@ def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
     )
     unbiased = np.where(few, 0.0, unbiased)
     for kind in _kinds(functions):
-        observations = float((kind * block_count).sum())
-        tails[kind] = max(0.0, float(unbiased[kind].mean()) - BY_CHANCE * float(np.sqrt(24 / max(observations, 1.0))))
+        single = [kind & (np.arange(kind.shape[1]) == function) for function in np.flatnonzero(kind.any(axis=0))]
+        for part in (kind, *single):  # some cells have heavier tails than others
+            chance = BY_CHANCE * float(np.sqrt(24 / max(float((part * block_count).sum()), 1.0)))
+            tails[part] = np.maximum(tails[part], float(unbiased[part].mean()) - chance)
     return tails
 
 

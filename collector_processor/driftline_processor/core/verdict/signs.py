@@ -610,6 +610,8 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
     error_metric = "mae" if concept.measure == "absolute_error" else "accuracy"
     if not evaluation.has_mature_outcomes:
         return  # outcomes in the order of arrival are biased if wrong predictions are known sooner than right ones
+    if concept.state == "unconfirmed":
+        return  # the rise in a slice may be that of all rows
     errors = evaluation.realized_changes.get(error_metric)
     for name, state in states.items():
         has_ended = evaluation.window.end > evaluation.window.start and state.since is not None
@@ -650,14 +652,13 @@ def confirmed_concept(concept: ConceptDrift | None, windows: Iterable[Evaluation
     def confirmed(one: ConceptDrift) -> bool:
         return any(next(_more_errors(window, one), None) is not None for window in mature)
 
-    slices = {
-        name: replace(each, state="unconfirmed")
-        if each.state == "drift" and not confirmed(replace(concept, state="ok", slices={name: each}))
-        else each
-        for name, each in concept.slices.items()
-    }
-    is_unconfirmed = concept.state == "drift" and not confirmed(concept)
-    return replace(concept, state="unconfirmed" if is_unconfirmed else concept.state, slices=slices)
+    def of_slice(name: str, one: ConceptDrift) -> ConceptDrift:
+        if one.state != "drift" or confirmed(replace(concept, state="ok", slices={name: one})):
+            return one
+        return replace(one, state="unconfirmed")
+
+    state = "unconfirmed" if concept.state == "drift" and not confirmed(concept) else concept.state
+    return replace(concept, state=state, slices={name: of_slice(name, one) for name, one in concept.slices.items()})
 
 
 def _largest_rise(error_metric: str, errors: MetricChange) -> float | None:
