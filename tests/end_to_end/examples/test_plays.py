@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,16 @@ from driftline_processor.demo.examples import NOT_RUN, example_folders
 FOLDERS = example_folders()
 
 
-def demo(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "driftline_processor", "demo", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+def command_of(number: int) -> list[str]:
+    """Return the command of an example at ports of its own: other tests send to 4318, or want nobody to listen there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = min(free.getsockname()[1], 65_532)
+    return [sys.executable, "-m", "driftline_processor", "demo", str(number), "--port", str(port)]
+
+
+def demo(number: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command_of(number), capture_output=True, text=True, timeout=900, check=False)
 
 
 @pytest.mark.slow
@@ -52,9 +60,8 @@ def processes_in(folder: Path) -> list[str]:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_an_example_that_is_interrupted_leaves_no_process_and_no_file(tmp_path: Path, ending: signal.Signals) -> None:
-    command = [sys.executable, "-m", "driftline_processor", "demo", "4"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    running = subprocess.Popen(command_of(4), stdout=subprocess.PIPE, text=True, env=environment)
     assert running.stdout is not None
     for line in running.stdout:
         if "Replaying" in line:  # the processor and the service are there
