@@ -16,7 +16,7 @@ FOLDERS = example_folders()
 
 
 def command_of(number: int) -> list[str]:
-    """Return the command of an example at ports of its own: other tests send to 4318, or want nobody to listen there."""
+    """Return the command of an example at ports of its own: other tests send to 4318, or want nobody there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = min(free.getsockname()[1], 65_532)
