@@ -72,6 +72,7 @@ class Slow:
 def day(monkeypatch: pytest.MonkeyPatch) -> Day:
     day = Day()
     monkeypatch.setattr(lifecycle, "_clock", lambda: day.now)
+    monkeypatch.setattr(lifecycle, "_stopped_at", -60.0)  # a server of an earlier test may have ended
     return day
 
 
