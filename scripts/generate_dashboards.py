@@ -274,7 +274,7 @@ class Board:
         )
 
     def variable(
-        self, name: str, title: str, query: str, *, everything: str = "", several: bool = True, found: str = ""
+        self, name: str, title: str, query: str, *, everything: str = "", several: bool = True, pattern: str = ""
     ) -> None:
         """Add a variable that Prometheus is asked for.
 
@@ -284,7 +284,7 @@ class Board:
             query: Which values there are.
             everything: What stands for all values; "" = one has to be chosen.
             several: Whether several values may be chosen.
-            found: Regular expression of the value in a series; then the values stay in the order of the series.
+            pattern: Regular expression of the value in a series; then the values stay in the order of the series.
         """
         made = (
             grafana.QueryVariable(name)
@@ -292,10 +292,10 @@ class Board:
             .datasource(SOURCE)
             .query({"query": query, "refId": name})
             .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .sort(models.VariableSort.DISABLED if found else models.VariableSort.ALPHABETICAL_ASC)
+            .sort(models.VariableSort.DISABLED if pattern else models.VariableSort.ALPHABETICAL_ASC)
         )
-        if found:
-            made.regex(found)
+        if pattern:
+            made.regex(pattern)
         if everything:
             made.include_all(True).all_value(everything).multi(several)
             every: str | list[str] = ["$__all"] if several else "$__all"
@@ -614,8 +614,8 @@ def _window(board: Board) -> None:
     closed = ",".join((f'__name__=~"{named}"', *OF_MODEL))
     still_open = series(m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE, OF_MODEL)
     counted = f"count by ({WINDOW}) ({{{closed}}}) or count by ({WINDOW}) ({still_open}) * 0"
-    found = f'/{WINDOW}="([^"]+)"/'
-    board.variable("window", "Window", f"query_result(sort_desc({counted}))", several=False, found=found)
+    pattern = f'/{WINDOW}="([^"]+)"/'
+    board.variable("window", "Window", f"query_result(sort_desc({counted}))", several=False, pattern=pattern)
 
 
 def _verdicts(selector: str, by: Sequence[str] = KEY) -> str:

@@ -32,7 +32,8 @@ def first_sentence(result: DrillResult) -> str:
             later_text = f", after {time_words(result.named_after or 0)}"
         return f"{sentence}; its cause was identified correctly{later_text}."
     cause = "" if result.verdict is None else verdict_cause(result.verdict)
-    return f"{sentence}; its cause was not identified.{f' Named instead: {cause}' if cause else ''}"
+    named = f" Named instead: {cause}" if cause else ""
+    return f"{sentence}; its cause was not identified.{named}"
 
 
 def quiet_sentence(result: DrillResult) -> str:

@@ -135,19 +135,9 @@ def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[
     row = row.reshape(-1)
     retracted, item = flags_of(list_rows, "retracted"), text_column(list_rows, "item")
     gain, item_rows, sets = read_actuals(actual_of(list_rows))
-    assert item.codes is not None
-    lists = items_of(_lists(connection, predictions))
-    left_out = None if lists.left_out is None else lists.left_out.astype(np.int64)
     statements = ListStatements(row, item, gain, retracted, item_rows, sets)
-    resolved_rankings = resolve_rankings(
-        lists=lists,
-        list_statements=statements,
-        row=row,
-        item=item.codes,
-        value=numbers_of(list_rows, "value"),
-        retracted=retracted,
-        left_out=left_out,
-    )
+    lists = items_of(_lists(connection, predictions))
+    resolved_rankings = resolve_rankings(lists, statements, numbers_of(list_rows, "value"))
 
     has_last = resolved_rankings.last >= 0
     latest = np.flatnonzero(np.diff(row, append=len(predictions)))

@@ -164,8 +164,8 @@ def _join_rankings(
     yield as_kind("label", days_of(integers_of(new, "time")), new, SCHEMA)
     of_label = _rows_of(labels, rows)
     before, of_before = labels.filter(pa.array(of_label >= 0)), of_label[of_label >= 0]
-    told = ((-1, before, of_before), (1, pa.concat_tables([before, new]), np.concatenate([of_before, place])))
-    for sign, statements, of_row in told:
+    both, of_both = pa.concat_tables([before, new]), np.concatenate([of_before, place])
+    for sign, statements, of_row in ((-1, before, of_before), (1, both, of_both)):
         statements = _with_weight(statements, _weight_of_rankings(statements, of_row))
         lacking = _lacking_weight(models, statements)
         if sign > 0:
@@ -238,18 +238,11 @@ _ORDER = ("outcome_time", "arrived", "retracted", "actual", "number")
 
 def _labels_of(rows: pa.Table, labels: pa.Table) -> tuple[pa.Table, NDArray[np.bool_]]:
     """Return the label of each prediction from earlier epochs, and which have one."""
-    known = np.zeros(len(rows), np.bool_)
-    if not len(labels) or not len(rows):
-        return pa.Table.from_arrays([pa.nulls(len(rows), field.type) for field in LABEL], schema=LABEL), known
+    of_label, last = _rows_of(labels, rows), np.full(len(rows), -1, np.int64)
     place = np.asarray(pc.sort_indices(labels, sort_keys=[("latest", "ascending"), ("arrived", "ascending")]))
-    numbers, searched = _numbers(labels)[place], _numbers(rows)
-    order = np.argsort(numbers, kind="stable")
-    last = np.searchsorted(numbers[order], searched, "right") - 1
-    found = labels.take(pa.array(place[order[np.maximum(last, 0)]]))
-    known = last >= 0
-    for name in ("id", "time"):
-        known &= np.asarray(pc.equal(found[name], rows[name]))
-    return found, known
+    place = place[of_label[place] >= 0]
+    last[of_label[place]] = place  # numpy keeps the last of equal rows
+    return labels.take(pa.array(last, mask=last < 0)), last >= 0
 
 
 def _rows_of(labels: pa.Table, rows: pa.Table) -> Places:

@@ -71,25 +71,16 @@ def _resolved(rows: pa.Table, row: NDArray[np.intp], labels: pa.Table) -> tuple[
     """Return the rankings whose outcomes are known, with time and weight of the latest, and their relevance."""
     times, arrived = integers_of(labels, "outcome_time"), integers_of(labels, "arrived")
     order = OutcomeHistories(row, times, arrived, is_retracted(labels)).order
-    row, labels = row[order], labels.take(pa.array(order))
-    item = text_column(labels, "item")
+    labels = labels.take(pa.array(order))
     gain, relevant, sets = read_actuals(actual_of(labels))
-    lists, retracted = items_of(rows["items"].combine_chunks(), rows["left_out"]), is_retracted(labels)
-    assert item.codes is not None
-    found = resolve_rankings(
-        lists=lists,
-        list_statements=ListStatements(row, item, gain, retracted, relevant, sets),
-        row=row,
-        item=item.codes,
-        value=np.full(len(row), np.nan),
-        retracted=retracted,
-        left_out=None if lists.left_out is None else lists.left_out.astype(np.int64),
-    )
-    known = np.flatnonzero(found.last >= 0)
-    rows, latest = rows.take(pa.array(known)), labels.take(pa.array(found.last[known]))
+    item, retracted = text_column(labels, "item"), is_retracted(labels)
+    statements = ListStatements(row[order], item, gain, retracted, relevant, sets)
+    rankings = resolve_rankings(items_of(rows["items"].combine_chunks(), rows["left_out"]), statements)
+    with_outcome = np.flatnonzero(rankings.last >= 0)
+    rows, latest = rows.take(pa.array(with_outcome)), labels.take(pa.array(rankings.last[with_outcome]))
     for name in ("outcome_time", "outcome_weight"):
         rows = rows.append_column(name, latest[name])
-    return rows, take_rankings(found.relevance, known)
+    return rows, take_rankings(rankings.relevance, with_outcome)
 
 
 def _folded(

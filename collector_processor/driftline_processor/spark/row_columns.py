@@ -11,6 +11,7 @@ from driftline.tables.classes import class_column
 from driftline.tables.table import F64, Column, Items
 
 from driftline_processor.core.arrow_arrays import category_array
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.store import arrow_tables
 
 _NUMBER = np.dtype("<f8")
@@ -39,8 +40,6 @@ def scores_of(scores: pa.Array, classes: int) -> F64:
 
 
 def _lengths(scores: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    from driftline_processor.core.lazy_modules import pc
-
     return np.asarray(pc.fill_null(pc.binary_length(scores), 0), np.int64)
 
 
@@ -65,7 +64,7 @@ def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
 
 
 _BETWEEN = "\x1f"
-"""Between two items: the separator of units of ASCII, which no sensible item contains."""
+"""Between two items: ASCII's unit separator, which no sensible item contains."""
 
 
 def items_array(items: Items | None, n: int) -> pa.Array:
@@ -77,8 +76,6 @@ def items_array(items: Items | None, n: int) -> pa.Array:
     >>> found.offsets.tolist(), [found.ids.categories[code] for code in found.ids.codes.tolist()]
     ([0, 2, 2, 3], ['p17', 'p4', 'p4'])
     """
-    from driftline_processor.core.lazy_modules import pc
-
     if items is None:
         return pa.nulls(n, pa.string())
     ids = pc.fill_null(category_array(items.ids, int(items.offsets[-1])), "")
@@ -87,8 +84,6 @@ def items_array(items: Items | None, n: int) -> pa.Array:
 
 def items_of(texts: pa.Array, left_out: pa.Array) -> Items:
     """Return the items of rankings, without scores; ``left_out``: number of further ones, null = 0."""
-    from driftline_processor.core.lazy_modules import pc
-
     known = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     return arrow_tables.items_of(pa.table({"items": pc.split_pattern(known, _BETWEEN), "left_out": left_out}))
 

@@ -627,7 +627,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
             chance = self.chance + (self.short_chance - self.chance) * part
             short = self.short * part
         window, mean, freedom = self._series(max(1.0, length), many, chance + short)
-        heavy = self._heavy(length)
+        heavy = _heavy(self.tails / max(1.0, length))
         windows, total = self._own_counts(length), self.counts.sum(axis=0)
         if not len(windows):
             nothing = np.zeros_like(window)
@@ -655,10 +655,8 @@ class OwnWindows(Struct, frozen=True, eq=False):
             chance = np.where(beyond, by_rows, chance)
             mean = np.where(beyond, varied / len(windows), mean)
             freedom = np.where(beyond, of_own, freedom)
-            of_own_tails = _as_heavy(_tails(self.functions, apart, trust))
-            heavy = np.where(
-                beyond, np.maximum(np.maximum(self._heavy(1.0), of_own_tails), _heavy_mixture(length, mixed)), heavy
-            )
+            kurtosis = np.maximum(np.maximum(self.tails, _tails(self.functions, apart, trust)), _mixture(length, mixed))
+            heavy = np.where(beyond, _heavy(kurtosis), heavy)
         signal = np.maximum(window - chance, 0.0)
         sizes = np.sort(_size(np.maximum(total - windows, 0.0), windows), axis=0)
         return Lengths(
@@ -692,10 +690,6 @@ class OwnWindows(Struct, frozen=True, eq=False):
         mean = (weights * self.signal * of_mean[:, np.newaxis, np.newaxis]).sum(axis=0) + by_rows
         part = total / np.maximum(window + mean, 1e-300)
         return window * part, mean * part, 2 * sure
-
-    def _heavy(self, length: float) -> F64:
-        """Return 1 / f for a Student's t with f degrees of freedom and equally heavy tails: kurtosis 6 / (f - 4)."""
-        return _as_heavy(self.tails / max(1.0, length))
 
     def _own_counts(self, length: float) -> F64:
         """Return the reference's own windows of this length: float64 (w, k, c), effective rows."""
@@ -784,16 +778,17 @@ class OwnWindows(Struct, frozen=True, eq=False):
         )
 
 
-def _heavy_mixture(length: float, mixed: F64) -> F64:
-    """Return 1 / f for a Student's t as heavy-tailed as the spread of a window of days that differ in level.
+def _mixture(length: float, mixed: F64) -> F64:
+    """Return the excess kurtosis of the spread of a window of days that differ in level.
 
     The squared differences of ``length`` days follow a chi-square with one degree of freedom less than days, whose
     excess kurtosis is 12 / freedom. ``mixed``: the part of the variance that they cause.
     """
-    return _as_heavy(12 / (max(length, 2.0) - 1) * mixed**2)
+    return 12 / (max(length, 2.0) - 1) * mixed**2
 
 
-def _as_heavy(kurtosis: F64) -> F64:
+def _heavy(kurtosis: F64) -> F64:
+    """Return 1 / f for a Student's t with f degrees of freedom and this excess kurtosis, 6 / (f - 4)."""
     heavy: F64 = 1 / (4 + 6 / np.maximum(kurtosis, 1e-9))
     return heavy
 

@@ -19,7 +19,7 @@ from driftline.baseline.ranking_outcomes import ListStatements, carry_forward, r
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import actual_numbers
-from driftline.tables.table import F64, I32, I64, Column, Items, is_present, length
+from driftline.tables.table import F64, I64, Column, Items, is_present, length
 from driftline.tables.task import PerKind, Task
 from numpy.typing import NDArray
 
@@ -208,30 +208,21 @@ class RankingOutcomes(NamedTuple):
     worth: F64
 
 
-def resolve_rankings(
-    lists: Items,
-    list_statements: ListStatements,
-    row: I64 | Places,
-    item: I32,
-    value: F64,
-    retracted: Mask,
-    left_out: I64 | None = None,
-) -> RankingOutcomes:
+def resolve_rankings(lists: Items, statements: ListStatements, value: F64 | None = None) -> RankingOutcomes:
     """Combine all outcomes of each ranking: relevance by item, the latest outcome, and the worth.
 
     Args:
         lists: The items of n rankings.
-        list_statements: The statements of the outcomes, oldest first.
-        row: int64 (m,), the ranking of each of m outcomes, oldest first.
-        item: int32 (m,), the item of each, -1 = the whole ranking.
-        value: float64 (m,), its worth, NaN = unknown.
-        retracted: bool (m,), retractions.
-        left_out: int64 (n,), number of items of each ranking beyond the known ones.
+        statements: The statements of m outcomes, oldest first.
+        value: float64 (m,), the worth of each, NaN = unknown; None = unknown for all.
     """
-    n = len(lists)
-    relevance = relevance_in(lists, list_statements, left_out)
+    n, m, row = len(lists), len(statements.row), np.asarray(statements.row, np.int64)
+    left_out = None if lists.left_out is None else lists.left_out.astype(np.int64)
+    relevance = relevance_in(lists, statements, left_out)
     last = np.full(n, -1, np.intp)
-    spoken = np.flatnonzero(~retracted)
+    spoken = np.flatnonzero(~statements.retracted)
     last[row[spoken]] = spoken  # numpy keeps the last of equal rows
     last[np.isnan(relevance.clicked)] = -1
-    return RankingOutcomes(relevance, last, worth_of(np.asarray(row, np.int64), item, value, retracted, n))
+    item = np.full(m, -1, np.int32) if statements.item.codes is None else statements.item.codes
+    value = np.full(m, np.nan) if value is None else value
+    return RankingOutcomes(relevance, last, worth_of(row, item, value, statements.retracted, n))

@@ -602,16 +602,15 @@ def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -
 def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign]:
     """Yield a rise of errors that began before the window ended, unless the window's own errors are no worse.
 
-    The detector assumes independent rows, and so detects differences between days. If the window's own errors do not
-    confirm the rise, a second window is needed.
+    The detector reads outcomes in the order of arrival, where wrong predictions may be known sooner than right ones.
+    So only a window with mature outcomes shows a rise, and none shows that of a slice while that of all rows, of which
+    it may be a part, is unconfirmed. The detector also assumes independent rows, and so detects differences between
+    days. If the window's own errors do not confirm the rise, a second window is needed.
     """
-    has_drift = concept.state == "drift"
-    states = {"": concept} if has_drift else concept.drifting()
+    if concept.state == "unconfirmed" or not evaluation.has_mature_outcomes:
+        return
+    states = {"": concept} if concept.state == "drift" else concept.drifting()
     error_metric = "mae" if concept.measure == "absolute_error" else "accuracy"
-    if not evaluation.has_mature_outcomes:
-        return  # outcomes in the order of arrival are biased if wrong predictions are known sooner than right ones
-    if concept.state == "unconfirmed":
-        return  # the rise in a slice may be that of all rows
     errors = evaluation.realized_changes.get(error_metric)
     for name, state in states.items():
         has_ended = evaluation.window.end > evaluation.window.start and state.since is not None

@@ -492,13 +492,11 @@ def _resolve_lists(
     outcomes: FileOutcomes, outcome: Places, row: Places, read: FileRows
 ) -> tuple[Relevance, Places, F64 | None]:
     """Return the relevance in the lists of a file, the outcome whose time counts per list, and their values."""
-    retracted = outcomes.retracted[outcome]
     item = Column() if outcomes.item is None else column_at(outcomes.item, outcome)
-    about = np.full(len(row), -1, np.int32) if item.codes is None else item.codes
     gain, item_sets, sets = read_actuals(column_at(outcomes.actual, outcome))
-    statements = ListStatements(row, Column(codes=about, categories=item.categories), gain, retracted, item_sets, sets)
-    value = np.full(len(row), np.nan) if outcomes.value is None else outcomes.value[outcome]
-    rankings = resolve_rankings(_lists(read), statements, row, about, value, retracted)
+    statements = ListStatements(row, item, gain, outcomes.retracted[outcome], item_sets, sets)
+    value = None if outcomes.value is None else outcomes.value[outcome]
+    rankings = resolve_rankings(_lists(read), statements, value)
     last = np.where(rankings.last < 0, -1, np.append(outcome, -1)[rankings.last])
     return rankings.relevance, last, None if outcomes.value is None else rankings.worth
 

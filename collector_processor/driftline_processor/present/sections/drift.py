@@ -106,11 +106,9 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
     gap = [Row(surfaces="terminal")] if predictions and features else []
     table = Table(headings, (*map(line, predictions), *gap, *feature_rows), noun="feature")
     legend = [Line(text, "quiet", surfaces="terminal") for text in _legend(everything)]
-    open_features = len(features) - compared(evaluation)
-    note = (
-        f"{many(open_features, 'more feature')} cannot be evaluated" if open_features and compared(evaluation) else ""
-    )
-    title = capital(drift_words(evaluation))
+    total, title = compared(evaluation), capital(drift_words(evaluation))
+    others = many(len(features) - total, "more feature")
+    note = f"{others} cannot be evaluated" if 0 < total < len(features) else ""
     return Section("columns", title, (table, *legend), note=note, surfaces="terminal notebook")
 
 

@@ -75,10 +75,8 @@ def verdict_size(verdict: Verdict) -> str:
 def verdict_evidence(verdict: Verdict) -> str:
     """Return the sentence with the numbers that show the state; "" if the cause is all that is known."""
     shown = [reason for reason in _reasons(verdict) if not _is_cause(reason, verdict)]
-    said = verdict.cause is not None and verdict.cause.kind == "slice_worse"  # the cause gives the slice and its part
-    text = "; ".join(
-        dict.fromkeys(forms(one)[-1] if said and one.kind == "slice_worse" else clause(one) for one in shown)
-    )
+    brief_kind = "slice_worse" if _is_slice_cause(verdict) else ""  # the cause gives the slice and its part of the rise
+    text = "; ".join(dict.fromkeys(forms(one)[-1] if one.kind == brief_kind else clause(one) for one in shown))
     if verdict.assumes:
         text = "; ".join(filter(None, (text, _ASSUMES_INDEPENDENT_ROWS)))
     return _as_sentence(text, verdict)
@@ -87,9 +85,13 @@ def verdict_evidence(verdict: Verdict) -> str:
 def verdict_cause(verdict: Verdict) -> str:
     """Return the sentence about the cause, or that no input explains the state; "" if unknown."""
     causes = [clause(reason) for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    if not causes and verdict.cause is not None:
-        causes = [slice_cause(verdict.cause) if verdict.cause.kind == "slice_worse" else clause(verdict.cause)]
-    return _as_sentence("; ".join(causes), verdict)
+    if not causes and verdict.cause is not None and _is_slice_cause(verdict):
+        return _as_sentence(slice_cause(verdict.cause), verdict)
+    return _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
+
+
+def _is_slice_cause(verdict: Verdict) -> bool:
+    return verdict.cause is not None and verdict.cause.kind == "slice_worse"
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
