@@ -86,6 +86,7 @@ def measure() -> dict[str, dict[str, float]]:
             results[f"{name}, {_words(rows)}"] = alternating(sides)
         uninstrument(estimator)
     results |= _boosters(model, tracers, array, labels)
+    results |= _networks(model, tracers, array)
     forest = RandomForestClassifier(100, max_depth=4).fit(array, labels)
     results["inside a forest of 100 trees, 1 row"] = _inside(lambda: forest.predict_proba(array[:1]))
     return results
@@ -102,9 +103,9 @@ def _sides(
             result = plain(samples)
             attributes: dict[str, Any] = {"ml.model.name": "churn", "ml.model.task": "binary"}
             if len(samples) == 1:
-                values = np.asarray(samples)[0].tolist()
+                values = samples[0].tolist() if hasattr(samples, "tolist") else np.asarray(samples)[0].tolist()
                 attributes |= {f"driftline.feature.value.f{i}": value for i, value in enumerate(values)}
-                attributes["ml.prediction.score"] = float(np.asarray(result).reshape(-1)[-1])
+                attributes["ml.prediction.score"] = float(result.reshape(-1)[-1])
             span.set_attributes(attributes)
         return result
 
@@ -151,6 +152,25 @@ def _boosters(model: driftline.Model, tracers: TracerProvider, array: Any, label
         results[f"Booster.inplace_predict, {_words(rows)}"] = alternating(direct)
         matrix = _sides(tracers, of_matrix(booster), of_matrix(plain), array[:rows])
         results[f"Booster.predict of a new DMatrix, {_words(rows)}"] = alternating(matrix)
+    return results
+
+
+def _networks(model: driftline.Model, tracers: TracerProvider, array: Any) -> dict[str, dict[str, float]]:
+    """Ask a PyTorch network of two layers on the CPU, and on a GPU if there is one: by hand, the values wait for it."""
+    try:
+        import torch
+    except ImportError:
+        return {}
+    torch.set_num_threads(1)
+    layers = torch.nn.Linear(20, 256), torch.nn.ReLU(), torch.nn.Linear(256, 2), torch.nn.Softmax(-1)
+    results = {}
+    for device in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+        plain = torch.nn.Sequential(*layers).to(device).eval()
+        network = model.instrument(copy.deepcopy(plain))
+        for rows in (1, 1000):
+            with torch.inference_mode():
+                samples = torch.tensor(array[:rows], dtype=torch.float32, device=device)
+                results[f"PyTorch on {device}, {_words(rows)}"] = alternating(_sides(tracers, network, plain, samples))
     return results
 
 

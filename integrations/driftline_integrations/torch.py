@@ -22,7 +22,7 @@ import inspect
 import os
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from driftline.model import Model
 
 
+Select = Callable[..., Any]
+
+
 class DeviceCopies:
     """Copies of one call on its GPU: tensors that are copied to the host, and two events that time the stream."""
 
@@ -55,35 +58,42 @@ class DeviceCopies:
         self.copies: dict[str, Any] = {}
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
-        self._copy_events: list[torch.cuda.Event] = []
-        self._start.record(torch.cuda.current_stream(device))
+        self._arrived = torch.cuda.Event()
 
     @classmethod
     def of(cls, values: tuple[Any, ...]) -> DeviceCopies | None:
-        """Start on the GPU of the first tensor that is on a GPU; None if there is none."""
+        """Return those of the GPU of the first tensor that is on a GPU; None if there is none."""
         return next((cls(value.device) for value in values if isinstance(value, torch.Tensor) and value.is_cuda), None)
 
-    def stop(self) -> None:
-        """Record the end of the work."""
-        self._end.record(torch.cuda.current_stream(self.device))
+    def start(self) -> None:
+        """Record the start of the caller's work; the features have been queued before it."""
+        self._start.record(torch.cuda.current_stream(self.device))
+
+    def stop(self, select: Mapping[str, Select], result: Any) -> None:
+        """Record the end of the caller's work, and queue the copies of what is selected from the result."""
+        stream = torch.cuda.current_stream(self.device)
+        self._end.record(stream)
+        try:
+            with torch.no_grad():
+                for name, selector in select.items():
+                    self.fetch(name, selector(result))
+        except Exception as fault:
+            FAULTS.swallow("result", fault)
+        self._arrived.record(stream)
 
     def fetch(self, name: str, value: Any) -> None:
         """Queue the copy of a tensor into pinned memory; keep any other value unchanged."""
         if isinstance(value, torch.Tensor) and value.is_cuda:
             copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
             copy.copy_(value.detach(), non_blocking=True)
-            event = torch.cuda.Event()
-            event.record(torch.cuda.current_stream(value.device))
-            self._copy_events.append(event)
             self.cost += copy.numel() * copy.element_size()
             value = copy
         self.copies[name] = value
 
     def wait(self) -> int:
         """Wait for the device; return the duration of the work there, in nanoseconds."""
-        for event in self._copy_events:
-            event.synchronize()
-        self._end.synchronize()
+        self._start.synchronize()  # the features are there, also if the result is on another stream
+        self._arrived.synchronize()
         return int(self._start.elapsed_time(self._end) * 1e6)
 
 
@@ -106,7 +116,6 @@ class DevicePrediction:
         return copies.get("result", ABSENT)
 
 
-Select = Callable[..., Any]
 M = TypeVar("M", bound=torch.nn.Module)
 
 MOST_COLUMNS = 1024
@@ -270,9 +279,11 @@ class Hooks:
         except Exception as fault:
             FAULTS.swallow("features", fault)
         device = DeviceCopies.of((*args, *kwargs.values()))
-        if device is not None and isinstance(features, torch.Tensor):
-            device.fetch("features", features)
-            features = ABSENT
+        if device is not None:
+            if isinstance(features, torch.Tensor):
+                device.fetch("features", features)
+                features = ABSENT
+            device.start()
         call = _Call(self._recorder.open(features), frame, sys.exc_info()[1], device)
         self._calls.set((*self._calls.get(), call))
 
@@ -294,14 +305,8 @@ class Hooks:
 
     def _leave_to(self, device: DeviceCopies, prediction: Prediction, result: Any) -> None:
         """Let the background thread read the values from the device."""
-        device.stop()
         selectors = {name: select for name, select in self._select.items() if select is not None}
-        try:
-            with torch.no_grad():
-                for name, select in (selectors or {"result": _itself}).items():
-                    device.fetch(name, select(result))
-        except Exception as fault:
-            FAULTS.swallow("result", fault)
+        device.stop(selectors or {"result": _itself}, result)
         self._recorder.close_later(prediction, DevicePrediction(self._recorder, prediction, device))
 
     def _close_what_was_left(self, frame: FrameType | None) -> None:

@@ -112,8 +112,8 @@ class PriceSheet:
         if not parts or not math.isfinite(total := sum(parts.values())):
             return None
         unmeasured = [name for name, (amount, price) in used.items() if amount is None and price is not None]
-        if self.gpu_hour and usage.gpu_seconds and "gpu" not in parts:
-            unmeasured.append("gpu")
+        if self.gpu_hour and usage.gpu_seconds != 0 and "gpu" not in (*parts, *unmeasured):
+            unmeasured.append("gpu")  # unknown is not none
         return Cost(total, self.currency, parts, tuple(unmeasured))
 
     def price_of_gpu(self, type: str) -> float | None:

@@ -11,6 +11,7 @@ import pytest
 from driftline.training.price_sheet import PriceSheet, UnusablePriceSheet, Usage, read_price_sheet
 
 from tests.support.facts import Facts, in_order
+from tests.support.unwrap import unwrap
 
 PRICES = {
     "currency": "EUR",
@@ -55,6 +56,14 @@ def test_what_has_a_price_and_was_not_measured_is_named() -> None:
     assert cost.unpriced == ("cpu",)
     assert other is not None
     assert (other.parts, other.unpriced) == ({"cpu": 1.0}, ("gpu",))
+
+
+@pytest.mark.parametrize("prices", [{"A100": 2}, {"A100": 2, "other": 1}])
+def test_gpus_that_nobody_measured_are_missing_and_no_gpus_are_not(prices: dict[str, float]) -> None:
+    sheet = read_price_sheet({"cpu_hour": 1, "gpu_hour": prices})
+
+    assert unwrap(sheet.cost(Usage(3600.0, 3600.0, gpu_seconds=None))).unpriced == ("gpu",)
+    assert unwrap(sheet.cost(Usage(3600.0, 3600.0, gpu_seconds=0.0))).unpriced == ()
 
 
 def test_a_sheet_without_a_price_of_what_was_used_knows_no_cost() -> None:
