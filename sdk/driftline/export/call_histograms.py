@@ -122,7 +122,7 @@ def record_calls(block: PredictionBatch, histograms: CallHistograms) -> Predicti
     of_rows = (contexts[call] for call in calls) if contexts else repeat(_NO_SPAN)
     _record(histograms.score, scores[chosen], repeat(attributes), of_rows)
     if not few.all():
-        _tell_batches(identity)
+        _tell_batches()
     return replace(rest, scores=np.where(chosen[:, None], np.nan, block.scores))
 
 
@@ -182,24 +182,22 @@ def _context(trace: bytes, span: bytes) -> Context:
     return set_span_in_context(NonRecordingSpan(sampled), _NO_SPAN)
 
 
-def _tell_batches(identity: Identity) -> None:
+def _tell_batches() -> None:
     """Log once that scores of batches are sent by Driftline's own channel."""
-    if FAULTS.once(f"scores of batches {identity.name}"):
+    if FAULTS.once("scores of batches"):
         logger.info(
-            "driftline: %s: scores of calls of more than %d rows are not recorded one by one in the application's "
+            "driftline: scores of calls of more than %d rows are not recorded one by one in the application's "
             "MeterProvider; Driftline sends their distribution by itself "
             "(docs/concepts/how-it-works.md#what-the-sdk-sends)",
-            identity.name,
             MOST_RECORDED_ROWS,
         )
 
 
-def tell_features(identity: Identity) -> None:
+def tell_features() -> None:
     """Log once that distributions of features do not pass the application's MeterProvider."""
     if FAULTS.once("features outside the meter provider"):
         logger.info(
-            "driftline: %s: OpenTelemetry's MeterProvider cannot carry finished distributions, so Driftline sends "
+            "driftline: OpenTelemetry's MeterProvider cannot carry finished distributions, so Driftline sends "
             "those of features by itself, and Views do not apply to them "
-            "(docs/concepts/how-it-works.md#what-the-sdk-sends)",
-            identity.name,
+            "(docs/concepts/how-it-works.md#what-the-sdk-sends)"
         )

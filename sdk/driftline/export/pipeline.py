@@ -66,6 +66,8 @@ BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
 DENIED_SECONDS = 600.0
 """Seconds between log lines while the receiver refuses this sender."""
+FULL_SECONDS = 600.0
+"""Seconds between log lines while a full buffer drops rows."""
 _KNOWN_REFUSALS = 5
 """Number of answers that logs are not supported after which a flush sends one request only."""
 _PROBE = ExportRequest(b"", 0)
@@ -123,6 +125,7 @@ class Pipeline:
         self._missing = 0
         """Rows lost since the last flush that reported them."""
         self._denied_rows, self._next_denied_line = 0, 0.0
+        self._dropped_rows, self._next_full_line = 0, 0.0
 
     def append(self, entry: Entry, cost: int, rows: int) -> bool:
         """Append an entry of about ``cost`` bytes: the last step of the hot path.
@@ -201,6 +204,7 @@ class Pipeline:
             _let_go(entry)
         self._rows.forget()  # so that the second shutdown at exit neither waits nor logs again
         self._queue.forget()
+        self._dropped_rows = 0
         if self._channel is not None:
             self._channel.close()
         if self._reporter is not None:
@@ -208,10 +212,10 @@ class Pipeline:
         return delivered
 
     def report_undelivered(self) -> None:
-        """Log how many rows wait to be sent."""
-        waiting = self._queue.rows + self._rows.rows
-        if waiting and (self.recording or self._unsupported):
-            logger.warning("driftline: rows not delivered to %s: %d", self._name(), waiting)
+        """Log how many rows wait to be sent, or were dropped by a full buffer."""
+        missing = self._queue.rows + self._rows.rows + self._dropped_rows
+        if missing and (self.recording or self._unsupported):
+            logger.warning("driftline: rows not delivered to %s: %d", self._name(), missing)
 
     def close(self) -> None:
         """Refuse new entries, and let the thread end."""
@@ -374,10 +378,22 @@ class Pipeline:
             self._count_lost()
             drops = self._rows.drops() + self._queue.drops()
             self._missing += drops
+            self._warn_full(drops)
             count_own(drops, FAULTS.drain())
         except Exception as error:
             self._missing += len(entries)
             FAULTS.swallow("flush", error)
+
+    def _warn_full(self, drops: int) -> None:
+        """Log rows that a full buffer dropped, now and every ten minutes."""
+        self._dropped_rows += drops
+        if drops and time.monotonic() >= self._next_full_line:
+            self._next_full_line = time.monotonic() + FULL_SECONDS
+            logger.warning(
+                "driftline: the buffer of %d MB was full and dropped the oldest rows (rows lost so far: %d); "
+                "if a job records faster than it can send, call driftline.flush() between batches",
+                BUFFER_BYTES >> 20, self._dropped_rows,
+            )  # fmt: skip
 
     def _drop(self, entry: Entry) -> None:
         """Count an entry that a full buffer dropped."""
@@ -399,7 +415,7 @@ class Pipeline:
                 if histograms is not None:
                     rest, direct = record_calls(block, histograms), True
                     if self._reporter is not None and block.features:
-                        tell_features(block.identity)
+                        tell_features()
             except Exception as error:  # the application's meter can raise
                 FAULTS.swallow("histograms", error)
         if self._reporter is not None:

@@ -66,7 +66,7 @@ def test_scores_of_sixteen_rows_are_recorded_and_those_of_more_are_sent_directly
 
     assert sums(service.recorded(), SCORE) == {(): 17}
     assert sums(sent(service), SCORE, "driftline.histogram.direct") == {(True,): 57}
-    assert caplog.text.count("churn: scores of calls of more than 16 rows") == 1
+    assert caplog.text.count("scores of calls of more than 16 rows") == 1
     assert caplog.text.count("those of features by itself, and Views do not apply to them") == 1
 
 

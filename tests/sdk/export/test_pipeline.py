@@ -483,6 +483,29 @@ def test_a_full_buffer_drops_the_oldest_and_counts_them(
     assert dropped() == {"buffer_full": 100 - rows}
 
 
+def test_a_full_buffer_is_logged_at_once_and_with_all_its_rows_at_the_end(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pipeline, "BUFFER_BYTES", 10_000)
+    score = service.model().predict(returns(0.5), id="id")
+    channel = pipeline_of(service.channel)
+    monkeypatch.setattr(channel, "_rouse", lambda: None)
+    lost = []
+    for _ in range(2):
+        for i in range(100):
+            score({"id": i, "x": 1.0})
+        service.flush()
+        lost.append(100 * (1 + len(lost)) - sum(len(table) for table in service.tables()))
+    channel.report_undelivered()
+
+    assert 0 < lost[0] < lost[1]
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line.partition(";")[0] for line in warned] == [
+        f"driftline: the buffer of 0 MB was full and dropped the oldest rows (rows lost so far: {lost[0]})",
+        f"driftline: rows not delivered to memory: {lost[1]}",
+    ]
+
+
 def test_a_full_queue_drops_the_oldest_records(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "QUEUE_BYTES", 5000)
     score = service.model().predict(returns(0.5), id="id")
