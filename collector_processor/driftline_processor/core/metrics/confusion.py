@@ -337,6 +337,7 @@ METRICS = (
         own_decision=True,
         share_of_rows=True,
         usual=usual_for("binary", "multiclass", names=("precision",)),
+        depends_on_rate=True,
         rank=40,
     ),
     # Recall: the fraction of rows of a class that are predicted as it; for rankings, of the relevant items.
@@ -355,6 +356,7 @@ METRICS = (
         averages=("micro", "weighted"),
         share_of_rows=True,
         usual=usual_for("binary", "multiclass", names=("recall",)),
+        depends_on_rate=True,
         rank=50,
     ),
     # F1: the harmonic mean of precision and recall.
@@ -372,6 +374,7 @@ METRICS = (
         of_class=True,
         averages=("micro", "weighted"),
         usual=lambda task: _USUAL.get(task.kind, ()),
+        depends_on_rate=True,
         rank=60,
     ),
     # F-beta: the harmonic mean of precision and recall, in which recall counts beta times as much.
@@ -386,6 +389,7 @@ METRICS = (
         value=_FBETA,
         interval=_FBETA_INTERVAL,
         argument=Argument("a beta above 0", 2.0, lambda at: at > 0),
+        depends_on_rate=True,
         rank=65,
     ),
     # Specificity: the fraction of negatives that are predicted as negative.
@@ -406,6 +410,7 @@ METRICS = (
         estimate=estimated_share(RECALL, (0, 1), cls=0),
         share_of_rows=True,
         usual=usual_for("binary", names=("specificity",)),
+        depends_on_rate=True,
         rank=70,
     ),
     # Balanced accuracy: the unweighted mean of the recall per class.
@@ -421,6 +426,7 @@ METRICS = (
         interval=balanced_accuracy_interval,
         estimate=Estimation(balanced_accuracy_slopes, decisions=(0, 1)),
         usual=usual_for("binary", names=("balanced_accuracy",)),
+        depends_on_rate=True,
         rank=80,
     ),
     # Matthews' correlation coefficient of decisions and outcomes, for two or more classes.
@@ -435,5 +441,7 @@ METRICS = (
         source="scikit-learn, matthews_corrcoef; Matthews (1975); Gorodkin (2004)",
         value=value_of_cells(mcc),
         gradient=mcc_gradient,
+        constant=0.0,
+        depends_on_rate=True,
     ),
 )

@@ -54,7 +54,7 @@ rows its coverage was below 93 % (evidence/estimates.json).
 """
 
 NOT_RARE = (0.0, 50.0)
-"""Value of :attr:`Estimation.fewest` for a mean over all rows, which does not need rows of a rare class."""
+"""Value of :attr:`Estimation.min_rows` for a mean over all rows, which does not need rows of a rare class."""
 
 
 class Estimation(Struct, frozen=True):
@@ -82,7 +82,7 @@ def nothing_usual(_task: Task) -> Iterable[str]:
 
 
 class Metric(Struct, frozen=True, kw_only=True):
-    """One metric. A module of this package with a constant ``METRIC`` is found automatically.
+    """One metric. Those in a constant ``METRICS`` of a module of this package are found automatically.
 
     Attributes:
         name: The key in YAML, in JSON and in telemetry.
@@ -93,8 +93,8 @@ class Metric(Struct, frozen=True, kw_only=True):
         source: The source of the definition.
         value: The value from the sums of a pane.
         interval: The interval of a value; None = no interval.
-        gradient: The derivative of a confusion-matrix metric by each cell, for the interval and the estimate: weights,
-            float64 (k, k), actual by predicted → float64 (k, k).
+        gradient: The derivative of a confusion-matrix metric by each cell, for the interval: weights, float64 (k, k),
+            actual by predicted → float64 (k, k).
         estimate: The estimation without outcomes; None = not estimated.
         minimum: The lower bound of the value.
         maximum: The upper bound of the value.
@@ -106,6 +106,10 @@ class Metric(Struct, frozen=True, kw_only=True):
         share_of_rows: Whether the value is a fraction of rows with equal weight.
         of_all_rows: Whether the value is a total over rows, which is not comparable between sets of rows.
         of_pane: Whether the value needs every sum of a window, so that it cannot be computed from labelled rows.
+        constant: The value for a constant prediction, if it is the same for all outcomes: 0.5 of ``roc_auc``. Of what
+            the baseline has above it, a healthy model may lose a quarter (:mod:`..performance.margin`).
+        depends_on_rate: Whether the value depends on a threshold or on the rate of positives, which may change without
+            harm. It is reported only if no other metric is worse, and an estimate of it never makes a risk.
         rank: The position among the metrics of a task, lowest first.
     """
 
@@ -129,7 +133,9 @@ class Metric(Struct, frozen=True, kw_only=True):
     share_of_rows: bool = False
     of_all_rows: bool = False
     of_pane: bool = False
-    # 1_000: the default rank, after all of ours
+    constant: float | None = None
+    depends_on_rate: bool = False
+    # 1_000: the default rank, after all that a task has by default
     rank: int = 1_000
 
     @property

@@ -91,6 +91,7 @@ METRICS = (
         value=value,
         interval=interval,
         usual=usual_for("regression", names=("r2",)),
+        constant=0.0,
         rank=230,
     ),
 )

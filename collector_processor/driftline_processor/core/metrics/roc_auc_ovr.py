@@ -69,6 +69,7 @@ METRICS = (
         interval=interval,
         estimate=Estimation(),
         usual=usual_for("multiclass", names=("roc_auc_ovr",)),
+        constant=0.5,
         rank=85,
     ),
 )

@@ -144,6 +144,7 @@ METRICS = (
         estimate=Estimation(of_scores=roc_auc_slopes),
         of_class=True,
         usual=usual_for("binary", names=("roc_auc",)),
+        constant=0.5,
         rank=10,
     ),
     # Average precision: the area under the precision-recall curve.
@@ -159,6 +160,7 @@ METRICS = (
         interval=lambda sums, _name, value: interval_of_area(sums, value, of_precision=True),
         estimate=Estimation(of_scores=average_precision_slopes, min_rows=(50.0, 100.0)),
         usual=usual_for("binary", names=("average_precision",)),
+        depends_on_rate=True,
         rank=20,
     ),
     # KS: the maximum distance between the score distributions of positives and negatives.

@@ -64,10 +64,10 @@ def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> d
     >>> [round(found[name], 3) for name in ("roc_auc", "log_loss", "brier", "accuracy")]
     [0.5, 0.562, 0.188, 0.75]
     """
+    known = {name: metric.constant for name, metric in METRICS.items() if metric.constant is not None}
     if task.predicts_number:
-        return _of_numbers(pane, task)
+        return known | _of_numbers(pane, task)
     shares = _class_shares(reference, pane, task)
-    known = {"roc_auc": 0.5, "roc_auc_ovr": 0.5}
     if task.classes:
         known["balanced_accuracy"] = 1 / len(task.classes)
     if shares is None:
@@ -99,7 +99,7 @@ def _of_numbers(pane: Pane, task: Task) -> dict[str, float]:
         return {}
     mean = sums["actual"] / sums["weight"]
     deviation = sqrt(max(sums["squared_actual"] / sums["weight"] - mean**2, 0.0))
-    return {"rmse": deviation, "r2": 0.0, "mae": deviation * sqrt(2 / pi)}
+    return {"rmse": deviation, "mae": deviation * sqrt(2 / pi)}
 
 
 def skill(name: str, value: float, constant: float) -> float:

@@ -28,7 +28,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
-from driftline_processor.core.metrics import direction
+from driftline_processor.core.metrics import direction, metric_named
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.output_faults import (
@@ -82,12 +82,7 @@ normal quantiles of 0.05 / 30 and 0.05 are 3.14 and 1.96, a ratio of 1.6; see ``
 REPORTED_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
 """The metrics to report first among the worse ones, each also at a cutoff."""
 
-REPORTED_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
-"""The metrics to report only if no other is worse: they depend on one threshold, or on the rate of positives."""
-
-_REPORT_ORDER = {name: index - len(REPORTED_FIRST) for index, name in enumerate(REPORTED_FIRST)} | {
-    name: index + 1 for index, name in enumerate(REPORTED_LAST)
-}
+_REPORT_ORDER = {name: index - len(REPORTED_FIRST) for index, name in enumerate(REPORTED_FIRST)}
 
 OUTCOMES = "outcomes"
 """The part of a sign of faulty outcomes."""
@@ -562,7 +557,15 @@ def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
 
 def in_report_order(names: Iterable[str]) -> list[str]:
     """Sort names of metrics in the order in which sentences report them."""
-    return sorted(names, key=lambda name: (_REPORT_ORDER.get(_base(name), 0), rank(name), name))
+    return sorted(
+        names, key=lambda name: (_depends_on_rate(name), _REPORT_ORDER.get(_base(name), 0), rank(name), name)
+    )
+
+
+def _depends_on_rate(name: str) -> bool:
+    """Return True if a metric depends on a threshold or on the rate of positives, which may change without harm."""
+    metric = metric_named(name)
+    return metric is not None and metric.depends_on_rate
 
 
 def _base(name: str) -> str:
@@ -574,7 +577,7 @@ def _worse_sign(name: str, evaluation: Evaluation) -> Sign:
     change = evaluation.realized_changes[name]
     level = level_of_scores(evaluation) if _is_off(evaluation) else None
     certainty = fact("certainly_worse", **_outcomes(evaluation))
-    metric_fact = metric_moved(name, evaluation, level if _base(name) in REPORTED_LAST else None)
+    metric_fact = metric_moved(name, evaluation, level if _depends_on_rate(name) else None)
     if level is not None and name in ("log_loss", "brier") and is_surely_off(evaluation):
         metric_fact = level
     return Sign("worse", metric_fact, certainty, name, *_signed(change), clear=is_clear(change.low, change.high))
@@ -782,8 +785,8 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
         name for name, estimated_change in evaluation.estimated_changes.items() if estimated_change.state == "worse"
     ]
     for name in in_report_order(worse):
-        if _base(name) in REPORTED_LAST:
-            continue  # it depends on the rate of positives, which may change without harm
+        if _depends_on_rate(name):
+            continue
         change, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
         if estimate is not None and estimate.record.state == "failed":
             continue

@@ -15,7 +15,14 @@ from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.margin import LARGEST_OF_AREA, SHARE, constants, deciding_order, margins
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import STANDARD
-from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, mean_absolute_error, root_mean_squared_error
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    log_loss,
+    matthews_corrcoef,
+    mean_absolute_error,
+    root_mean_squared_error,
+)
 
 BINARY, CLASSES, NUMBER = Task("binary", ("0", "1"), "1"), Task("multiclass", ("a", "b", "c")), Task("regression")
 
@@ -41,6 +48,7 @@ def test_constants_of_two_classes_are_those_of_scikit_learn() -> None:
     assert found["brier"] == pytest.approx(brier_score_loss(outcome, same))
     assert found["accuracy"] == pytest.approx(accuracy_score(outcome, np.zeros(len(outcome))))
     assert (found["roc_auc"], found["balanced_accuracy"]) == (0.5, 0.5)
+    assert found["mcc"] == matthews_corrcoef(outcome, np.zeros(len(outcome)))
 
 
 def test_constants_of_several_classes_and_of_numbers_are_those_of_scikit_learn() -> None:
