@@ -57,10 +57,13 @@ class OutcomeDelays:
         later = f"(time + least(delay, {BOUNDS[-1] * 10**9}))"
         rows = read(
             self._connection,
-            f"SELECT environment, model, {_PLACE} AS place, count(*) AS outcomes,"
-            f" var_pop(time / {DAY}) AS made, var_pop({later} / {DAY}) AS known"
-            " FROM joined JOIN models USING (series) WHERE delay >= 0"
-            " GROUP BY GROUPING SETS ((environment, model, place), (environment, model)) ORDER BY place NULLS LAST",
+            f"SELECT environment, model, {_place('delay')} AS place, {_place('newest - time')} AS age,"
+            f" count(*) AS outcomes, var_pop(time / {DAY}) AS made, var_pop({later} / {DAY}) AS known"
+            " FROM joined JOIN models USING (series) JOIN (SELECT environment, model, max(time + delay) AS newest"
+            " FROM joined JOIN models USING (series) WHERE delay >= 0 GROUP BY environment, model)"
+            " USING (environment, model) WHERE delay >= 0"
+            " GROUP BY GROUPING SETS ((environment, model, place, age), (environment, model))"
+            " ORDER BY place NULLS LAST",
         ).to_pylist()
         counts: dict[tuple[str, str], F64] = {}
         learned = {}
@@ -69,13 +72,14 @@ class OutcomeDelays:
             if row["place"] is None:
                 learned[key] = learn_outcome_delay(counts[key], Spread(row["made"], row["known"]))
             else:
-                counts.setdefault(key, np.zeros(WIDTH))[row["place"]] = row["outcomes"]
+                counts.setdefault(key, np.zeros((WIDTH, WIDTH)))[row["age"], row["place"]] = row["outcomes"]
         return learned
 
 
-_PLACE = " ".join(
-    ["CASE", *(f"WHEN delay <= {b * 10**9} THEN {i}" for i, b in enumerate(BOUNDS)), f"ELSE {len(BOUNDS)} END"]
-)
+def _place(duration: str) -> str:
+    """Return the SQL of the place of a duration among the bounds."""
+    places = (f"WHEN {duration} <= {bound * 10**9} THEN {place}" for place, bound in enumerate(BOUNDS))
+    return f"CASE {' '.join(places)} ELSE {len(BOUNDS)} END"
 
 
 def settings_of(model: Model, objectives: Sequence[Objective] = ()) -> ModelSettings:

@@ -4,9 +4,13 @@ The delay of an outcome is the time of the outcome less the time of its predicti
 bounds, so that a corrected or late outcome revises them like every other sum.
 
 A window's performance is final once its outcomes had the usual delay: the configured one, else the one learned from the
-outcomes so far. With a hundred or more outcomes this is the 95 % quantile of their delays, with fewer the maximum. A
-window with a coverage of 95 % does not wait. Pending outcomes have no delay yet, so the learned delay of a young model
-grows with its age.
+outcomes so far. With a hundred or more outcomes this is the 95 % quantile of the delay, with fewer the maximum. A
+window with a coverage of 95 % does not wait.
+
+Of young predictions, only fast outcomes are known, so the delays of all known outcomes are too short. The quantile is
+therefore that of the product-limit estimator for right-truncated times (Lynden-Bell, 1971; Kalbfleisch and Lawless,
+1989): each delay is compared with those of predictions that are old enough to show it. It cannot show a delay longer
+than the age of the oldest prediction, so the learned delay of a young model grows with its age.
 
 An import does not show how late outcomes are. Two rules exclude it: the outcome of an imported prediction that is dated
 at the import has no delay (:func:`is_dated_by_import`); and a delay is learned only if outcomes became known
@@ -111,6 +115,9 @@ SHARE = 0.95
 FEW = 100
 """Number of outcomes below which the maximum delay is used."""
 
+LEAST_AT_RISK = 20
+"""Number of outcomes of predictions of an age below which they show nothing about longer delays."""
+
 Source = Literal["configured", "learned", "unknown"]
 
 
@@ -144,11 +151,29 @@ class Spread(NamedTuple):
         return self.predictions > (_HOUR / _DAY) ** 2 and self.outcomes < self.predictions / 4
 
 
-def learn_outcome_delay(counts: F64, spread: Spread) -> OutcomeDelay:
-    """Learn the delay from the outcomes counted over :data:`BOUNDS`: float64 (WIDTH,); unknown if they came in bulk.
+def fold_delays_by_age(time: I64, outcome_time: I64, now: int) -> F64:
+    """Count outcomes by the age of their prediction and by their delay: float64 (WIDTH, WIDTH).
 
-    >>> counts = np.zeros(len(BOUNDS) + 1)
-    >>> counts[BOUNDS.index(60)], counts[BOUNDS.index(2 * 86_400)] = 30, 970
+    Args:
+        time: Time of each prediction, int64 (n,), unix nanoseconds.
+        outcome_time: Time of its outcome, int64 (n,); 0 without one.
+        now: Time of the newest outcome or prediction.
+    """
+    known = np.flatnonzero(outcome_time > 0)
+    age, delay = place_of(time[known], np.full(len(known), now)), place_of(time[known], outcome_time[known])
+    return np.bincount(age * WIDTH + delay, minlength=WIDTH * WIDTH).reshape(WIDTH, WIDTH).astype(np.float64)
+
+
+def learn_outcome_delay(counts: F64, spread: Spread) -> OutcomeDelay:
+    """Learn the delay from the outcomes, counted over :data:`BOUNDS`; unknown if they came in bulk.
+
+    Args:
+        counts: Outcomes by the age of their prediction and by their delay, float64 (WIDTH, WIDTH).
+        spread: How much their times vary.
+
+    >>> counts = np.zeros((WIDTH, WIDTH))
+    >>> month = BOUNDS.index(30 * 86_400)
+    >>> counts[month, BOUNDS.index(60)], counts[month, BOUNDS.index(2 * 86_400)] = 30, 970
     >>> learn_outcome_delay(counts, Spread(8.0, 8.0))
     OutcomeDelay(nanoseconds=172800000000000, source='learned', outcomes=1000)
     >>> learn_outcome_delay(counts, Spread(8.0, 0.0))
@@ -157,6 +182,26 @@ def learn_outcome_delay(counts: F64, spread: Spread) -> OutcomeDelay:
     outcomes = round(float(counts.sum()))
     if outcomes <= 0 or spread.in_bulk:
         return UNKNOWN_DELAY._replace(outcomes=outcomes)
-    share = SHARE if outcomes >= FEW else 1.0
-    at = int(np.searchsorted(np.cumsum(counts), share * counts.sum() * (1 - 1e-12)))
+    if outcomes < FEW:
+        at = int(np.flatnonzero(counts.any(0))[-1])
+    else:
+        at = int(np.searchsorted(_fractions_by_delay(counts), SHARE * (1 - 1e-12)))
     return OutcomeDelay(BOUNDS[min(at, len(BOUNDS) - 1)] * _SECOND, "learned", outcomes)
+
+
+def _fractions_by_delay(counts: F64) -> F64:
+    """Return the fraction of outcomes that arrive within each bound, of those that arrive at all: float64 (WIDTH,).
+
+    A fraction falls from each bound to the one before by the outcomes of this delay, among those of predictions that
+    are old enough to show it: half of those whose age lies between the same two bounds, as in a life table. Where
+    these are fewer than :data:`LEAST_AT_RISK`, the fraction is kept.
+    """
+    by_delay = counts.sum(0)
+    at_risk = np.array([counts[at:, : at + 1].sum() - counts[at, : at + 1].sum() / 2 for at in range(WIDTH)])
+    at_risk[-1] = counts[-1].sum()  # beyond the last bound
+    kept = np.where(at_risk >= LEAST_AT_RISK, np.maximum(0.0, 1 - by_delay / np.maximum(at_risk, 1)), 1.0)
+    top = int(np.flatnonzero(by_delay)[-1])
+    kept[0], kept[top + 1 :] = 1.0, 1.0
+    after = np.cumprod(kept[::-1])[::-1]
+    fractions: F64 = np.append(after[1:], 1.0)
+    return fractions

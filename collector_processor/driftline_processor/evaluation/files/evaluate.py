@@ -35,7 +35,7 @@ from driftline_processor.core.labels.delay import (
     WIDTH,
     OutcomeDelay,
     Spread,
-    fold_delays,
+    fold_delays_by_age,
     learn_outcome_delay,
 )
 from driftline_processor.core.model_settings import ModelSettings
@@ -219,6 +219,7 @@ def evaluate_files(
         store=read.store,
     )
     delay = settings.outcome_delay or (UNKNOWN_DELAY if table else learn_delay(predictions, read.store))
+    waits = inputs.settings is not None or delay.source == "learned"
     rows = _Rows(
         reference=reference,
         dataset=read,
@@ -229,7 +230,7 @@ def evaluate_files(
         options=options,
         counted=counted,
         delay=delay,
-        reached=None if inputs.settings is None else _reached(read.rows),
+        reached=_reached(read.rows) if waits else None,
         table=table,
     )
     lengths = settings.windows or (options.window_rows or "",)
@@ -320,7 +321,7 @@ class _Rows(Struct, frozen=True):
 
     ``labelled``: the predictions with their outcomes; None if no file has outcomes and none are required. ``built``:
     the baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the expectations about
-    features of the baseline. ``reached``: the time of the newest row, for a model with a configuration.
+    features of the baseline. ``reached``: the time of the newest row or outcome, if windows wait for outcomes.
     """
 
     reference: Reference | None
@@ -482,11 +483,12 @@ def learn_delay(predictions: LabelledPredictions | None, store: RowStore) -> Out
     """Return the outcome delay, learned from the outcomes with a time and a prediction time."""
     if predictions is None or predictions.time is None or predictions.outcome_time is None:
         return UNKNOWN_DELAY
-    counts, sums = np.zeros(WIDTH), np.zeros(5)
+    newest = int(max(predictions.time.max(initial=0), predictions.outcome_time.max(initial=0)))
+    counts, sums = np.zeros((WIDTH, WIDTH)), np.zeros(5)
     for part in chunks_of(len(predictions)):
         time, outcome_time = predictions.time[part], predictions.outcome_time[part]
         known = np.flatnonzero(outcome_time > 0)
-        counts += fold_delays(time, outcome_time, np.zeros(len(time), np.int64), 1).dense(1)[0]
+        counts += fold_delays_by_age(time, outcome_time, newest)
         days = (time[known] - predictions.time[0]) / DAY
         later = days + np.clip((outcome_time[known] - time[known]) / DAY, 0, BOUNDS[-1] * 10**9 / DAY)
         sums += [len(known), days.sum(), (days**2).sum(), later.sum(), (later**2).sum()]

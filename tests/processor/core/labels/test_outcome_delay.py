@@ -12,6 +12,7 @@ from driftline_processor.core.labels.delay import (
     WIDTH,
     OutcomeDelay,
     Spread,
+    fold_delays_by_age,
     learn_outcome_delay,
 )
 from driftline_processor.present.evaluation_json import json_of
@@ -26,10 +27,10 @@ SECOND = 10**9
 
 
 def ages(counted: dict[int, int]) -> F64:
-    """Counts of outcomes by the upper end of their age in seconds."""
-    counts = np.zeros(WIDTH)
+    """Counts of outcomes of old predictions by the upper end of their delay in seconds."""
+    counts = np.zeros((WIDTH, WIDTH))
     for age, outcomes in counted.items():
-        counts[BOUNDS.index(age)] += outcomes
+        counts[-1, BOUNDS.index(age)] += outcomes
     return counts
 
 
@@ -52,13 +53,13 @@ def test_of_few_outcomes_the_latest_decides_and_of_many_all_but_a_twentieth(
 
 
 def test_without_outcomes_nothing_is_known() -> None:
-    assert learn_outcome_delay(np.zeros(WIDTH), Spread()) == UNKNOWN_DELAY
+    assert learn_outcome_delay(np.zeros((WIDTH, WIDTH)), Spread()) == UNKNOWN_DELAY
     assert json_of(UNKNOWN_DELAY) == {"seconds": None, "source": "unknown", "outcomes": None}
 
 
 def test_what_came_later_than_the_last_bound_counts_as_that_bound() -> None:
-    counts = np.zeros(WIDTH)
-    counts[-1] = 5
+    counts = np.zeros((WIDTH, WIDTH))
+    counts[-1, -1] = 5
     assert learn_outcome_delay(counts, Spread()).nanoseconds == BOUNDS[-1] * SECOND
 
 
@@ -70,6 +71,23 @@ def test_a_later_outcome_never_makes_the_delay_of_few_shorter(known: list[int], 
     assert share >= 0.95
     if len(known) + 1 < FEW or later * SECOND >= before.nanoseconds:
         assert after.nanoseconds >= before.nanoseconds or len(known) + 1 == FEW
+
+
+@pytest.mark.parametrize("history", [60, 90, 200])
+def test_the_delay_of_a_young_model_is_not_that_of_its_fast_outcomes(history: int) -> None:
+    """Defaults are known after a few days, repayments after 12 days and more: 95 % of all within 56 days."""
+    rng = np.random.default_rng(history)
+    made = np.sort(rng.uniform(0, history, 300 * history))
+    delay = np.where(rng.random(len(made)) < 0.1, 2 + rng.exponential(8, len(made)), 12 + rng.exponential(15, len(made)))
+    known = made + delay <= history
+    time, now = (made * DAY * SECOND).astype(np.int64), history * DAY * SECOND
+    outcome_time = np.where(known, time + (delay * DAY * SECOND).astype(np.int64), 0)
+
+    found = learn_outcome_delay(fold_delays_by_age(time, outcome_time, now), Spread())
+    naive = np.quantile(delay[known], 0.95)
+    assert found.outcomes == known.sum()
+    assert found.nanoseconds == 60 * DAY * SECOND >= np.quantile(delay, 0.95) * DAY * SECOND
+    assert history > 90 or naive < 45
 
 
 def test_a_window_of_which_nearly_all_outcomes_are_known_waits_only_where_somebody_says_so() -> None:
