@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from math import hypot, log, sqrt
+from math import hypot, log
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -65,6 +65,7 @@ from driftline_processor.core.weak_slices.slice_change import find_slice_change
 from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .changes import LEVEL, Compared, judge_changes, made_inconclusive
+from .difficulty import OFF, Losses, at_equal_difficulty, gap_margin
 from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
 from .margin import AREAS, constants
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
@@ -157,12 +158,6 @@ def _few(x: F64, y: F64) -> F64:
     return np.column_stack([x, y]).round(_DIGITS)
 
 
-OFF = 1.5
-"""Distance between mean score and actual rate in half lengths of the 95 % interval: 3 standard errors, by chance in 0.3
-% of windows.
-"""
-
-
 def gap(sums: PerformanceSums) -> LossMean | None:
     """Return the mean score less the actual rate; None if scores are not probabilities, or without outcomes."""
     if not {"score", "positive", "brier"} <= set(sums.task.losses):
@@ -218,7 +213,7 @@ def level_change(
     if half is None:
         return None
     came = float(sums.pane.parts["losses"][sums.task.losses.index("positive")] / sums.pane.parts["losses"][0])
-    margin = _gap_margin(came, margins_of(baseline, settings).get("log_loss"))
+    margin = gap_margin(came, margins_of(baseline, settings).get("log_loss"))
     return _gap_change((own.value, half), (usual.value, usual.half), margin, final=final)
 
 
@@ -286,7 +281,7 @@ def find_baseline_fault(baseline: Baseline) -> Fact | None:
     constant = constants(reference, baseline.pane, baseline.task).get("log_loss")
     if found is None or predicted is None or actual is None:
         return find_missing_skill(baseline)
-    margin = _gap_margin(actual, margins_of(baseline, STANDARD).get("log_loss")) or 0.0
+    margin = gap_margin(actual, margins_of(baseline, STANDARD).get("log_loss")) or 0.0
     if abs(found.value) < max(margin, OFF * found.half):
         return find_missing_skill(baseline)
     level = fact(
@@ -299,11 +294,6 @@ def find_baseline_fault(baseline: Baseline) -> Fact | None:
         constant_is_better=loss is not None and constant is not None and loss > constant,
     )
     return fact("baseline_level_off", level=level)
-
-
-def _gap_margin(rate: float, log_loss: float | None) -> float | None:
-    """Return the gap that costs as much log loss as its margin at a rate of positives; None without a margin."""
-    return None if log_loss is None else sqrt(2 * rate * (1 - rate) * log_loss)
 
 
 def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:
@@ -426,8 +416,6 @@ def judge_performance(
             evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
             if settings.outcomes == "explicit":
                 evaluation.realized_changes = _without_claims(evaluation.realized_changes, pane)
-            if task is not None:
-                evaluation.realized_changes = _without_easier_outcomes(evaluation, pane, task, reference)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
@@ -441,6 +429,8 @@ def judge_performance(
             if evaluation.level is None:
                 margin = margins_of(reference, settings).get("mae")
                 evaluation.level = bias_change(evaluation.realized, evaluation.reference, margin, final=final)
+            if task is not None:
+                evaluation.realized_changes = _at_equal_difficulty(evaluation, pane, task, reference)
         tiles = outcomes.losses() if evaluation.closed and evaluation.maturity == "mature" else None
         if tiles is not None:
             level = SLICE_LEVEL / looks_a_day(evaluation.window.end - evaluation.window.start)
@@ -512,29 +502,30 @@ def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, M
     return made_inconclusive(changes, ("not_worse",), "not_comparable")
 
 
-def _without_easier_outcomes(
-    evaluation: Evaluation, pane: Pane, task: Task, baseline: Baseline
-) -> dict[str, MetricChange]:
-    """Return changes in which a log loss does not claim ``not_worse`` if the model lost its margin of skill.
+def _at_equal_difficulty(evaluation: Evaluation, pane: Pane, task: Task, baseline: Baseline) -> dict[str, MetricChange]:
+    """Return changes in which a log loss claims nothing that comes from easier or harder outcomes.
 
-    Fewer positives lower the log loss of any model, also of one that ranks no better than chance. So the skill is
-    compared as a fraction of the constant's log loss (one less the normalised entropy of He et al., 2014, ADKDD). The
-    area under the curve does not depend on the rate of positives, and decides then; without one, the log loss is all
-    there is.
+    The area under the ROC curve does not depend on the rate of positives, and decides then; without one, the log loss
+    is all there is.
     """
     changes = evaluation.realized_changes
     change = changes.get("log_loss")
     has_area = any(changes[name].margin is not None for name in AREAS & changes.keys())
-    if change is None or change.state != "not_worse" or change.margin is None or not has_area:
+    if change is None or not has_area or evaluation.maturity != "mature":
         return changes
     loss, loss_before = evaluation.realized["log_loss"].value, evaluation.reference["log_loss"].value
     constant = constants(evaluation.realized, pane, task).get("log_loss")
     constant_before = constants(evaluation.reference, baseline.pane, baseline.task).get("log_loss")
     if loss is None or loss_before is None or not constant or not constant_before:
         return changes
-    if loss / constant < (loss_before + change.margin) / constant_before:
-        return changes
-    return changes | {"log_loss": replace(change, state="inconclusive", reason="easier_outcomes")}
+    rate = evaluation.realized.get("actual_rate")
+    few: InconclusiveReason = "too_few_days" if rate is not None and rate.interval == "blocks" else "too_few_rows"
+    now, was = Losses(loss, constant), Losses(loss_before, constant_before)
+    found = {"log_loss": at_equal_difficulty(change, now, was, evaluation.level, few=few)}
+    brier = changes.get("brier")
+    if found["log_loss"].reason == "harder_outcomes" and brier is not None and brier.state == "worse":
+        found["brier"] = replace(brier, state="inconclusive", reason="harder_outcomes")
+    return changes | found
 
 
 def _lent(evaluation: Evaluation, reference: Baseline | None, settings: PerformanceSettings) -> DaySpreads:

@@ -38,7 +38,7 @@ from driftline_processor.core.output_faults import (
     outcomes_of_one_class,
     output_faults,
 )
-from driftline_processor.core.performance.judge import OFF
+from driftline_processor.core.performance.difficulty import OFF
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
@@ -205,7 +205,7 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
     """Return the metric that decides whether the model is healthy, with its change; None if none has a margin."""
     changes = evaluation.realized_changes
     margins = [name for name, change in changes.items() if change.margin is not None]
-    comparable = [name for name in margins if changes[name].reason != "easier_outcomes"]
+    comparable = [name for name in margins if changes[name].reason not in ("easier_outcomes", "harder_outcomes")]
     name = deciding_metric([name for name in changes if direction(name)], evaluation.reference, comparable or margins)
     return None if name is None else (name, changes[name])
 
@@ -588,6 +588,12 @@ def worse_metrics(evaluation: Evaluation) -> list[str]:
     return [name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"]
 
 
+def is_harder(evaluation: Evaluation) -> bool:
+    """Return True if the outcomes of a window are harder to predict, and its scores are as calibrated as before."""
+    log_loss = evaluation.realized_changes.get("log_loss")
+    return log_loss is not None and log_loss.reason == "harder_outcomes"
+
+
 def is_fine(name: str, change: MetricChange) -> bool:
     """Return True if a metric is certainly no worse: the window would have shown it, or its interval does."""
     return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
@@ -608,7 +614,8 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
     The detector reads outcomes in the order of arrival, where wrong predictions may be known sooner than right ones.
     So only a window with mature outcomes shows a rise, and none shows that of a slice while that of all rows, of which
     it may be a part, is unconfirmed. The detector also assumes independent rows, and so detects differences between
-    days. If the window's own errors do not confirm the rise, a second window is needed.
+    days. If the window's own errors do not confirm the rise, a second window is needed. If its outcomes are harder to
+    predict than those of the baseline, more errors do not show that the model is worse.
     """
     if concept.state == "unconfirmed" or not evaluation.has_mature_outcomes:
         return
@@ -625,6 +632,8 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         if name and errors is not None and not rise > (_largest_rise(error_metric, errors) or 0.0):
             continue  # all rows may have become as bad
         if not name and errors is not None and _has_recovered(error_metric, errors, rise):
+            continue
+        if not name and is_harder(evaluation):
             continue
         if not name and not _beyond_days(evaluation, error_metric, errors, state):
             continue

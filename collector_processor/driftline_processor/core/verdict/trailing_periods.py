@@ -33,11 +33,13 @@ from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class
 from driftline_processor.core.performance.changes import made_inconclusive
+from driftline_processor.core.performance.difficulty import at_equal_difficulty, losses_of_period
+from driftline_processor.core.performance.margin import AREAS
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
-from .signs import deciding_change
+from .signs import deciding_change, is_harder
 
 LENGTHS = {"7d": 7, "30d": 30}
 """Days of a period by its name."""
@@ -73,7 +75,7 @@ DOUBT = 0.005
 MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "ndcg"})
 """Metrics of which the mean over windows is compared."""
 
-INCOMPARABLE: tuple[InconclusiveReason, ...] = ("not_comparable", "easier_outcomes")
+INCOMPARABLE: tuple[InconclusiveReason, ...] = ("not_comparable", "easier_outcomes", "harder_outcomes")
 """Reasons for which a metric does not show that a model is healthy, nor does a period with such a window."""
 
 
@@ -129,7 +131,7 @@ def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int
     days = next((metric for metric in metrics if decides is not None and metric.name == decides[0]), None)
     since = None if days is None else days.doubtful_since(anew)
     added = None if since is None else _added(windows, since, metrics, "newest")
-    if added is None:
+    if added is None or is_harder(added):
         return None
     changes = made_inconclusive(added.realized_changes, ("worse", "not_worse"), "too_few_days")
     return structs.replace(added, realized_changes=changes)
@@ -157,6 +159,11 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
             realized[metric.name], changes[metric.name] = found
     if not changes:
         return None
+    if "log_loss" in changes and not AREAS.isdisjoint(newest.realized_changes):
+        losses = losses_of_period(windows, realized["log_loss"].value or 0.0)
+        if losses is not None:
+            now, level, was = losses
+            changes["log_loss"] = at_equal_difficulty(changes["log_loss"], now, was, level, few="too_few_days")
     decides = deciding_change(newest)
     if decides is not None and decides[0] not in changes:
         changes = made_inconclusive(changes, ("not_worse",), "too_few_days")

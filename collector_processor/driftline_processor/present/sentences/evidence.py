@@ -242,6 +242,9 @@ def _may_be_worse(
     if reason == "easier_outcomes":
         easier = "its outcomes are easier to predict than those of the baseline"
         return f"{easier}, so a lower {name} does not show that it is as good", easier
+    if reason == "harder_outcomes":
+        harder = "its outcomes are harder to predict than those of the baseline"
+        return f"{harder}, so a higher {name} does not show that it is worse", harder
     too_few = {
         "too_few_rows": f"{outcomes:,} outcomes are too few to tell",
         "too_few_days": "it has too few days to tell",

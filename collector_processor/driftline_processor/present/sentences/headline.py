@@ -133,6 +133,8 @@ def _may_be_worse(metric: str, low: float | None, reason: str, outcomes: int, **
         return "outcomes are known for unusual scores only"
     if reason == "easier_outcomes":
         return "outcomes are easier to predict than before"
+    if reason == "harder_outcomes":
+        return "outcomes are harder to predict than before"
     too_few = {
         "too_few_rows": f", {outcomes:,} outcomes are too few",
         "too_few_days": ", too few days to tell",
