@@ -514,7 +514,7 @@ def _days() -> Iterator[Covered]:
     for many in (7, 14, 60):
         measure = covering(days(0.9, 0.03, 200, many), BINARY, "accuracy", 0.9)
         yield Covered(f"days-{many}", measure, RUNS, said.format(many, 200, 0.03), 0.92)
-    for persist in (0.3, 0.5):
+    for persist in (0.3, 0.5, 0.9):
         for many in (30, 60):
             measure = covering(days(0.9, 0.03, 200, many, persist), BINARY, "accuracy", 0.9)
             what = said.format(many, 200, 0.03) + f", a day like the one before by {persist}"

@@ -254,7 +254,7 @@ FACTS: tuple[Fact, ...] = (
     fact("and_also", reason=fact("no_outcomes")),
     *(
         fact("may_be_worse", metric="log_loss", **ends, certain=False, margin=0.05, reason=reason, outcomes=90)
-        for reason in ("too_few_rows", "too_few_days", "not_comparable", "easier_outcomes", "")
+        for reason in ("too_few_rows", "too_few_days", "not_comparable", "easier_outcomes", "harder_outcomes", "")
         for ends in ({"low": -0.03, "high": 0.08}, {"low": None, "high": None})
     ),
     fact("may_be_worse", metric="accuracy", low=-0.08, high=-0.01, certain=True, margin=None, reason="", outcomes=90),
@@ -462,6 +462,8 @@ ADVICE: tuple[Fact, ...] = (
     fact("retrain", **CLOCK, check_outcomes=True),
     fact("retrain", **CLOCK | {"since": None}),
     fact("rows_are_harder"),
+    fact("compare_with_such_rows"),
+    fact("review_decisions"),
     fact("retrain_with_slice", slice="country=NL", **CLOCK),
     fact("retrain_with_slice", slice="country=NL", **CLOCK, check_outcomes=True),
     fact("recalibrate", roc_auc=0.7, baseline=0.71, **CLOCK),

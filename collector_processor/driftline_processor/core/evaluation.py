@@ -20,9 +20,7 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import Window
 
 State = Literal["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"]
-InconclusiveReason = Literal[
-    "", "too_few_rows", "too_few_days", "not_comparable", "easier_outcomes", "harder_outcomes"
-]
+InconclusiveReason = Literal["", "too_few_rows", "too_few_days", "not_comparable", "easier_outcomes", "harder_outcomes"]
 """Why a state is inconclusive. ``not_comparable``: the values or the rows do not allow a comparison;
 ``easier_outcomes``: the log loss is low because the outcomes are easier to predict than those of the baseline;
 ``harder_outcomes``: it is high because they are harder to predict, and the scores are still calibrated.

@@ -9,7 +9,7 @@ higher log loss is explained by harder outcomes only if the scores are as calibr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import hypot, sqrt
+from math import hypot, inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -37,11 +37,11 @@ def at_equal_difficulty(
 ) -> MetricChange:
     """Return the change of a log loss without a claim that comes from easier or harder outcomes.
 
-    It is not ``not_worse`` if the model lost its margin of the constant's log loss. It is not ``worse`` if the model
-    kept it, unless the scores are surely off.
+    It is not ``not_worse`` if the model lost its margin of the constant's log loss. It is not ``worse`` if it would not
+    be worse on outcomes as hard as those of the baseline, unless the scores are surely off.
 
     Args:
-        change: The change, with a margin.
+        change: The change.
         now: The losses of the window.
         was: The losses of the baseline.
         level: The change of the gap between mean score and actual rate; None if unknown.
@@ -56,19 +56,36 @@ def at_equal_difficulty(
     """
     if change.margin is None or now.constant <= 0 or was.constant <= 0:
         return change
-    has_skill = now.model / now.constant < (was.model + change.margin) / was.constant
-    if not has_skill and change.state == "not_worse":
-        return replace(change, state="inconclusive", reason="easier_outcomes")
-    if not has_skill or change.state == "not_worse" or change.change <= 0:
+    adjusted = now.model * was.constant / now.constant - was.model
+    if change.state == "not_worse":
+        return replace(change, state="inconclusive", reason="easier_outcomes") if adjusted >= change.margin else change
+    harder = change.change - adjusted
+    if change.state != "worse" or change.low is None or change.high is None or harder <= 0 or _is_off(level):
         return change
-    if level is None or level.low is None or level.high is None or level.margin is None:
+    if change.low - harder > 0 and change.high - harder > change.margin:
         return change
-    half = (level.high - level.low) / 2
-    if abs(level.change) + half <= level.margin and abs(level.change) < OFF * half:
-        return replace(change, state="inconclusive", reason="harder_outcomes")
-    if change.state == "worse" and abs(level.change) < OFF * half:
-        return replace(change, state="inconclusive", reason=few)
-    return change
+    return replace(change, state="inconclusive", reason="harder_outcomes" if _is_fine(level) else few)
+
+
+def is_mostly_harder(change: MetricChange, now: Losses, was: Losses, level: MetricChange | None) -> bool:
+    """Return True if most of a rise of the log loss comes from harder outcomes, and the scores are not surely off."""
+    if change.change <= 0 or now.constant <= 0 or _is_off(level):
+        return False
+    return now.model * was.constant / now.constant - was.model <= change.change / 2
+
+
+def _is_off(level: MetricChange | None) -> bool:
+    """Return True if scores are surely off, or may be for all that is known."""
+    return level is None or level.low is None or level.high is None or abs(level.change) >= OFF * _half(level)
+
+
+def _is_fine(level: MetricChange | None) -> bool:
+    """Return True if scores are off by no more than the margin."""
+    return level is not None and level.margin is not None and abs(level.change) + _half(level) <= level.margin
+
+
+def _half(level: MetricChange) -> float:
+    return inf if level.low is None or level.high is None else (level.high - level.low) / 2
 
 
 def gap_margin(rate: float, log_loss: float | None) -> float | None:
@@ -76,8 +93,16 @@ def gap_margin(rate: float, log_loss: float | None) -> float | None:
     return None if log_loss is None else sqrt(2 * rate * (1 - rate) * log_loss)
 
 
-def losses_of_period(windows: Sequence[Evaluation], log_loss: float) -> tuple[Losses, MetricChange, Losses] | None:
-    """Return the losses of some windows, the change of their gap, and the losses of the baseline; None if unknown.
+class LossesOfPeriod(NamedTuple):
+    """The losses of some windows and of their baseline, and the change of the gap between score and actual rate."""
+
+    now: Losses
+    was: Losses
+    level: MetricChange
+
+
+def losses_of_period(windows: Sequence[Evaluation], log_loss: float) -> LossesOfPeriod | None:
+    """Return the losses of some windows; None if unknown.
 
     Args:
         windows: Windows with the same baseline.
@@ -97,7 +122,7 @@ def losses_of_period(windows: Sequence[Evaluation], log_loss: float) -> tuple[Lo
     half = NORMAL * hypot(sqrt(max(by_rows, between)), _error(reference.get("actual_rate")))
     moved = float(score - rate - (usual[0] - usual[1]))
     level = MetricChange("inconclusive", moved, moved - half, moved + half, margin=gap_margin(rate, change.margin))
-    return Losses(log_loss, _entropy(rate)), level, Losses(loss_before, _entropy(usual[1]))
+    return LossesOfPeriod(Losses(log_loss, _entropy(rate)), Losses(loss_before, _entropy(usual[1])), level)
 
 
 def _value(metrics: Mapping[str, MetricValue], name: str) -> float:

@@ -38,7 +38,7 @@ from driftline_processor.core.output_faults import (
     outcomes_of_one_class,
     output_faults,
 )
-from driftline_processor.core.performance.difficulty import OFF
+from driftline_processor.core.performance.difficulty import OFF, is_mostly_harder, losses_of_period
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
@@ -193,6 +193,7 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
     return [
         *_faulty_outcomes(evaluation),
         *_faulty_data(evaluation),
+        *_miscalibrated(evaluation),
         *_worse_estimates(evaluation),
         *_moved_predictions(evaluation),
         *_moved_inputs(evaluation),
@@ -205,7 +206,7 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
     """Return the metric that decides whether the model is healthy, with its change; None if none has a margin."""
     changes = evaluation.realized_changes
     margins = [name for name, change in changes.items() if change.margin is not None]
-    comparable = [name for name in margins if changes[name].reason not in ("easier_outcomes", "harder_outcomes")]
+    comparable = [name for name in margins if changes[name].reason != "easier_outcomes"]
     name = deciding_metric([name for name in changes if direction(name)], evaluation.reference, comparable or margins)
     return None if name is None else (name, changes[name])
 
@@ -223,7 +224,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         return None
     decides = deciding_change(evaluation)
     if decides is not None:
-        return _no_worse(evaluation, *decides) if is_fine(*decides) else None
+        return _no_worse(evaluation, *decides) if is_fine(*decides) and not is_miscalibrated(evaluation) else None
     met = [objective for objective in evaluation.objectives if objective.state == "met"]
     of_outcomes = [objective for objective in met if not _of_service(objective)]
     if not of_outcomes or len(met) < len(evaluation.objectives):
@@ -511,6 +512,25 @@ def _is_off(evaluation: Evaluation) -> bool:
     return rates is not None and abs(rates[0] - rates[1]) >= SHARE * rates[1]
 
 
+def is_miscalibrated(evaluation: Evaluation) -> bool:
+    """Return True if the predicted rate is surely off by a quarter of the actual rate: relevant, whatever it costs.
+
+    Where positives are rare, even this costs less log loss than the margin.
+    """
+    return level_off(evaluation) is not None and _is_off(evaluation)
+
+
+def _miscalibrated(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield a sign if the predicted rate is off in a window whose deciding metric is no worse."""
+    level, level_fact, decides = evaluation.level, level_off(evaluation), deciding_change(evaluation)
+    if level is None or level_fact is None or not is_miscalibrated(evaluation):
+        return
+    if decides is None or not is_fine(*decides):
+        return
+    certainty = fact("level_certainly_off", **_outcomes(evaluation))
+    yield Sign("level", level_fact, certainty, "mean_score", *_signed(level), clear=is_clear(level.low, level.high))
+
+
 def is_surely_off(evaluation: Evaluation) -> bool:
     """Return True if the predicted rate is outside the interval of the actual rate."""
     mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
@@ -557,9 +577,7 @@ def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
 
 def in_report_order(names: Iterable[str]) -> list[str]:
     """Sort names of metrics in the order in which sentences report them."""
-    return sorted(
-        names, key=lambda name: (_depends_on_rate(name), _REPORT_ORDER.get(_base(name), 0), rank(name), name)
-    )
+    return sorted(names, key=lambda name: (_depends_on_rate(name), _REPORT_ORDER.get(_base(name), 0), rank(name), name))
 
 
 def _depends_on_rate(name: str) -> bool:
@@ -589,9 +607,12 @@ def worse_metrics(evaluation: Evaluation) -> list[str]:
 
 
 def is_harder(evaluation: Evaluation) -> bool:
-    """Return True if the outcomes of a window are harder to predict, and its scores are as calibrated as before."""
-    log_loss = evaluation.realized_changes.get("log_loss")
-    return log_loss is not None and log_loss.reason == "harder_outcomes"
+    """Return True if a log loss rose mostly because outcomes are harder to predict, and the scores are not off."""
+    change, value = evaluation.realized_changes.get("log_loss"), evaluation.realized.get("log_loss")
+    if change is None or value is None or value.value is None:
+        return False
+    losses = losses_of_period([evaluation], value.value)
+    return losses is not None and is_mostly_harder(change, losses.now, losses.was, evaluation.level)
 
 
 def is_fine(name: str, change: MetricChange) -> bool:

@@ -39,7 +39,7 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
-from .signs import deciding_change, is_harder
+from .signs import deciding_change
 
 LENGTHS = {"7d": 7, "30d": 30}
 """Days of a period by its name."""
@@ -75,7 +75,7 @@ DOUBT = 0.005
 MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "ndcg"})
 """Metrics of which the mean over windows is compared."""
 
-INCOMPARABLE: tuple[InconclusiveReason, ...] = ("not_comparable", "easier_outcomes", "harder_outcomes")
+INCOMPARABLE: tuple[InconclusiveReason, ...] = ("not_comparable", "easier_outcomes")
 """Reasons for which a metric does not show that a model is healthy, nor does a period with such a window."""
 
 
@@ -131,7 +131,7 @@ def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int
     days = next((metric for metric in metrics if decides is not None and metric.name == decides[0]), None)
     since = None if days is None else days.doubtful_since(anew)
     added = None if since is None else _added(windows, since, metrics, "newest")
-    if added is None or is_harder(added):
+    if added is None:
         return None
     changes = made_inconclusive(added.realized_changes, ("worse", "not_worse"), "too_few_days")
     return structs.replace(added, realized_changes=changes)
@@ -162,8 +162,8 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
     if "log_loss" in changes and not AREAS.isdisjoint(newest.realized_changes):
         losses = losses_of_period(windows, realized["log_loss"].value or 0.0)
         if losses is not None:
-            now, level, was = losses
-            changes["log_loss"] = at_equal_difficulty(changes["log_loss"], now, was, level, few="too_few_days")
+            change = changes["log_loss"]
+            changes["log_loss"] = at_equal_difficulty(change, losses.now, losses.was, losses.level, few="too_few_days")
     decides = deciding_change(newest)
     if decides is not None and decides[0] not in changes:
         changes = made_inconclusive(changes, ("not_worse",), "too_few_days")

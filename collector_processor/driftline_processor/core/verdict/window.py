@@ -47,6 +47,7 @@ from .signs import (
     inconclusive_reason,
     is_certainly_worse,
     is_fault,
+    is_fine,
     is_surely_off,
     level_off,
     metric_moved,
@@ -103,15 +104,19 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     if where and cause.kind not in KINDS_OF_ALL_ROWS:
         return fact("retrain_with_slice", slice=where, **clock, check_outcomes=cause.kind == "concept_change")
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
-        sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
-        auc, was = (None if side is None else side.value for side in sides)
-        return fact("recalibrate", roc_auc=auc, baseline=was, **clock)
+        return _recalibrate(evaluation, clock)
     new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)
     if new is not None:
         return fact("retrain_with_range", column=new.features[0], outside=new.now or 0.0, **clock)
     if episode.kind == "covariate_shift" and not _has_drifted(episode):
         return fact("rows_are_harder")
     return fact("retrain", **clock, check_outcomes=cause.kind == "concept_change")
+
+
+def _recalibrate(evaluation: Evaluation, clock: Mapping[str, Any]) -> Fact:
+    sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
+    auc, was = (None if side is None else side.value for side in sides)
+    return fact("recalibrate", roc_auc=auc, baseline=was, **clock)
 
 
 def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContext) -> Fact:
@@ -121,6 +126,9 @@ def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictC
         return fact("repair_columns", columns=fault.features, fault=fault.fact)
     if fault is not None:
         return fact(_REPAIRS.get(fault.metric, "repair_data"), fault=fault.fact)
+    if signs[0].reason == "level":
+        clock = {"since": evaluation.window.start, "timezone": context.timezone, "of_days": False}
+        return _recalibrate(evaluation, clock)
     return outcomes_wanted(evaluation, context)
 
 
@@ -142,8 +150,14 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     if evaluation.has_mature_outcomes:
         if has_no_skill(evaluation):
             return fact("recalibrate_first")
-        if inconclusive_reason(evaluation) == "too_few_days":
+        reason = inconclusive_reason(evaluation)
+        if reason == "too_few_days":
             return _longer_window(evaluation, context, "too_few_days")
+        decides = deciding_change(evaluation)
+        if decides is not None and _needs_unreviewed(evaluation, decides[0]):
+            return fact("review_decisions")
+        if reason == "harder_outcomes":
+            return fact("compare_with_such_rows")
         if not evaluation.reference and not evaluation.objectives:
             return fact("set_objective")
     if evaluation.outcome_rows == 0:
@@ -767,7 +781,9 @@ def _risks(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContex
         return moved, why, fact("and_also", reason=inconclusive(evaluation, context))
     level = level_off(evaluation)
     if level is not None:
-        return level, fact("and_also", reason=open_change), why
+        decides = deciding_change(evaluation)
+        fine = decides is not None and is_fine(*decides)
+        return level, None if fine else fact("and_also", reason=open_change), why
     if moved is None:
         return open_change, fact("and_also", reason=why)
     return open_change, fact("and_also", reason=moved), why
@@ -778,7 +794,8 @@ def _open_change(evaluation: Evaluation) -> Fact | None:
     decides = deciding_change(evaluation)
     if not evaluation.has_mature_outcomes or decides is None or decides[1].reason == "not_comparable":
         return None
-    return None if decides[1].low is None else _may_be_worse(*decides, "", evaluation.outcome_rows)
+    reason = decides[1].reason if decides[1].reason == "harder_outcomes" else ""
+    return None if decides[1].low is None else _may_be_worse(*decides, reason, evaluation.outcome_rows)
 
 
 def _may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> Fact:
@@ -807,11 +824,19 @@ def inconclusive(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -
     if has_no_skill(evaluation):
         return fact("no_skill")
     decides = deciding_change(evaluation)
+    if decides is not None and _needs_unreviewed(evaluation, decides[0]):
+        return fact("decisions_unreviewed", predictions=evaluation.unreviewed)
     if decides is not None:
         return _may_be_worse(*decides, inconclusive_reason(evaluation), evaluation.outcome_rows)
     if not evaluation.reference and not evaluation.objectives:
         return fact("no_objective")
     return fact("outcomes_inconclusive", outcomes=evaluation.outcome_rows)
+
+
+def _needs_unreviewed(evaluation: Evaluation, metric: str) -> bool:
+    """Return True if a metric is unknown because no row with some decision, such as a rejected one, has an outcome."""
+    value = evaluation.realized.get(metric)
+    return bool(evaluation.unreviewed) and value is not None and value.interval == "unreviewed"
 
 
 _REASONS: Mapping[str, UnknownReason] = {
@@ -822,6 +847,7 @@ _REASONS: Mapping[str, UnknownReason] = {
     "few_outcomes": "too_few_rows",
     "no_skill": "no_skill",
     "no_objective": "no_baseline",
+    "decisions_unreviewed": "not_comparable",
 }
 """Kinds of :func:`inconclusive` that are a reason by themselves."""
 

@@ -260,6 +260,19 @@ ADVICE: dict[str, Callable[..., Advice]] = {
         "Check whether such rows are expected: the scores promise these errors. Retraining helps only if other inputs "
         "tell the rows apart.",
     ),
+    "review_decisions": partial(
+        Advice,
+        "get outcomes of a sample of these rows",
+        "Get outcomes of a random sample of these rows, each with the weight 1 / the probability with which it was "
+        "chosen. If that is impossible, evaluate only the rows with the other decisions, against a baseline of such "
+        "rows.",
+    ),
+    "compare_with_such_rows": partial(
+        Advice,
+        "check whether such rows are expected",
+        "Check whether such rows are expected. If they are, build a new baseline that contains them: the scores fit "
+        "their outcomes, so retraining is not needed.",
+    ),
     "retrain_with_slice": _retrain_with_slice,
     "recalibrate": _recalibrate,
     "retrain_with_range": _retrain_with_range,

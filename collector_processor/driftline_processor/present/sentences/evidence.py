@@ -243,7 +243,7 @@ def _may_be_worse(
         easier = "its outcomes are easier to predict than those of the baseline"
         return f"{easier}, so a lower {name} does not show that it is as good", easier
     if reason == "harder_outcomes":
-        harder = "its outcomes are harder to predict than those of the baseline"
+        harder = "its outcomes are harder to predict than those of the baseline, and its scores fit them as before"
         return f"{harder}, so a higher {name} does not show that it is worse", harder
     too_few = {
         "too_few_rows": f"{outcomes:,} outcomes are too few to tell",
