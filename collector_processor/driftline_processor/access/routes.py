@@ -184,7 +184,7 @@ def _log_in_sentence(capability: Capability) -> str:
 
 def _sentence(principal: Principal, capability: Capability, model: str | None) -> str:
     if not principal.may_some(capability):
-        return f"'{principal.name:.60}' has not the capability '{capability}'; add it under auth, in 'may'"
+        return f"'{principal.name:.60}' does not have the capability '{capability}'; add it under auth, in 'may'"
     patterns = ", ".join(pattern for one in principal.permissions if capability in one.may for pattern in one.models)
     about = "this is about several models" if model is None else f"'{model:.60}' is not among them"
     return f"'{principal.name:.60}' has the capability '{capability}' only for the models {patterns:.200}; {about}"

@@ -62,7 +62,7 @@ def doctor(
             findings += checks.check_configuration(declared, is_running=silent is None)
         if silent is None:
             checked.append(f"the processor at {server.address}")
-        count = many(len(dict.fromkeys(findings)), "finding") if findings else "nothing was found"
+        count = many(len(dict.fromkeys(findings)), "finding") if findings else "no problem"
         with for_a_reader_that_may_leave():
             for finding in dict.fromkeys(findings):
                 typer.echo(f"{printable(finding.what)}\n  evidence: {printable(finding.evidence)}")

@@ -19,4 +19,4 @@ def low_disk_sentence(directory: Path) -> str | None:
         return None
     if free >= LEAST_FREE:
         return None
-    return f"the disk of {directory} has {numbers.size(free)} left; free space, or set storage.max_size"
+    return f"the disk of {directory} has {numbers.size(free)} left; free space, or lower storage.max_size"

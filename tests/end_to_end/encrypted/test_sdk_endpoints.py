@@ -204,7 +204,7 @@ def test_a_sender_that_is_refused_is_told_why_and_its_rows_are_counted_as_lost(f
             f"; the token is unknown or was replaced; put the new one into the file {unknown} (rows lost so far: 10)"
         )
         incapable = line()
-        assert "'shop' has not the capability 'ingest'; add it under auth, in 'may'" in incapable
+        assert "'shop' does not have the capability 'ingest'; add it under auth, in 'may'" in incapable
         assert incapable.endswith("ask the operator to add it under auth (rows lost so far: 10)")
 
 
@@ -217,7 +217,7 @@ def test_outcomes_with_an_answer_fail_at_once_with_the_fix(files: Files) -> None
             in printed
         )
         printed, _ = run_host(broken(files, DRIFTLINE_ENDPOINT=url), 1.0)
-        assert "403 Forbidden: 'shop' has not the capability 'outcomes'" in printed
+        assert "403 Forbidden: 'shop' does not have the capability 'outcomes'" in printed
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])

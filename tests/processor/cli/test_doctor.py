@@ -67,7 +67,7 @@ def test_a_good_configuration_and_a_good_processor_have_no_finding(service: Serv
     answer = CliRunner().invoke(app, ["doctor", "--config", str(file), "--url", url(service, "web", "")])
     assert (answer.exit_code, answer.output.splitlines()[-1]) == (
         0,
-        f"nothing was found in the variables of this shell, {file}, the processor at {url(service, 'web', '')}",
+        f"no problem in the variables of this shell, {file}, the processor at {url(service, 'web', '')}",
     )
 
 
@@ -281,7 +281,7 @@ def test_a_command_without_the_capability_to_read(tmp_path: Path) -> None:
     for answer in (without, wrong):
         assert answer.exit_code == 1
         assert "fix:      use --token-file with a token whose 'may' contains read" in answer.output
-    assert "'shop' has not the capability 'read'" in wrong.output
+    assert "'shop' does not have the capability 'read'" in wrong.output
 
 
 def test_rejected_rows_are_findings_with_the_fix_of_their_reason() -> None:

@@ -144,6 +144,9 @@ def _performance_settings(
         )
     if problems:
         raise BadInput(problems[0], option)
+    for name in options.metrics:
+        if problem := misnamed(name, task.kind):
+            raise BadInput(problem, "metrics", name)
     metrics = [*settings.metrics, *options.metrics]
     objectives = _read_objectives(options.objectives)
     for objective in objectives:
