@@ -35,7 +35,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         for one in status["attention"]:
             yield f"  {printable(one['name'])}: {printable(one['message'])}"
     else:
-        yield "all well"
+        yield "the processor is well; 'driftline doctor' also looks at models and senders"
 
 
 def _row(name: str, text: str) -> str:

@@ -107,7 +107,7 @@ def test_the_command_prints_one_screen_and_its_exit_code_says_whether_to_look(tm
         as_json = CliRunner().invoke(app, ["status", "--url", address, "--json"])
     silent = CliRunner().invoke(app, ["status", "--url", address])
     assert (well.exit_code, attention.exit_code, as_json.exit_code, silent.exit_code) == (0, 1, 1, 2)
-    assert well.output.splitlines()[-1] == "all well"
+    assert well.output.splitlines()[-1] == "the processor is well; 'driftline doctor' also looks at models and senders"
     assert len(well.output.splitlines()) < 24
     assert "otlp_http/away: no success yet" in well.output
     assert attention.output.splitlines()[-2:] == ["needs attention:", "  log: the log lags"]
