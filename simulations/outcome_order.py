@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -50,15 +51,31 @@ def _bad_last(actual: I64, rng: Random) -> F64:
     return np.where(actual == 1, rng.uniform(10, 20, len(actual)), rng.uniform(0, 3, len(actual)))
 
 
+def soon(actual: I64, rng: Random) -> F64:
+    """Return delays of up to two days."""
+    return rng.uniform(0, 2, len(actual))
+
+
 def _alike(actual: I64, rng: Random) -> F64:
     return rng.uniform(0, 14, len(actual))
+
+
+class Change(NamedTuple):
+    """A change from a day on: by how much an input moves, and the log odds of all outcomes beside their scores."""
+
+    day: int = DAYS
+    moved: float = 0.0
+    off: float = 0.0
+
+
+UNCHANGED = Change()
 
 
 class History:
     """A model, and the processor that watches it."""
 
-    def __init__(self, folder: Path, delay: str, rate: float, rng: Random) -> None:
-        self._rng, self._rate, self.now = rng, rate, START
+    def __init__(self, folder: Path, delay: str, rate: float, rng: Random, change: Change = UNCHANGED) -> None:
+        self._rng, self._rate, self._change, self.now = rng, rate, change, START
         columns = [self.day(number) for number in range(-REFERENCE, 0)]
         inputs, scores, actual, times = (np.concatenate(one) for one in zip(*columns, strict=True))
         named = {f"x{number}": inputs[:, number] for number in range(3)} | {"at": times.astype("datetime64[ns]")}
@@ -74,8 +91,11 @@ class History:
         """Draw inputs, scores, outcomes and times of a day; its inputs share .02 of their variance."""
         rng = self._rng
         inputs = rng.normal(size=(ROWS, 3)) + rng.normal() * 0.14
-        scores = 1 / (1 + np.exp(-(1.2 * inputs[:, 0] + 0.8 * inputs[:, 1] + self._rate)))
-        actual = (rng.random(ROWS) < scores).astype(np.int64)
+        changed = number >= self._change.day
+        inputs[:, 0] += self._change.moved * changed
+        odds = 1.2 * inputs[:, 0] + 0.8 * inputs[:, 1] + self._rate
+        scores, chance = 1 / (1 + np.exp(-odds)), 1 / (1 + np.exp(-odds - self._change.off * changed))
+        actual = (rng.random(ROWS) < chance).astype(np.int64)
         return inputs, scores, actual, START + number * DAY + np.sort(rng.integers(0, DAY, ROWS))
 
     def states(self, wait: Wait) -> Iterator[str]:
@@ -113,17 +133,19 @@ class History:
         self.state.offer(request).result(60)
 
 
-def measure(wait: Wait, delay: str, rate: float, models: int, rng: Random) -> Figures:
-    """Return in which part of the days models have each state, and how many were ever called degraded."""
+def measure(
+    wait: Wait, delay: str, rate: float, models: int, rng: Random, *, change: Change = UNCHANGED, since: int = 0
+) -> Figures:
+    """Return in which part of the days from ``since`` on models have each state, and how many were ever degraded."""
     counts, degraded = Counter[str](), 0
     for _ in range(models):
         with tempfile.TemporaryDirectory(prefix="driftline-simulation-") as folder:
-            history = History(Path(folder), delay, rate, rng)
-            states = list(history.states(wait))
+            history = History(Path(folder), delay, rate, rng, change)
+            states = list(history.states(wait))[since:]
             history.state.stop()
         counts.update(states)
         degraded += "degraded" in states
-    shares = {name: counts[name] / (models * DAYS) for name in ("healthy", "unknown", "at_risk", "degraded")}
+    shares = {name: counts[name] / counts.total() for name in ("healthy", "unknown", "at_risk", "degraded")}
     return {"windows": models, **shares, "ever": degraded}
 
 
@@ -141,11 +163,11 @@ def _rows() -> Iterator[Waiting]:
     yield Waiting("order-bad-first-many", most, MODELS, "the first of these, and two thirds are positive")
 
 
-def _told(_row: Waiting, one: Figures) -> list[str]:
+def told(_row: Row, one: Figures) -> list[str]:
     states = [percent(one[name]) for name in ("healthy", "unknown", "at_risk", "degraded")]
     return [f"{one['windows']}", *states, f"{one['ever']}"]
 
 
 OUTCOMES_IN_ORDER = {row.name: row for row in _rows()}
 HEAD = ["what", "models", "healthy", "unknown", "at risk", "degraded", "ever degraded"]
-OUTCOME_ORDER = Table("outcome_order", OUTCOMES_IN_ORDER, table_of(OUTCOMES_IN_ORDER, HEAD, _told))
+OUTCOME_ORDER = Table("outcome_order", OUTCOMES_IN_ORDER, table_of(OUTCOMES_IN_ORDER, HEAD, told))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulations.alerts import CHANGED_FLEETS, QUIET_FLEETS, QUIET_RULES
 from simulations.beside_days import BESIDE_DAYS
+from simulations.case_mix import CASE_MIX
 from simulations.concept_drift import CONCEPT
 from simulations.constants import CONSTANTS
 from simulations.cycles import CYCLES
@@ -40,7 +41,7 @@ from simulations.worse import WORSE
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SHORT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, SLICE_CHANGES, LABELS, ESTIMATES, OUTCOME_SHIFT, OUTCOME_ORDER),
-    *(FAST, SERVICE),
+    *(FAST, SERVICE, CASE_MIX),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
     *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING, GROUPS),
 )

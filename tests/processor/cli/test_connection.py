@@ -151,7 +151,9 @@ def test_a_log_in_that_is_missing_or_not_enough_is_one_line_with_the_fix(trust: 
         assert failure(*listed).endswith("; use --token-file, or the variable DRIFTLINE_TOKEN_FILE")
         assert f"({wrong} was sent)" in failure(*listed, "--token-file", wrong)
         assert "'sender' does not have the capability 'read'" in failure(*listed, "--token-file", trust.token("sender"))
-        assert "'sender' does not have the capability 'read'" in failure("top", url, "--token-file", trust.token("sender"))
+        assert "'sender' does not have the capability 'read'" in failure(
+            "top", url, "--token-file", trust.token("sender")
+        )
 
 
 def test_a_bad_file_is_one_line_with_the_option_the_file_and_the_fix(trust: Trust) -> None:

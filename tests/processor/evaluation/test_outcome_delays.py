@@ -272,3 +272,43 @@ def test_a_backfill_does_not_teach_a_delay(open_state: Open, clock: Clock) -> No
     ids = [f"{hour}-{row}" for hour in range(0, 20 * 24, 6) for row in range(10)]
     state.send(outcomes(ids, [1, 0] * (len(ids) // 2), clock.now))
     assert state.view().outcome_delay == OutcomeDelay(0, "unknown", len(ids))
+
+
+def early_defaults(days: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of a perfect model up to now, and the outcomes so far: a default is known sooner than a repayment."""
+    rng = np.random.default_rng(seed)
+    made = np.sort(rng.uniform(0, days, 150 * days))
+    signal = rng.normal(size=len(made))
+    score = 1 / (1 + np.exp(3 - signal))
+    actual = (rng.random(len(made)) < score).astype(int)
+    took = np.where(actual == 1, 2 + rng.exponential(8, len(made)), 12 + rng.exponential(15, len(made)))
+    times = [pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(one, unit="D") for one in (made, made + took)]
+    rows = pd.DataFrame({"id": np.arange(len(made)), "time": times[0], "signal": signal, "score": score})
+    outcome_rows = pd.DataFrame({"id": rows["id"], "actual": actual, "time": times[1]})
+    return rows, outcome_rows[made + took <= days]
+
+
+def test_a_file_that_ends_today_waits_for_its_late_outcomes(tmp_path: Path) -> None:
+    rows, arrived = early_defaults(30, seed=1)
+    was, all_of_them = early_defaults(90, seed=2)
+    was.assign(actual=all_of_them.set_index("id")["actual"].reindex(was["id"]).to_numpy()).dropna().to_parquet(
+        tmp_path / "was.parquet"
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    arrived.to_parquet(tmp_path / "outcomes.parquet")
+    told: list[str] = []
+    options = EvaluationOptions(task="binary", actual="actual", time="time", id="id", score=("score",))
+
+    found = evaluate_files(
+        EvaluationInputs(*([tmp_path / "rows.parquet"], tmp_path / "was.parquet", tmp_path / "outcomes.parquet")),
+        options,
+        told.append,
+    )
+    assert found.delay.source == "learned"
+    assert found.verdict.state == "unknown"
+    assert {one.maturity for one in found.evaluations} == {"immature"}
+
+    known = rows.assign(actual=arrived.set_index("id")["actual"].reindex(rows["id"]).to_numpy())
+    known.to_parquet(tmp_path / "known.parquet")
+    evaluate_files(EvaluationInputs([tmp_path / "known.parquet"], tmp_path / "was.parquet"), options, told.append)
+    assert lacking(told[-1], "of the newest fifth of the rows", "give the outcomes with their times (--outcomes)") == []

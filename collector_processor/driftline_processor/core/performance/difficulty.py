@@ -94,11 +94,15 @@ def gap_margin(rate: float, log_loss: float | None) -> float | None:
 
 
 class LossesOfPeriod(NamedTuple):
-    """The losses of some windows and of their baseline, and the change of the gap between score and actual rate."""
+    """The losses of some windows and of their baseline, their rates, and the change of the gap between these.
+
+    ``rates``: ``mean_score`` and ``actual_rate``.
+    """
 
     now: Losses
     was: Losses
     level: MetricChange
+    rates: dict[str, MetricValue]
 
 
 def losses_of_period(windows: Sequence[Evaluation], log_loss: float) -> LossesOfPeriod | None:
@@ -119,10 +123,16 @@ def losses_of_period(windows: Sequence[Evaluation], log_loss: float) -> LossesOf
     gaps = own[:, 0] - own[:, 1]
     by_rows = rate * (1 - rate) / rows.sum()
     between = float((rows**2 @ (gaps - (score - rate)) ** 2) / rows.sum() ** 2)
-    half = NORMAL * hypot(sqrt(max(by_rows, between)), _error(reference.get("actual_rate")))
+    own_half = NORMAL * sqrt(max(by_rows, between))
+    half = hypot(own_half, NORMAL * _error(reference.get("actual_rate")))
     moved = float(score - rate - (usual[0] - usual[1]))
     level = MetricChange("inconclusive", moved, moved - half, moved + half, margin=gap_margin(rate, change.margin))
-    return LossesOfPeriod(Losses(log_loss, _entropy(rate)), Losses(loss_before, _entropy(usual[1])), level)
+    outcomes = int(rows.sum())
+    rates = {
+        "mean_score": MetricValue(float(score), outcomes, "panes"),
+        "actual_rate": MetricValue(float(rate), outcomes, "panes", low=max(0.0, rate - own_half), high=rate + own_half),
+    }
+    return LossesOfPeriod(Losses(log_loss, _entropy(rate)), Losses(loss_before, _entropy(usual[1])), level, rates)
 
 
 def _value(metrics: Mapping[str, MetricValue], name: str) -> float:

@@ -462,7 +462,7 @@ def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> O
     if reading.signs[0].reason not in COMPARED or run.since is None:
         return None
     metric = reading.signs[0].metric if reading.signs[0].reason == "worse" or decides is None else decides[0]
-    step = together.onset(metric)
+    step = together.onset(metric, run.since)
     fault = episode_of(_windows_of(run, closed)).fault
     if fault is None:
         return step

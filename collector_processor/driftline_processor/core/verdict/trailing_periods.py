@@ -95,10 +95,14 @@ class TrailingPeriods(NamedTuple):
     doubtful: Evaluation | None = None
     metrics: tuple[_Days, ...] = ()
 
-    def onset(self, metric: str) -> Onset | None:
-        """Return when a metric became worse, since the last recovery; None if unknown."""
+    def onset(self, metric: str, since: int) -> Onset | None:
+        """Return when a metric became worse, since the last recovery; None if unknown.
+
+        ``since``: start of the first window that shows it. Days are those whose outcomes are all known: if they end
+        before, they do not show when it became worse.
+        """
         days = next((one for one in self.metrics if one.name == metric), None)
-        if days is None:
+        if days is None or days.start[-1] < since:
             return None
         first = int(np.searchsorted(days.start, self.recovered))
         worse = -direction(metric) * days.values[first:]
@@ -159,9 +163,10 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
             realized[metric.name], changes[metric.name] = found
     if not changes:
         return None
-    if "log_loss" in changes and not AREAS.isdisjoint(newest.realized_changes):
-        losses = losses_of_period(windows, realized["log_loss"].value or 0.0)
-        if losses is not None:
+    losses = losses_of_period(windows, realized["log_loss"].value or 0.0) if "log_loss" in realized else None
+    if losses is not None:
+        realized |= losses.rates
+        if not AREAS.isdisjoint(newest.realized_changes):
             change = changes["log_loss"]
             changes["log_loss"] = at_equal_difficulty(change, losses.now, losses.was, losses.level, few="too_few_days")
     decides = deciding_change(newest)
@@ -176,7 +181,7 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
         realized_changes=changes,
         verdict=None,
         objectives=(),
-        level=None,
+        level=None if losses is None else losses.level,
         constant_comparison=None,
         service=None,
     )

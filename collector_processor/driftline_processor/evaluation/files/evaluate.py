@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import SCORE_BINS
-from driftline.tables.table import ModelKey
+from driftline.tables.table import ModelKey, is_present
 from driftline.tables.task import Task
 from msgspec import Struct, structs
 
@@ -50,7 +50,7 @@ from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
-from driftline_processor.present.numbers import many
+from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.progress import Progress, no_progress, report_parts
 from driftline_processor.present.sentences import clause
 from driftline_processor.readers.column_options import NO_OUTCOMES
@@ -220,6 +220,8 @@ def evaluate_files(
     )
     delay = settings.outcome_delay or (UNKNOWN_DELAY if table else learn_delay(predictions, read.store))
     waits = inputs.settings is not None or delay.source == "learned"
+    if not waits and table is None and predictions is not None:
+        _report_outstanding(predictions, say)
     rows = _Rows(
         reference=reference,
         dataset=read,
@@ -477,6 +479,26 @@ def _reached(reads: Sequence[FileRows]) -> int | None:
         values for read in reads for values in (read.time, read.outcome_time) if values is not None and len(values)
     ]
     return max((int(values.max()) for values in times), default=0) or None
+
+
+FIFTHS = 5
+"""Number of parts of the rows, by time, of which the newest is compared with the oldest."""
+
+
+def _report_outstanding(predictions: LabelledPredictions, say: Say) -> None:
+    """Report that most of the newest rows have no outcome yet, if outcomes have no times: windows do not wait then."""
+    if predictions.time is None or len(predictions) < 100 * FIFTHS:
+        return
+    bounds = np.quantile(predictions.time, [1 / FIFTHS, 1 - 1 / FIFTHS])
+    known = is_present(predictions.actual)
+    oldest, newest = known[predictions.time <= bounds[0]].mean(), known[predictions.time > bounds[1]].mean()
+    if newest < oldest / 2:
+        say(
+            f"outcomes for {percent(float(newest))} of the newest fifth of the rows, and {percent(float(oldest))} of "
+            "the oldest: if others are still to come, give the outcomes with their times "
+            f"({option_text('outcomes')}), or leave out the newest rows, because the outcomes that "
+            "come first may differ from the rest"
+        )
 
 
 def learn_delay(predictions: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:

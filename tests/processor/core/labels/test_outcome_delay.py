@@ -78,7 +78,8 @@ def test_the_delay_of_a_young_model_is_not_that_of_its_fast_outcomes(history: in
     """Defaults are known after a few days, repayments after 12 days and more: 95 % of all within 56 days."""
     rng = np.random.default_rng(history)
     made = np.sort(rng.uniform(0, history, 300 * history))
-    delay = np.where(rng.random(len(made)) < 0.1, 2 + rng.exponential(8, len(made)), 12 + rng.exponential(15, len(made)))
+    is_default = rng.random(len(made)) < 0.1
+    delay = np.where(is_default, 2 + rng.exponential(8, len(made)), 12 + rng.exponential(15, len(made)))
     known = made + delay <= history
     time, now = (made * DAY * SECOND).astype(np.int64), history * DAY * SECOND
     outcome_time = np.where(known, time + (delay * DAY * SECOND).astype(np.int64), 0)

@@ -176,6 +176,18 @@ def test_a_degradation_states_the_days_at_which_it_may_have_begun(rise: float, m
     assert float(np.median(widths)) <= most_days
 
 
+def test_days_before_the_windows_that_show_a_loss_do_not_date_it() -> None:
+    """Windows can be degraded before their outcomes are final: nothing is known of their days then."""
+    windows = days(*[0.5] * 15, *[0.8] * 5)
+    early = [*windows[:15], *(replace(one, maturity="immature") for one in windows[15:])]
+    together = trailing_periods(early)
+    assert together.onset("log_loss", JULY + 14 * DAY) is not None
+    assert together.onset("log_loss", JULY + 15 * DAY) is None
+
+    verdict = verdict_of_model(early)
+    assert (verdict.state, verdict.since, verdict.since_earliest) == ("degraded", JULY + 15 * DAY, None)
+
+
 def test_a_data_fault_dates_the_degradation_that_it_lasts_as_long_as() -> None:
     windows = days(*[0.5] * 10, *[0.57] * 10)
     faulty = [*windows[:10], *(replace(one, findings=(MISSING,)) for one in windows[10:])]
