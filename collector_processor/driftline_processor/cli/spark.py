@@ -159,8 +159,8 @@ def evaluate(
     """Compare the rows of a table in a lake with a baseline: drift and performance, as `driftline evaluate` does.
 
     If the option for a column is not given, the column that the baseline names is used, except for slices. Rows are
-    counted on the cluster. Causes, weak slices and concept drift are computed from a sample of the rows. Exit code 0: success, 3: a
-    --fail-on condition is true, 2: bad input.
+    counted on the cluster. Causes, weak slices and concept drift are computed from a sample of the rows. Exit code 0:
+    success, 3: a --fail-on condition is true, 2: bad input.
     """
     with report_bad_input():
         from driftline_processor.core.windows.window import parse

@@ -490,7 +490,7 @@ def test_a_full_buffer_is_logged_at_once_and_with_all_its_rows_at_the_end(
     score = service.model().predict(returns(0.5), id="id")
     channel = pipeline_of(service.channel)
     monkeypatch.setattr(channel, "_rouse", lambda: None)
-    lost = []
+    lost = list[int]()
     for _ in range(2):
         for i in range(100):
             score({"id": i, "x": 1.0})
