@@ -202,8 +202,12 @@ def evaluate_files(
     progress(0, 0, "Reading rows")
     read = read_dataset(inputs, column_baseline, options, say, performance)
     names = dict.fromkeys(name for rows in read.rows for name in rows.source.schema.names)
-    if not asked:
+    try:
         ask_about_missing_outcomes(baseline, names, str(reference))
+    except BadInput as question:
+        if not asked:
+            raise
+        say(str(question))
     uses = column_uses(read.roles, baseline, names, outcomes is not None)
     if has_patterns(options.features):  # the baseline has the matched names
         options = structs.replace(options, features=())

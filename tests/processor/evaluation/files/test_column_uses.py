@@ -60,6 +60,16 @@ def test_a_binary_column_that_new_rows_lack_is_asked_about() -> None:
     assert "'late'" in question(rows(seed=1).drop(columns="late"), was)
 
 
+def test_the_answer_that_there_is_no_outcome_does_not_hide_that_new_rows_lack_it(run: Run, tmp_path: Path) -> None:
+    was, now = tmp_path / "was.parquet", tmp_path / "now.parquet"
+    rows().to_parquet(was)
+    rows(seed=1).drop(columns="late").to_parquet(now)
+    done = run("evaluate", now, "--baseline", was, "--task", "binary", "--actual", "none")
+
+    assert done.exit_code == 0
+    assert f"driftline: {was}: is 'late' the outcome (it has two values, and the new rows lack it)?" in done.stderr
+
+
 @pytest.mark.parametrize(
     "answer", [{"actual": "late"}, {"actual": "none"}, {"features": ["age", "member", "plan", "late"]}]
 )
