@@ -38,8 +38,8 @@ _CONTEXTS = ("reference", "evaluation", "validation", "test")
 def download_artifact(path: Path) -> Path:
     """Return a file unchanged, or the downloaded artifact of MLflow.
 
-    ``runs:/RUN`` alone is the data set that was logged to the run (``mlflow.log_input``) as evaluation, validation or
-    test. Raises :class:`BadInput` if MLflow is not installed, or has no such artifact.
+    ``runs:/RUN`` alone is the data set that was logged to the run (``mlflow.log_input``) as reference, evaluation,
+    validation or test. Raises :class:`BadInput` if MLflow is not installed, or has no such artifact.
     """
     address = str(path)
     if not address.startswith(_SCHEMES):
