@@ -128,6 +128,14 @@ class OutcomeDelay(NamedTuple):
     source: Source = "unknown"
     outcomes: int = 0
 
+    @property
+    def rounding(self) -> int:
+        """Maximum nanoseconds by which a learned delay is longer than the observed one."""
+        if self.source != "learned":
+            return 0
+        place = BOUNDS.index(self.nanoseconds // _SECOND)
+        return self.nanoseconds - (BOUNDS[place - 1] * _SECOND if place else 0)
+
     def complete(self, coverage: float | None) -> bool:
         """Return True if a window need not wait: nearly all outcomes are known, and no delay is configured."""
         return self.source == "learned" and coverage is not None and coverage >= SHARE

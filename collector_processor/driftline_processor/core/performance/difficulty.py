@@ -37,8 +37,9 @@ def at_equal_difficulty(
 ) -> MetricChange:
     """Return the change of a log loss without a claim that comes from easier or harder outcomes.
 
-    It is not ``not_worse`` if the model lost its margin of the constant's log loss. It is not ``worse`` if it would not
-    be worse on outcomes as hard as those of the baseline, unless the scores are surely off.
+    It is not ``not_worse`` if the model lost its margin of the constant's log loss. It is not ``worse`` if it would be
+    inside the margin on outcomes as hard as those of the baseline, and most of its rise comes from harder ones, unless
+    the scores are surely off.
 
     Args:
         change: The change.
@@ -56,13 +57,10 @@ def at_equal_difficulty(
     """
     if change.margin is None or now.constant <= 0 or was.constant <= 0:
         return change
-    adjusted = now.model * was.constant / now.constant - was.model
+    rise = _rise_at_equal_difficulty(now, was)
     if change.state == "not_worse":
-        return replace(change, state="inconclusive", reason="easier_outcomes") if adjusted >= change.margin else change
-    harder = change.change - adjusted
-    if change.state != "worse" or change.low is None or change.high is None or harder <= 0 or _is_off(level):
-        return change
-    if change.low - harder > 0 and change.high - harder > change.margin:
+        return replace(change, state="inconclusive", reason="easier_outcomes") if rise >= change.margin else change
+    if change.state != "worse" or rise >= change.margin or not is_mostly_harder(change, now, was, level):
         return change
     return replace(change, state="inconclusive", reason="harder_outcomes" if _is_fine(level) else few)
 
@@ -71,7 +69,12 @@ def is_mostly_harder(change: MetricChange, now: Losses, was: Losses, level: Metr
     """Return True if most of a rise of the log loss comes from harder outcomes, and the scores are not surely off."""
     if change.change <= 0 or now.constant <= 0 or _is_off(level):
         return False
-    return now.model * was.constant / now.constant - was.model <= change.change / 2
+    return _rise_at_equal_difficulty(now, was) <= change.change / 2
+
+
+def _rise_at_equal_difficulty(now: Losses, was: Losses) -> float:
+    """Return by how much the log loss would have risen on outcomes as hard as those of the baseline."""
+    return now.model * was.constant / now.constant - was.model
 
 
 def _is_off(level: MetricChange | None) -> bool:
