@@ -37,9 +37,8 @@ def at_equal_difficulty(
 ) -> MetricChange:
     """Return the change of a log loss without a claim that comes from easier or harder outcomes.
 
-    It is not ``not_worse`` if the model lost its margin of the constant's log loss. It is not ``worse`` if it would be
-    inside the margin on outcomes as hard as those of the baseline, and most of its rise comes from harder ones, unless
-    the scores are surely off.
+    It is not ``not_worse`` if the model lost its margin of the constant's log loss. It is not ``worse`` if most of its
+    rise comes from harder outcomes and the rest is not worse, unless the scores are surely off.
 
     Args:
         change: The change.
@@ -60,7 +59,10 @@ def at_equal_difficulty(
     rise = _rise_at_equal_difficulty(now, was)
     if change.state == "not_worse":
         return replace(change, state="inconclusive", reason="easier_outcomes") if rise >= change.margin else change
-    if change.state != "worse" or rise >= change.margin or not is_mostly_harder(change, now, was, level):
+    if change.state != "worse" or not is_mostly_harder(change, now, was, level):
+        return change
+    harder = change.change - rise
+    if change.low is None or change.high is None or change.low > harder and change.high - harder > change.margin:
         return change
     return replace(change, state="inconclusive", reason="harder_outcomes" if _is_fine(level) else few)
 
