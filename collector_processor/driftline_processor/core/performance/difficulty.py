@@ -62,7 +62,7 @@ def at_equal_difficulty(
     if change.state != "worse" or not is_mostly_harder(change, now, was, level):
         return change
     harder = change.change - rise
-    if change.low is None or change.high is None or change.low > harder and change.high - harder > change.margin:
+    if change.low is None or change.high is None or (change.low > harder and change.high - harder > change.margin):
         return change
     return replace(change, state="inconclusive", reason="harder_outcomes" if _is_fine(level) else few)
 
