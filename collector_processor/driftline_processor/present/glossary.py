@@ -255,7 +255,7 @@ class Definitions:
 
     >>> define = Definitions()
     >>> str(define("coverage"))[:71]
-    '<a class="word" tabindex="-1" href="/glossary#word-coverage" title="the'
+    '<a class="word" tabindex="-1" href="/glossary#word-coverage" title="amo'
     >>> define("coverage"), [word.term for word in define.used]
     ('coverage', ['coverage'])
     """

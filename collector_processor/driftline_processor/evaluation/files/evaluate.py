@@ -236,7 +236,7 @@ def evaluate_files(
         options=options,
         counted=counted,
         delay=delay,
-        reached=_reached(read.rows, delay) if waits else None,
+        reached=_reached(read.rows, delay.rounding if inputs.settings is None else 0) if waits else None,
         table=table,
     )
     lengths = settings.windows or (options.window_rows or "",)
@@ -477,17 +477,17 @@ def _report_sums_and_samples(
         )
 
 
-def _reached(reads: Sequence[FileRows], delay: OutcomeDelay) -> int | None:
+def _reached(reads: Sequence[FileRows], rounding: int) -> int | None:
     """Return until when the files tell, in unix nanoseconds; None without times.
 
     It is the time of the newest prediction or outcome. A learned delay is rounded up, so that the newest outcome of a
-    complete file may be known up to this rounding sooner.
+    complete file may be known up to this ``rounding`` sooner; a processor knows the time by itself.
     """
     times = [
         values for read in reads for values in (read.time, read.outcome_time) if values is not None and len(values)
     ]
     newest = max((int(values.max()) for values in times), default=0)
-    return newest + delay.rounding if newest else None
+    return newest + rounding if newest else None
 
 
 FIFTHS = 5
