@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from simulations.frame import Row, Table, table_of
-from simulations.outcome_order import Change, measure, soon, told
+from simulations.outcome_order import HEAD, Change, measure, soon, told
 
 RATE, MODELS, BEGIN, SETTLED = -3.3, 4, 20, 35
 
@@ -26,14 +26,17 @@ def _rows() -> Iterator[Mixed]:
     changes = {
         "riskier": (Change(BEGIN, moved=0.7), "riskier applicants, and scores that fit them"),
         "safer": (Change(BEGIN, moved=-0.9), "safer applicants, and scores that fit them"),
-        "off": (Change(BEGIN, off=0.6), "the same applicants, whose log odds rise by .6"),
+        "off": (
+            Change(BEGIN, off=0.6),
+            "the same applicants, and log odds of a default that are 0.6 above those of the scores",
+        ),
         "riskier-off": (
             Change(BEGIN, moved=0.7, off=0.6),
-            "riskier applicants, whose log odds rise by .6 beside their scores",
+            "riskier applicants, and log odds of a default that are 0.6 above those of the scores",
         ),
         "safer-off": (
             Change(BEGIN, moved=-0.9, off=0.6),
-            "safer applicants, whose log odds rise by .6 beside their scores",
+            "safer applicants, and log odds of a default that are 0.6 above those of the scores",
         ),
     }
     for name, (change, what) in changes.items():
@@ -42,5 +45,4 @@ def _rows() -> Iterator[Mixed]:
 
 
 MIXES = {row.name: row for row in _rows()}
-HEAD = ["what", "models", "healthy", "unknown", "at risk", "degraded", "ever degraded"]
 CASE_MIX = Table("case_mix", MIXES, table_of(MIXES, HEAD, told))

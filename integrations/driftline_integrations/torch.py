@@ -58,7 +58,8 @@ class DeviceCopies:
         self.copies: dict[str, Any] = {}
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
-        self._arrived = torch.cuda.Event()
+        self._devices = set[torch.device]()
+        self._arrived: list[torch.cuda.Event] = []
 
     @classmethod
     def of(cls, values: tuple[Any, ...]) -> DeviceCopies | None:
@@ -71,29 +72,32 @@ class DeviceCopies:
 
     def stop(self, select: Mapping[str, Select], result: Any) -> None:
         """Record the end of the caller's work, and queue the copies of what is selected from the result."""
-        stream = torch.cuda.current_stream(self.device)
-        self._end.record(stream)
+        self._end.record(torch.cuda.current_stream(self.device))
         try:
             with torch.no_grad():
                 for name, selector in select.items():
                     self.fetch(name, selector(result))
         except Exception as fault:
             FAULTS.swallow("result", fault)
-        self._arrived.record(stream)
+        for device in self._devices:  # a network can be on several GPUs
+            event = torch.cuda.Event()
+            event.record(torch.cuda.current_stream(device))
+            self._arrived.append(event)
 
     def fetch(self, name: str, value: Any) -> None:
         """Queue the copy of a tensor into pinned memory; keep any other value unchanged."""
         if isinstance(value, torch.Tensor) and value.is_cuda:
             copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
             copy.copy_(value.detach(), non_blocking=True)
+            self._devices.add(value.device)
             self.cost += copy.numel() * copy.element_size()
             value = copy
         self.copies[name] = value
 
     def wait(self) -> int:
         """Wait for the device; return the duration of the work there, in nanoseconds."""
-        self._start.synchronize()  # the features are there, also if the result is on another stream
-        self._arrived.synchronize()
+        for event in (self._start, self._end, *self._arrived):  # the start: features copied on another stream
+            event.synchronize()
         return int(self._start.elapsed_time(self._end) * 1e6)
 
 

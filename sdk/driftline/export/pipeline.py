@@ -64,10 +64,8 @@ GATHER_SECONDS = 1.0
 FULL_ROWS = 5000
 BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
-DENIED_SECONDS = 600.0
-"""Seconds between log lines while the receiver refuses this sender."""
-FULL_SECONDS = 600.0
-"""Seconds between log lines while a full buffer drops rows."""
+LOSS_SECONDS = 600.0
+"""Seconds between log lines while rows are lost: the receiver refuses this sender, or a buffer is full."""
 _KNOWN_REFUSALS = 5
 """Number of answers that logs are not supported after which a flush sends one request only."""
 _PROBE = ExportRequest(b"", 0)
@@ -388,7 +386,7 @@ class Pipeline:
         """Log rows that a full buffer dropped, now and every ten minutes."""
         self._dropped_rows += drops
         if drops and time.monotonic() >= self._next_full_line:
-            self._next_full_line = time.monotonic() + FULL_SECONDS
+            self._next_full_line = time.monotonic() + LOSS_SECONDS
             logger.warning(
                 "driftline: the buffer of %d MB was full and dropped the oldest rows (rows lost so far: %d); "
                 "if a job records faster than it can send, call driftline.flush() between batches",
@@ -498,7 +496,7 @@ class Pipeline:
         self._lose(rows, "refused")
         self._denied_rows += rows
         if time.monotonic() >= self._next_denied_line:
-            self._next_denied_line = time.monotonic() + DENIED_SECONDS
+            self._next_denied_line = time.monotonic() + LOSS_SECONDS
             logger.error(
                 "driftline: %s refused records: %s; %s (rows lost so far: %d)",
                 self._name(), delivery.reason, delivery.fix, self._denied_rows,

@@ -113,7 +113,7 @@ class PriceSheet:
             return None
         unmeasured = [name for name, (amount, price) in used.items() if amount is None and price is not None]
         if self.gpu_hour and usage.gpu_seconds != 0 and "gpu" not in (*parts, *unmeasured):
-            unmeasured.append("gpu")  # unknown is not none
+            unmeasured.append("gpu")  # unknown usage is not zero usage
         return Cost(total, self.currency, parts, tuple(unmeasured))
 
     def price_of_gpu(self, type: str) -> float | None:

@@ -391,7 +391,7 @@ def test_a_sender_that_is_refused_for_hours_is_told_every_ten_minutes_and_when_i
     caplog.set_level("WARNING", "driftline")
     score = service.model().predict(returns(0.5))
     for seconds in (0.0, 600.0, 600.0):
-        monkeypatch.setattr(pipeline, "DENIED_SECONDS", seconds)
+        monkeypatch.setattr(pipeline, "LOSS_SECONDS", seconds)
         service.channel.answers = [Delivery("refused", "401 Unauthorized", fix="set a token", denied=True)]
         score({"i": 1})
         assert not service.flush()

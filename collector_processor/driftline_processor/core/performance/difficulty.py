@@ -118,14 +118,14 @@ def losses_of_period(windows: Sequence[Evaluation], log_loss: float) -> LossesOf
         log_loss: Their mean log loss.
     """
     reference = windows[-1].reference
-    own = np.array([[_value(one.realized, "mean_score"), _value(one.realized, "actual_rate")] for one in windows])
+    rates = np.array([[_value(one.realized, "mean_score"), _value(one.realized, "actual_rate")] for one in windows])
     usual = np.array([_value(reference, "mean_score"), _value(reference, "actual_rate")])
     rows = np.array([one.outcome_rows for one in windows], np.float64)
     change, loss_before = windows[-1].realized_changes.get("log_loss"), _value(reference, "log_loss")
-    if change is None or not rows.sum() or not np.isfinite([*own.flat, *usual, loss_before]).all():
+    if change is None or not rows.sum() or not np.isfinite([*rates.flat, *usual, loss_before]).all():
         return None
-    score, rate = rows @ own / rows.sum()
-    gaps = own[:, 0] - own[:, 1]
+    score, rate = rows @ rates / rows.sum()
+    gaps = rates[:, 0] - rates[:, 1]
     by_rows = rate * (1 - rate) / rows.sum()
     between = float((rows**2 @ (gaps - (score - rate)) ** 2) / rows.sum() ** 2)
     own_half = NORMAL * sqrt(max(by_rows, between))
@@ -133,11 +133,11 @@ def losses_of_period(windows: Sequence[Evaluation], log_loss: float) -> LossesOf
     moved = float(score - rate - (usual[0] - usual[1]))
     level = MetricChange("inconclusive", moved, moved - half, moved + half, margin=gap_margin(rate, change.margin))
     outcomes = int(rows.sum())
-    rates = {
+    metrics = {
         "mean_score": MetricValue(float(score), outcomes, "panes"),
         "actual_rate": MetricValue(float(rate), outcomes, "panes", low=max(0.0, rate - own_half), high=rate + own_half),
     }
-    return LossesOfPeriod(Losses(log_loss, _entropy(rate)), Losses(loss_before, _entropy(usual[1])), level, rates)
+    return LossesOfPeriod(Losses(log_loss, _entropy(rate)), Losses(loss_before, _entropy(usual[1])), level, metrics)
 
 
 def _value(metrics: Mapping[str, MetricValue], name: str) -> float:

@@ -521,11 +521,11 @@ def _at_equal_difficulty(evaluation: Evaluation, pane: Pane, task: Task, baselin
     rate = evaluation.realized.get("actual_rate")
     few: InconclusiveReason = "too_few_days" if rate is not None and rate.interval == "blocks" else "too_few_rows"
     now, was = Losses(loss, constant), Losses(loss_before, constant_before)
-    found = {"log_loss": at_equal_difficulty(change, now, was, evaluation.level, few=few)}
+    adjusted = {"log_loss": at_equal_difficulty(change, now, was, evaluation.level, few=few)}
     brier = changes.get("brier")
-    if found["log_loss"].reason == "harder_outcomes" and brier is not None and brier.state == "worse":
-        found["brier"] = replace(brier, state="inconclusive", reason="harder_outcomes")
-    return changes | found
+    if adjusted["log_loss"].reason == "harder_outcomes" and brier is not None and brier.state == "worse":
+        adjusted["brier"] = replace(brier, state="inconclusive", reason="harder_outcomes")
+    return changes | adjusted
 
 
 def _lent(evaluation: Evaluation, reference: Baseline | None, settings: PerformanceSettings) -> DaySpreads:

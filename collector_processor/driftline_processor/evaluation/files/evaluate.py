@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import SCORE_BINS
-from driftline.tables.table import ModelKey, is_present
+from driftline.tables.table import ModelKey, is_present, take_rows
 from driftline.tables.task import Task
 from msgspec import Struct, structs
 
@@ -493,14 +493,18 @@ def _reached(reads: Sequence[FileRows], rounding: int) -> int | None:
 FIFTHS = 5
 """Number of parts of the rows, by time, of which the newest is compared with the oldest."""
 
+SAMPLED = 1_000_000
+"""Rows above which only some of them are compared, evenly from all."""
+
 
 def _report_outstanding(predictions: LabelledPredictions, say: Say) -> None:
     """Report that most of the newest rows have no outcome yet, if outcomes have no times: windows do not wait then."""
     if predictions.time is None or len(predictions) < 100 * FIFTHS:
         return
-    bounds = np.quantile(predictions.time, [1 / FIFTHS, 1 - 1 / FIFTHS])
-    known = is_present(predictions.actual)
-    oldest, newest = known[predictions.time <= bounds[0]].mean(), known[predictions.time > bounds[1]].mean()
+    evenly = slice(None, None, 1 + len(predictions) // SAMPLED)  # the columns of many rows are in a file
+    time, has_outcome = predictions.time[evenly], is_present(take_rows(predictions.actual, evenly))
+    bounds = np.quantile(time, [1 / FIFTHS, 1 - 1 / FIFTHS])
+    oldest, newest = has_outcome[time <= bounds[0]].mean(), has_outcome[time > bounds[1]].mean()
     if newest < oldest / 2:
         say(
             f"outcomes for {percent(float(newest))} of the newest fifth of the rows, and {percent(float(oldest))} of "
