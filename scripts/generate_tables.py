@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "reference" / "tables.md"
 
 HEAD = """# Tables of results
 
-This page lists the names, types and units of all columns that [`driftline export`](../see/sql.md) writes as Parquet. The files have the same descriptions in the metadata of their columns. The page is generated from the code.
+This page lists the names, types and units of all columns that [`driftline export`](../see/sql.md) writes in each format. In Parquet files, the metadata of each column contains its description. The page is generated from the code.
 
 ```sql
 SELECT model, window_start, metric, value, low, high

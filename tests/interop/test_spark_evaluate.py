@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
+from driftline_processor.cli.result_places import open_place
+from driftline_processor.present.result_schema import arrow_schema
 
 from tests.support import scored_topics
 from tests.support.paths import ROOT
@@ -36,6 +38,11 @@ rows = spark.read.parquet("rows.parquet")
 COUNT = """
 windows = spark.read.format("{kind}").load("{windows}")
 print("windows", windows.count(), windows.select("day").distinct().count())
+"""
+TYPES = """
+kept = windows.select("window_start", "rows", "coverage", "day")
+print(*(f"{name}={type}" for name, type in kept.dtypes))
+print("starts", int(kept.first().window_start.timestamp()))
 """
 SESSION = """
 from pyspark.sql import SparkSession
@@ -211,6 +218,20 @@ def format_of(kind: str, folder: Path) -> Lake:
     )
 
 
+def settings_of(kind: str, place: Lake) -> dict[str, str]:
+    """Return the settings of a session that can read and write a format, or skip."""
+    skip_without_java()
+    jars = [str(path) for path in (ROOT / ".peers" / kind).glob("*.jar")]
+    if not jars:
+        pytest.skip(f"Spark's connector for {kind} is not installed; `make interop` fetches it where there is Maven")
+    return {
+        "spark.jars": ",".join(jars),
+        "spark.driver.memory": "1g",
+        "spark.ui.enabled": "false",
+        **place.settings,
+    }
+
+
 def run(folder: Path, settings: dict[str, str], script: str) -> str:
     """Run a script with a session; return what it printed."""
     return python(folder, "-c", SESSION.format(settings=settings) + script)
@@ -220,17 +241,8 @@ def run(folder: Path, settings: dict[str, str], script: str) -> str:
 def test_figures_are_those_of_a_file_and_results_replace_those_of_the_run_before(
     kind: str, lake: Path, tmp_path: Path
 ) -> None:
-    skip_without_java()
-    jars = [str(path) for path in (ROOT / ".peers" / kind).glob("*.jar")]
-    if not jars:
-        pytest.skip(f"Spark's connector for {kind} is not installed; `make interop` fetches it where there is Maven")
     place = format_of(kind, tmp_path)
-    settings = {
-        "spark.jars": ",".join(jars),
-        "spark.driver.memory": "1g",
-        "spark.ui.enabled": "false",
-        **place.settings,
-    }
+    settings = settings_of(kind, place)
     run(lake, settings, WRITE.format(write=place.write))
     conf = [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
     arguments = ("spark", "evaluate", place.table, "--format", kind, *OPTIONS, "--json", "--master", "local[2]", *conf)
@@ -247,3 +259,20 @@ def test_figures_are_those_of_a_file_and_results_replace_those_of_the_run_before
         assert of_lake[path] == (of_file[path] and pytest.approx(of_file[path], rel=1e-9)), path
     counts = run(lake, settings, COUNT.format(kind=kind, windows=place.windows))
     assert f"windows {DAYS} {DAYS}" in counts
+
+
+def test_spark_reads_the_delta_tables_of_an_export(tmp_path: Path) -> None:
+    pytest.importorskip("deltalake")
+    place = format_of("delta", tmp_path)
+    settings = settings_of("delta", place)
+    schema = arrow_schema("windows")
+    export = open_place(place.results, "delta")
+    for day, rows in (("2026-11-01", 2), ("2026-11-02", 3), ("2026-11-01", 1)):
+        example: dict[pa.DataType, Any] = {pa.string(): "a", pa.int64(): 7, pa.float64(): 0.5}
+        row = {column.name: example.get(column.type, START * 1_000_000) for column in schema}
+        pq.write_table(pa.Table.from_pylist([row] * rows, schema), tmp_path / "windows.parquet")
+        export.replace("windows", day, tmp_path / "windows.parquet")
+    answer = run(tmp_path, settings, COUNT.format(kind="delta", windows=place.windows) + TYPES)
+    assert "windows 4 2" in answer
+    assert "window_start=timestamp rows=bigint coverage=double day=string" in answer
+    assert f"starts {START}" in answer

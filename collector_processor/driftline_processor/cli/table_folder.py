@@ -36,7 +36,7 @@ class TableFolder:
         Args:
             place: A directory, or a URI that pyarrow supports, such as ``s3://bucket/prefix?region=eu-west-1``.
         """
-        self.shown = re.sub("//[^/@]*@", "//", place)
+        self.shown = without_key(place)
         self._files: FileSystem | None = None
         self._root = place
         if "://" in place:
@@ -87,6 +87,15 @@ class TableFolder:
         except (OSError, pa.ArrowException) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise BadInput(f"--to {self.shown}: {reason.partition(chr(10))[0]}") from None
+
+
+def without_key(place: str) -> str:
+    """Return a place for messages, without a key that its URI may contain.
+
+    >>> without_key("s3://key:secret@lake/results")
+    's3://lake/results'
+    """
+    return re.sub("//[^/@]*@", "//", place)
 
 
 def _replace_locally(path: Path, content: BinaryIO) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import duckdb
 import numpy as np
@@ -25,11 +25,12 @@ import pyarrow.parquet as pq
 import pytest
 from driftline.tables.timestamps import instant
 from driftline_processor.cli.commands import app
-from driftline_processor.cli.export import MANIFEST
+from driftline_processor.cli.result_places import MANIFEST, _Lake, open_place
 from driftline_processor.config.model import Model
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.present.result_schema import TABLES, arrow_schema
 from driftline_processor.queries import result_tables
+from driftline_processor.readers.errors import BadInput
 from driftline_processor.state import State
 from driftline_processor.store.panes import KEEP_DAYS
 from msgspec.structs import replace
@@ -337,27 +338,6 @@ def test_pyarrow_duckdb_pandas_and_polars_read_the_same_tables(twelve_days: tupl
 
 
 @pytest.mark.slow
-def test_the_blocks_of_the_page_run(
-    twelve_days: tuple[Exported, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state, folder = twelve_days
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").symlink_to(folder)
-    with served(state, state.clock) as url:
-        commands = [shlex.split(line)[1:] for line in re.findall(r"^(driftline .*)$", PAGE, re.MULTILINE)]
-        codes = [CliRunner().invoke(app, [*command, "--url", url]).exit_code for command in commands if
-                 "s3://" not in " ".join(command)]  # fmt: skip
-    assert codes
-    assert set(codes) == {0}
-    answers = [query(block).to_pylist() for block in re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
-    assert len(answers) >= 3
-    assert all(answers)
-    pytest.importorskip("plotly")
-    for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
-        exec(compile(block, "ask-in-sql.md", "exec"), {})
-
-
-@pytest.mark.slow
 def test_only_revised_days_and_tables_are_written_again(three_days: tuple[Exported, str], tmp_path: Path) -> None:
     state, url = three_days
     folder = tmp_path / "results"
@@ -568,6 +548,174 @@ def test_an_incomplete_archive_is_refused_before_anything_is_written(
         *(2, f"driftline: {url}: the tables of 2024-10-04 are incomplete; try again\n"),
     )
     assert not (tmp_path / "results").exists()
+
+
+def read_delta(place: str, table: str) -> pa.Table:
+    """Return a table of Delta Lake, as delta-rs reads it."""
+    return pytest.importorskip("deltalake").DeltaTable(f"{place}/{table}").to_pyarrow_table()
+
+
+def read_iceberg(place: str, table: str) -> pa.Table:
+    """Return a table of Iceberg, as pyiceberg reads it."""
+    catalog, namespace = place.split(".")
+    opened = pytest.importorskip("pyiceberg.catalog").load_catalog(catalog).load_table(f"{namespace}.{table}")
+    found: pa.Table = opened.scan().to_arrow()
+    return found
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configure the catalog ``lake`` of pyiceberg."""
+    pytest.importorskip("pyiceberg")
+    pytest.importorskip("sqlalchemy")
+    (tmp_path / "warehouse").mkdir()
+    catalog = {"TYPE": "sql", "URI": f"sqlite:///{tmp_path}/catalog.db", "WAREHOUSE": f"file://{tmp_path}/warehouse"}
+    for name, value in catalog.items():
+        monkeypatch.setenv(f"PYICEBERG_CATALOG__LAKE__{name}", value)
+    settings = pytest.importorskip("pyiceberg.utils.config").Config()  # it reads the environment once a process
+    monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", settings)
+
+
+@pytest.fixture(params=["delta", "iceberg"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str, Callable[[str, str], pa.Table]]:
+    """A format, a place for tables, and what reads one of them."""
+    if request.param == "delta":
+        pytest.importorskip("deltalake")
+        return "delta", str(tmp_path / "lake"), read_delta
+    request.getfixturevalue("catalog")
+    return "iceberg", "lake.results", read_iceberg
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("catalog")
+def test_the_blocks_of_the_page_run(
+    twelve_days: tuple[Exported, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, folder = twelve_days
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to(folder)
+    with served(state, state.clock) as url:
+        commands = [shlex.split(line)[1:] for line in re.findall(r"^(driftline .*)$", PAGE, re.MULTILINE)]
+        codes = [CliRunner().invoke(app, [*command, "--url", url]).exit_code for command in commands if
+                 "s3://" not in " ".join(command)]  # fmt: skip
+    assert codes
+    assert set(codes) == {0}
+    answers = [query(block).to_pylist() for block in re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+    assert len(answers) >= 3
+    assert all(answers)
+    pytest.importorskip("plotly")
+    for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "ask-in-sql.md", "exec"), {})
+
+
+@pytest.mark.slow
+def test_tables_of_a_lake_have_the_rows_of_the_files(
+    three_days: tuple[Exported, str], tmp_path: Path, lake: tuple[str, str, Callable[[str, str], pa.Table]]
+) -> None:
+    state, url = three_days
+    kind, to, read = lake
+    files = tmp_path / "files"
+    state.raise_alert("a1", 1)
+    state.raise_alert("a2", 1, resolved=MIDNIGHT + 2 * DAY)
+
+    def exported(place: object, *more: str) -> str:
+        done = run("--to", place, "--url", url, *more)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def assert_same() -> None:
+        for table in TABLES:
+            rows = read(to, table)
+            of_files = ds.dataset(files / table, partitioning="hive").to_table()
+            assert {*rows.column_names} == {*of_files.column_names}
+            names = arrow_schema(table).names
+            assert sorted(map(str, rows.select(names).cast(arrow_schema(table)).to_pylist())) == sorted(
+                map(str, of_files.select(names).cast(arrow_schema(table)).to_pylist())
+            )
+
+    def assert_exported_as_files() -> None:
+        words = exported(files).replace(f"{files}:", f"{to}:").replace("files written", "partitions written")
+        assert exported(to, "--format", kind) == words
+
+    assert_exported_as_files()
+    assert_same()
+    assert exported(to, "--format", kind) == f"{to}: no new results, 3 days unchanged\n"
+    state.clock.now += DAY
+    state.send(outcomes(["1-0", "1-1"], [0, 0], state.clock.now, retracted=True))
+    state.settle()
+    state.clock.now += DAY
+    state.settle()
+    state.state.alerts.forget(MIDNIGHT + 3 * DAY)
+    assert_exported_as_files()
+    assert_same()
+    assert sorted(read(to, "alerts")["id"].to_pylist()) == ["a1", "a2"]
+    refused = run("--to", to, "--url", url, "--format", kind, "--window", "1d")
+    assert (refused.exit_code, "use the same --model and --window" in refused.output) == (2, True)
+
+
+@pytest.mark.slow
+def test_an_export_to_a_lake_that_fails_between_tables_is_finished_by_the_next_one(
+    three_days: tuple[Exported, str],
+    lake: tuple[str, str, Callable[[str, str], pa.Table]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, url = three_days
+    kind, to, read = lake
+    replace, left = _Lake._put, 7  # the five tables of a day, what was exported of it, and one table of the next
+
+    def put(self: _Lake, table: str, day: str, rows: pa.Table) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise BadInput("the network is gone")
+        replace(self, table, day, rows)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(_Lake, "_put", put)
+        assert run("--to", to, "--url", url, "--format", kind).exit_code == 2
+    assert len(read(to, "exported_days")) == 1
+    done = run("--to", to, "--url", url, "--format", kind)
+    assert "2 of 3 days changed (2024-10-05 to 2024-10-06), 10 partitions written" in done.output
+    windows = read(to, "windows").select(["model", "window_name", "window_start"]).to_pylist()
+    assert len({str(row) for row in windows}) == len(windows) == 15
+
+
+@pytest.mark.slow
+def test_a_new_column_of_results_is_added_to_the_tables_of_a_lake(
+    tmp_path: Path, lake: tuple[str, str, Callable[[str, str], pa.Table]]
+) -> None:
+    kind, to, read = lake
+    place = open_place(to, cast("Any", kind))
+    pq.write_table(pa.table({"model": ["a"]}), tmp_path / "older.parquet")
+    pq.write_table(pa.table({"model": ["b"], "new": [1.5]}), tmp_path / "newer.parquet")
+    for day, file in (("2026-11-01", "older"), ("2026-11-02", "newer"), ("2026-11-03", "older")):
+        place.replace("windows", day, tmp_path / f"{file}.parquet")
+    rows = sorted(read(to, "windows").select(["day", "model", "new"]).to_pylist(), key=str)
+    assert [tuple(row.values()) for row in rows] == [
+        *(("2026-11-01", "a", None), ("2026-11-02", "b", 1.5), ("2026-11-03", "a", None)),
+    ]
+
+
+@pytest.mark.slow
+def test_bad_places_of_a_lake_are_one_line(three_days: tuple[Exported, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, url = three_days
+    pytest.importorskip("deltalake")
+    pytest.importorskip("pyiceberg")
+    cases: Mapping[tuple[str, ...], str] = {
+        ("--to", "/proc/1/lake", "--format", "delta"): "--to /proc/1/lake: ",
+        ("--to", "results", "--format", "iceberg"): "use CATALOG.NAMESPACE, such as lake.driftline",
+        ("--to", "nolake.results", "--format", "iceberg"): "--to nolake.results: ",
+        ("--to", "results", "--format", "orc"): "'orc' is not one of",
+    }
+    for arguments, reason in cases.items():
+        done = run("--url", url, *arguments)
+        assert (done.exit_code, reason in done.output) == (2, True), done.output
+        assert "Traceback" not in done.output
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    done = run("--url", url, "--to", "results", "--format", "delta")
+    assert (done.exit_code, done.output) == (
+        *(2, "driftline: --format delta: deltalake is not installed: pip install deltalake\n"),
+    )
 
 
 @pytest.fixture
