@@ -221,7 +221,7 @@ def test_a_wrong_configuration_does_not_start(tmp_path: Path, capsys: pytest.Cap
 def test_a_signal_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> None:
     with process(tmp_path) as child:
         assert child.stdout is not None
-        lines = [child.stdout.readline() for _ in range(4)]
+        lines = [child.stdout.readline() for _ in range(5)]
         child.send_signal(number)
         out, err = child.communicate(timeout=60)
     assert lacking(lines[0], "gRPC on 127.0.0.1:", "HTTP on 127.0.0.1:") == []

@@ -31,7 +31,7 @@ def process(folder: Path, more: str = "", base: str = FILE) -> Iterator[subproce
     (folder / "driftline.yaml").write_text(base + more)
     command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(folder / "driftline.yaml")]
     # The oldest supported Starlette imports a library by a name that is going to be deprecated.
-    environment = {**os.environ, "PYTHONWARNINGS": "error,default::PendingDeprecationWarning"}
+    environment = {**os.environ, "PYTHONWARNINGS": "error,ignore::PendingDeprecationWarning"}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
         try:
