@@ -493,6 +493,7 @@ def _quiet_rows() -> dict[str, Life]:
         "alike": ("binary, 12 inputs, days alike", replace(_NONE, alike=0.0, unseen=0.0)),
         "days": ("binary, 12 inputs, days differ", DAYS_DIFFER),
         "keeps": ("the same, and a day keeps .5 of the one before", replace(DAYS_DIFFER, keeps=0.5)),
+        "lasts": ("the same, and a day keeps .9 of the one before", replace(DAYS_DIFFER, keeps=0.9)),
         "weather": (
             "binary, 12 inputs, of which days explain .3 of the variance",
             replace(DAYS_DIFFER, alike=0.3),

@@ -171,7 +171,10 @@ def metric_problems(metric: Metric) -> list[str]:
         return problems
     name, kinds = metric.name, sorted(metric.tasks & TASKS.keys())
     checks = [(f"{name} of a {kind} model", partial(check, metric, kind)) for kind in kinds for check in CHECKS]
-    checks += [(name, partial(check, metric)) for check in (gradient_problems, estimate_problems, constant_problems)]
+    checks += [
+        (name, partial(check, metric))
+        for check in (gradient_problems, estimate_problems, constant_problems, outstanding_problems)
+    ]
     with _installed(metric):
         for rows_name, check in checks:
             try:
@@ -197,6 +200,12 @@ def constant_problems(metric: Metric) -> Iterator[str]:
     """Yield a problem if nothing says which of its values is without skill, so that the margin would be too large."""
     if metric.direction > 0 and -math.inf < metric.minimum < 0.0 and metric.constant is None:
         yield "it can be negative, so add the value for a constant prediction, such as constant=0.0"
+
+
+def outstanding_problems(metric: Metric) -> Iterator[str]:
+    """Yield a problem if the bounds of outstanding outcomes would not hold, see :attr:`.Metric.outstanding`."""
+    if metric.outstanding is not None and (metric.minimum, metric.maximum) != (0.0, 1.0):
+        yield "outstanding needs minimum=0.0 and maximum=1.0"
 
 
 def name_problems(metric: Metric, kind: str) -> Iterator[str]:

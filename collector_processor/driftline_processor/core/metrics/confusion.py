@@ -319,6 +319,7 @@ METRICS = (
         share_of_rows=True,
         usual=usual_for("binary", "multiclass", names=("accuracy",)),
         rank=30,
+        outstanding="decision",
     ),
     # Precision: the fraction of rows predicted as a class that belong to it; for rankings, of the first K items.
     Metric(
@@ -339,6 +340,7 @@ METRICS = (
         usual=usual_for("binary", "multiclass", names=("precision",)),
         depends_on_rate=True,
         rank=40,
+        outstanding="decision",
     ),
     # Recall: the fraction of rows of a class that are predicted as it; for rankings, of the relevant items.
     Metric(
@@ -358,6 +360,7 @@ METRICS = (
         usual=usual_for("binary", "multiclass", names=("recall",)),
         depends_on_rate=True,
         rank=50,
+        outstanding="decision",
     ),
     # F1: the harmonic mean of precision and recall.
     Metric(
@@ -376,6 +379,7 @@ METRICS = (
         usual=lambda task: _USUAL.get(task.kind, ()),
         depends_on_rate=True,
         rank=60,
+        outstanding="decision",
     ),
     # F-beta: the harmonic mean of precision and recall, in which recall counts beta times as much.
     Metric(
@@ -391,6 +395,7 @@ METRICS = (
         argument=Argument("a beta above 0", 2.0, lambda at: at > 0),
         depends_on_rate=True,
         rank=65,
+        outstanding="decision",
     ),
     # Specificity: the fraction of negatives that are predicted as negative.
     Metric(
@@ -412,6 +417,7 @@ METRICS = (
         usual=usual_for("binary", names=("specificity",)),
         depends_on_rate=True,
         rank=70,
+        outstanding="decision",
     ),
     # Balanced accuracy: the unweighted mean of the recall per class.
     Metric(
@@ -428,6 +434,7 @@ METRICS = (
         usual=usual_for("binary", names=("balanced_accuracy",)),
         depends_on_rate=True,
         rank=80,
+        outstanding="decision",
     ),
     # Matthews' correlation coefficient of decisions and outcomes, for two or more classes.
     Metric(

@@ -56,5 +56,6 @@ METRICS = (
         share_of_rows=True,
         usual=usual,
         rank=260,
+        outstanding="row",
     ),
 )

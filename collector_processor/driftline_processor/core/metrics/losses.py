@@ -226,5 +226,6 @@ METRICS = (
         estimate=estimated_mean(lambda score: (np.ones_like(score), np.zeros_like(score))),
         usual=usual_for("binary", names=("actual_rate",)),
         rank=160,
+        outstanding="row",
     ),
 )

@@ -110,6 +110,9 @@ class Metric(Struct, frozen=True, kw_only=True):
             the baseline has above it, a healthy model may lose a quarter (:mod:`..performance.margin`).
         depends_on_rate: Whether the value depends on a threshold or on the rate of positives, which may change without
             harm. It is reported only if no other metric is worse, and an estimate of it never makes a risk.
+        outstanding: How an outcome that has not arrived yet can change a value between 0 and 1. ``row``: the value is
+            a mean over rows, to which the row adds 0 to 1. ``decision``: the value is higher if the decision is right.
+            None = unknown, so that only all outcomes make an answer final (:mod:`..performance.outstanding`).
         rank: The position among the metrics of a task, lowest first.
     """
 
@@ -135,6 +138,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     of_pane: bool = False
     constant: float | None = None
     depends_on_rate: bool = False
+    outstanding: Literal["row", "decision"] | None = None
     # 1_000: the default rank, after all that a task has by default
     rank: int = 1_000
 

@@ -52,5 +52,6 @@ METRICS = (
         share_of_rows=True,
         usual=usual,
         rank=170,
+        outstanding="row",
     ),
 )

@@ -28,17 +28,11 @@ from driftline.tables.task import Task
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import metric_of
+from driftline_processor.core.metrics import Metric, metric_of
 from driftline_processor.core.metrics.confusion import class_of
 from driftline_processor.core.metrics.name_grammar import Name, parse_name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.outcomes.coverage import kept_decisions, sent_rows
-
-OF_ROWS = frozenset({"actual_rate", "interval_coverage", "top_k_accuracy"})
-"""Means of a quantity of each row between 0 and 1."""
-
-OF_DECISIONS = frozenset({"accuracy", "precision", "recall", "f1", "fbeta", "specificity", "balanced_accuracy"})
-"""Metrics that grow with each row whose decision is right in place of wrong."""
 
 
 class Outstanding(NamedTuple):
@@ -127,10 +121,10 @@ def at_bound(metric: MetricValue, bound: float) -> MetricValue:
 
 def _bounds(name: Name, value: float, sums: PerformanceSums, outstanding: Outstanding) -> tuple[float, float] | None:
     """Return the least and the greatest value of a metric over all outstanding outcomes; None without bounds."""
-    task, rows = sums.task, outstanding.rows
-    if name.base in OF_DECISIONS:
-        return _bounds_of_decisions(name, sums, outstanding)
-    if name.base in OF_ROWS or (name.base == "brier" and task.has_threshold):
+    task, rows, metric = sums.task, outstanding.rows, metric_of(name.base)
+    if metric is not None and metric.outstanding == "decision":
+        return _bounds_of_decisions(metric, name, sums, outstanding)
+    if (metric is not None and metric.outstanding == "row") or (name.base == "brier" and task.has_threshold):
         known = float(sums.pane.parts["outcomes"][0])
         return value * known / (known + rows), (value * known + rows) / (known + rows)
     order = sums.order if name.base == "roc_auc" and task.has_threshold else None
@@ -142,9 +136,11 @@ def _bounds(name: Name, value: float, sums: PerformanceSums, outstanding: Outsta
     return value * share, 1 - (1 - value) * share
 
 
-def _bounds_of_decisions(name: Name, sums: PerformanceSums, outstanding: Outstanding) -> tuple[float, float] | None:
-    metric, code = metric_of(name.base), class_of(sums, name)
-    if outstanding.decisions is None or sums.confusion is None or metric is None:
+def _bounds_of_decisions(
+    metric: Metric, name: Name, sums: PerformanceSums, outstanding: Outstanding
+) -> tuple[float, float] | None:
+    code = class_of(sums, name)
+    if outstanding.decisions is None or sums.confusion is None:
         return None
     if code is None and name.base != "accuracy":
         return None  # the worst outcomes for one class are not those for another

@@ -135,6 +135,7 @@ WRONG = {
         replace(PLAIN, estimate=Estimation(of_scores=estimated)),
         "own: the slope of its estimate in negatives is",
     ),
+    "outstanding": (replace(PLAIN, maximum=2.0, outstanding="row"), "outstanding needs minimum=0.0 and maximum=1.0"),
     "name": (replace(OWN, name="accuracy"), "Driftline already has a metric with this name; rename it"),
 }
 
