@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from scripts.generated import ROOT, between_markers, write_or_check
-from simulations.drift.normal_variation import USUAL
-from simulations.drift.short_references import SHORT
 from simulations.drift.table import DRIFT
 from simulations.frame import Table, markdown, stored, table_rows
 from simulations.verdicts import QUIET_LIVES
@@ -21,13 +19,11 @@ PAGE = ROOT / "docs" / "project" / "trust.md"
 DRIFT_ROWS = (
     "quiet-50-1", "quiet-1000-20", "customers-0.5", "keyless-0.5", "days-1-20", "moved-0.2-1000-20",
 )  # fmt: skip
-POWER_ROWS = ("usual-0.02-0.0-14-10", "usual-0.02-0.5-14-10", "usual-0.1-0.0-60-10", "usual-0.1-0.5-30-1")
-SHORT_ROWS = ("short-0.05-7-48", "short-0.5-7-48", "short-0.5-30-168", "timeless-0.05-30-24")
 STREAM_ROWS = (
     "Driftline, state of the model when the window ended", "NannyML, realized performance",
     "Evidently, only its tests of log loss, AUC, MAE, for the worse", "River, ADWIN on the errors",
 )  # fmt: skip
-QUIET_ROWS = ("days", "keeps", "storms", "canary", "unknown")
+QUIET_ROWS = ("days", "keeps", "lasts", "storms", "canary", "unknown")
 
 
 def main(arguments: list[str]) -> int:
@@ -40,14 +36,42 @@ def main(arguments: list[str]) -> int:
 
 def tables() -> dict[str, str]:
     """Return the tables by name."""
-    streams = stored("right_or_wrong")["streams"]
+    answers = stored("right_or_wrong")
+    streams = answers["streams"]
     return {
         "drift": rows_of(DRIFT, DRIFT_ROWS, without=("Evidently", "NannyML", "whylogs")),
-        "power": rows_of(USUAL, POWER_ROWS),
-        "short": rows_of(SHORT, SHORT_ROWS),
         "streams": markdown(streams[0], [row.values() for row in streams if next(iter(row.values())) in STREAM_ROWS]),
+        "causes": causes(answers["causes"]),
         "quiet": rows_of(QUIET_LIVES, [f"verdict-quiet-{name}" for name in QUIET_ROWS]),
     }
+
+
+def causes(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return how often a planted fault is found, and how often the verdict says the right thing about it."""
+    planted = [row for row in rows if row["planted"] != "quiet"]
+
+    def counted(column: str) -> tuple[int, int]:
+        parts = [row[column].partition("/") for row in planted if row[column]]
+        return sum(int(part) for part, _, _ in parts), sum(int(whole) for _, _, whole in parts)
+
+    columns = {
+        "found, *degraded* or *at risk*": "found",
+        "right kind of cause": "kind",
+        "right advice": "advice",
+        "the changed input is named": "input named",
+        "an unchanged input is named, too": "innocent named",
+        "begin is dated within a day": "begin",
+    }
+    rarely = ", ".join(
+        f"`{row['planted']}` ({row['found'].replace('/', ' of ')})"
+        for row in planted
+        if int(row["found"].partition("/")[0]) < 8
+    )
+    table = markdown(
+        [f"{len(planted)} kinds of fault", "models"],
+        [(words, "{:,} of {:,}".format(*counted(column))) for words, column in columns.items()],
+    )
+    return f"{table}\nFaults that were found in fewer than 8 of 10 models: {rarely}.\n"
 
 
 def rows_of(table: Table, names: Sequence[str], without: Collection[str] = ()) -> str:
