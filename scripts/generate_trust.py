@@ -23,7 +23,7 @@ STREAM_ROWS = (
     "Driftline, state of the model when the window ended", "NannyML, realized performance",
     "Evidently, only its tests of log loss, AUC, MAE, for the worse", "River, ADWIN on the errors",
 )  # fmt: skip
-QUIET_ROWS = ("days", "keeps", "lasts", "storms", "canary", "unknown")
+QUIET_ROWS = ("days", "keeps", "lasts", "canary", "unknown")
 
 
 def main(arguments: list[str]) -> int:
