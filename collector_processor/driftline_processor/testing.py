@@ -203,7 +203,7 @@ def constant_problems(metric: Metric) -> Iterator[str]:
 
 
 def outstanding_problems(metric: Metric) -> Iterator[str]:
-    """Yield a problem if the bounds of outstanding outcomes would not hold, see :class:`.core.metrics.metric.Metric`."""
+    """Yield a problem if the bounds of outstanding outcomes do not hold, see :class:`.core.metrics.metric.Metric`."""
     if metric.outstanding is not None and (metric.minimum, metric.maximum) != (0.0, 1.0):
         yield "outstanding needs minimum=0.0 and maximum=1.0"
 

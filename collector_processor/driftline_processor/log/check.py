@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from .acknowledged import FILE_NAME, AcknowledgedFile
-from .request_log import Cursors
+from .request_log import ANALYSIS, Cursors
 from .segments import Segment, existing
 
 _READ = 4 << 20
@@ -49,7 +49,10 @@ def check_log(folder: Path, stored: int, acknowledged: int) -> LogReport:
         report.notes.append(f"log/{FILE_NAME} is missing or damaged; the next start writes it again")
     end = max(acknowledged, mark.position if mark is not None else 0)
     segments = existing(folder) if folder.exists() else []
-    needed = min([stored, *Cursors(folder / "cursors").positions()]) if segments else stored
+    cursors = Cursors(folder / "cursors")
+    if stored < (segments[0].first if segments else end):  # as at a start: requests without rows move the cursor alone
+        stored = max(stored, cursors.load(ANALYSIS, stored))
+    needed = min([stored, *cursors.positions()]) if segments else stored
     position = segments[0].first if segments else min(needed, end)
     for segment in segments:
         _add_gap(report, position, segment.first, needed, end, f"the files before {segment.path.name} are missing")

@@ -187,4 +187,5 @@ def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None
             f"{with_hint(text)}"
         )
     elif hint := format_hint(text):
-        say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; use {hint} if needed")
+        kind = "dates" if "date" in hint else "numbers"
+        say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; to read {kind}, use {hint}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.cli.commands import app
+from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry
 from driftline_processor.maintenance.backup import BackupError
 from driftline_processor.state import State
 from driftline_processor.store.archive import ArchiveError, archive_blocks, unpack, write_archive
@@ -205,6 +206,25 @@ def test_the_database_knows_what_was_acknowledged_after_its_rows(tmp_path: Path)
     state.stop()
 
 
+def test_a_log_that_was_read_to_its_end_and_deleted_is_no_damage(tmp_path: Path) -> None:
+    """Results that are sent every minute move the cursor of the analysis, and not the position in the database."""
+    state = opened(tmp_path / "origin")
+    send(state, "a")
+    state.catch_up()
+    derived = Entry("metrics", b"results", NOON, readers=FOR_DESTINATIONS, to="otlp_grpc/vendor")
+    state.log.append(derived).result(60)
+    state.catch_up()
+    state.log.let_go()
+    file = back_up(state, tmp_path / "backup.tar")
+    state.stop()
+    code, output = run("check", file)
+    assert (code, "log: 0 files, 0 requests, 0 bytes" in output, "no damage found" in output) == (0, True, True), output
+    again = restored(file, tmp_path / "again")
+    assert ids(again) == {"a"}
+    assert again.log.gaps.sentence() is None
+    again.stop()
+
+
 # -- the commands -----------------------------------------------------------------------------------------------------
 
 
@@ -355,7 +375,6 @@ def test_a_check_names_each_damage_and_changes_nothing(stopped: Path, name: str)
 
 @pytest.mark.slow
 def test_a_check_of_what_is_no_state_says_what_to_use(tmp_path: Path, stopped: Path) -> None:
-    (tmp_path / "empty").mkdir()
     assert run("check", tmp_path / "none")[0] == run("check", tmp_path / "empty")[0] == 2
     state = opened(stopped)
     with state._store.reading() as connection:

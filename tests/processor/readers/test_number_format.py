@@ -210,7 +210,7 @@ def test_a_baseline_names_the_option_of_a_column_that_looks_like_numbers(tmp_pat
     frame = pd.DataFrame({"a": ["1,5", "2,25", "3,0", "4,5"] * N, "b": range(4 * N)})
     frame.to_csv(tmp_path / "rows.csv", index=False)
     build_from_files([tmp_path / "rows.csv"], ColumnOptions("m", features=("a", "b")), said.append)
-    assert any("'1,5'" in sentence and "use --decimal , if needed" in sentence for sentence in said)
+    assert any("'1,5'" in sentence and "to read numbers, use --decimal ," in sentence for sentence in said)
     options = ColumnOptions("m", features=("a", "b"), decimal=",")
     assert isinstance(build_from_files([tmp_path / "rows.csv"], options, silent).bins.features["a"], NumberBins)
 

@@ -103,8 +103,12 @@ def _is_cause(reason: Fact, verdict: Verdict) -> bool:
 
 
 def verdict_action(verdict: Verdict) -> str:
-    """Return the sentence on what to do."""
-    return printable(advise(verdict.advice).sentence)
+    """Return the sentence on what to do, without a reason that :func:`verdict_cause` gives."""
+    sentence = printable(advise(verdict.advice).sentence)
+    for reason in _reasons(verdict):
+        if _is_cause(reason, verdict) and (told := f": {printable(clause(reason))}.") in sentence:
+            sentence = f"{sentence.removesuffix(told)}."
+    return sentence
 
 
 LINE_TITLES = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
@@ -133,7 +137,8 @@ def _names(verdict: Verdict) -> set[str]:
 
 
 def _size(verdict: Verdict) -> str:
-    return brief(next(iter(verdict.reasons), None))
+    is_fault = verdict.state == "at_risk" and verdict.kind == "data_fault" and verdict.cause is not None
+    return brief(verdict.cause if is_fault else next(iter(verdict.reasons), None))
 
 
 def _state(verdict: Verdict) -> str:

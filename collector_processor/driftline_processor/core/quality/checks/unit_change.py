@@ -172,7 +172,8 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
             best, equal = free, [free.conversion]
     if best is None:
         return None
-    pair, share = changed.pair, best.of.share
+    # 2: the digits that a mixture of bins tells
+    pair, share = changed.pair, round(best.of.share, 2)
     found = suspicion(
         CHECK.name,
         [pair.name],
