@@ -182,7 +182,7 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
     "a hundred times": (
         "unit_change",
         lambda f, _: {**f, "income": f["income"] * 100},
-        facts("critical", ("income",), 0.9998, 0.0, factors=(100.0,)),
+        facts("critical", ("income",), 1.0, 0.0, factors=(100.0,)),
     ),
     "years in months": (
         "unit_change",
@@ -202,7 +202,7 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
     "shares as percent in a third of the rows": (
         "unit_change",
         lambda f, _: some(f, "share", 660, lambda v: v * 100),
-        facts("major", ("share",), 0.3302, 0.0, factors=(100.0,)),
+        facts("major", ("share",), 0.33, 0.0, factors=(100.0,)),
     ),
     "height in inches": (
         "unit_change",
