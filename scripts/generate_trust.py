@@ -17,7 +17,7 @@ from simulations.verdicts import QUIET_LIVES
 
 PAGE = ROOT / "docs" / "project" / "trust.md"
 DRIFT_ROWS = (
-    "quiet-50-1", "quiet-1000-20", "customers-0.5", "keyless-0.5", "days-1-20", "moved-0.2-1000-20",
+    "quiet-1000-20", "customers-0.5", "keyless-0.5", "days-1-20", "moved-0.2-1000-20",
 )  # fmt: skip
 STREAM_ROWS = (
     "Driftline, state of the model when the window ended", "NannyML, realized performance",
