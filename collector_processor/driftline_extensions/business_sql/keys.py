@@ -33,7 +33,7 @@ DATABASES: Final = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle
 SHORTEST: Final = timedelta(seconds=1)
 """Minimum interval between queries, and minimum timeout of a query."""
 
-EXTRA: Final = 'pip install "driftline[sql]"'
+EXTRA: Final = "pip install sqlalchemy"
 
 LONG_OPTION: Final = 8
 """Minimum number of characters of an address option that may be a secret, whatever its name is."""
@@ -91,7 +91,7 @@ class SqlQuery(BusinessSource):
 
     url: Database = Field(
         description="The SQLAlchemy URL of the database. `sqlite:///PATH` needs no other package; other databases "
-        'need `pip install "driftline[sql]"` and their driver. The URL is a secret: pages and messages show it '
+        'need `pip install sqlalchemy` and their driver. The URL is a secret: pages and messages show it '
         "without user, password and options. Use a database user with read-only access.",
         examples=["sqlite:///shop.db", "postgresql+psycopg://reader:${env:SHOP_PASSWORD:-secret}@db/shop"],
     )
