@@ -151,7 +151,7 @@ words_as(
         "nothing_shows_either": "The data show neither that it is healthy nor that it is degraded.",
         "newest_without_drift": "The newest window has no drift; one more has to confirm that.",
         "outcomes_without_objective": "Outcomes arrived, but nothing defines what is good enough.",
-        "no_window_before": "No earlier window has conclusive outcomes.",
+        "no_window_before": "No window has conclusive outcomes yet.",
         "nothing_known": "Nothing is known yet.",
         "pause_unlikely": (
             "Such a long gap is improbable, given its traffic of the last four weeks; a holiday can explain it."
