@@ -46,7 +46,7 @@ CONNECTION = {"--ca-file", "--cert-file", "--key-file", "--token-file"}
             {"--model", "--output", "--since", "--until", "--version", "--environment", "--labelled", "--url"}
             | CONNECTION,
         ),
-        (["export"], {"--to", "--model", "--window", "--from", "--url"} | CONNECTION),
+        (["export"], {"--to", "--format", "--model", "--window", "--from", "--url"} | CONNECTION),
         (["demo"], {"--once", "--keep", "--engine", "--forward", "--port"}),
         (
             ["baseline", "build"],
