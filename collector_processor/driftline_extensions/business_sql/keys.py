@@ -91,7 +91,7 @@ class SqlQuery(BusinessSource):
 
     url: Database = Field(
         description="The SQLAlchemy URL of the database. `sqlite:///PATH` needs no other package; other databases "
-        'need `pip install sqlalchemy` and their driver. The URL is a secret: pages and messages show it '
+        "need `pip install sqlalchemy` and their driver. The URL is a secret: pages and messages show it "
         "without user, password and options. Use a database user with read-only access.",
         examples=["sqlite:///shop.db", "postgresql+psycopg://reader:${env:SHOP_PASSWORD:-secret}@db/shop"],
     )
