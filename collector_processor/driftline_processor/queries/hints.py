@@ -51,6 +51,8 @@ class ModelSummary(Struct, frozen=True):
         totals: Sums over its predictions.
         outcomes: Number of joined outcomes.
         pending: Number of outcomes without a prediction.
+        is_pending_long: Whether the oldest of them has waited for longer than a sender keeps predictions. An outcome
+            that is known at once overtakes its prediction, which the SDK sends in batches.
             fullest: The newest evaluation with the most rows, of any window length, so that one night without a
             feature does not count as a missing feature.
         unusable: Number of outcomes with an actual that is invalid for the model.
@@ -84,6 +86,7 @@ class ModelSummary(Struct, frozen=True):
     unmarked: int = 0
     rows_elsewhere: bool = False
     predictions_elsewhere: bool = False
+    is_pending_long: bool = True
 
 
 def hints(model: ModelSummary) -> tuple[str, ...]:
@@ -114,7 +117,9 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
             return tuple(hint_list)  # outcomes wait for predictions that were refused
     if totals.distributed and not totals.rows:
         return (*hint_list, *_outcomes_of_nothing(series, model.pending))
-    waiting_hints = _outcomes(series, model.outcomes + model.unusable, model.pending, model.unknown)
+    waiting_hints = _outcomes(
+        series, model.outcomes + model.unusable, model.pending, model.unknown, is_long=model.is_pending_long
+    )
     elsewhere = (OTHER_PROCESSORS,) if model.predictions_elsewhere else ()
     return (*hint_list, *(" ".join((hint, *elsewhere)) for hint in waiting_hints))
 
@@ -357,11 +362,15 @@ def _unusable(series: Series, unusable: int) -> Iterator[str]:
         )
 
 
-def _outcomes(series: Series, outcomes: int, pending: int, unknown: Sequence[UnknownOutcomes]) -> Iterator[str]:
+def _outcomes(
+    series: Series, outcomes: int, pending: int, unknown: Sequence[UnknownOutcomes], *, is_long: bool
+) -> Iterator[str]:
     model, waiting = series.key.model, [reason for reason in unknown if reason.kind != "actual"]
     for reason in waiting:
         yield f"{_waiting(reason.rows)} for a prediction of {model}: {unknown_outcomes_sentence(reason)}."
     if pending and not waiting:
+        if not is_long:
+            return
         yield (
             f"{_waiting(pending)} for a prediction of {model} with the same id: check that both use the same id and "
             "the same deployment.environment.name, and that prediction_time, if set, is the time of the prediction."

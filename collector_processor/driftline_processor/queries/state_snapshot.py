@@ -62,6 +62,9 @@ REFRESH = 10 * 10**9
 REVIEW_EVERY = 60 * 10**9
 """Nanoseconds between two reviews of the waiting outcomes of a model, of 30 ms each; one per publication."""
 
+PENDING_LONG = 60 * 10**9
+"""Nanoseconds after which a waiting outcome is a hint; the SDK sends a prediction within seconds."""
+
 NO_TOTALS = SeriesTotals()
 NO_WATERMARK = Watermark()
 NO_BACKLOG = Backlog()
@@ -429,6 +432,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             unmarked=intake.unmarked_points.of(key, now),
             rows_elsewhere=rows_elsewhere,
             predictions_elsewhere=predictions_elsewhere,
+            is_pending_long=now - self.join.pending_since.get(key.model, 0) >= PENDING_LONG,
         )
         return ModelView(
             key=key,

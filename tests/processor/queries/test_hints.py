@@ -74,6 +74,26 @@ def test_a_limit_that_the_baseline_itself_breaks_is_a_hint(limit: float, named: 
     assert sum(rule in hint for hint in hints(summary)) == named
 
 
+@pytest.mark.parametrize("is_long", [False, True])
+def test_an_outcome_that_has_just_overtaken_its_prediction_is_no_hint(*, is_long: bool) -> None:
+    series = Series(1, ModelKey("m"), Task("binary"))
+    summary = ModelSummary(series, Model(), None, 0, SeriesTotals(), 200, 3, None, is_pending_long=is_long)
+    assert any("3 outcomes wait for a prediction of m" in hint for hint in hints(summary)) is is_long
+
+
+def test_a_minute_decides_whether_an_outcome_has_waited_for_long(state: Opened, clock: Clock) -> None:
+    state.send(predictions(["a"], clock.now, [0.5]))
+    state.send(outcomes(["a", "b"], [1, 0], clock.now))
+
+    def waits(seconds: int) -> bool:
+        clock.now += seconds * 10**9
+        state.send(predictions([f"later-{clock.now}"], clock.now, [0.5]))
+        return any("1 outcome waits" in hint for hint in state.view().hints)
+
+    assert not waits(30)
+    assert waits(60)
+
+
 @pytest.mark.slow
 def test_the_page_says_so_and_stops_when_one_window_is_as_good(state: Opened, clock: Clock) -> None:
     clock.now = NOON + 30 * DAY
