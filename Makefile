@@ -64,8 +64,8 @@ examples:
 # all cores already: more threads for small matrices and trees wait for each other, at full load. The order of files is
 # that of tests/conftest.py, the longest first.
 # The blocks of a page run in one process, one after the other.
-pytest = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(1) -m pytest --dist loadfile --no-loadscope-reorder
-PYTEST := $(call pytest,$(PY))
+run_pytest = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(1) -m pytest --dist loadfile --no-loadscope-reorder
+PYTEST := $(call run_pytest,$(PY))
 # Long tests wait a third of their time, for a process or a page: a worker more than there are cores uses what they leave.
 ONE_MORE := $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 
@@ -87,7 +87,7 @@ oldest:
 	@.venv-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@.venv-oldest/bin/python -m pip install --quiet --editable '.[demo]' --group dev \
 		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST) $(OLDEST_WEB)
-	@$(call pytest,.venv-oldest/bin/python) -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
+	@$(call run_pytest,.venv-oldest/bin/python) -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
 		sdk tests/sdk tests/processor tests/extensions tests/integrations $(PYTEST_ARGS)
 
 lowest:
@@ -100,7 +100,7 @@ newest:
 	@.venv-newest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable '.[demo]' \
 		--group dev --group instrumentation
-	@$(call pytest,.venv-newest/bin/python) -n auto -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
+	@$(call run_pytest,.venv-newest/bin/python) -n auto -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
 
 exporters:
 	@sh scripts/setup.sh dev

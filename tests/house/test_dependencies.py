@@ -81,7 +81,7 @@ ROOMS = {
     "driftline_extensions.business_sql": ("processor", "sql"),
     "driftline_processor": ("processor",),
     "driftline_processor.demo": ("processor", "demo"),
-    "driftline_processor.cli.result_places": ("processor", "delta", "iceberg"),
+    "driftline_processor.cli.export": ("processor", "delta", "iceberg"),
     "driftline_processor.demo.peers.kafka": ("processor", "demo", "kafka"),
     "driftline_processor.notebook": ("processor", "notebook"),
     "driftline_processor.policy.actions.cloudevents": ("processor", "kafka"),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.cli.result_places import open_place
+from driftline_processor.cli.export.places import open_place
 from driftline_processor.present.result_schema import arrow_schema
 
 from tests.support import scored_topics

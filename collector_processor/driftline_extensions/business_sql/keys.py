@@ -33,8 +33,6 @@ DATABASES: Final = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle
 SHORTEST: Final = timedelta(seconds=1)
 """Minimum interval between queries, and minimum timeout of a query."""
 
-EXTRA: Final = "pip install sqlalchemy"
-
 LONG_OPTION: Final = 8
 """Minimum number of characters of an address option that may be a secret, whatever its name is."""
 
@@ -216,7 +214,7 @@ def _driver_problems(url: str) -> Iterator[str]:
     if find_spec("sqlalchemy") is None:
         if match["kind"] not in DATABASES and not match["driver"]:
             yield f"'{match['kind']:.40}' is not a type of database; {near(match['kind'], DATABASES)}"
-        yield f"databases other than SQLite are read by SQLAlchemy, which is not installed; {EXTRA}"
+        yield "databases other than SQLite are read by SQLAlchemy, which is not installed; pip install sqlalchemy"
         return
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError

@@ -22,7 +22,7 @@ from .conformance import conformance
 from .connection import Connection
 from .doctor import doctor
 from .evaluate import evaluate
-from .export import export
+from .export.export_command import export
 from .incidents import app as incidents_app
 from .incidents import silence
 from .models import annotate

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from .acknowledged import FILE_NAME, AcknowledgedFile
-from .request_log import ANALYSIS, Cursors
+from .request_log import ANALYSIS, Cursors, resumed_at
 from .segments import Segment, existing
 
 _READ = 4 << 20
@@ -50,8 +50,8 @@ def check_log(folder: Path, stored: int, acknowledged: int) -> LogReport:
     end = max(acknowledged, mark.position if mark is not None else 0)
     segments = existing(folder) if folder.exists() else []
     cursors = Cursors(folder / "cursors")
-    if stored < (segments[0].first if segments else end):  # as at a start: requests without rows move the cursor alone
-        stored = max(stored, cursors.load(ANALYSIS, stored))
+    first = segments[0].first if segments else end
+    stored = resumed_at(stored, first, cursors.load(ANALYSIS, stored))
     needed = min([stored, *cursors.positions()]) if segments else stored
     position = segments[0].first if segments else min(needed, end)
     for segment in segments:

@@ -142,6 +142,22 @@ _PROBE = 64 << 10
 """Bytes of a blank with which a failed disk is tested."""
 
 
+def resumed_at(stored: int, first: int, cursor: int) -> int:
+    """Return where a reader that stores its position with its rows goes on.
+
+    Entries without rows move its cursor alone, and are deleted when all readers have passed them.
+
+    Args:
+        stored: The position that was stored with the rows.
+        first: Position of the oldest entry.
+        cursor: The cursor of the reader.
+
+    >>> resumed_at(40, 0, 70), resumed_at(40, 60, 70)
+    (40, 70)
+    """
+    return stored if first <= stored else max(cursor, stored)
+
+
 class LogLimits(Struct, frozen=True):
     """Limits of the log for slow readers.
 
@@ -269,7 +285,7 @@ class RequestLog:
         """
         position_read = self._cursors.load(name, self._end if position is None else position)
         if position is not None:
-            position_read = position if self.first <= position else max(position_read, position)
+            position_read = resumed_at(position, self.first, position_read)
         reader = Reader(self, name, min(position_read, self._end), on_full)
         self._readers[name] = reader
         self.keep_cursor(reader)

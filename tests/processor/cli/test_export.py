@@ -25,7 +25,9 @@ import pyarrow.parquet as pq
 import pytest
 from driftline.tables.timestamps import instant
 from driftline_processor.cli.commands import app
-from driftline_processor.cli.result_places import MANIFEST, _Lake, open_place
+from driftline_processor.cli.export.lake_tables import LakeTables
+from driftline_processor.cli.export.parquet_files import MANIFEST
+from driftline_processor.cli.export.places import open_place
 from driftline_processor.config.model import Model
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.present.result_schema import TABLES, arrow_schema
@@ -500,7 +502,7 @@ def test_bad_input_is_one_line(
     def full(_: int) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("driftline_processor.cli.table_folder.os.fsync", full)
+    monkeypatch.setattr("driftline_processor.cli.export.table_folder.os.fsync", full)
     done = run("--url", url, "--to", "results")
     assert (done.exit_code, done.output.count("\n")) == (2, 1)
     assert "No space left on device" in done.output
@@ -661,9 +663,9 @@ def test_an_export_to_a_lake_that_fails_between_tables_is_finished_by_the_next_o
 ) -> None:
     _, url = three_days
     kind, to, read = lake
-    replace, left = _Lake._put, 7  # the five tables of a day, what was exported of it, and one table of the next
+    replace, left = LakeTables._put, 7  # the five tables of a day, what was exported of it, and one table of the next
 
-    def put(self: _Lake, table: str, day: str, rows: pa.Table) -> None:
+    def put(self: LakeTables, table: str, day: str, rows: pa.Table) -> None:
         nonlocal left
         left -= 1
         if left < 0:
@@ -671,7 +673,7 @@ def test_an_export_to_a_lake_that_fails_between_tables_is_finished_by_the_next_o
         replace(self, table, day, rows)
 
     with monkeypatch.context() as failing:
-        failing.setattr(_Lake, "_put", put)
+        failing.setattr(LakeTables, "_put", put)
         assert run("--to", to, "--url", url, "--format", kind).exit_code == 2
     assert len(read(to, "exported_days")) == 1
     done = run("--to", to, "--url", url, "--format", kind)

@@ -122,9 +122,11 @@ def at_bound(metric: MetricValue, bound: float) -> MetricValue:
 def _bounds(name: Name, value: float, sums: PerformanceSums, outstanding: Outstanding) -> tuple[float, float] | None:
     """Return the least and the greatest value of a metric over all outstanding outcomes; None without bounds."""
     task, rows, metric = sums.task, outstanding.rows, metric_of(name.base)
-    if metric is not None and metric.outstanding == "decision":
+    if metric is None:
+        return None
+    if metric.outstanding == "decision":
         return _bounds_of_decisions(metric, name, sums, outstanding)
-    if (metric is not None and metric.outstanding == "row") or (name.base == "brier" and task.has_threshold):
+    if metric.outstanding == "row" or (name.base == "brier" and task.has_threshold):
         known = float(sums.pane.parts["outcomes"][0])
         return value * known / (known + rows), (value * known + rows) / (known + rows)
     order = sums.order if name.base == "roc_auc" and task.has_threshold else None

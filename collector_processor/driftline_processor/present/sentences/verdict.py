@@ -105,10 +105,9 @@ def _is_cause(reason: Fact, verdict: Verdict) -> bool:
 def verdict_action(verdict: Verdict) -> str:
     """Return the sentence on what to do, without a reason that :func:`verdict_cause` gives."""
     sentence = printable(advise(verdict.advice).sentence)
-    for reason in _reasons(verdict):
-        if _is_cause(reason, verdict) and (told := f": {printable(clause(reason))}.") in sentence:
-            sentence = f"{sentence.removesuffix(told)}."
-    return sentence
+    causes = [f": {printable(clause(reason))}." for reason in _reasons(verdict) if _is_cause(reason, verdict)]
+    repeated = next(filter(sentence.endswith, causes), None)
+    return sentence if repeated is None else f"{sentence.removesuffix(repeated)}."
 
 
 LINE_TITLES = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}

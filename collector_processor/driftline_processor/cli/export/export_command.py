@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from driftline_processor.cli.connection import Connection
+from driftline_processor.cli.option_parameters import HERE, connects, report_bad_input
 from driftline_processor.core.lazy_modules import pc, pq
 from driftline_processor.readers.errors import BadInput
 
-from .connection import Connection
-from .option_parameters import HERE, connects, report_bad_input
-from .result_places import ExportedDay, Manifest, ResultPlace, TableFormat, open_place
+from .exported_days import ExportedDay, Manifest
+from .places import ResultPlace, TableFormat, open_place
 
 if TYPE_CHECKING:
-    from .client import TableSelection
+    from driftline_processor.cli.client import TableSelection
 
 
 @connects
@@ -51,7 +52,7 @@ def export(
     If you run the command again, it writes only the days with new or revised results.
     """
     with report_bad_input():
-        from . import client
+        from driftline_processor.cli import client
 
         selection = client.TableSelection(sorted(set(model or ())), sorted(set(window or ())))
         revisions = client.fetch_table_days(server, selection, since)
@@ -116,9 +117,8 @@ def _export_day(
 
 def _fetch_day(server: Connection, selection: TableSelection, day: str, directory: Path) -> dict[str, Path]:
     """Return the files of the tables of a day, in a directory."""
+    from driftline_processor.cli import client
     from driftline_processor.present.result_schema import TABLES
-
-    from . import client
 
     archive = directory / "tables.tar"
     client.fetch_tables(server, selection, day, archive)

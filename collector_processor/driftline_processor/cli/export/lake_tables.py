@@ -1,126 +1,32 @@
-"""Where `driftline export` writes: Parquet files, or tables of Delta Lake or Apache Iceberg."""
+"""Exported tables of Delta Lake and Apache Iceberg, written by their libraries."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from msgspec import DecodeError, Struct, ValidationError, field, json
+from msgspec import DecodeError, ValidationError, json
 
 from driftline_processor.core.lazy_modules import pq
 from driftline_processor.readers.errors import BadInput
 
-from .table_folder import TableFolder, without_key
+from .exported_days import Manifest
+from .table_folder import without_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-TableFormat = Literal["parquet", "delta", "iceberg"]
-
-MANIFEST: Final = "_driftline_export.json"
-"""File of a folder with what was exported. Spark, Hive and Athena ignore names that begin with an underscore."""
 
 EXPORTED_DAYS: Final = "exported_days"
 """Table of a lake with what was exported."""
 
 
-class ExportedDay(Struct, frozen=True):
-    """A day that was exported.
-
-    Attributes:
-        revision: Its revision in ``GET /v1/tables``.
-        tables: Table → digest of its rows.
-    """
-
-    revision: str
-    tables: Mapping[str, str]
-
-
-class Manifest(Struct):
-    """What was exported to a place.
-
-    Attributes:
-        models: The names of ``--model``; empty = all.
-        windows: The names of ``--window``; empty = all.
-        days: Day → its revision and tables.
-    """
-
-    models: list[str] = field(default_factory=list)
-    windows: list[str] = field(default_factory=list)
-    days: dict[str, ExportedDay] = field(default_factory=dict)
-
-
-class ResultPlace(Protocol):
-    """A place with the tables of results. All methods raise :class:`BadInput` with the place and the reason.
-
-    Attributes:
-        shown: The place for messages, without a key that its URI may contain.
-    """
-
-    shown: str
-
-    def manifest(self) -> Manifest | None:
-        """Return what was exported before; None if nothing was."""
-
-    def read(self, table: str, day: str) -> pa.Table | None:
-        """Return the rows of a day; None if there are none."""
-
-    def replace(self, table: str, day: str, file: Path) -> None:
-        """Write or replace the rows of a day with those of a Parquet file. A reader sees the old rows or the new."""
-
-    def record(self, manifest: Manifest, day: str) -> None:
-        """Store what was exported of a day, after its tables."""
-
-
-def open_place(to: str, format: TableFormat) -> ResultPlace:
-    """Return the place of ``--to``; nothing is written yet. Raises BadInput."""
-    return _PLACES[format](to)
-
-
-class ParquetFiles:
-    """A Parquet file for each table and day, in a directory or a bucket."""
-
-    def __init__(self, to: str) -> None:
-        self._folder = TableFolder(to)
-        self.shown = self._folder.shown
-
-    def manifest(self) -> Manifest | None:  # noqa: D102 - ResultPlace says it
-        content = self._folder.read(MANIFEST)
-        try:
-            return None if content is None else json.decode(content, type=Manifest)
-        except DecodeError:
-            raise BadInput(
-                f"--to {self.shown}: {MANIFEST} is damaged; remove it, and all days are written again"
-            ) from None
-
-    def read(self, table: str, day: str) -> pa.Table | None:  # noqa: D102
-        import pyarrow as pa
-
-        path = _path(table, day)
-        content = self._folder.read(path)
-        try:
-            return None if content is None else pq.read_table(pa.BufferReader(content))
-        except pa.ArrowException:
-            raise BadInput(f"{path} is not a Parquet file; remove it, and run the command again") from None
-
-    def replace(self, table: str, day: str, file: Path) -> None:  # noqa: D102
-        self._folder.put(_path(table, day), file)
-
-    def record(self, manifest: Manifest, day: str) -> None:  # noqa: D102, ARG002 - the file has all days
-        self._folder.write(MANIFEST, json.format(json.encode(manifest), indent=1))
-
-
-def _path(table: str, day: str) -> str:
-    return f"{table}/day={day}/part-0.parquet"
-
-
-class _Lake(ABC):
+class LakeTables(ABC):
     """Tables of a lake that are partitioned by ``day``, with one more for what was exported.
 
     A day is replaced in one transaction of its table.
@@ -138,6 +44,7 @@ class _Lake(ABC):
         self.shown = without_key(to)
 
     def manifest(self) -> Manifest | None:
+        """Return what was exported before; None if nothing was."""
         with self._report():
             rows = self._read(EXPORTED_DAYS, None)
         if rows is None or not len(rows):
@@ -151,13 +58,16 @@ class _Lake(ABC):
         return Manifest(days[0].models, days[0].windows, {day: one for part in days for day, one in part.days.items()})
 
     def read(self, table: str, day: str) -> pa.Table | None:
+        """Return the rows of a day; None if there are none."""
         with self._report():
             return self._read(table, day)
 
     def replace(self, table: str, day: str, file: Path) -> None:
+        """Write or replace the rows of a day with those of a Parquet file."""
         self._put(table, day, pq.read_table(file, partitioning=None))
 
     def record(self, manifest: Manifest, day: str) -> None:
+        """Store what was exported of a day."""
         import pyarrow as pa
 
         one = Manifest(manifest.models, manifest.windows, {day: manifest.days[day]})
@@ -197,7 +107,7 @@ def _day_is(day: str) -> str:
     return f"day = '{day}'"
 
 
-class DeltaTables(_Lake):
+class DeltaTables(LakeTables):
     """Tables of Delta Lake in a directory or a bucket; the environment has the credentials of the bucket."""
 
     name, library = "delta", "deltalake"
@@ -221,7 +131,7 @@ class DeltaTables(_Lake):
         )  # fmt: skip
 
 
-class IcebergTables(_Lake):
+class IcebergTables(LakeTables):
     """Tables of Apache Iceberg in a namespace of a catalog that pyiceberg's configuration names."""
 
     name, library = "iceberg", "pyiceberg"
@@ -261,10 +171,3 @@ class IcebergTables(_Lake):
             with change.update_schema() as columns:
                 columns.union_by_name(rows.schema)
             change.overwrite(rows, _day_is(day))
-
-
-_PLACES: Final[Mapping[TableFormat, type[ParquetFiles] | type[DeltaTables] | type[IcebergTables]]] = {
-    "parquet": ParquetFiles,
-    "delta": DeltaTables,
-    "iceberg": IcebergTables,
-}

@@ -1,0 +1,1 @@
+"""`driftline export`: the command, and the places to which it writes."""
