@@ -63,10 +63,10 @@ EVALUATED = 5.0
 """Seconds in which windows are evaluated after their last row."""
 
 
-def bodies(of: int, spans: int, first: int) -> list[bytes]:
-    """Return requests of ``of`` predictions each, over a day that ended an hour ago."""
-    rng, step = np.random.default_rng(first), DAY // spans
-    begin = time.time_ns() - DAY - 3_600 * 10**9
+def bodies(of: int, spans: int, first: int, period: int = DAY, ago: int = 3_600 * 10**9) -> list[bytes]:
+    """Return requests of ``of`` predictions each, over a period that ended some time ago, both in nanoseconds."""
+    rng, step = np.random.default_rng(first), period // spans
+    begin = time.time_ns() - period - ago
     made = []
     for start in range(0, spans, of):
         request = ExportTraceServiceRequest()
@@ -96,10 +96,10 @@ def bodies(of: int, spans: int, first: int) -> list[bytes]:
     return made
 
 
-def columns(of: int, rows: int, first: int) -> list[bytes]:
+def columns(of: int, rows: int, first: int, period: int = DAY, ago: int = 3_600 * 10**9) -> list[bytes]:
     """Return the same as columns, ``of`` rows a request."""
-    rng, step = np.random.default_rng(first), DAY // rows
-    begin = time.time_ns() - DAY - 3_600 * 10**9
+    rng, step = np.random.default_rng(first), period // rows
+    begin = time.time_ns() - period - ago
     labels = tuple(f"label {value}" for value in range(LABELS))
     made = []
     for start in range(0, rows, of):

@@ -25,7 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_restart": {"MODELS": 2, "HOURS": 2, "FEATURES": 2, "LEARNED": 100},
     "bench_scattered": {
         **{"FEW": 1, "MANY": 2, "FEATURES": 2, "DAYS": 1.0},
-        **{"OUTCOMES": 200, "AGAIN": 20, "REQUESTS": 1},
+        **{"OUTCOMES": 200, "AGAIN": 20, "REQUESTS": 1, "FLOW": 10, "SECONDS": 0.5},
     },
     "bench_pane_fleet": {"MODELS": 2, "SECONDS": 1, "FEATURES": 2, "REFERENCE": 500, "REFERENCE_REQUESTS": 2},
     "bench_arrow": {"SIZES": (2,), "best": lambda work: work() is None or 1e-3},
@@ -61,6 +61,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_panes": {"FEATURES": (2,), "ROUNDS": 1, "ROWS": (20,), "REFERENCE": 100, "PROMISED": 1e9},
     "bench_pages": {"RATIO": 1e3, "FLEET": 4, "MODELS": 4, "FEATURES": 8, "WINDOWS": 3, "ROUNDS": 1},
     "bench_ranking": {"LISTS": 50, "JOINED": 20},
+    "bench_rates": {"RATES": (8,), "SECONDS": 0.5, "WARM": 0.5, "LATER": 1},
     "bench_rescore": {"MODELS": 1, "ROUNDS": 1, "REFERENCE_ROWS": 300, "ROWS": 50},
     "bench_sdk": {"ROUNDS": 1, "CALLS": 2},
     "bench_security": {"TURNS": 1, "CONNECTIONS": 1, "SIZES": ((2, 1),)},
@@ -124,7 +125,9 @@ def test_it_runs_through(name: str, scratch: str, tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(module, constant, value)
     monkeypatch.setenv("TMPDIR", scratch)
     match name:
-        case "bench_forward" | "bench_security" | "bench_end_to_end" | "bench_live" | "bench_pane_fleet":
+        case (
+            "bench_forward" | "bench_security" | "bench_end_to_end" | "bench_live" | "bench_pane_fleet" | "bench_rates"
+        ):
             _forward(module, monkeypatch)
         case "bench_join":
             _join(module, tmp_path)

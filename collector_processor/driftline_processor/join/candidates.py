@@ -311,8 +311,8 @@ class Matches(Struct):
         return self.matched["id"].filter(pa.array(is_known)).cast(pa.string())
 
 
-def news_since(connection: Connection, join_progress: JoinProgress) -> JoinProgress | None:
-    """Return the end of the next step, None if there is nothing new.
+def news_since(connection: Connection, join_progress: JoinProgress) -> tuple[JoinProgress, bool] | None:
+    """Return the end of the next step, and whether more waits behind it; None if there is nothing new.
 
     If there is too much for one step, outcomes and predictions both end at the same arrival time. So they are matched
     in the order in which both had arrived, independent of the step size.
@@ -325,20 +325,20 @@ def news_since(connection: Connection, join_progress: JoinProgress) -> JoinProgr
     reached = JoinProgress(
         min(outcomes, join_progress.outcomes + MOST), min(predictions, join_progress.predictions + MOST)
     )
+    if reached == all_of_it:
+        return reached, False
     until = min(
         [_arrived(connection, "outcomes", reached.outcomes)] * (reached.outcomes < outcomes)
-        + [_arrived(connection, "predictions", reached.predictions)] * (reached.predictions < predictions),
-        default=None,
+        + [_arrived(connection, "predictions", reached.predictions)] * (reached.predictions < predictions)
     )
-    if until is None:
-        return reached
     by_then = "SELECT max(seq) FROM {} WHERE seq > ? AND seq <= ? AND received <= ?"
-    return JoinProgress(
+    reached = JoinProgress(
         number(connection, by_then.format("outcomes"), join_progress.outcomes, reached.outcomes, until)
         or join_progress.outcomes,
         number(connection, by_then.format("predictions"), join_progress.predictions, reached.predictions, until)
         or join_progress.predictions,
     )
+    return reached, True
 
 
 def match_waiting_outcomes(

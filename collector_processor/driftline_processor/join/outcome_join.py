@@ -127,13 +127,14 @@ class Join:
         self._listeners.append(listener)
 
     def step(self) -> bool:
-        """Join some of the new rows; return False without any."""
+        """Join some of the new rows; return True if more of them wait."""
         connection = self._connection
         progress = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
-        reached = news_since(connection, progress)
-        if reached is None:
+        news = news_since(connection, progress)
+        if news is None:
             self.refold()
             return False
+        reached, more = news
         work = _Work()
         try:
             with transaction(connection):
@@ -144,7 +145,7 @@ class Join:
             raise
         self._publish(work)
         self.refold()
-        return True
+        return more
 
     def _join(self, join_progress: JoinProgress, reached: JoinProgress, work: _Work) -> None:
         """Write all changes and the progress, in the caller's transaction."""

@@ -38,12 +38,12 @@ class Step(Struct, frozen=True):
     """A repeated task of the keeper.
 
     Attributes:
-        run: Runs it; returns True if more work is waiting.
-        interval: Seconds between runs.
-        share: Maximum CPU as one part in this many of a core; 1 = it continues immediately while work is waiting.
+        run: Runs it; returns True if more work is waiting, and then runs again immediately.
+        interval: Minimum seconds between other runs.
+        share: Minimum time between other runs, as a multiple of the duration of the last one.
     """
 
-    run: Callable[[], object]
+    run: Callable[[], bool | None]
     interval: float
     share: int = 1
 
@@ -175,7 +175,7 @@ class Keeper:
                 began = time.monotonic()
                 if began < due[position]:
                     continue
-                more: object = False
+                more: bool | None = False
                 self.turn.begin()
                 try:
                     with self.lock, self._store.watched():
@@ -186,8 +186,7 @@ class Keeper:
                     if self.stopping.is_set():
                         return  # its statement was interrupted
                     _log.exception("background maintenance failed; driftline will retry")
-                due[position] = began + max(step.interval, step.share * (time.monotonic() - began))
-                if step.share == 1 and more:
-                    due[position] = 0.0
+                rest = max(step.interval, step.share * (time.monotonic() - began))
+                due[position] = 0.0 if more else began + rest
                 self.turn.end()
             self.stopping.wait(max(0.0, min(due) - time.monotonic()))

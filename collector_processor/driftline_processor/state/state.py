@@ -76,7 +76,10 @@ LOAD_EVERY, JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY
 """Seconds between runs. Loading, joins and evaluations continue immediately if work is left, and rest for requests."""
 
 LOOKS = 10
-"""Publishing, comparing versions and tracking verdicts process everything, so each may use a tenth of a core."""
+"""Steps that look at everything, such as all stored predictions or all verdicts, may each use a tenth of a core.
+
+So an outcome costs the same however many predictions are stored: with more of them, larger batches are joined.
+"""
 
 AT_ONCE = 10
 """Number of models that are loaded before the processor is ready, 30 to 100 ms of CPU each; others are loaded later."""
@@ -607,9 +610,9 @@ class State:
         """Return the steps of the keeper; parts are looked up at each run, because they may be replaced."""
         return (
             Step(self._load, LOAD_EVERY),
-            Step(self._join, JOIN_EVERY),
+            Step(self._join, JOIN_EVERY, LOOKS),
             Step(self._evaluate, EVALUATE_EVERY),
-            Step(lambda: self.parts.versions.step(), COMPARE_EVERY, LOOKS),
+            Step(self._compare_versions, COMPARE_EVERY, LOOKS),
             Step(self._publish, PUBLISH_EVERY, LOOKS),
             Step(self._follow_verdicts, COMPARE_EVERY, LOOKS),
             Step(self._look_at_policies, COMPARE_EVERY, LOOKS),
@@ -633,6 +636,9 @@ class State:
     def _evaluate(self) -> bool:
         turn = self._keeper.turn
         return self.parts.evaluator.step(self._caught_up, turn.is_over, turn.has_time)
+
+    def _compare_versions(self) -> None:
+        self.parts.versions.step()
 
     def _publish(self) -> None:
         self.parts.snapshots.publish_loaded()

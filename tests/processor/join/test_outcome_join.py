@@ -323,6 +323,18 @@ def test_ids_of_few_of_the_hours_that_are_kept_are_looked_for_between_their_text
     assert joined(state) == [(ids[2], 2 * HOUR, "1"), (ids[30], 30 * HOUR, "0")]
 
 
+def test_a_step_tells_whether_more_waits(state: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says no after all that had come, so that the next one waits for a batch."""
+    monkeypatch.setattr(candidates, "MOST", 2)
+    for place, name in enumerate("abc"):
+        state.send(predictions([name], [NOON + place]))
+    state.send(outcomes(["a", "b", "c"], ["1", "0", "1"]))
+    state.state.catch_up()
+    step = state.state.parts.join.step
+    assert [step(), step(), step()] == [True, False, False]
+    assert len(joined(state)) == 3
+
+
 def test_ids_of_the_same_number_are_not_taken_for_one(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     def same(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
         return np.full(len(ids), 7, np.uint64)
