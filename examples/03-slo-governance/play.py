@@ -95,9 +95,9 @@ def play(stage: Stage) -> None:
             stage.say("Waiting for the page and the rollback of churn")
             wait(stage, lambda: delivered(stage, "churn") >= {"oncall", "slack", ACTION})
     fleet.send(server, START + simulator.DAYS * DAY, START + (simulator.DAYS + 1) * DAY)
-    arrived = len(fleet.rows)
+    arrived, answered = len(fleet.rows), int(fleet.rows["score"].notna().sum())
     stage.say("Evaluating", arrived)
-    wait(stage, lambda: not pending(stage) and sum(one["rows"] for one in versions(stage)) == arrived)
+    wait(stage, lambda: total(stage, "outcomes") == answered and total(stage, "rows") == arrived and not pending(stage))
     stage.wait_until_quiet()
     check_backlog(stage, fleet, waiting)
     check_recovery(stage, fleet, deployer)
@@ -110,6 +110,10 @@ def play(stage: Stage) -> None:
 
 def versions(stage: Stage) -> list[dict]:
     return stage.get("/api/v1/models", limit=1000)["models"]
+
+
+def total(stage: Stage, key: str) -> int:
+    return sum(one[key] for one in versions(stage))
 
 
 def pending(stage: Stage) -> dict[str, int]:

@@ -1,9 +1,12 @@
-"""When the keeper runs its steps: again at once while work waits, otherwise for a limited part of a core."""
+"""When the keeper runs its steps: again at once while work waits, otherwise after a pause."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -11,28 +14,61 @@ from typing import Any
 from driftline_processor.deadline import Deadline
 from driftline_processor.state.keeper import Keeper, Step
 
+STEPS = 20
+"""Runs of the quick step; the others are counted until then."""
 
-def test_a_step_with_more_work_runs_again_at_once_and_a_slow_one_rests_for_a_multiple_of_its_time() -> None:
-    store: Any = SimpleNamespace(outage=None, watched=nullcontext)
-    runs, done = {"more": 0, "slow": 0, "quick": 0}, threading.Event()
 
-    def more() -> bool:
-        runs["more"] += 1
-        return runs["more"] < 4
+def run(**steps: tuple[Callable[[int], bool | None], float, int, float]) -> Counter[str]:
+    """Run steps beside a quick one; each gets the number of its run. Return how often each ran."""
+    runs, done = Counter[str](), threading.Event()
 
-    def slow() -> None:
-        runs["slow"] += 1
-        time.sleep(0.01)
+    def numbered(name: str, job: Callable[[int], bool | None]) -> Callable[[], bool | None]:
+        def run_once() -> bool | None:
+            runs[name] += 1
+            return job(runs[name])
 
-    def quick() -> None:
-        runs["quick"] += 1
-        if runs["quick"] == 20:
+        return run_once
+
+    def quick(number: int) -> None:
+        if number == STEPS:
             done.set()
 
-    steps = [Step(more, 3_600.0), Step(slow, 0.0, share=360_000), Step(quick, 0.001)]
-    keeper = Keeper(store, lambda: False, lambda: True, steps)
+    store: Any = SimpleNamespace(outage=None, watched=nullcontext)
+    all_steps = {**steps, "quick": (quick, 0.001, 0, math.inf)}
+    listed = [
+        Step(numbered(name, job), interval, pause, longest)
+        for name, (job, interval, pause, longest) in all_steps.items()
+    ]
+    keeper = Keeper(store, lambda: False, lambda: True, listed)
     keeper.start()
     assert done.wait(60)
     keeper.stopping.set()
     keeper.join(Deadline.after(60))
-    assert (runs["more"], runs["slow"]) == (4, 1)
+    return runs
+
+
+def slow(_: int) -> None:
+    time.sleep(0.02)
+
+
+def test_a_step_with_more_work_runs_again_at_once_whatever_its_pause() -> None:
+    def more(number: int) -> bool:
+        time.sleep(0.005)
+        return number < 4
+
+    assert run(more=(more, 3_600.0, 10, math.inf))["more"] == 4
+    assert run(more=(more, 0.0, 10_000, math.inf))["more"] == 4
+
+
+def test_a_slow_step_pauses_for_a_multiple_of_its_time_up_to_a_limit() -> None:
+    assert run(slow=(slow, 0.0, 1_000, math.inf))["slow"] == 1
+    assert run(slow=(slow, 0.0, 1_000, 0.0))["slow"] >= STEPS - 1
+    assert run(slow=(slow, 0.0, 0, math.inf))["slow"] >= STEPS - 1
+
+
+def test_a_step_that_fails_is_tried_again_after_its_interval() -> None:
+    def failing(_: int) -> None:
+        time.sleep(0.02)
+        raise OSError("disk full")
+
+    assert run(failing=(failing, 0.0, 1_000, math.inf))["failing"] >= STEPS - 1

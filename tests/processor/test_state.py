@@ -76,6 +76,24 @@ def test_a_failing_step_is_logged_and_tried_again(
     state.stop()
 
 
+def test_what_came_since_the_start_is_joined_before_policies_look(tmp_path: Path) -> None:
+    """Also while the join pauses."""
+    state = State(config(tmp_path), clock=Clock())
+    state.start_storing()
+    Opened(state).send(predictions(["a"]), outcomes(["a"], [1]))
+    state.catch_up()
+    state._look_at_policies()
+    assert state.read("SELECT count(*) AS n FROM joined").to_pylist() == [{"n": 1}]
+    state.stop()
+
+
+def test_the_join_pauses_longer_the_longer_it_takes(tmp_path: Path) -> None:
+    state = State(config(tmp_path), clock=Clock())
+    (join,) = (step for step in state._steps() if step.run == state._join)
+    assert (join.pause, join.longest) == (state_module.PAUSE, state_module.LONGEST_JOIN_PAUSE)
+    state.stop()
+
+
 def test_a_state_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     State(config(tmp_path), clock=Clock()).stop()
 

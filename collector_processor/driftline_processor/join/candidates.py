@@ -327,16 +327,17 @@ def news_since(connection: Connection, join_progress: JoinProgress) -> tuple[Joi
     )
     if reached == all_of_it:
         return reached, False
-    until = min(
-        [_arrived(connection, "outcomes", reached.outcomes)] * (reached.outcomes < outcomes)
-        + [_arrived(connection, "predictions", reached.predictions)] * (reached.predictions < predictions)
+    arrivals = [_arrived(connection, "outcomes", join_progress.outcomes, reached.outcomes)] * (
+        reached.outcomes < outcomes
+    ) + [_arrived(connection, "predictions", join_progress.predictions, reached.predictions)] * (
+        reached.predictions < predictions
     )
-    by_then = "SELECT max(seq) FROM {} WHERE seq > ? AND seq <= ? AND received <= ?"
+    until = min((arrival for arrival in arrivals if arrival is not None), default=None)
+    if until is None:
+        return reached, True
     reached = JoinProgress(
-        number(connection, by_then.format("outcomes"), join_progress.outcomes, reached.outcomes, until)
-        or join_progress.outcomes,
-        number(connection, by_then.format("predictions"), join_progress.predictions, reached.predictions, until)
-        or join_progress.predictions,
+        _reached(connection, "outcomes", join_progress.outcomes, reached.outcomes, until),
+        _reached(connection, "predictions", join_progress.predictions, reached.predictions, until),
     )
     return reached, True
 
@@ -478,8 +479,16 @@ def write_waiting(connection: Connection, matches: Matches, join_progress: JoinP
     )
 
 
-def _arrived(connection: Connection, table: str, seq: int) -> int:
-    return number(connection, f"SELECT max(received) FROM {table} WHERE seq = ?", seq) or 0
+def _arrived(connection: Connection, table: str, after: int, last: int) -> int | None:
+    """Return when the last row between two sequence numbers arrived; None if all of them were deleted."""
+    return number(connection, f"SELECT arg_max(received, seq) FROM {table} WHERE seq > ? AND seq <= ?", after, last)
+
+
+def _reached(connection: Connection, table: str, after: int, last: int, until: int) -> int:
+    """Return the last row between two sequence numbers that had arrived by then, and ``last`` if all were deleted."""
+    by_then = "if(count(*) = 0, ?, coalesce(max(seq) FILTER (received <= ?), ?))"
+    sql = f"SELECT {by_then} FROM {table} WHERE seq > ? AND seq <= ?"
+    return number(connection, sql, last, until, after, after, last) or 0
 
 
 def _earlier_outcomes(connection: Connection, join_progress: JoinProgress, reached: JoinProgress) -> I64:

@@ -1,4 +1,4 @@
-"""Join outcomes with predictions every second, in a transaction of its own that is repeatable after a crash.
+"""Join outcomes with predictions, in a transaction of its own that is repeatable after a crash.
 
 The last outcome of a prediction, by outcome time, counts; when it replaces another one, the pane is recomputed.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -39,13 +40,15 @@ class Step(Struct, frozen=True):
 
     Attributes:
         run: Runs it; returns True if more work is waiting, and then runs again immediately.
-        interval: Minimum seconds between other runs.
-        share: Minimum time between other runs, as a multiple of the duration of the last one.
+        interval: Minimum pause before other runs, seconds.
+        pause: The same as a multiple of the duration of the last run.
+        longest: Maximum of that, seconds.
     """
 
     run: Callable[[], bool | None]
     interval: float
-    share: int = 1
+    pause: int = 0
+    longest: float = math.inf
 
 
 class KeeperTurn:
@@ -172,21 +175,23 @@ class Keeper:
         due = [0.0 for _ in self._steps]
         while not self.stopping.is_set() and self._store.outage is None:
             for position, step in enumerate(self._steps):
-                began = time.monotonic()
-                if began < due[position]:
+                if time.monotonic() < due[position]:
                     continue
                 more: bool | None = False
+                took = 0.0
                 self.turn.begin()
                 try:
                     with self.lock, self._store.watched():
+                        began = time.monotonic()
                         more = step.run()
+                        took = time.monotonic() - began
                 except StorageOutage:
                     return
                 except Exception:
                     if self.stopping.is_set():
                         return  # its statement was interrupted
                     _log.exception("background maintenance failed; driftline will retry")
-                rest = max(step.interval, step.share * (time.monotonic() - began))
-                due[position] = 0.0 if more else began + rest
+                pause = max(step.interval, min(step.pause * took, step.longest))
+                due[position] = 0.0 if more else time.monotonic() + pause
                 self.turn.end()
             self.stopping.wait(max(0.0, min(due) - time.monotonic()))

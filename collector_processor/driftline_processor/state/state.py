@@ -10,7 +10,7 @@
 Requests are accepted into the log (:mod:`driftline_processor.log`), from which the analysis stores rows
 (:mod:`driftline_processor.ingest.analysis`). Outcomes from other sources are stored immediately. The keeper joins
 every second, evaluates changed windows every two seconds, and publishes a snapshot every second; it compares versions,
-tracks verdicts and evaluates policies every five seconds, and tidies up every ten minutes.
+tracks verdicts and evaluates policies every five seconds, and tidies up every ten minutes; less often if that is slow.
 """
 
 from __future__ import annotations
@@ -73,12 +73,15 @@ from .parts import Parts, SharedParts, open_intake
 _log = logging.getLogger(__name__)
 
 LOAD_EVERY, JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 1.0, 2.0, 1.0, 5.0, 600.0
-"""Seconds between runs. Loading, joins and evaluations continue immediately if work is left, and rest for requests."""
+"""Seconds of pause. Loading, joins and evaluations continue immediately if work is left, and rest for requests."""
 
-LOOKS = 10
-"""Steps that look at everything, such as all stored predictions or all verdicts, may each use a tenth of a core.
+PAUSE = 10
+"""Pause of a step that looks at everything, such as all stored predictions or all verdicts, in durations of its run."""
 
-So an outcome costs the same however many predictions are stored: with more of them, larger batches are joined.
+LONGEST_JOIN_PAUSE = 5.0
+"""Maximum pause of the join, seconds.
+
+With more stored predictions, larger batches of outcomes are joined, so that an outcome costs about the same.
 """
 
 AT_ONCE = 10
@@ -209,7 +212,7 @@ class State:
 
     def _read_parts(self, intake: Intake, at_once: int | None = None) -> None:
         self.parts = Parts.open(intake, self._shared(), at_once)
-        self._joining, self._caught_up, self._read_at = True, False, time.monotonic()
+        self._caught_up, self._read_at = False, time.monotonic()
 
     def _shared(self) -> SharedParts:
         return SharedParts(
@@ -585,7 +588,7 @@ class State:
     def note_deliveries(self) -> None:
         """Store the deliveries of messages, so that the next start does not repeat them."""
         with suppress(StorageOutage), self._writing():
-            self._look_at_policies()
+            self.notifications.look(self._caught_up)
 
     def close(self) -> None:
         """Close the file, after :meth:`finish`; it can be opened again even if a thread still uses it."""
@@ -610,14 +613,14 @@ class State:
         """Return the steps of the keeper; parts are looked up at each run, because they may be replaced."""
         return (
             Step(self._load, LOAD_EVERY),
-            Step(self._join, JOIN_EVERY, LOOKS),
+            Step(self._join, JOIN_EVERY, PAUSE, LONGEST_JOIN_PAUSE),
             Step(self._evaluate, EVALUATE_EVERY),
-            Step(self._compare_versions, COMPARE_EVERY, LOOKS),
-            Step(self._publish, PUBLISH_EVERY, LOOKS),
-            Step(self._follow_verdicts, COMPARE_EVERY, LOOKS),
-            Step(self._look_at_policies, COMPARE_EVERY, LOOKS),
-            Step(lambda: self.audit_log.flush(), COMPARE_EVERY, LOOKS),
-            Step(self._tidy, TIDY_EVERY, LOOKS),
+            Step(self._compare_versions, COMPARE_EVERY, PAUSE),
+            Step(self._publish, PUBLISH_EVERY, PAUSE),
+            Step(self._follow_verdicts, COMPARE_EVERY, PAUSE),
+            Step(self._look_at_policies, COMPARE_EVERY, PAUSE),
+            Step(lambda: self.audit_log.flush(), COMPARE_EVERY, PAUSE),
+            Step(self._tidy, TIDY_EVERY, PAUSE),
         )
 
     def _load(self) -> bool:
@@ -630,8 +633,7 @@ class State:
 
     def _join(self) -> bool:
         """Join some rows; return True if more are waiting."""
-        self._joining = self.parts.join.step()
-        return self._joining
+        return self.parts.join.step()
 
     def _evaluate(self) -> bool:
         turn = self._keeper.turn
@@ -659,9 +661,10 @@ class State:
         Until then no window rests.
         """
         if not self._caught_up:
-            idle = not self._joining and not self._pressed() and self.parts.evaluator.idle
             # 60.0: seconds after a start from which policies are evaluated even if windows still wait
-            self._caught_up = idle or time.monotonic() - self._read_at > 60.0
+            self._caught_up = time.monotonic() - self._read_at > 60.0 or (
+                not self._pressed() and not self._join() and self.parts.evaluator.idle
+            )
         return self._caught_up
 
     def _tidy(self) -> None:

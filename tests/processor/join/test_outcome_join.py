@@ -335,6 +335,19 @@ def test_a_step_tells_whether_more_waits(state: Opened, monkeypatch: pytest.Monk
     assert len(joined(state)) == 3
 
 
+def test_a_step_passes_rows_that_were_deleted_before_it(state: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "MOST", 2)
+    for place, name in enumerate("abcde"):
+        state.send(predictions([name], [NOON + place]))
+    state.send(outcomes(list("abcde"), ["1", "0", "1", "0", "1"]))
+    state.state.catch_up()
+    state.state._store.connect().execute("DELETE FROM predictions WHERE seq IN (2, 3, 4)")
+    state.state._store.connect().execute("DELETE FROM outcomes WHERE seq IN (1, 2)")
+    step = state.state.parts.join.step
+    assert [step(), step(), step(), step()] == [True, True, False, False]
+    assert joined(state) == [("e", 4, "1")]
+
+
 def test_ids_of_the_same_number_are_not_taken_for_one(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     def same(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
         return np.full(len(ids), 7, np.uint64)
