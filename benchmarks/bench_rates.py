@@ -42,8 +42,8 @@ def cores(target: Any, kind: str, rate: int, seconds: float, outcomes: bool = Fa
                 over_http(http_address, columns(of, of, number * of, PERIOD, 0), signal="logs")
             first = (number - LATER) * of
             if outcomes and first >= 0:
-                told = [{"id": f"row-{row:010d}", "actual": row % 2} for row in range(first, first + of)]
-                client.post(outcome_address, json={"model": "churn", "outcomes": told}).raise_for_status()
+                rows = [{"id": f"row-{row:010d}", "actual": row % 2} for row in range(first, first + of)]
+                client.post(outcome_address, json={"model": "churn", "outcomes": rows}).raise_for_status()
 
         requests = flow(send, WARM)
         before, began = cpu(pipe), time.monotonic()

@@ -90,7 +90,7 @@ def test_what_came_since_the_start_is_joined_before_policies_look(tmp_path: Path
 def test_the_join_pauses_longer_the_longer_it_takes(tmp_path: Path) -> None:
     state = State(config(tmp_path), clock=Clock())
     (join,) = (step for step in state._steps() if step.run == state._join)
-    assert (join.pause, join.longest) == (state_module.PAUSE, state_module.LONGEST_JOIN_PAUSE)
+    assert (join.pause, join.longest_pause) == (state_module.PAUSE, state_module.LONGEST_JOIN_PAUSE)
     state.stop()
 
 

@@ -130,15 +130,15 @@ class VersionWatch(Struct):
     _comparisons: dict[tuple[str, str], tuple[SideBySide, ...]] = field(default_factory=dict)
     _last_state: tuple[int, ...] = ()
 
-    def step(self) -> bool:
-        """Update the comparisons; return False if there is nothing new."""
+    def step(self) -> None:
+        """Update the comparisons if there is anything new."""
         marks = ("joined_outcomes", "joined_predictions", "joined_seq")
         row_counts = [
             number(self.connection, f"SELECT count(*) FROM {table}") or 0 for table in ("predictions", "joined")
         ]
         state = (*row_counts, len(list(self.register)), *(mark(self.connection, name) for name in marks))
         if state == self._last_state:
-            return False
+            return
         periods = version_periods(self.connection, self.register)
         comparisons = {}
         for versions in versions_of(self.register, periods):
@@ -149,7 +149,6 @@ class VersionWatch(Struct):
                 _log.exception("the versions of %s could not be compared", key.model)
                 comparisons[key.environment, key.model] = self.of(key)
         self._comparisons, self._last_state = comparisons, state
-        return True
 
     def of(self, key: ModelKey) -> tuple[SideBySide, ...]:
         """Return the comparisons of challengers with the champion, () for a model with one version."""

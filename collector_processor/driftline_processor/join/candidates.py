@@ -327,11 +327,11 @@ def news_since(connection: Connection, join_progress: JoinProgress) -> tuple[Joi
     )
     if reached == all_of_it:
         return reached, False
-    arrivals = [_arrived(connection, "outcomes", join_progress.outcomes, reached.outcomes)] * (
-        reached.outcomes < outcomes
-    ) + [_arrived(connection, "predictions", join_progress.predictions, reached.predictions)] * (
-        reached.predictions < predictions
+    ends = (
+        ("outcomes", join_progress.outcomes, reached.outcomes, outcomes),
+        ("predictions", join_progress.predictions, reached.predictions, predictions),
     )
+    arrivals = [_arrived(connection, table, after, last) for table, after, last, greatest in ends if last < greatest]
     until = min((arrival for arrival in arrivals if arrival is not None), default=None)
     if until is None:
         return reached, True

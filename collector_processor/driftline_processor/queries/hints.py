@@ -51,9 +51,7 @@ class ModelSummary(Struct, frozen=True):
         totals: Sums over its predictions.
         outcomes: Number of joined outcomes.
         pending: Number of outcomes without a prediction.
-        is_pending_long: Whether the oldest of them has waited for longer than a sender keeps predictions. An outcome
-            that is known at once overtakes its prediction, which the SDK sends in batches.
-            fullest: The newest evaluation with the most rows, of any window length, so that one night without a
+        fullest: The newest evaluation with the most rows, of any window length, so that one night without a
             feature does not count as a missing feature.
         unusable: Number of outcomes with an actual that is invalid for the model.
         balance: Rows that arrived compared with predictions that were counted.
@@ -66,6 +64,8 @@ class ModelSummary(Struct, frozen=True):
             record.
         rows_elsewhere: Whether another processor may have rows that were counted.
         predictions_elsewhere: Whether another processor may have the predictions of the pending outcomes.
+        is_pending_long: Whether the oldest pending outcome has waited for longer than a sender keeps predictions. An
+            outcome that is known at once overtakes its prediction, which the SDK sends in batches.
     """
 
     series: Series

@@ -40,15 +40,15 @@ class Step(Struct, frozen=True):
 
     Attributes:
         run: Runs it; returns True if more work is waiting, and then runs again immediately.
-        interval: Minimum pause before other runs, seconds.
-        pause: The same as a multiple of the duration of the last run.
-        longest: Maximum of that, seconds.
+        interval: Minimum pause after a run that leaves no work, seconds.
+        pause: The same as a multiple of the duration of that run.
+        longest_pause: Maximum of ``pause``, seconds.
     """
 
     run: Callable[[], bool | None]
     interval: float
     pause: int = 0
-    longest: float = math.inf
+    longest_pause: float = math.inf
 
 
 class KeeperTurn:
@@ -191,7 +191,7 @@ class Keeper:
                     if self.stopping.is_set():
                         return  # its statement was interrupted
                     _log.exception("background maintenance failed; driftline will retry")
-                pause = max(step.interval, min(step.pause * took, step.longest))
+                pause = max(step.interval, min(step.pause * took, step.longest_pause))
                 due[position] = 0.0 if more else time.monotonic() + pause
                 self.turn.end()
             self.stopping.wait(max(0.0, min(due) - time.monotonic()))

@@ -10,7 +10,8 @@
 Requests are accepted into the log (:mod:`driftline_processor.log`), from which the analysis stores rows
 (:mod:`driftline_processor.ingest.analysis`). Outcomes from other sources are stored immediately. The keeper joins
 every second, evaluates changed windows every two seconds, and publishes a snapshot every second; it compares versions,
-tracks verdicts and evaluates policies every five seconds, and tidies up every ten minutes; less often if that is slow.
+tracks verdicts and evaluates policies every five seconds, and tidies up every ten minutes. After a slow step, it waits
+longer.
 """
 
 from __future__ import annotations
@@ -615,7 +616,7 @@ class State:
             Step(self._load, LOAD_EVERY),
             Step(self._join, JOIN_EVERY, PAUSE, LONGEST_JOIN_PAUSE),
             Step(self._evaluate, EVALUATE_EVERY),
-            Step(self._compare_versions, COMPARE_EVERY, PAUSE),
+            Step(lambda: self.parts.versions.step(), COMPARE_EVERY, PAUSE),
             Step(self._publish, PUBLISH_EVERY, PAUSE),
             Step(self._follow_verdicts, COMPARE_EVERY, PAUSE),
             Step(self._look_at_policies, COMPARE_EVERY, PAUSE),
@@ -639,9 +640,6 @@ class State:
         turn = self._keeper.turn
         return self.parts.evaluator.step(self._caught_up, turn.is_over, turn.has_time)
 
-    def _compare_versions(self) -> None:
-        self.parts.versions.step()
-
     def _publish(self) -> None:
         self.parts.snapshots.publish_loaded()
 
@@ -658,7 +656,7 @@ class State:
     def _has_caught_up(self) -> bool:
         """Return True when everything that waited at the start was joined and evaluated, or it takes too long.
 
-        Until then no window rests.
+        Until then no window rests, and rows are joined here, because the join may be pausing.
         """
         if not self._caught_up:
             # 60.0: seconds after a start from which policies are evaluated even if windows still wait
