@@ -246,7 +246,7 @@ def configure(
 
 def show_log_lines() -> None:
     """Show Driftline's log lines if logging is not set up. For programs, never for libraries."""
-    if not any(isinstance(handler, FallbackHandler) for handler in logger.handlers):
-        logger.addHandler(FallbackHandler())
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, FallbackHandler) for handler in logger.settings.handlers):
+        logger.settings.addHandler(FallbackHandler())
+    if logger.settings.level == logging.NOTSET:
+        logger.settings.setLevel(logging.INFO)
