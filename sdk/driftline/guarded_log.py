@@ -11,7 +11,8 @@ import logging
 import os
 import threading
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 MOST_WAITING = 1000
@@ -20,11 +21,22 @@ PATIENCE_SECONDS = 0.5
 """Seconds that a caller waits for its line to be written; zero while an earlier line has exceeded them."""
 
 
+_LIBRARIES = (
+    "opentelemetry.attributes",
+    "opentelemetry.sdk.resources",
+    "opentelemetry.util.re",
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.poolmanager",
+    "urllib3.util.retry",
+)
+"""Loggers of the libraries that Driftline calls where an error would cost rows: to send, and to read its settings."""
+_is_guarded = contextvars.ContextVar("driftline_guarded", default=False)
+
+
 @dataclass(slots=True, eq=False)
 class _Line:
-    level: int
-    message: str
-    arguments: tuple[object, ...]
+    record: logging.LogRecord
     context: contextvars.Context
     """Context of the caller: a filter may add the id of its request."""
     is_written: threading.Event = field(default_factory=threading.Event)
@@ -69,15 +81,24 @@ class GuardedLogger:
     def _log(self, level: int, message: str, arguments: tuple[object, ...]) -> None:
         with suppress(Exception):
             if self.settings.isEnabledFor(level):
-                line = _Line(level, message, arguments, contextvars.copy_context())
-                with self._lock:
-                    self._lines.append(line)
-                    if self._writer is None:
-                        self._start()
-                    writer = self._writer
-                # A handler that calls the model may log: its thread must not wait for itself.
-                if writer is not None and writer is not threading.current_thread() and not self._is_blocked:
-                    self._is_blocked = not line.is_written.wait(PATIENCE_SECONDS)
+                name, file = self.settings.name, "(unknown file)"
+                try:
+                    record = self.settings.makeRecord(name, level, file, 0, message, arguments, None)
+                except Exception:  # the application's factory of records
+                    record = logging.LogRecord(name, level, file, 0, message, arguments, None)
+                self.write(record)
+
+    def write(self, record: logging.LogRecord) -> None:
+        """Write a record with the handlers of its logger."""
+        line = _Line(record, contextvars.copy_context())
+        with self._lock:
+            self._lines.append(line)
+            if self._writer is None:
+                self._start()
+            writer = self._writer
+        # A handler that calls the model may log: its thread must not wait for itself.
+        if writer is not None and writer is not threading.current_thread() and not self._is_blocked:
+            self._is_blocked = not line.is_written.wait(PATIENCE_SECONDS)
 
     def _start(self) -> None:
         writer = self._writer = threading.Thread(target=self._write, name="driftline-log", daemon=True)
@@ -95,21 +116,42 @@ class GuardedLogger:
                     return
                 line = self._lines.popleft()
             with suppress(Exception):
-                line.context.run(self._emit, line)
+                line.context.run(_handle, line.record)
             line.is_written.set()
             self._is_blocked = False
 
-    def _emit(self, line: _Line) -> None:
-        try:
-            self.settings.log(line.level, line.message, *line.arguments)
-        except Exception:  # a filter or handler; Python's last resort writes warnings to stderr
-            if logging.lastResort is not None and line.level >= logging.lastResort.level:
-                logging.lastResort.handle(
-                    logging.LogRecord(self.settings.name, line.level, "", 0, line.message, line.arguments, None)
-                )
+
+def _handle(record: logging.LogRecord) -> None:
+    _is_guarded.set(False)
+    try:
+        logging.getLogger(record.name).handle(record)
+    except Exception:  # a filter or handler; Python's last resort writes warnings to stderr
+        if logging.lastResort is not None and record.levelno >= logging.lastResort.level:
+            logging.lastResort.handle(record)
 
 
 logger = GuardedLogger("driftline")
+
+
+@contextmanager
+def guard_libraries() -> Iterator[None]:
+    """Also write the lines of the libraries that Driftline calls in the thread apart, such as those of urllib3."""
+    for name in _LIBRARIES:
+        logging.getLogger(name).addFilter(_divert)  # has no effect the second time
+    token = _is_guarded.set(True)
+    try:
+        yield
+    finally:
+        _is_guarded.reset(token)
+
+
+def _divert(record: logging.LogRecord) -> bool:
+    """Write a line of a guarded call apart; return True for the lines of the application's own calls."""
+    if not _is_guarded.get():
+        return True
+    logger.write(record)
+    return False
+
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=logger.wait, after_in_child=logger.forget)

@@ -41,6 +41,6 @@ def test_a_direct_call_would_be_found() -> None:
 
     assert set(direct_calls(guarded)) == {
         "driftline.guarded_log: logging.getLogger",
-        "driftline.guarded_log: self.settings.log",
+        "driftline.guarded_log: logging.getLogger(record.name).handle",
         "driftline.guarded_log: logging.lastResort.handle",
     }

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from driftline.capture.buffer import BoundedBuffer, BufferedRow, measure_entry
@@ -161,8 +162,13 @@ class Pipeline:
         """Send everything recorded before the call, and retry until it arrives or ``timeout`` seconds have passed.
 
         Returns whether a receiver accepted everything recorded since the last flush. ``again``: states of a request
-        after which another attempt is made.
+        after which another attempt is made. What takes longer, such as the resolution of a name, ends later in its own
+        thread; rows wait meanwhile.
         """
+        longest = max(0.0, timeout) + lifecycle.LAST_SECONDS
+        return threads.call_within(longest, "driftline-flush", partial(self._flush, timeout, again), False)
+
+    def _flush(self, timeout: float, again: Collection[State]) -> bool:
         deadline = time.monotonic() + timeout
         if self._unsupported >= _KNOWN_REFUSALS:
             again = frozenset(again) - {"unsupported"}
@@ -187,11 +193,15 @@ class Pipeline:
 
     def settle(self, timeout: float) -> None:
         """Count recorded predictions and end their spans, without sending. Stop waiting after ``timeout`` seconds."""
-        if self._lock.acquire(timeout=max(0.0, timeout)):
-            try:
-                self._convert()
-            finally:
-                self._lock.release()
+
+        def convert() -> None:
+            if self._lock.acquire(timeout=max(0.0, timeout)):
+                try:
+                    self._convert()
+                finally:
+                    self._lock.release()
+
+        threads.call_within(max(lifecycle.LAST_SECONDS, timeout), "driftline-settle", convert, None)
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; later entries are dropped and counted."""
@@ -310,14 +320,17 @@ class Pipeline:
                 self._full.set()
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 lifecycle.register_exit()
-                self._thread = threads.start_thread("driftline", self._run)
+                self._thread = threads.try_thread("driftline", self._run)
+                if self._thread is None:
+                    self._due = AT_ONCE
         self._wake.set()
 
     def _name(self) -> str:
         return "the channel" if self._channel is None else self._channel.name
 
     def _run(self) -> None:
-        with threads.hold_lock(self._lock, self._must_end) as acquired:
+        # The next step opens the channel again, and reads the attributes again, and logs why that fails.
+        with contextlib.suppress(Exception), threads.hold_lock(self._lock, self._must_end) as acquired:
             if acquired:  # at interpreter exit, some imports and all thread pools fail
                 self._open()
                 resource.own_attributes()

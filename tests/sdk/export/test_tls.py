@@ -13,9 +13,9 @@ from typing import Any, Literal
 import driftline
 import grpc
 import pytest
+from driftline.export.connection_failures import failure_of
 from driftline.export.endpoint import Endpoint
 from driftline.export.pipeline import pipeline_of
-from driftline.export.tls_failures import failure_of
 from driftline.export.transport import GrpcChannel, HttpChannel
 from driftline_processor.core.decode.requests import decode_logs
 from driftline_processor.demo.peers.recorder import Service, listening, service
