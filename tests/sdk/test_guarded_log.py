@@ -8,10 +8,16 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from io import StringIO
 
+import driftline
 import pytest
 from driftline import guarded_log
+from driftline.export import resource
+from driftline.export.endpoint import resolve
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import HttpChannel
 from driftline.faults import logger
 
+from tests.support.receiver import Receiver
 from tests.support.service import Service, returns
 
 REQUEST: ContextVar[str] = ContextVar("request")
@@ -197,6 +203,36 @@ def test_a_line_is_written_by_the_caller_if_no_thread_can_be_opened(
     logger.error("driftline: no thread")
 
     assert handler.lines == ["driftline: no thread"]
+
+
+def test_lines_of_libraries_about_our_requests_cannot_raise_either(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+
+    class Rejecting(Lines):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+            raise LookupError("application")
+
+    handler = Rejecting()
+    monkeypatch.setattr(logging.root, "handlers", [handler])
+    monkeypatch.setattr(logging.getLogger("urllib3.connectionpool"), "level", logging.DEBUG)
+    logging.getLogger("urllib3.connectionpool").manager._clear_cache()  # type: ignore[attr-defined]
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "a=1,broken")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "broken")
+    resource.reset_resource()
+    base = f"http://127.0.0.1:{receiver.server_port}"
+    channel = HttpChannel(resolve(base))
+    score = driftline.Model("churn", task="binary", channel=channel).predict(returns(0.5), id="id")
+    score({"id": "a"})
+
+    assert pipeline_of(channel).flush(60.0) is True
+    assert receiver.ids() == ["a"]
+    assert any("POST /v1/logs" in line for line in lines)
+    assert any("broken" in line for line in lines)
+    with pytest.raises(LookupError):
+        logging.getLogger("urllib3.connectionpool").warning("a line of the application's own requests")
 
 
 def test_a_line_below_the_level_opens_no_thread(

@@ -211,7 +211,7 @@ def _flush(timeout: float, states: Collection[State], flushes: Collection[End] =
     ``flushes``: ``force_flush`` of further providers; whether they succeed does not matter to the result.
     """
     end = _clock() + timeout
-    settle_predictions(timeout)  # rows are counted, and their spans end, before the providers send
+    settle_predictions(timeout - LAST_SECONDS)  # rows are counted, and their spans end, before the providers send
     for closing in _closings:
         closing.begin_flush()
     others = [begin_flush("application", flush) for flush in flushes]

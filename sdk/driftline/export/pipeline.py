@@ -116,6 +116,8 @@ class Pipeline:
         self._wake = threading.Event()
         self._full = threading.Event()
         self._thread: threading.Thread | None = None
+        self._last: Callable[[], None] | None = None
+        """What the thread runs before it ends."""
         self._due = AT_ONCE
         """Waiting rows at which the thread is woken: 1 while it sleeps, then a full record, then never."""
         self._resting = False
@@ -165,7 +167,7 @@ class Pipeline:
         after which another attempt is made. What takes longer, such as the resolution of a name, ends later in its own
         thread; rows wait meanwhile.
         """
-        longest = max(0.0, timeout) + lifecycle.LAST_SECONDS
+        longest = max(lifecycle.LAST_SECONDS, timeout)
         return threads.call_within(longest, "driftline-flush", partial(self._flush, timeout, again), False)
 
     def _flush(self, timeout: float, again: Collection[State]) -> bool:
@@ -205,8 +207,9 @@ class Pipeline:
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; later entries are dropped and counted."""
-        self.close()
-        delivered = self.flush(timeout, again=BUSY)
+        longest = max(0.0, timeout) + lifecycle.LAST_SECONDS
+        last_flush = partial(self._flush, timeout, BUSY)
+        delivered = threads.call_within(longest, "driftline-flush", last_flush, False, self._end_with)
         self.report_undelivered()
         for entry in self._rows.drain():  # another flush did not end in time; spans must end anyway
             _let_go(entry)
@@ -218,6 +221,16 @@ class Pipeline:
         if self._reporter is not None:
             self._reporter.close_channel()
         return delivered
+
+    def _end_with(self, name: str, run: Callable[[], None]) -> None:
+        """Close, and let the background thread run a function last: Python 3.12 opens no thread at exit."""
+        with self._start_lock:
+            has_thread = self._thread is not None and self._thread.is_alive()
+            if has_thread:
+                self._last = run
+        self.close()
+        if not has_thread:
+            threads.start_thread(name, run)
 
     def report_undelivered(self) -> None:
         """Log how many rows wait to be sent, or were dropped by a full buffer."""
@@ -340,6 +353,9 @@ class Pipeline:
             except Exception as error:
                 with contextlib.suppress(Exception):
                     FAULTS.swallow("flush", error)
+        last, self._last = self._last, None
+        if last is not None:
+            last()
 
     def _should_stop(self) -> bool:
         """Return True if the thread ends now; the next row then starts another one, also if a fork timed out."""

@@ -46,13 +46,19 @@ def try_thread(name: str, run: Callable[..., None], *args: Any) -> threading.Thr
         return None
 
 
-def call_within(timeout: float, name: str, call: Callable[[], T], default: T) -> T:
+def call_within(
+    timeout: float,
+    name: str,
+    call: Callable[[], T],
+    default: T,
+    start: Callable[[str, Callable[[], None]], object] = start_thread,
+) -> T:
     """Return the result of a call, or ``default`` after ``timeout`` seconds; the call then ends in its own thread.
 
     The timeout of a socket begins late: the resolution of a name, the look-up of a proxy or a file on a network can
     take any time before it. If no thread can be opened, the calling thread makes the call.
 
-    Raises what ``call`` raises within ``timeout``.
+    Raises what ``call`` raises within ``timeout``. ``start``: runs a function in another thread.
 
     >>> call_within(60.0, "driftline-example", lambda: 1 + 1, 0)
     2
@@ -70,7 +76,7 @@ def call_within(timeout: float, name: str, call: Callable[[], T], default: T) ->
             ended.set()
 
     try:
-        start_thread(name, run)
+        start(name, run)
     except RuntimeError:
         return call()
     ended.wait(max(0.0, timeout))

@@ -29,6 +29,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 from tests.support.certificates import Authority
+from tests.support.service import returns
 
 
 @pytest.mark.parametrize(
@@ -407,7 +408,7 @@ def test_rows_that_a_receiver_at_its_limit_does_not_take_arrive_later(export: tu
     handler.failure = (grpc.StatusCode.RESOURCE_EXHAUSTED, ())
     channel = _grpc(port)
     model = driftline.Model("churn", task="binary", channel=channel)
-    score = model.predict(id="id")(lambda row: 0.5)  # noqa: ARG005
+    score = model.predict(returns(0.5), id="id")
     for i in range(30):
         score({"id": str(i)})
         model.outcome(str(i), actual=1)
