@@ -21,6 +21,7 @@ from driftline.export.endpoint import (
 from driftline.export.lifecycle import close_at_exit
 
 from .faults import logger
+from .guarded_log import guard_libraries
 
 if TYPE_CHECKING:
     from driftline.export.endpoint import Endpoint
@@ -234,7 +235,8 @@ def configure(
         attributes[a.SERVICE_NAME] = service_name
     if environment:
         attributes[a.DEPLOYMENT_ENVIRONMENT_NAME] = environment
-    resource = Resource.create(attributes)
+    with guard_libraries():
+        resource = Resource.create(attributes)
     set_own_attributes(attributes)
     target = resolve(endpoint) if endpoint else None  # one port speaks one protocol: that of the records
     for signal, set_up in (("traces", set_up_traces), ("metrics", set_up_metrics)):
@@ -246,7 +248,7 @@ def configure(
 
 def show_log_lines() -> None:
     """Show Driftline's log lines if logging is not set up. For programs, never for libraries."""
-    if not any(isinstance(handler, FallbackHandler) for handler in logger.handlers):
-        logger.addHandler(FallbackHandler())
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, FallbackHandler) for handler in logger.settings.handlers):
+        logger.settings.addHandler(FallbackHandler())
+    if logger.settings.level == logging.NOTSET:
+        logger.settings.setLevel(logging.INFO)

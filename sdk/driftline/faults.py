@@ -9,14 +9,12 @@ If a batch fails, it is processed again in halves, down to the bad row.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from .guarded_log import logger as logger
 from .loss_counters import PendingCounts
-
-logger = logging.getLogger("driftline")
 
 
 class Faults:

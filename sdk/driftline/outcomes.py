@@ -14,7 +14,8 @@ from driftline.capture.model_identity import Identity
 from driftline.capture.outcome import FIELDS, SLICE, UnusableOutcome, outcome_of
 from driftline.capture.row_schema import ROW_BYTES
 from driftline.export.resource import resource_attributes
-from driftline.export.transport import OutcomeChannel, suppress_instrumentation
+from driftline.export.threads import call_within
+from driftline.export.transport import Delivery, OutcomeChannel, suppress_instrumentation
 from driftline.inputs.dataframes import column_names, index_hint
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 5000
 ATTEMPTS = 5
+REQUEST_SECONDS = 30.0
 _now = time.time_ns
 _MOST_CLASSES = 12
 
@@ -308,12 +310,17 @@ def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, no
     Raises:
         Undelivered: The receiver refused the body, or did not accept it in five attempts.
     """
-    for attempt in range(ATTEMPTS):
+
+    def post() -> tuple[Delivery, bytes]:
         with suppress_instrumentation():
-            delivery, answer = channel.post(url, body, "application/json", 30.0)
+            return channel.post(url, body, "application/json", REQUEST_SECONDS)
+
+    for attempt in range(ATTEMPTS):
+        late = Delivery("retry", f"no answer in {REQUEST_SECONDS:g} s"), b""
+        delivery, answer = call_within(REQUEST_SECONDS, "driftline-outcomes", post, late)
         if delivery.state == "delivered":
             return dict(json.loads(answer))
-        if delivery.fix:  # another attempt would fail in the same way
+        if delivery.fix and not delivery.may_pass:  # another attempt would fail in the same way
             reason = f"{delivery.reason}; " if delivery.denied else ""
             raise Undelivered(f"{url} did not accept the {noun}: {reason}{delivery.fix}; then send them again", so_far)
         if delivery.state in ("refused", "unsupported"):
@@ -322,8 +329,9 @@ def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, no
             raise Undelivered(reason, so_far, refused=delivery.state == "refused")
         if attempt < ATTEMPTS - 1:
             sleep(0.5 * 2**attempt if delivery.after is None else delivery.after)
+    fix = delivery.fix or "start 'driftline up' or set DRIFTLINE_ENDPOINT"
     raise Undelivered(
         f"{url} did not accept the {noun} in {ATTEMPTS} attempts ({delivery.reason}); {so_far.accepted} were "
-        f"accepted before; start 'driftline up' or set DRIFTLINE_ENDPOINT, and send the {noun} again",
+        f"accepted before; {fix}, and send the {noun} again",
         so_far,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import ssl
 
     import httpx
-    from driftline.export.tls_failures import TlsFailure
+    from driftline.export.connection_failures import ConnectionFailure
 
 DEFAULT_URL = "http://127.0.0.1:8780"
 
@@ -161,8 +161,8 @@ class Connection(Struct, frozen=True):
         except (httpx.InvalidURL, ValueError) as error:
             raise BadInput(f"--url: {self.address} is not a URL: {error}") from None
 
-    def _tls_failure(self, error: Exception) -> TlsFailure | None:
-        from driftline.export.tls_failures import failure_of
+    def _tls_failure(self, error: Exception) -> ConnectionFailure | None:
+        from driftline.export.connection_failures import failure_of
 
         return failure_of(error, encrypted=self.encrypted, certified=self.cert_file is not None)
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from opentelemetry.util.re import parse_env_headers
 
 from driftline.faults import FAULTS, logger
+from driftline.guarded_log import guard_libraries
 from driftline.settings import read
 
 from .declarative import declared, with_declared
@@ -143,7 +144,7 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
         base=base.rstrip("/"),
         url=url,
         protocol=protocol,
-        headers=parse_env_headers(headers, liberal=True),
+        headers=_headers(headers),
         timeout=_seconds(_setting(environ, signal, "TIMEOUT")),
         gzip=compression == "gzip",
         certificate=_setting(environ, signal, "CERTIFICATE"),
@@ -153,6 +154,11 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
         signal=signal,
         token_file=token_file,
     )
+
+
+def _headers(text: str) -> Mapping[str, str]:
+    with guard_libraries():
+        return parse_env_headers(text, liberal=True)
 
 
 def _check(url: str, where: str) -> None:

@@ -211,13 +211,13 @@ def _flush(timeout: float, states: Collection[State], flushes: Collection[End] =
     ``flushes``: ``force_flush`` of further providers; whether they succeed does not matter to the result.
     """
     end = _clock() + timeout
-    settle_predictions(timeout)  # rows are counted, and their spans end, before the providers send
+    settle_predictions(timeout - LAST_SECONDS)  # rows are counted, and their spans end, before the providers send
     for closing in _closings:
         closing.begin_flush()
     others = [begin_flush("application", flush) for flush in flushes]
     delivered = [flush_pipeline(pipeline, end - _clock(), states) for pipeline in pipelines()]
     sent = [closing.flushed(end - _clock()) for closing in _closings]
-    for other in others:
+    for other in filter(None, others):
         other.wait(max(0.0, end - _clock()))
     return all(delivered) and all(sent)
 
@@ -329,7 +329,7 @@ def _end_child() -> None:
     settle_predictions()  # rows are counted, and their spans end, before the providers send
     flushed = [begin_flush("application", flush) for flush in _application_flushes()]
     end_process()
-    for sent in flushed:
+    for sent in filter(None, flushed):
         sent.wait(max(LAST_SECONDS, end - _clock()))
 
 

@@ -152,7 +152,7 @@ class Reporter:
         if self._thread is None and not self._closed:
             lifecycle.register_exit()
             self._stop = threading.Event()
-            self._thread = threads.start_thread("driftline-metrics", self._run, self._stop)
+            self._thread = threads.try_thread("driftline-metrics", self._run, self._stop)
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._interval):

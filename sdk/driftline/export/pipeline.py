@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from driftline.capture.buffer import BoundedBuffer, BufferedRow, measure_entry
@@ -115,6 +116,8 @@ class Pipeline:
         self._wake = threading.Event()
         self._full = threading.Event()
         self._thread: threading.Thread | None = None
+        self._last: Callable[[], None] | None = None
+        """What the thread runs before it ends."""
         self._due = AT_ONCE
         """Waiting rows at which the thread is woken: 1 while it sleeps, then a full record, then never."""
         self._resting = False
@@ -161,8 +164,13 @@ class Pipeline:
         """Send everything recorded before the call, and retry until it arrives or ``timeout`` seconds have passed.
 
         Returns whether a receiver accepted everything recorded since the last flush. ``again``: states of a request
-        after which another attempt is made.
+        after which another attempt is made. What takes longer, such as the resolution of a name, ends later in its own
+        thread; rows wait meanwhile.
         """
+        longest = max(lifecycle.LAST_SECONDS, timeout)
+        return threads.call_within(longest, "driftline-flush", partial(self._flush, timeout, again), False)
+
+    def _flush(self, timeout: float, again: Collection[State]) -> bool:
         deadline = time.monotonic() + timeout
         if self._unsupported >= _KNOWN_REFUSALS:
             again = frozenset(again) - {"unsupported"}
@@ -187,16 +195,21 @@ class Pipeline:
 
     def settle(self, timeout: float) -> None:
         """Count recorded predictions and end their spans, without sending. Stop waiting after ``timeout`` seconds."""
-        if self._lock.acquire(timeout=max(0.0, timeout)):
-            try:
-                self._convert()
-            finally:
-                self._lock.release()
+
+        def convert() -> None:
+            if self._lock.acquire(timeout=max(0.0, timeout)):
+                try:
+                    self._convert()
+                finally:
+                    self._lock.release()
+
+        threads.call_within(max(lifecycle.LAST_SECONDS, timeout), "driftline-settle", convert, None)
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; later entries are dropped and counted."""
-        self.close()
-        delivered = self.flush(timeout, again=BUSY)
+        longest = max(0.0, timeout) + lifecycle.LAST_SECONDS
+        last_flush = partial(self._flush, timeout, BUSY)
+        delivered = threads.call_within(longest, "driftline-flush", last_flush, False, self._end_with)
         self.report_undelivered()
         for entry in self._rows.drain():  # another flush did not end in time; spans must end anyway
             _let_go(entry)
@@ -208,6 +221,16 @@ class Pipeline:
         if self._reporter is not None:
             self._reporter.close_channel()
         return delivered
+
+    def _end_with(self, name: str, run: Callable[[], None]) -> None:
+        """Close, and let the background thread run a function last: Python 3.12 opens no thread at exit."""
+        with self._start_lock:
+            has_thread = self._thread is not None and self._thread.is_alive()
+            if has_thread:
+                self._last = run
+        self.close()
+        if not has_thread:
+            threads.start_thread(name, run)
 
     def report_undelivered(self) -> None:
         """Log how many rows wait to be sent, or were dropped by a full buffer."""
@@ -310,14 +333,17 @@ class Pipeline:
                 self._full.set()
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 lifecycle.register_exit()
-                self._thread = threads.start_thread("driftline", self._run)
+                self._thread = threads.try_thread("driftline", self._run)
+                if self._thread is None:
+                    self._due = AT_ONCE
         self._wake.set()
 
     def _name(self) -> str:
         return "the channel" if self._channel is None else self._channel.name
 
     def _run(self) -> None:
-        with threads.hold_lock(self._lock, self._must_end) as acquired:
+        # The next step opens the channel again, and reads the attributes again, and logs why that fails.
+        with contextlib.suppress(Exception), threads.hold_lock(self._lock, self._must_end) as acquired:
             if acquired:  # at interpreter exit, some imports and all thread pools fail
                 self._open()
                 resource.own_attributes()
@@ -327,6 +353,9 @@ class Pipeline:
             except Exception as error:
                 with contextlib.suppress(Exception):
                     FAULTS.swallow("flush", error)
+        last, self._last = self._last, None
+        if last is not None:
+            last()
 
     def _should_stop(self) -> bool:
         """Return True if the thread ends now; the next row then starts another one, also if a fork timed out."""

@@ -13,6 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from driftline.capture.model_identity import Identity
+from driftline.guarded_log import guard_libraries
 from driftline.semconv import attributes as a
 
 
@@ -38,7 +39,8 @@ def set_own_attributes(attributes: Mapping[str, str]) -> None:
 def own_attributes() -> dict[str, Any]:
     """Return the attributes of ``Resource.create()``; at interpreter exit, those of the environment."""
     try:
-        return dict(Resource.create(_said).attributes)
+        with guard_libraries():
+            return dict(Resource.create(_said).attributes)
     except RuntimeError:
         return {**OTELResourceDetector().detect().attributes, **_said}
 

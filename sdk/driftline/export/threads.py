@@ -11,9 +11,11 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from driftline.faults import FAULTS
+from driftline.faults import FAULTS, logger
+
+T = TypeVar("T")
 
 ENDING_SECONDS = 5.0
 """Seconds that a fork waits for an idle thread to end; the thread only needs CPU time."""
@@ -29,6 +31,58 @@ def start_thread(name: str, run: Callable[..., None], *args: Any) -> threading.T
     thread = threading.Thread(target=run, args=args, name=name, daemon=True)
     contextvars.Context().run(thread.start)
     return thread
+
+
+def try_thread(name: str, run: Callable[..., None], *args: Any) -> threading.Thread | None:
+    """Start a daemon thread as :func:`start_thread` does; None, after one log line, if no thread can be opened."""
+    try:
+        return start_thread(name, run, *args)
+    except RuntimeError as error:  # the limit of the system, or the end of the interpreter
+        if FAULTS.once("thread"):
+            logger.warning(
+                "driftline: no thread can be opened (%s): rows wait in memory until one can, or until "
+                "driftline.flush() or the end of the process sends them", error,
+            )  # fmt: skip
+        return None
+
+
+def call_within(
+    timeout: float,
+    name: str,
+    call: Callable[[], T],
+    default: T,
+    start: Callable[[str, Callable[[], None]], object] = start_thread,
+) -> T:
+    """Return the result of a call, or ``default`` after ``timeout`` seconds; the call then ends in its own thread.
+
+    The timeout of a socket begins late: the resolution of a name, the look-up of a proxy or a file on a network can
+    take any time before it. If no thread can be opened, the calling thread makes the call.
+
+    Raises what ``call`` raises within ``timeout``. ``start``: runs a function in another thread.
+
+    >>> call_within(60.0, "driftline-example", lambda: 1 + 1, 0)
+    2
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            ended.set()
+
+    try:
+        start(name, run)
+    except RuntimeError:
+        return call()
+    ended.wait(max(0.0, timeout))
+    if errors:
+        raise errors[0]
+    return results[0] if results else default
 
 
 @contextmanager
@@ -49,8 +103,11 @@ def hold_lock(lock: threading.RLock, must_end: Callable[[], bool]) -> Iterator[b
             lock.release()
 
 
-def begin_flush(name: str, flush: Callable[[], object]) -> threading.Event:
-    """Call the ``force_flush`` of a provider in the background; the event is set when it has returned."""
+def begin_flush(name: str, flush: Callable[[], object]) -> threading.Event | None:
+    """Call the ``force_flush`` of a provider in the background; the event is set when it has returned.
+
+    Returns None if no thread can be opened: a provider limits the time of its flush in no other way.
+    """
     sent = threading.Event()
 
     def run() -> None:
@@ -61,8 +118,7 @@ def begin_flush(name: str, flush: Callable[[], object]) -> threading.Event:
         finally:
             sent.set()
 
-    start_thread(f"driftline-flush-{name}", run)
-    return sent
+    return None if try_thread(f"driftline-flush-{name}", run) is None else sent
 
 
 class BoundedClose:
@@ -91,16 +147,17 @@ class BoundedClose:
         """Start the thread; also in a child process, which does not have its parent's thread."""
         self._start_event = threading.Event()
         self._end_event = threading.Event()
-        self._sent = threading.Event()
+        self._sent: threading.Event | None = None
         self._resting = False
-        self._thread = start_thread(f"driftline-end-{self._name}", self._run)
+        self._thread = try_thread(f"driftline-end-{self._name}", self._run)
 
     def rest(self) -> None:
         """End the thread without closing the provider, until :meth:`go_on`; has no effect once closing has begun."""
         if not self._start_event.is_set():
             self._resting = True
             self._start_event.set()
-            self._thread.join()
+            if self._thread is not None:
+                self._thread.join()
 
     def go_on(self) -> None:
         """Start the thread again after :meth:`rest`."""
@@ -117,7 +174,7 @@ class BoundedClose:
 
     def flushed(self, timeout: float) -> bool:
         """Return True if the provider was flushed within ``timeout`` seconds."""
-        return self._sent.wait(max(0.0, timeout))
+        return self._sent is not None and self._sent.wait(max(0.0, timeout))
 
     def begin(self) -> None:
         """Close the provider in the background."""

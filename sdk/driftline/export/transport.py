@@ -13,7 +13,7 @@ import importlib
 import json
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -22,10 +22,11 @@ from opentelemetry import context
 
 from driftline.capture.model_identity import VERSION
 from driftline.faults import FAULTS, logger
+from driftline.guarded_log import guard_libraries
 
 from .backoff import next_pause, seconds_to_wait
+from .connection_failures import ConnectionFailure, failure_of
 from .endpoint import Endpoint, Signal, is_here
-from .tls_failures import TlsFailure, failure_of
 
 if TYPE_CHECKING:
     import requests
@@ -39,7 +40,11 @@ _HTTPS_ONLY = (b"this port uses TLS", b"HTTP request to an HTTPS server", b"plai
 """Words in answers of Driftline, Go and nginx to a request without TLS at a port with TLS."""
 _RETRYABLE = frozenset((429, 502, 503, 504))  # OTLP specification, "Failures": retryable response codes
 _UNSUPPORTED = frozenset((404, 405, 501))
-_RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
+_RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "OUT_OF_RANGE",
+                              "UNAVAILABLE", "DATA_LOSS"))  # fmt: skip
+_TOO_LARGE = ("larger than", "too large", "exceeds max", "exceeds the max")
+"""Words of gRPC's libraries (C and Python, Go, Rust, Java, .NET) about a message over the limit of the receiver."""
+_GRPC_PORT = 4317
 _EXPORT = {
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
     "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -56,7 +61,8 @@ class Delivery:
     ``unreachable``: no server listens; ``retry``: send again, after ``after`` seconds if the receiver asked for that;
     ``refused``: this request will never be accepted; ``unsupported``: such requests are not accepted now (404,
     UNIMPLEMENTED). ``delivered`` with a ``reason``: the receiver warns, or rejects some (``rejected``) records or
-    points. ``fix``: what is wrong and what to do, if that is known. ``denied``: the sender may not send this.
+    points. ``fix``: what is wrong and what to do, if that is known; ``may_pass``: another attempt may succeed without
+    it. ``denied``: the sender may not send this.
     """
 
     state: State
@@ -64,6 +70,7 @@ class Delivery:
     after: float | None = None
     rejected: int = 0
     fix: str = ""
+    may_pass: bool = False
     denied: bool = False
 
 
@@ -186,24 +193,23 @@ class HttpChannel:
             body = gzip.compress(body, 3)
             headers["content-encoding"] = "gzip"
         try:
-            response = self._open_session().post(
-                url,
-                data=body,
-                headers=headers,
-                timeout=(min(_CONNECT_SECONDS, timeout), min(endpoint.timeout, timeout)),
-                allow_redirects=False,
-                stream=True,
-                # per request, since REQUESTS_CA_BUNDLE of the environment wins over the setting of a session
-                verify=endpoint.certificate or None,
-            )
-            content = content_of(response)
+            with guard_libraries():
+                response = self._open_session().post(
+                    url,
+                    data=body,
+                    headers=headers,
+                    timeout=(min(_CONNECT_SECONDS, timeout), min(endpoint.timeout, timeout)),
+                    allow_redirects=False,
+                    stream=True,
+                    # per request, since REQUESTS_CA_BUNDLE of the environment wins over the setting of a session
+                    verify=endpoint.certificate or None,
+                )
+                content = content_of(response)
         except requests.exceptions.Timeout as error:
             return Delivery("retry", type(error).__name__), b""
-        except requests.exceptions.SSLError as error:
-            return Delivery("unreachable", type(error).__name__, fix=_tls_fix(endpoint, error)), b""
         except requests.exceptions.ConnectionError as error:
-            fix = "" if self._has_delivered else _tls_fix(endpoint, error)
-            return Delivery("unreachable", type(error).__name__, fix=fix), b""
+            has_delivered = self._has_delivered and not isinstance(error, requests.exceptions.SSLError)
+            return _unreachable(endpoint, type(error).__name__, error, has_delivered=has_delivered), b""
         except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text contains the header, often a key
             where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
             return Delivery("refused", f"{type(error).__name__} in {where}"), b""
@@ -223,7 +229,7 @@ class HttpChannel:
         if status in (401, 403):
             return _denied(endpoint, own_headers, reason, _message(content), unknown=status == 401), b""
         if status == 400 and not endpoint.encrypted and any(words in content for words in _HTTPS_ONLY):
-            return Delivery("unreachable", reason, fix=TlsFailure("encrypted").sentence("", "")), b""
+            return Delivery("unreachable", reason, fix=ConnectionFailure("encrypted").sentence("", "")), b""
         return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), content
 
     def _open_session(self) -> requests.Session:
@@ -350,22 +356,47 @@ def _grpc_failure(error: Any, endpoint: Endpoint, headers: Mapping[str, str], ha
         return Delivery("unsupported", reason)
     if code == "UNAVAILABLE":
         is_connecting = "onnect" in details  # "failed to connect", "Connection refused"
-        fix = "" if has_delivered and not is_connecting else _tls_fix(endpoint, details)
-        if is_connecting or fix:
-            return Delivery("unreachable", reason, fix=fix)
-    after = _retry_info(error)
-    if code in _RETRYABLE_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
-        return Delivery("retry", reason, after)
-    return Delivery("refused", reason)
+        delivery = _unreachable(endpoint, reason, details, has_delivered=has_delivered and not is_connecting)
+        if is_connecting or delivery.fix:
+            return delivery
+    after = retry_delay(error.trailing_metadata())
+    return Delivery("retry", reason, after) if is_temporary(code, details, after) else Delivery("refused", reason)
 
 
-def _tls_fix(endpoint: Endpoint, error: BaseException | str) -> str:
-    """Return why TLS failed, with the fix; "" if the error has another cause."""
+def is_temporary(code: str, details: str, after: float | None) -> bool:
+    """Return True if a request of gRPC is sent again.
+
+    RESOURCE_EXHAUSTED is gRPC's 429. OTLP requests the client not to send again without a RetryInfo, but receivers at
+    their limit of memory do not add one, and the rows would be lost. A message that is too large stays too large.
+
+    Args:
+        code: Name of the status.
+        details: Message of the status.
+        after: Seconds that the receiver requests; None without a request.
+
+    >>> is_temporary("RESOURCE_EXHAUSTED", "busy", None), is_temporary("INVALID_ARGUMENT", "", None)
+    (True, False)
+    >>> is_temporary("RESOURCE_EXHAUSTED", "grpc: received message larger than max (5000000 vs. 4194304)", None)
+    False
+    """
+    if after is None and any(words in details.lower() for words in _TOO_LARGE):
+        return False
+    return code in _RETRYABLE_CODES
+
+
+def _unreachable(endpoint: Endpoint, reason: str, error: BaseException | str, *, has_delivered: bool) -> Delivery:
+    """Return the result of a request that reached no receiver, with the fix if the error has a known cause.
+
+    ``has_delivered``: whether an earlier request arrived, so that the settings of TLS and of the protocol are correct.
+    """
     certified = bool(endpoint.client_certificate)
     failure = failure_of(error, encrypted=endpoint.encrypted, certified=certified)
-    if failure is None:
-        return ""
-    return failure.sentence(endpoint.variables("CERTIFICATE"), endpoint.variables("CLIENT_CERTIFICATE", "CLIENT_KEY"))
+    if failure is None or (has_delivered and not failure.may_pass):
+        return Delivery("unreachable", reason)
+    if failure.kind == "encrypted" and endpoint.protocol == "http" and urlsplit(endpoint.url).port == _GRPC_PORT:
+        failure = ConnectionFailure("grpc")  # some servers of gRPC also close the connection without an answer
+    fix = failure.sentence(endpoint.variables("CERTIFICATE"), endpoint.variables("CLIENT_CERTIFICATE", "CLIENT_KEY"))
+    return Delivery("unreachable", reason, fix=fix, may_pass=failure.may_pass)
 
 
 def _unusable_files(endpoint: Endpoint, error: OSError) -> Delivery:
@@ -419,14 +450,22 @@ def _stamps(endpoint: Endpoint) -> list[float | None]:
     return stamps
 
 
-def _retry_info(error: Any) -> float | None:
-    for key, value in error.trailing_metadata() or ():
-        if key == "google.rpc.retryinfo-bin":
-            from google.rpc.error_details_pb2 import RetryInfo
+def retry_delay(trailing: Iterable[tuple[str, str | bytes]] | None) -> float | None:
+    """Return the seconds of a RetryInfo, in the key of the specification or of Python's exporter; None without."""
+    metadata = dict(trailing or ())
+    details, bare = metadata.get("grpc-status-details-bin"), metadata.get("google.rpc.retryinfo-bin")
+    if not details and not bare:
+        return None
+    from google.rpc.error_details_pb2 import RetryInfo
+    from google.rpc.status_pb2 import Status
 
-            with contextlib.suppress(Exception):  # not a RetryInfo
-                delay = RetryInfo.FromString(value).retry_delay
-                return float(delay.seconds + delay.nanos * 1e-9)
+    info = RetryInfo()
+    with contextlib.suppress(Exception):  # details of another kind
+        for detail in Status.FromString(details).details if details else ():
+            if detail.Unpack(info):
+                return float(info.retry_delay.ToNanoseconds() / 1e9)
+        if bare:
+            return float(RetryInfo.FromString(bare).retry_delay.ToNanoseconds() / 1e9)
     return None
 
 

@@ -129,10 +129,10 @@ def _take_confirmations(stack: ExitStack, captured: Capture) -> None:
 
 def _take_log(stack: ExitStack, captured: Capture) -> None:
     handler = _Lines(captured._log)
-    stack.callback(logger.setLevel, logger.level)
-    stack.callback(logger.removeHandler, handler)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    stack.callback(logger.settings.setLevel, logger.settings.level)
+    stack.callback(logger.settings.removeHandler, handler)
+    logger.settings.addHandler(handler)
+    logger.settings.setLevel(logging.INFO)
 
 
 def _start_anew(stack: ExitStack, raising: bool) -> None:

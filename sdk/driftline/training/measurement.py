@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from driftline.export.threads import start_thread
+from driftline.export.threads import try_thread
 from driftline.faults import FAULTS
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -102,12 +102,13 @@ class Measurement:
         self._peak = 0
         self._gpus = GpuWatch(nvml or _installed_nvml())
         self._look()
-        self._thread = start_thread("driftline-training", self._run)
+        self._thread = try_thread("driftline-training", self._run)
 
     def close(self) -> Measured:
         """Stop, and return the measured values."""
         self._stop_event.set()
-        self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # wait for the thread, which may be reading the same files
+        if self._thread is not None:
+            self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # wait for the thread, which may be reading the same files
         self._look()
         end = cpu_seconds_of_tree()
         cpu = None if end is None or self._began is None else max(0.0, end - self._began)

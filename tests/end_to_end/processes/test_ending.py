@@ -265,6 +265,27 @@ def test_a_process_ends_though_the_receiver_never_answers() -> None:
     assert "rows not delivered" in done.stderr
 
 
+SLOW_NAMES = """
+    import atexit, socket, threading, time
+    socket.getaddrinfo = lambda *_, **__: time.sleep(100_000)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["", "driftline.flush(0.1)"])
+@pytest.mark.parametrize("has_threads", [True, False])
+def test_a_process_ends_though_no_name_is_resolved(step: str, has_threads: bool) -> None:
+    script = textwrap.dedent(SLOW_NAMES) + f'score({{"id": "a"}})\n{step}\n'
+    if not has_threads:  # as in Python 3.12 at exit
+        script += "def refuse(*_, **__):\n    raise RuntimeError('no thread at interpreter shutdown')\n"
+        script += "atexit.register(setattr, threading, '_start_new_thread', refuse)\n"
+    done = run(script, "http://localhost:1", **PATIENT)
+
+    assert done.returncode == 0
+    assert "driftline: rows not delivered to http://localhost:1: 1" in done.stderr
+    assert "no thread can be opened" not in done.stderr
+
+
 def test_spans_over_grpc_pass_a_proxy_by_on_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://elsewhere:4317")
     direct = {"endpoint": "http://localhost:4317", "channel_options": (("grpc.enable_http_proxy", 0),)}

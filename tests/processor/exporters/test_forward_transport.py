@@ -123,7 +123,7 @@ WITH_DELAY = retry_metadata(Overloaded(1.5))
         (Code.OK, (), ExportResult("success")),
         (Code.INVALID_ARGUMENT, (), ExportResult("permanent", "INVALID_ARGUMENT", "because")),
         (Code.UNIMPLEMENTED, (), ExportResult("permanent", "UNIMPLEMENTED", "because")),
-        (Code.RESOURCE_EXHAUSTED, (), ExportResult("permanent", "RESOURCE_EXHAUSTED", "because")),
+        (Code.RESOURCE_EXHAUSTED, (), ExportResult("retryable", "RESOURCE_EXHAUSTED", "because")),
         (Code.RESOURCE_EXHAUSTED, WITH_DELAY, ExportResult("retryable", "RESOURCE_EXHAUSTED", "because", 1.5)),
         (Code.RESOURCE_EXHAUSTED, WITH_DELAY[:1], ExportResult("retryable", "RESOURCE_EXHAUSTED", "because", 1.5)),
         (Code.RESOURCE_EXHAUSTED, WITH_DELAY[1:], ExportResult("retryable", "RESOURCE_EXHAUSTED", "because", 1.5)),

@@ -99,7 +99,7 @@ def test_an_exporter_that_predicts_while_a_span_is_dropped_waits_for_nobody(
 def test_what_a_shutdown_has_no_time_to_read_ends_its_span(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = pipeline_of(service.channel)
     predict(service, request := Request())
-    monkeypatch.setattr(pipeline, "flush", lambda *_, **__: False)  # another one is under way, and takes too long
+    monkeypatch.setattr(pipeline, "_flush", lambda *_, **__: False)  # another one is under way, and takes too long
 
     assert not pipeline.shutdown(0.0)
     assert (attributes(service), request.reads) == ([KNOWN], 0)

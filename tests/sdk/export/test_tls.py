@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,10 @@ from typing import Any, Literal
 import driftline
 import grpc
 import pytest
+from driftline.export.connection_failures import failure_of
 from driftline.export.endpoint import Endpoint
 from driftline.export.pipeline import pipeline_of
-from driftline.export.tls_failures import failure_of
-from driftline.export.transport import GrpcChannel, HttpChannel
+from driftline.export.transport import GrpcChannel, HttpChannel, _unreachable
 from driftline_processor.core.decode.requests import decode_logs
 from driftline_processor.demo.peers.recorder import Service, listening, service
 
@@ -273,7 +274,62 @@ def test_a_port_of_http_is_named_over_grpc() -> None:
         delivery = channel.send(b"body", PATIENCE)
         channel.close()
 
-    assert (delivery.state, "does not use HTTP/2 at this port" in delivery.fix) == ("unreachable", True)
+    assert delivery.state == "unreachable"
+    assert delivery.fix == (
+        "the server does not use HTTP/2 at this port, which gRPC requires; use its port for gRPC, by default 4317, or "
+        "http/protobuf"
+    )
+
+
+GRPC_PORT = "the server expects gRPC at this port; use its port for HTTP, by default 4318, or the protocol grpc"
+
+
+@pytest.mark.parametrize("protocol", ["grpc"])
+def test_a_port_of_grpc_is_named_over_http(receiver: _Receiver) -> None:
+    receiver.listen(None)
+    base = f"http://127.0.0.1:{receiver.port}"
+    channel = HttpChannel(Endpoint(base, f"{base}/v1/logs"))
+    delivery = channel.send(b"body", PATIENCE)
+    channel.close()
+
+    assert (delivery.state, delivery.fix) == ("unreachable", GRPC_PORT)
+
+
+def test_a_port_of_grpc_that_does_not_answer_is_named_by_its_number() -> None:
+    def fix(port: int) -> str:
+        endpoint = Endpoint(f"http://d:{port}", f"http://d:{port}/v1/logs")
+        return _unreachable(endpoint, "reason", "Remote end closed connection", has_delivered=False).fix
+
+    assert fix(4317) == GRPC_PORT
+    assert fix(4319).endswith("as a port with TLS does; use https://")
+
+
+UNRESOLVED = "the name of the host cannot be resolved; check its spelling, and the DNS of this machine"
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_host_without_an_address_is_named(protocol: Protocol) -> None:
+    address = "no-such-host.invalid:4318"
+    url = f"http://{address}/v1/logs" if protocol == "http" else address
+    endpoint = Endpoint(f"http://{address}", url, protocol, insecure=True)
+    channel = HttpChannel(endpoint) if protocol == "http" else GrpcChannel(endpoint)
+    channel._has_delivered = True  # the name was removed since
+    delivery = channel.send(b"body", PATIENCE)
+    channel.close()
+
+    assert (delivery.state, delivery.fix, delivery.may_pass) == ("unreachable", UNRESOLVED, True)
+
+
+def test_a_proxy_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as held:  # bound, never listening
+        held.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{held.getsockname()[1]}")
+        channel = HttpChannel(Endpoint("http://driftline:4318", "http://driftline:4318/v1/logs"))
+        delivery = channel.send(b"body", PATIENCE)
+        channel.close()
+
+    assert delivery.state == "unreachable"
+    assert delivery.fix == "the proxy of the environment cannot be used; check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
 
 
 @pytest.mark.parametrize(
@@ -289,6 +345,12 @@ def test_a_port_of_http_is_named_over_grpc() -> None:
         ("[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required", "certificate"),
         ("error:0A000410:SSL routines::ssl/tls alert handshake failure", "refused"),
         ("Socket closed", "refused"),
+        ("RemoteProtocolError: illegal status line: bytearray(b'\\x00\\x00\\x18\\x04\\x00')", "grpc"),  # httpx
+        ("gaierror: [Errno -3] Temporary failure in name resolution", "unresolved"),
+        ("gaierror: [Errno 8] nodename nor servname provided, or not known", "unresolved"),  # macOS
+        ("ConnectError: [Errno 11001] getaddrinfo failed", "unresolved"),  # Windows
+        ("DNS resolution failed for no-such-host:4317: C-ares status is not ARES_SUCCESS", "unresolved"),
+        ("ProxyError: Tunnel connection failed: 407 Proxy Authentication Required", "proxy"),
         ("the alert manager does not answer", None),
         ("failed to connect to all addresses; last error: UNKNOWN: ipv4:1:1: Connection refused", None),
     ],

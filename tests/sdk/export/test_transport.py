@@ -13,17 +13,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import driftline
 import grpc
 import pytest
 from driftline.capture.model_identity import VERSION
 from driftline.export.endpoint import Endpoint, Signal, resolve
-from driftline.export.transport import ChannelError, Delivery, GrpcChannel, HttpChannel, open_channel
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import ChannelError, Delivery, GrpcChannel, HttpChannel, is_temporary, open_channel
+from driftline_processor.core.decode.requests import decode_logs
 from driftline_processor.demo.peers.recorder import Service, listening, service
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 from tests.support.certificates import Authority
+from tests.support.service import returns
 
 
 @pytest.mark.parametrize(
@@ -350,6 +356,9 @@ def test_the_same_bytes_travel_over_grpc(export: tuple[_Export, int]) -> None:
 
 SOON = RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
 RETRY = (("google.rpc.retryinfo-bin", SOON.SerializeToString()),)
+LATER = AnyMessage()
+LATER.Pack(RetryInfo(retry_delay=Duration(seconds=2, nanos=250_000_000)))
+DETAILED = (("grpc-status-details-bin", Status(code=8, details=[LATER]).SerializeToString()),)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +369,9 @@ RETRY = (("google.rpc.retryinfo-bin", SOON.SerializeToString()),)
         ("UNAVAILABLE", RETRY, "retry", 1.5),
         ("UNAVAILABLE", (("google.rpc.retryinfo-bin", b"soon"),), "retry", None),
         ("RESOURCE_EXHAUSTED", RETRY, "retry", 1.5),
-        ("RESOURCE_EXHAUSTED", (), "refused", None),
+        ("RESOURCE_EXHAUSTED", DETAILED, "retry", 2.25),
+        ("RESOURCE_EXHAUSTED", (("grpc-status-details-bin", b"soon"),), "retry", None),
+        ("RESOURCE_EXHAUSTED", (), "retry", None),
         ("INVALID_ARGUMENT", (), "refused", None),
     ],
 )
@@ -375,6 +386,40 @@ def test_what_a_grpc_status_means(
 
     assert (delivery.state, delivery.after) == (state, after)
     assert delivery.reason == f"{code} told to"
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "Received message larger than max (5000000 vs. 4194304)",  # C and Python
+        "grpc: received message after decompression larger than max 4194304",  # Go
+        "gRPC message exceeds maximum size 4194304: 5000000",  # Java
+        "Received message exceeds the maximum configured message size.",  # .NET
+    ],
+)
+def test_a_message_over_the_limit_of_the_receiver_is_not_sent_again(details: str) -> None:
+    assert is_temporary("RESOURCE_EXHAUSTED", details, None) is False
+    assert is_temporary("RESOURCE_EXHAUSTED", details, 1.5) is True  # the receiver requests it
+    assert is_temporary("RESOURCE_EXHAUSTED", "data refused due to high memory usage", None) is True
+
+
+def test_rows_that_a_receiver_at_its_limit_does_not_take_arrive_later(export: tuple[_Export, int]) -> None:
+    handler, port = export
+    handler.failure = (grpc.StatusCode.RESOURCE_EXHAUSTED, ())
+    channel = _grpc(port)
+    model = driftline.Model("churn", task="binary", channel=channel)
+    score = model.predict(returns(0.5), id="id")
+    for i in range(30):
+        score({"id": str(i)})
+        model.outcome(str(i), actual=1)
+
+    assert pipeline_of(channel).flush(0.5) is False
+    handler.failure = None
+    assert pipeline_of(channel).flush(60.0) is True
+    channel.close()
+    requests = [decode_logs(body, 1) for body in handler.bodies]
+    assert sum(len(table) for request in requests for table in request.predictions) == 30
+    assert sum(len(table) for request in requests for table in request.outcomes) == 30
 
 
 def answered(rejected: int, message: str) -> bytes:

@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from driftline.export.transport import USER_AGENT
-from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
+from driftline.export.transport import USER_AGENT, is_temporary, retry_delay
 from pydantic import Field
 
 from driftline_processor.config.section import Problem
@@ -20,9 +17,6 @@ from driftline_processor.receipts import Signal
 
 if TYPE_CHECKING:
     import grpc
-
-_RETRYABLE_CODES = ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS")
-"""OTLP specification, "Failures" of OTLP/gRPC; RESOURCE_EXHAUSTED only together with RetryInfo."""
 
 
 class OtlpGrpc(Otlp):
@@ -129,28 +123,11 @@ class OtlpGrpcExporter:
 
 def _grpc_failure(error: grpc.RpcError) -> ExportResult:
     code, message = error.code(), str(error.details() or "")
-    delay = _retry_info(dict(error.trailing_metadata() or ()))
-    if code.name in _RETRYABLE_CODES or (code.name == "RESOURCE_EXHAUSTED" and delay is not None):
+    delay = retry_delay(error.trailing_metadata())
+    if is_temporary(code.name, message, delay):
         unreachable = code.name == "UNAVAILABLE" and delay is None
         return ExportResult("retryable", code.name, message, delay, unreachable)
     return ExportResult("permanent", code.name, message)
-
-
-def _retry_info(trailing: Mapping[str, str | bytes]) -> float | None:
-    """Return the delay of a RetryInfo in seconds, in the key of the specification or of Python's exporter."""
-    info = RetryInfo()
-    try:
-        details = trailing.get("grpc-status-details-bin")
-        if isinstance(details, bytes):
-            for detail in Status.FromString(details).details:
-                if detail.Unpack(info):
-                    return float(info.retry_delay.ToNanoseconds() / 1e9)
-        bare = trailing.get("google.rpc.retryinfo-bin")
-        if isinstance(bare, bytes):
-            return float(RetryInfo.FromString(bare).retry_delay.ToNanoseconds() / 1e9)
-    except DecodeError:
-        pass
-    return None
 
 
 def _grpc_credentials(exporter: OtlpGrpc) -> grpc.ChannelCredentials:

@@ -1,11 +1,24 @@
-"""Why a connection with or without TLS failed, in a sentence with the fix, from the error of any client library."""
+"""Why a connection failed, in a sentence with the fix, from the error of any client library."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["untrusted", "name", "certificate", "refused", "plain", "encrypted", "http/1.1", "other"]
+Kind = Literal[
+    "untrusted",
+    "name",
+    "certificate",
+    "refused",
+    "plain",
+    "encrypted",
+    "http/1.1",
+    "grpc",
+    "unresolved",
+    "proxy",
+    "other",
+]
 
 _PHRASES: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("name", ("hostname mismatch", "ip address mismatch", "' doesn't match", "is not in peer certificate",
@@ -28,6 +41,14 @@ _CUT = ("disconnected", "closed connection", "connection aborted", "connection r
 _NO_HTTP2 = ("missing selected alpn property", "failed parsing http/2")
 """Parts of gRPC's messages about a server of HTTP/1.1, with and without TLS."""
 
+_HTTP2 = re.compile(r"status ?line.{0,20}?(\x00|\\x00){2}", re.DOTALL)
+"""Message of a client of HTTP/1.1 about the first frame of a server of gRPC, with the bytes or their escapes."""
+
+_UNRESOLVED = ("gaierror", "failed to resolve", "name or service not known", "nodename nor servname",
+               "name resolution", "getaddrinfo failed", "no address associated", "dns resolution failed",
+               "errors resolving", "address lookup failed", "domain name not found")  # fmt: skip
+"""Parts of the messages of Python, urllib3, the systems and gRPC about the name of a host."""
+
 _OTHER = ("sslerror", "ssl_error", "handshak", "empty address list")
 """Parts of messages about a handshake that failed for any reason; gRPC before 1.70 gives the last one for a key that
 does not belong to its certificate.
@@ -35,19 +56,25 @@ does not belong to its certificate.
 
 
 @dataclass(frozen=True, slots=True)
-class TlsFailure:
+class ConnectionFailure:
     """A failed connection.
 
     Attributes:
         kind: untrusted: the certificate of the server cannot be verified. name: it is for another name. certificate:
             the server requires a certificate of the client. refused: it does not accept that of the client. plain: it
             does not use TLS. encrypted: it uses TLS, and the client does not. http/1.1: it does not use HTTP/2, which
-            gRPC requires. other: any other failure of the handshake.
+            gRPC requires. grpc: it expects gRPC, and the client uses HTTP. unresolved: the name of the host has no
+            address. proxy: the proxy of the environment is unusable. other: any other failure of the handshake.
         detail: Reason of the library; "" without.
     """
 
     kind: Kind
     detail: str = ""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the next attempt may succeed without a fix: names and proxies can be missing for a moment."""
+        return self.kind in ("unresolved", "proxy")
 
     def sentence(self, ca: str, certificate: str) -> str:
         """Return the reason and the fix.
@@ -56,7 +83,7 @@ class TlsFailure:
             ca: Name of the setting with the trusted certificates.
             certificate: Name of the settings with the certificate of the client.
 
-        >>> TlsFailure("plain").sentence("--ca-file", "--cert-file")
+        >>> ConnectionFailure("plain").sentence("--ca-file", "--cert-file")
         'the server does not use TLS at this port; use http://, or the port that uses TLS'
         """
         detail = f" ({self.detail})" if self.detail else ""
@@ -69,13 +96,17 @@ class TlsFailure:
             "plain": "the server does not use TLS at this port; use http://, or the port that uses TLS",
             "encrypted": "the server closed the connection without an answer, as a port with TLS does; use https://",
             "http/1.1": "the server does not use HTTP/2 at this port, which gRPC requires; use its port for gRPC, "
-            "or http/protobuf",
+            "by default 4317, or http/protobuf",
+            "grpc": "the server expects gRPC at this port; use its port for HTTP, by default 4318, or the protocol "
+            "grpc",
+            "unresolved": "the name of the host cannot be resolved; check its spelling, and the DNS of this machine",
+            "proxy": "the proxy of the environment cannot be used; check HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
             "other": f"the TLS handshake failed{detail}; check {ca} and {certificate}",
         }[self.kind]
 
 
-def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) -> TlsFailure | None:
-    """Return why TLS failed; None if the error has another cause.
+def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) -> ConnectionFailure | None:
+    """Return why a connection failed; None if the error has another cause, such as that nothing listens.
 
     Args:
         error: The error with its causes, or the message of one.
@@ -89,19 +120,25 @@ def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) 
     text = " ".join(messages)
     low = text.lower()
     if any(phrase in low for phrase in _NO_HTTP2):
-        return TlsFailure("http/1.1")
+        return ConnectionFailure("http/1.1")
+    if _HTTP2.search(low):
+        return ConnectionFailure("grpc")
+    if "proxyerror" in low:
+        return ConnectionFailure("proxy")
+    if any(phrase in low for phrase in _UNRESOLVED):
+        return ConnectionFailure("unresolved")
     if encrypted:
         for kind, phrases in _PHRASES:
             if any(phrase in low for phrase in phrases):
-                return TlsFailure(kind, _detail(text) if kind in ("untrusted", "name", "refused") else "")
+                return ConnectionFailure(kind, _detail(text) if kind in ("untrusted", "name", "refused") else "")
     if not any(phrase in low for phrase in _CUT):
         is_tls = encrypted and any(phrase in low for phrase in _OTHER)
         last = messages[-1].rpartition("last error: ")[2]  # gRPC's last address; the innermost of exceptions
-        return TlsFailure("other", last[:_LONGEST_DETAIL]) if is_tls else None
+        return ConnectionFailure("other", last[:_LONGEST_DETAIL]) if is_tls else None
     if not encrypted:
-        return TlsFailure("encrypted")
+        return ConnectionFailure("encrypted")
     # Python's servers close the connection without an alert if they do not accept a certificate.
-    return TlsFailure("refused" if certified else "certificate")
+    return ConnectionFailure("refused" if certified else "certificate")
 
 
 def _messages(error: BaseException) -> list[str]:
