@@ -46,7 +46,7 @@ def log_first_call(
     if not plan.has_logged_reading:
         plan.has_logged_reading = True
         features_text = "no features" if plan.first_input is None else plan.first_input.text
-        row_count = "one row" if rows is None else f"{rows} rows"
+        row_count = "one row" if rows in (None, 1) else f"{rows} rows"
         result = _result(plan, scored, decided)
         logger.info(
             "driftline: %s.%s: recorded %s as %s, %s",
@@ -77,7 +77,8 @@ def _line(plan: CallPlan, selectors: str) -> str:
 
 def warn_unrecorded(plan: CallPlan, value: Any, unrecorded: Unrecorded) -> None:
     """Count an input whose features cannot be recorded, and warn once per function and kind of input, with the fix."""
-    UNRECORDED.add((plan.identity.name, unrecorded.reason), 1 if unrecorded.rows is None else unrecorded.rows)
+    rows = 1 if unrecorded.rows is None or unrecorded.is_row else unrecorded.rows
+    UNRECORDED.add((plan.identity.name, unrecorded.reason), rows)
     if FAULTS.once(f"unrecorded {plan.name} {type(value).__name__} {unrecorded.reason}"):
         logger.warning(
             "driftline: %s was called with %s; its features are not recorded%s",

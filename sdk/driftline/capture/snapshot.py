@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from driftline.faults import FAULTS
+from driftline.inputs.array import texts_as_rows
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
+from driftline.inputs.objects import COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
-from driftline.inputs.row import MOST_VALUES, SCALARS, clean, clean_value
+from driftline.inputs.row import MOST_VALUES, SCALARS, Row, clean, clean_value
+from driftline.inputs.texts_and_vectors import Document
+from driftline.loss_counters import UNRECORDED, UNSUPPORTED_INPUT
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
 from driftline.outputs.output import Output, UnreadResult
@@ -23,6 +27,8 @@ from .prediction import Prediction
 from .row_schema import RowSchema
 from .signature import Selector
 
+_TEXTS = (str, Document)
+_NO_ROW: Row = ((), ())
 
 def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Take the snapshot of features, id, time and slices."""
@@ -64,19 +70,27 @@ def take_features(prediction: Prediction, value: Any) -> None:
         plan.first_input = outputs.describe(value)
     if isinstance(snapshot, tuple):
         names, values = snapshot
-        if names is None:
-            is_scalar = plan.inputs.argument and isinstance(value, SCALARS)
-            names = (plan.inputs.argument,) if is_scalar else plan.default_names(len(values))
-        _take_row(prediction, names, values)
-        return
+        if names is None and len(values) > 1 and all(text.__class__ in _TEXTS for text in values):
+            snapshot = texts_as_rows(snapshot, (plan.inputs.argument,) if plan.inputs.argument else None)
+        else:
+            _take_row(prediction, _names_of(plan, value, names, len(values)), values)
+            return
     stored = snapshot.bounded_snapshot() if isinstance(snapshot, Batch) else snapshot
     if isinstance(stored, Unrecorded):
         warn_unrecorded(plan, value, stored)
         if stored.rows is None:
             return
-        stored = Featureless(stored.rows)
+        stored = Featureless(stored.rows, _NO_ROW if stored.is_row else None)
     prediction.batch = stored
     prediction.count = stored.count
+
+
+def _names_of(plan: CallPlan, value: Any, names: tuple[str, ...] | None, width: int) -> tuple[str, ...]:
+    """Return the names of a row: its own, the parameter of a scalar, or those of the model."""
+    if names is not None:
+        return names
+    is_scalar = plan.inputs.argument and isinstance(value, SCALARS)
+    return (plan.inputs.argument,) if is_scalar else plan.default_names(width)
 
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
@@ -88,7 +102,10 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
 
 
 def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any, ...]] | None:
-    """Return the schema and the values of a parsed row; None for any other input and for a row that is too large."""
+    """Return the schema and the values of a parsed row; None for any other input.
+
+    Rows that are too large and columns are other inputs.
+    """
     if row.__class__ is not dict or not 0 < len(row) <= MOST_VALUES:
         return None
     shape = plan.newest
@@ -99,6 +116,8 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
     if values is None:  # its names differ from the last row's
         shape = plan.newest = plan.shape_of(tuple(row))
         values = tuple(row.values())
+    if values[0].__class__ in COLUMNS and are_columns(values):
+        return None
     values = clean(values)
     return shape, values if shape.guard is None else shape.guard(values)
 
@@ -114,16 +133,21 @@ def take_id(prediction: Prediction, value: Any) -> None:
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    inputs, is_slice = prediction.plan.inputs, prediction.plan.cuts
+    inputs = prediction.plan.inputs
     slices = {name: value for name, get in inputs.slices if (value := get(args, kwargs)) is not ABSENT}
     if inputs.slices_function is not None:
         more = inputs.slices_function(args, kwargs)
         slices.update({} if more is ABSENT else more)
     take_slices(prediction, slices)
     if prediction.batch is None and inputs.slice_fields:
-        names, values = prediction.names, prediction.values or ()
-        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and is_slice(name)}
-        prediction.slices = {**(prediction.slices or {}), **fields} or None
+        _take_field_slices(prediction)
+
+
+def _take_field_slices(prediction: Prediction) -> None:
+    """Add the fields of a row that are slices."""
+    names, values, plan = prediction.names, prediction.values or (), prediction.plan
+    found = {name: values[names.index(name)] for name in plan.inputs.slice_fields if name in names and plan.cuts(name)}
+    prediction.slices = {**(prediction.slices or {}), **found} or None
 
 
 def take_slices(prediction: Prediction, slices: Mapping[str, Any]) -> None:
@@ -160,6 +184,25 @@ def take_result(prediction: Prediction, result: Any) -> None:
         prediction.say(score=plan.copy_assigned(prediction.score))
     if prediction.decided:
         prediction.say(predicted=plan.copy_assigned(prediction.predicted))
+    if prediction.batch is not None and prediction.batch.row is not None:
+        _decide_rows(prediction, prediction.batch, prediction.batch.row)
+
+
+def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
+    """Make an input that can also be one row one row, unless only n rows fit the result."""
+    n, prediction.batch, prediction.count = prediction.count, None, 1
+    if read_output(prediction).unread is not None:
+        prediction.batch, prediction.count = batch, n
+        if read_output(prediction).unread is None:
+            if isinstance(batch, Featureless):
+                UNRECORDED.add((prediction.plan.identity.name, UNSUPPORTED_INPUT), n - 1)
+            return
+    prediction.batch, prediction.count = None, 1
+    names, values = row
+    if values:
+        plan = prediction.plan
+        _take_row(prediction, plan.default_names(len(values)) if names is None else names, clean(values))
+        _take_field_slices(prediction)
 
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
@@ -277,7 +320,8 @@ def _read_output(prediction: Prediction) -> Output:
 
 def _read(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     if task.ranks_items:
-        return rankings.read(stored, n, one_row=one_row)
+        output = rankings.read(stored, n, one_row=one_row)
+        return rankings.read(stored, n, one_row=True) if n == 1 and output.unread is not None else output
     return outputs.read(task, stored, n, one_row=one_row)
 
 

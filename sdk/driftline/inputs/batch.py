@@ -30,11 +30,13 @@ class Unrecorded:
         reason: Reason of :mod:`driftline.loss_counters`.
         fix: Sentence with the fix; "" if there is none.
         rows: Number of rows; None if unknown, which counts as one row.
+        is_row: Whether the input can also be one row, such as one image of three dimensions: the result decides.
     """
 
     reason: str
     fix: str = ""
     rows: int | None = None
+    is_row: bool = False
 
 
 class Batch:
@@ -43,10 +45,13 @@ class Batch:
     Attributes:
         count: Number of rows.
         cost: Approximate size of a snapshot in bytes.
+        row: The same input as one row, if only the result can decide whether it is one row or n rows: names (None
+            without names), and values that are not clean yet. None if it is a batch in any case.
     """
 
     count: int
     cost: int
+    row: Row | None = None
 
     def bounded_snapshot(self) -> Batch | Unrecorded:
         """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``."""
@@ -93,9 +98,10 @@ class Batch:
 class Featureless(Batch):
     """n rows without recorded features: only their number is known."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, row: Row | None = None) -> None:
         self.count = rows
         self.cost = 0
+        self.row = row
 
     def names(self) -> tuple[str, ...] | None:
         """Return no names."""

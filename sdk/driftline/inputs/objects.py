@@ -6,17 +6,23 @@ Mappings are dict and all others (TypedDict, MappingProxyType, a request's param
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from driftline.loss_counters import TOO_LARGE
 
-from .batch import Unrecorded
+from .batch import Batch, Unrecorded
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from .batch import Reader
+
+COLUMNS = frozenset((list, tuple, dict, np.ndarray))
+"""Most types of a column. If the first value of a row has another type, the row is not a mapping of columns."""
 
 
 def reader(kind: type) -> Reader | None:
@@ -76,8 +82,50 @@ def mapping_reader(kind: type) -> Reader | None:
     return read_mapping if issubclass(kind, Mapping) else None
 
 
-def read_mapping(value: Mapping[str, Any]) -> Row | Unrecorded:
-    """Read a mapping as one row."""
+def read_mapping(value: Mapping[str, Any]) -> Row | Batch | Unrecorded:
+    """Read a mapping as one row; a mapping of equally long columns is a batch if its result has a value per row."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-    return tuple(value), clean(tuple(value.values()))
+    names, values = tuple(value), tuple(value.values())
+    return _batch_of_columns(names, values) if are_columns(values) else (names, clean(values))
+
+
+def are_columns(values: tuple[Any, ...]) -> bool:
+    """Return True for columns of one length: lists, arrays, or mappings with equal keys, as pandas writes JSON.
+
+    >>> are_columns(([30, 40], ["NO", "SE"])), are_columns(([0.5, 0.25], 3)), are_columns(({"0": 30}, {"0": "NO"}))
+    (True, False, True)
+    """
+    if not values or not all(
+        isinstance(column, list | tuple | Mapping) or (isinstance(column, np.ndarray) and column.ndim == 1)
+        for column in values
+    ):
+        return False
+    first = values[0]
+    if isinstance(first, Mapping):
+        return bool(first) and all(isinstance(one, Mapping) and one.keys() == first.keys() for one in values)
+    return len(first) > 0 and all(not isinstance(one, Mapping) and len(one) == len(first) for one in values)
+
+
+def _batch_of_columns(names: tuple[str, ...], values: tuple[Any, ...]) -> Batch:
+    """Return a copy of columns: n rows, or one row with a vector per feature, whichever fits the result."""
+    from .array import Lists
+
+    columns = [_copy_column(column) for column in values]
+    batch = Lists(columns, len(columns[0]), tuple(map(str, names)))
+    batch.row = None if batch.count == 1 else (names, tuple(columns))
+    return batch
+
+
+def _copy_column(column: Any) -> Any:
+    """Return a copy of a column: an array of doubles if it is one, which is as fast as the copy of a vector."""
+    if isinstance(column, np.ndarray):
+        return column.copy() if column.dtype.kind in "fiubmM" else column.tolist()
+    if isinstance(column, Mapping):
+        return list(column.values())
+    if column[0].__class__ is float:
+        try:
+            return np.frombuffer(array("d", column))
+        except TypeError:  # a text, or None
+            pass
+    return list(column)

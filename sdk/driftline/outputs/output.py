@@ -1,12 +1,16 @@
-"""Results of ``predict``, read by type and never by value.
+"""Results of ``predict``, read by type and not by value.
 
 Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int, a
 bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class. Regression:
 a number is the value; for declared quantiles, k columns are their values. Anything else is *unread*.
+
+The only exception: k numbers for one row are class scores if their sum is about 1, because k results of another batch
+have the same type.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +29,9 @@ from driftline.tables.task import Task
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _FLOATS = {float, np.float64, np.float32, np.float16}
 _SHOWN = 12
+_ROUNDING = 0.005
+"""Largest error of a score with two decimals: class scores whose sum differs from 1 by no more per class are rounded.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,8 @@ def output_of_row(task: Task, output: Output) -> tuple[Any, str, UnreadResult | 
 
 
 def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
-    """Read the stored result of a batch of n rows, or of one row."""
+    """Read the stored result of a batch of n rows, or of one row; a batch of one row may have the result of one row."""
+    one_row = one_row or n == 1
     if stored.__class__ is UnreadResult:
         return Output(unread=stored)
     if stored is None:
@@ -123,6 +131,8 @@ def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
     if one_row and shape in ((), (1,), (1, 1)):
         values = values.reshape(1)
     elif one_row and len(shape) == 1:
+        if task.classes and values.dtype.kind == "f" and not are_class_scores(values.tolist()):
+            return _unread_output(stored)
         values = values.reshape(1, -1)
     elif len(shape) == 2 and shape[1] == 1:
         values = values[:, 0]
@@ -147,6 +157,16 @@ def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     if kind == "f":
         return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread_output(stored)
     return Output(predicted=class_column(Column(numbers=_double(values))))
+
+
+def are_class_scores(values: list[float]) -> bool:
+    """Return True if the sum of the scores of one row is about 1, or not finite.
+
+    >>> are_class_scores([0.33, 0.33, 0.33]), are_class_scores([0.9, 0.8]), are_class_scores([0.25, float("nan")])
+    (True, False, True)
+    """
+    total = sum(values)
+    return abs(total - 1) <= _ROUNDING * len(values) + 1e-9 or not math.isfinite(total)
 
 
 def _double(values: NDArray[Any]) -> F64:

@@ -15,6 +15,8 @@ import numpy as np
 from driftline.tables.classes import class_text
 from driftline.tables.task import PerKind, Task
 
+from .output import are_class_scores
+
 Answer = tuple[Any, str]
 """A score (a float, or a tuple of one per class; None without a score), and the predicted class ("" without one)."""
 
@@ -109,6 +111,8 @@ def _columns(task: Task) -> Reader:
         if result.shape not in ((1, k), (k,)):
             return None
         values = result.reshape(-1).tolist()
+        if result.ndim == 1 and not are_class_scores(values):
+            return None
         return (tuple(values) if position is None else values[position]), ""
 
     return read
