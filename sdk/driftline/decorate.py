@@ -64,6 +64,7 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
         score=selectors.score,
         predicted=selectors.predicted,
         span_features=span_features,
+        fix=lambda chosen: f"@{name}.predict({chosen})",
     )
     wrapper = next((wrap for test, wrap in _WRAPPERS if _says(test, plain)), recorded)(plan, plain)
     if not isinstance(plain, FunctionType):

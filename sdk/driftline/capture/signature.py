@@ -110,6 +110,7 @@ class Inputs:
         as_given: True if a function computes the features from the arguments: then fields are first looked up in the
             arguments.
         plain: True if the features are the argument at ``position``, and only the id is needed in addition.
+        parameters: Parameters of a function of the arguments, such as "order, id=None", for messages.
     """
 
     features: Getter | None
@@ -127,6 +128,7 @@ class Inputs:
     position: int = 0
     as_given: bool = False
     plain: bool = False
+    parameters: str = "..."
 
 
 def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs:
@@ -180,7 +182,13 @@ def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs
         else everything.index(argument),
         as_given=as_given,
         plain=argument is not None and time_getter is None and not slices,
+        parameters=", ".join(map(_parameter_text, parameters)) or "...",
     )
+
+
+def _parameter_text(parameter: inspect.Parameter) -> str:
+    stars = "*" * (parameter.kind is parameter.VAR_POSITIONAL) + "**" * (parameter.kind is parameter.VAR_KEYWORD)
+    return f"{stars}{parameter.name}{'' if parameter.default is parameter.empty else '=None'}"
 
 
 def _parameters(name: str, function: Callable[..., Any], features: object) -> list[inspect.Parameter]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from driftline.faults import FAULTS
@@ -12,7 +13,6 @@ from driftline.inputs.objects import COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
 from driftline.inputs.row import MOST_VALUES, SCALARS, Row, clean, clean_value
 from driftline.inputs.texts_and_vectors import Document
-from driftline.loss_counters import UNRECORDED, UNSUPPORTED_INPUT
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
 from driftline.outputs.output import Output, UnreadResult
@@ -24,11 +24,12 @@ from .absent import ABSENT
 from .call_plan import CallPlan
 from .diagnostics import warn_absent_fields, warn_unrecorded
 from .prediction import Prediction
+from .result_selectors import parts_of
 from .row_schema import RowSchema
 from .signature import Selector
 
 _TEXTS = (str, Document)
-_NO_ROW: Row = ((), ())
+
 
 def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Take the snapshot of features, id, time and slices."""
@@ -77,10 +78,13 @@ def take_features(prediction: Prediction, value: Any) -> None:
             return
     stored = snapshot.bounded_snapshot() if isinstance(snapshot, Batch) else snapshot
     if isinstance(stored, Unrecorded):
-        warn_unrecorded(plan, value, stored)
-        if stored.rows is None:
-            return
-        stored = Featureless(stored.rows, _NO_ROW if stored.is_row else None)
+        if stored.is_row and stored.rows is not None:
+            stored = Featureless(stored.rows, replace(stored, given=outputs.describe(value).text))
+        else:
+            warn_unrecorded(plan, outputs.describe(value).text, stored)
+            if stored.rows is None:
+                return
+            stored = Featureless(stored.rows)
     prediction.batch = stored
     prediction.count = stored.count
 
@@ -184,19 +188,25 @@ def take_result(prediction: Prediction, result: Any) -> None:
         prediction.say(score=plan.copy_assigned(prediction.score))
     if prediction.decided:
         prediction.say(predicted=plan.copy_assigned(prediction.predicted))
+    stored = (prediction.result, prediction._score, prediction._predicted)
+    if not plan.has_logged_unread and not plan.unread_parts and any(one.__class__ is UnreadResult for one in stored):
+        plan.unread_parts = parts_of(result, plan.copy_assigned)
     if prediction.batch is not None and prediction.batch.row is not None:
         _decide_rows(prediction, prediction.batch, prediction.batch.row)
 
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
     """Make an input that can also be one row one row, unless only n rows fit the result."""
-    n, prediction.batch, prediction.count = prediction.count, None, 1
+    unrecorded, is_batch = getattr(batch, "unrecorded", None), False
+    prediction.batch, prediction.count = None, 1
     if read_output(prediction).unread is not None:
-        prediction.batch, prediction.count = batch, n
-        if read_output(prediction).unread is None:
-            if isinstance(batch, Featureless):
-                UNRECORDED.add((prediction.plan.identity.name, UNSUPPORTED_INPUT), n - 1)
-            return
+        prediction.batch, prediction.count = batch, batch.count
+        is_batch = read_output(prediction).unread is None
+        prediction.plan.unread_rows = batch.count
+    if unrecorded is not None:
+        warn_unrecorded(prediction.plan, unrecorded.given, unrecorded if is_batch else replace(unrecorded, rows=None))
+    if is_batch:
+        return
     prediction.batch, prediction.count = None, 1
     names, values = row
     if values:

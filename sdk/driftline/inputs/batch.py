@@ -31,12 +31,14 @@ class Unrecorded:
         fix: Sentence with the fix; "" if there is none.
         rows: Number of rows; None if unknown, which counts as one row.
         is_row: Whether the input can also be one row, such as one image of three dimensions: the result decides.
+        given: Description of the input.
     """
 
     reason: str
     fix: str = ""
     rows: int | None = None
     is_row: bool = False
+    given: str = ""
 
 
 class Batch:
@@ -96,12 +98,18 @@ class Batch:
 
 
 class Featureless(Batch):
-    """n rows without recorded features: only their number is known."""
+    """n rows without recorded features: only their number is known.
 
-    def __init__(self, rows: int, row: Row | None = None) -> None:
+    Args:
+        rows: Number of rows.
+        unrecorded: Reason, if the input can also be one row and the warning waits for the decision.
+    """
+
+    def __init__(self, rows: int, unrecorded: Unrecorded | None = None) -> None:
         self.count = rows
         self.cost = 0
-        self.row = row
+        self.row = None if unrecorded is None else ((), ())
+        self.unrecorded = unrecorded
 
     def names(self) -> tuple[str, ...] | None:
         """Return no names."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,10 +41,14 @@ class UnreadResult:
     Attributes:
         text: Description of the result, such as "a dict with keys ['category', 'probability']".
         fields: Keys of the result.
+        count: Number of values, if the result is a value or a sequence of values; else None.
+        stored: Snapshot of the result, if there is one.
     """
 
     text: str
     fields: tuple[str, ...] = ()
+    count: int | None = field(default=None, compare=False)
+    stored: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -79,13 +83,22 @@ def describe(value: Any) -> UnreadResult:
         keys = tuple(map(str, value))
         return UnreadResult(f"{name} with keys {_list(keys)}", keys)
     if isinstance(value, np.ndarray):
-        return UnreadResult(f"an array of {value.dtype} with shape {value.shape}")
+        return UnreadResult(f"an array of {value.dtype} with shape {value.shape}", count=_count(value))
     if hasattr(value, "shape") and hasattr(value, "columns"):
         columns = column_names(value)
         return UnreadResult(f"{name} with columns {_list(columns)}", columns)
     if names := fields(kind):
         return UnreadResult(f"{name} with fields {_list(names)}", names)
-    return UnreadResult(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name)
+    return UnreadResult(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name, count=_count(value))
+
+
+def _count(value: Any) -> int | None:
+    """Return the number of values of a scalar, a list or an array; None for others."""
+    if isinstance(value, list):
+        return len(value) or None
+    if isinstance(value, np.ndarray):
+        return None if value.ndim > 2 else len(value) if value.ndim else 1
+    return 1 if value is not None and isinstance(value, _AT_ONCE) else None
 
 
 def _list(names: tuple[str, ...]) -> str:
@@ -201,9 +214,15 @@ def _length(column: Column) -> int:
 
 
 def _unread_output(stored: Any) -> Output:
-    if isinstance(stored, list):
-        return Output(unread=UnreadResult(f"a list of {len(stored)}"))
-    return Output(unread=stored if isinstance(stored, UnreadResult) else describe(stored))
+    return Output(unread=unread_result(stored))
+
+
+def unread_result(stored: Any) -> UnreadResult:
+    """Return the description of a snapshot that cannot be read."""
+    if isinstance(stored, UnreadResult):
+        return stored
+    description = UnreadResult(f"a list of {len(stored)}") if isinstance(stored, list) else describe(stored)
+    return replace(description, count=_count(stored), stored=stored)
 
 
 def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
