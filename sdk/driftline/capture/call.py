@@ -47,7 +47,7 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
         FAULTS.swallow("inputs", fault)
     try:
         prediction.time = now = _now()
-        if outer is not None and (same := _open_of(plan, outer)) is not None:
+        if outer is not None and (same := open_of(plan, outer)) is not None:
             prediction.fills = same
             learn(same, plan.identity.task)
             return prediction
@@ -172,7 +172,7 @@ def let_go(prediction: Prediction) -> None:
     prediction.outer = prediction.span_token = prediction.open_token = prediction.exchange = None
 
 
-def _open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
+def open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
     """Return the enclosing open prediction that this call only completes; None if there is none."""
     while outer is not None:
         if not outer.closed and (plan.joins or outer.plan.identity.name == plan.identity.name):

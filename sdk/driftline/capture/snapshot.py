@@ -184,10 +184,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
                 prediction.say(score=_selected(prediction, plan.score, result))
             if plan.predicted is not None and not prediction.decided:
                 prediction.say(predicted=_selected(prediction, plan.predicted, result))
-    if prediction.scored:
-        prediction.say(score=plan.copy_assigned(prediction.score))
-    if prediction.decided:
-        prediction.say(predicted=plan.copy_assigned(prediction.predicted))
+    if prediction.is_assigned:
+        prediction.copy_assigned()
     stored = (prediction.result, prediction._score, prediction._predicted)
     if not plan.has_logged_unread and not plan.unread_parts and any(one.__class__ is UnreadResult for one in stored):
         plan.unread_parts = parts_of(result, plan.copy_assigned)
