@@ -12,7 +12,19 @@ from numpy.typing import NDArray
 
 from driftline.faults import FAULTS, logger
 from driftline.inputs.batch import Unrecorded
-from driftline.loss_counters import NO_SUCH_FIELD, SCORE_NOT_A_NUMBER, UNREADABLE_TIME, UNRECORDED, UNUSABLE
+from driftline.inputs.column import read_column
+from driftline.loss_counters import (
+    DUPLICATE_NAME,
+    NO_SUCH_FIELD,
+    SCORE_NOT_A_NUMBER,
+    TOO_MANY_FEATURES,
+    UNREADABLE_TIME,
+    UNRECORDED,
+    UNSUPPORTED_VALUE,
+    UNUSABLE,
+    VECTOR_LENGTH,
+    VECTOR_TOO_LONG,
+)
 from driftline.outputs.output import UnreadResult
 from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
@@ -145,6 +157,61 @@ def _features_line(plan: CallPlan, n: int) -> str:
         return f"specify the part that contains them: {plan.fix(chosen)}"
     features = "{...}" if n == 1 else f"[{{...}} for row in {plan.inputs.argument or 'rows'}]"
     return f"specify the features: {plan.fix(f'features=lambda {plan.inputs.parameters}: {features}')}"
+
+
+_UNUSABLE_FIELDS = {
+    UNSUPPORTED_VALUE: "{} has values that cannot be recorded{}; pass numbers, texts, booleans or times, or record "
+    "other fields",
+    VECTOR_LENGTH: "{} has vectors of different lengths; those of the less frequent lengths are missing; pass vectors "
+    "of one length, or record other fields",
+    VECTOR_TOO_LONG: "{} has vectors of more than 4,096 numbers, which are not recorded; record a shorter embedding, "
+    "or other fields",
+    TOO_MANY_FEATURES: "{} and later fields are after the first 1,000 features, and are not recorded; name the fields "
+    "to record",
+    DUPLICATE_NAME: "a second column has the name {}, and is not recorded; rename it, or name the fields to record",
+}
+
+
+def warn_unusable_field(plan: CallPlan, field: str, reason: str, kind: str = "") -> None:
+    """Warn once per function, field and reason about values that cannot be recorded; of many columns, about one.
+
+    ``kind``: name of the type of such a value.
+    """
+    once = "" if reason == TOO_MANY_FEATURES else field
+    if plan.is_feature(field) and FAULTS.once(f"{reason} {once} {plan.identity.name} {plan.name}"):
+        kind_text = f" ({'an' if kind[:1].lower() in tuple('aeiou') else 'a'} {kind})" if kind else ""
+        selection = f"driftline.Model({plan.identity.name!r}, feature_names=(...))"
+        logger.warning(
+            "driftline: %s.%s: %s: %s",
+            plan.identity.name, plan.name, _UNUSABLE_FIELDS[reason].format(repr(field), kind_text),
+            selection if plan.fix is None or plan.selects_paths
+            else f"{selection}, or {plan.fix(f'features=lambda {plan.inputs.parameters}: {{...}}')}",
+        )  # fmt: skip
+
+
+def warn_strangers(plan: CallPlan) -> None:
+    """Warn once per function about elements of a batch that are not rows."""
+    if FAULTS.once(f"strangers {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s was called with a list whose elements are not all rows; the others are recorded without "
+            "features; pass a row per element, such as a dict; %s",
+            plan.identity.name, plan.name, _features_line(plan, 2),
+        )  # fmt: skip
+
+
+def warn_unusable_columns(plan: CallPlan, counts: Mapping[str, int], columns: Iterable[tuple[str, Any]]) -> None:
+    """Warn about the columns whose values could not be recorded, the first time that a function has any of a reason.
+
+    ``counts``: number of values by reason. ``columns``: name, and the values, which are read once more.
+    """
+    new = [reason for reason in counts if FAULTS.once(f"{reason} {plan.identity.name} {plan.name}")]
+    for name, values in columns if new else ():
+        with UNUSABLE.within() as again:
+            read_column(values)
+        for reason, n in again.items():
+            UNUSABLE.add(reason, -n)
+            if reason in _UNUSABLE_FIELDS:
+                warn_unusable_field(plan, str(name), reason)
 
 
 def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:

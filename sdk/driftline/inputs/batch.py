@@ -9,7 +9,7 @@ from typing import Any
 from driftline.loss_counters import TOO_LARGE
 
 from .row import Row
-from .values import Columns, column_of_any
+from .values import Columns, UnusableColumn, column_of_any
 
 Reader = Callable[[Any], "Row | Batch | Unrecorded"]
 """Reads one input of a known type."""
@@ -86,6 +86,19 @@ class Batch:
     def values(self, at: int) -> Any:
         """Return one column in its own type, for :func:`~.column.read_column`."""
         raise NotImplementedError
+
+    def strangers(self) -> int:
+        """Return the number of elements that are not rows; by default 0."""
+        return 0
+
+    def unusable(self, names: tuple[str, ...]) -> dict[str, str]:
+        """Return the columns with values that the snapshot could not keep: name → name of the type of one of them.
+
+        Args:
+            names: Names of all columns, in their order.
+        """
+        columns = {} if type(self).values is Batch.values else {name: self.values(at) for at, name in enumerate(names)}
+        return {name: column.kind for name, column in columns.items() if isinstance(column, UnusableColumn)}
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Read the columns for which ``is_feature`` is true, on the background thread.
