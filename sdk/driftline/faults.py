@@ -10,6 +10,7 @@ If a batch fails, it is processed again in halves, down to the bad row.
 from __future__ import annotations
 
 import logging
+import sysconfig
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -17,6 +18,9 @@ from typing import TypeVar
 from .loss_counters import PendingCounts
 
 logger = logging.getLogger("driftline")
+
+_OWN = ("driftline", "driftline_integrations")
+_LIBRARIES = (sysconfig.get_path("stdlib"), "<frozen")
 
 
 class Faults:
@@ -38,15 +42,22 @@ class Faults:
         self._counts.add(type(error).__name__)
         if self.raising:
             raise error
-        if (step, type(error)) not in self._logged:
-            self._logged.add((step, type(error)))
-            logger.warning(
-                "driftline: internal error in %s (%s at %s); predictions are not affected, "
-                "and further errors are only counted",
-                step,
-                type(error).__name__,
-                position(error),
-            )
+        code = position_outside(error)  # the same code may raise in several steps of one call
+        if (code or step, type(error)) not in self._logged:
+            self._logged.add((code or step, type(error)))
+            kind, own_code = type(error).__name__, position(error)
+            if code:
+                logger.warning(
+                    "driftline: %s was raised at %s, which Driftline called (%s, %s); predictions are not affected, "
+                    "but what it reads there is missing, and further errors are only counted",
+                    kind, code, step, own_code,
+                )  # fmt: skip
+            else:
+                logger.warning(
+                    "driftline: internal error in %s (%s at %s); predictions are not affected, "
+                    "and further errors are only counted",
+                    step, kind, own_code,
+                )  # fmt: skip
 
     def drain(self) -> Counter[str]:
         """Return the counts since the last call: type → number of errors."""
@@ -76,10 +87,46 @@ def position(error: BaseException) -> str:
     traceback = error.__traceback__
     while traceback is not None:
         module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] in ("driftline", "driftline_integrations"):
+        if module.partition(".")[0] in _OWN:
             line = f"{module}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return line
+
+
+def position_outside(error: BaseException) -> str:
+    """Return the line of the program's code that raised an error, as ``shop.service:17``; "" if no such code did.
+
+    It is a selector or a method of an object. The code of libraries and of Driftline is not the program's.
+
+    >>> position_outside(ValueError("raised nowhere"))
+    ''
+    """
+    traceback, innermost = error.__traceback__, None
+    while traceback is not None:
+        innermost, traceback = traceback, traceback.tb_next
+    if innermost is None:
+        return ""
+    frame = innermost.tb_frame
+    module, file = str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename
+    if module.partition(".")[0] in _OWN or file.startswith(_LIBRARIES) or "-packages" in file:
+        return ""
+    return f"{module}:{innermost.tb_lineno}"
+
+
+def log_line(message: str, *args: object) -> None:
+    """Log an INFO line that is rare and expected by its reader, also if the root logger is at WARNING.
+
+    That is its level in a program that did not set up logging, or that sets up only OpenTelemetry. A level that the
+    program sets for the logger ``driftline`` decides. Without any handler, the line is written to stderr.
+    """
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(message, *args)
+    elif logger.level == logging.NOTSET and logger.manager.disable < logging.INFO and not logger.disabled:
+        record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, message, args, None)
+        if logger.hasHandlers():
+            logger.handle(record)
+        elif logging.lastResort is not None:
+            logging.lastResort.handle(record)
 
 
 FAULTS = Faults()

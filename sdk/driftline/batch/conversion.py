@@ -29,6 +29,7 @@ from driftline.capture.diagnostics import (
     warn_unknown_class,
     warn_unusable_columns,
     warn_unusable_field,
+    warn_wrong_count,
 )
 from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import RowSchema
@@ -272,7 +273,7 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
     if ids is None and prediction.plan.inputs.id_field in columns:
         ids = list_of(columns[prediction.plan.inputs.id_field])
     if ids is not None and len(ids) != n:
-        FAULTS.swallow("ids", ValueError(f"{len(ids)} ids were passed for {n} rows; ids are generated instead"))
+        warn_wrong_count(prediction.plan, "ids", len(ids), n, "ids are generated instead")
         ids = None
     return (
         prediction_batch.numbered_ids(prediction.id, n)
@@ -302,7 +303,7 @@ def _batch_times(prediction: Prediction, columns: Columns) -> tuple[I64, NDArray
 def _or_now(plan: CallPlan, values: Values, now: I64) -> tuple[I64, NDArray[np.bool_] | None]:
     """Return the given times, and ``now`` for rows without one, and which rows these are; None if all have one."""
     if _rows(values) != len(now):
-        FAULTS.swallow("times", ValueError(f"{_rows(values)} times were passed for {len(now)} rows"))
+        warn_wrong_count(plan, "times", _rows(values), len(now), "the time of the call is used instead")
         return now, np.ones(len(now), np.bool_)
     times = instants(values)
     undated = warn_improbable_times(plan, values, times, now)
@@ -325,6 +326,9 @@ def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
         values = _slice_values(value if isinstance(value, list) else [value] * n)
         if _rows(values) == n:
             slices[name] = values
+        else:
+            instead = "these rows are not in its slices"
+            warn_wrong_count(prediction.plan, f"values of the slice {name!r}", _rows(values), n, instead)
     return slices
 
 

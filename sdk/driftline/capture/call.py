@@ -8,7 +8,7 @@ before.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
@@ -22,6 +22,9 @@ from .prediction import OPEN, Prediction, open_prediction
 from .prediction_span import abandoned_attributes, keep_identity, span_attributes
 from .snapshot import fill, learn, take_inputs, take_result
 from .span_errors import error_type, record_error
+
+if TYPE_CHECKING:
+    from contextvars import Token
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
@@ -132,12 +135,25 @@ def abandon(prediction: Prediction, reason: str) -> None:
 def leave(prediction: Prediction) -> None:
     """Restore the previously current prediction and span, if this prediction replaced them. Never raises."""
     try:
-        if prediction.open_token is not None:
-            OPEN.reset(prediction.open_token)
+        if prediction.open_token is not None and not is_left(prediction.open_token):
+            return
         if prediction.span_token is not None:
             context.detach(prediction.span_token)
-    except Exception as fault:  # closed in another context than it was opened in
+    except Exception as fault:
         FAULTS.swallow("leave", fault)
+
+
+def is_left(token: Token[Any]) -> bool:
+    """Restore the previously current prediction; return False if the current context is not that of the token.
+
+    A framework may run both ends of a generator in contexts of their own, as FastAPI does for dependencies that yield.
+    What was set in the first context ends with it.
+    """
+    try:
+        OPEN.reset(token)
+    except ValueError:
+        return False
+    return True
 
 
 def finish(

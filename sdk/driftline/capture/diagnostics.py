@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.faults import FAULTS, logger
+from driftline.faults import FAULTS, log_line, logger
 from driftline.inputs.batch import Unrecorded
 from driftline.inputs.column import read_column
 from driftline.loss_counters import (
@@ -59,7 +59,7 @@ def log_first_call(
         plan.has_logged_reading = True
         features_text = "no features" if plan.first_input is None else plan.first_input.text
         result = _result(plan, scored, decided)
-        logger.info(
+        log_line(
             "driftline: %s.%s: recorded %s as %s, %s",
             plan.identity.name,
             plan.name,
@@ -186,6 +186,15 @@ def warn_unusable_field(plan: CallPlan, field: str, reason: str, kind: str = "")
             plan.identity.name, plan.name, _UNUSABLE_FIELDS[reason].format(repr(field), kind_text),
             selection if plan.fix is None or plan.selects_paths
             else f"{selection}, or {plan.fix(f'features=lambda {plan.inputs.parameters}: {{...}}')}",
+        )  # fmt: skip
+
+
+def warn_wrong_count(plan: CallPlan, what: str, count: int, rows: int, instead: str) -> None:
+    """Warn once per function about ids, times or slices whose number is not that of the rows."""
+    if FAULTS.once(f"count of {what} {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s: %d %s were passed for %d rows, so %s; pass one per row",
+            plan.identity.name, plan.name, count, what, rows, instead,
         )  # fmt: skip
 
 

@@ -33,6 +33,13 @@ def name_of(function: Any) -> str:
     return str(name).rpartition("<locals>.")[2]
 
 
+def code_of(function: Any) -> Any:
+    """Return the code object that a function, a method or a partial runs; None for other callables."""
+    while isinstance(function, functools.partial | MethodType):
+        function = function.func if isinstance(function, functools.partial) else function.__func__
+    return getattr(function, "__code__", None)
+
+
 def callable_like(target: Any, call: Callable[..., Any]) -> Any:
     """Return an object with the type, attributes and equality of ``target`` that calls ``call``.
 
@@ -192,7 +199,13 @@ def _parameter_text(parameter: inspect.Parameter) -> str:
 
 
 def _parameters(name: str, function: Callable[..., Any], features: object) -> list[inspect.Parameter]:
-    """Return a function's parameters; [] if they cannot be inspected but the features are given by a function."""
+    """Return a function's parameters; [] if they cannot be inspected but the features are given by a function.
+
+    ``update_wrapper`` gives a partial the signature of its function, with the parameters that are already bound: Django
+    decorates methods in this form.
+    """
+    if isinstance(function, functools.partial):
+        function = functools.partial(function.func, *function.args, **function.keywords)
     try:
         return list(inspect.signature(function).parameters.values())
     except ValueError:  # a builtin of C

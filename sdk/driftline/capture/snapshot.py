@@ -40,7 +40,10 @@ def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], k
             take_features(prediction, value)
     elif inputs.scalars:
         values = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
-        _take_row(prediction, tuple(name for name, _ in values), clean(tuple(value for _, value in values)))
+        names = tuple(name for name, _ in values)
+        if plan.first_input is None:
+            plan.first_input = UnreadResult(f"the arguments {list(names)}")
+        _take_row(prediction, names, clean(tuple(value for _, value in values)))
     if inputs.id is not None:
         take_id(prediction, inputs.id(args, kwargs))
     if inputs.time is not None:
