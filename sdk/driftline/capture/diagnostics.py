@@ -81,7 +81,7 @@ def unread_line(plan: CallPlan, unread: UnreadResult, rows: int | None) -> str:
         parts = ()
     if suggested := suggest_selectors(task, parts, rows):
         return f"{returned}; specify how to read the result: {_code(plan, suggested)}"
-    if unread.text in ("None", "a NoneType"):
+    if unread.text in ("None", "a NoneType") and plan.fix is not None and not plan.selects_paths:
         setting = f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
         return f"{returned}; return the result, or set it inside the function: {setting}"
     other_rows = None if n > 1 else plan.unread_rows or (plan.first_input.count if plan.first_input else None)
@@ -327,21 +327,30 @@ def warn_absent_fields(
         warn(
             "ids", inputs.id_field,
             "if the id is not set in another way, it is generated and no outcome can be joined: "
-            "set id= to a field, an argument or a function of the arguments",
+            f"set id= to {_selectable(plan, 'a field')}",
         )  # fmt: skip
     if inputs.time_field and inputs.time_field not in fields:
         UNUSABLE.add(NO_SUCH_FIELD, rows)
         warn(
             "times", inputs.time_field,
-            "the time of the call is used instead: set time= to a field, an argument or a function of the arguments",
+            f"the time of the call is used instead: set time= to {_selectable(plan, 'a field', by_source=False)}",
         )  # fmt: skip
     for field in inputs.slice_fields:
         if field not in fields:
             UNUSABLE.add(NO_SUCH_FIELD, rows)
             warn(
                 "slices", field,
-                "these rows are not in its slices: set slices= to fields, arguments or a function of the arguments",
+                f"these rows are not in its slices: set slices= to {_selectable(plan, 'fields')}",
             )  # fmt: skip
+
+
+def _selectable(plan: CallPlan, fields: str, *, by_source: bool = True) -> str:
+    """Return the values that a selector of the input may have: for a route, an estimator or a decorator."""
+    if plan.selects_paths:
+        return f"{fields} of the features{' or to another part of the request, such as header:x-order' * by_source}"
+    if plan.fix is None:
+        return f"{fields} of the input"
+    return f"{fields}, {'an argument' if fields == 'a field' else 'arguments'} or a function of the arguments"
 
 
 def warn_absent_features(plan: CallPlan, names: Collection[str]) -> None:

@@ -19,7 +19,6 @@ from driftline.faults import FAULTS
 from driftline.integration.recorder import Recorder
 from driftline.testing import Capture
 
-from tests.support.slow import slow
 
 SERVICE = """
 import logging, sys
@@ -40,7 +39,7 @@ driftline.flush(0.1)
 LINE = "driftline: churn.score: recorded a dict with keys ['amount'] as one row, a float as the score of class '1'"
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setup", "times"),
     [
