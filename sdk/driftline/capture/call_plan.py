@@ -101,6 +101,7 @@ class CallPlan:
             set, as for an estimator.
         selects_paths: True if selectors are paths in JSON and cannot be functions.
         unread_parts: Values inside a result that could not be read, until the log line with the fix.
+        has_vector_rows: True if a mapping of equally long lists of floats was one row, with a float as its result.
         unread_rows: Rows of its input, if the input can be one row or so many rows.
     """
 
@@ -126,6 +127,7 @@ class CallPlan:
     selects_paths: bool = False
     unread_parts: tuple[ResultPart, ...] = ()
     unread_rows: int | None = None
+    has_vector_rows: bool = False
     shapes: dict[tuple[str, ...], RowSchema] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

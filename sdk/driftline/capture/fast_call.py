@@ -83,7 +83,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                         continue
                 elif kind_of(value) is flag or (kind_of(value) is integer and -far <= value < far):
                     continue
-                if kind_of(value) in COLUMNS and are_columns(values):
+                if kind_of(values[0]) in COLUMNS and are_columns(values, plan.has_vector_rows):
                     return any_call(_all(first, rest), named)
                 values = clean(values)
                 extra = cost_of(values)
@@ -253,7 +253,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
             if values is None:  # its names differ from the last row's
                 names, values = tuple(row), tuple(row.values())
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
-            if values and values[0].__class__ in COLUMNS and are_columns(values):
+            if values and values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
                 return begin(plan, args, kwargs)
             values = clean(values)
             prediction = Prediction(plan, None)

@@ -28,7 +28,7 @@ from .result_selectors import parts_of
 from .row_schema import RowSchema
 from .signature import Selector
 
-_TEXTS = (str, Document)
+_TEXTS = frozenset((str, Document))
 
 
 def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ def take_features(prediction: Prediction, value: Any) -> None:
         plan.first_input = outputs.describe(value)
     if isinstance(snapshot, tuple):
         names, values = snapshot
-        if names is None and len(values) > 1 and all(text.__class__ in _TEXTS for text in values):
+        if names is None and len(values) > 1 and values[0].__class__ in _TEXTS and _TEXTS.issuperset(map(type, values)):
             snapshot = texts_as_rows(snapshot, (plan.inputs.argument,) if plan.inputs.argument else None)
         else:
             _take_row(prediction, _names_of(plan, value, names, len(values)), values)
@@ -123,7 +123,7 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
     if values is None:  # its names differ from the last row's
         shape = plan.newest = plan.shape_of(tuple(row))
         values = tuple(row.values())
-    if values[0].__class__ in COLUMNS and are_columns(values):
+    if values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
         return None
     values = clean(values)
     return shape, values if shape.guard is None else shape.guard(values)
@@ -189,8 +189,10 @@ def take_result(prediction: Prediction, result: Any) -> None:
                 prediction.say(predicted=_selected(prediction, plan.predicted, result))
     if prediction.is_assigned:
         prediction.copy_assigned()
-    stored = (prediction.result, prediction._score, prediction._predicted)
-    if not plan.has_logged_unread and not plan.unread_parts and any(one.__class__ is UnreadResult for one in stored):
+    is_unread = prediction.result.__class__ is UnreadResult or (
+        prediction.is_assigned and UnreadResult in (prediction._score.__class__, prediction._predicted.__class__)
+    )
+    if is_unread and not plan.has_logged_unread and not plan.unread_parts:
         plan.unread_parts = parts_of(result, plan.copy_assigned)
     if prediction.batch is not None and prediction.batch.row is not None:
         _decide_rows(prediction, prediction.batch, prediction.batch.row)
@@ -198,20 +200,22 @@ def take_result(prediction: Prediction, result: Any) -> None:
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
     """Make an input that can also be one row one row, unless only n rows fit the result."""
-    unrecorded, is_batch = getattr(batch, "unrecorded", None), False
+    plan, unrecorded, is_batch = prediction.plan, getattr(batch, "unrecorded", None), False
     prediction.batch, prediction.count = None, 1
-    if read_output(prediction).unread is not None:
+    is_number = prediction.result.__class__ is plan.score_type and not prediction.is_assigned
+    if not is_number and read_output(prediction).unread is not None:
         prediction.batch, prediction.count = batch, batch.count
         is_batch = read_output(prediction).unread is None
-        prediction.plan.unread_rows = batch.count
+        plan.unread_rows = batch.count
     if unrecorded is not None:
-        warn_unrecorded(prediction.plan, unrecorded.given, unrecorded if is_batch else replace(unrecorded, rows=None))
+        warn_unrecorded(plan, unrecorded.given, unrecorded if is_batch else replace(unrecorded, rows=None))
     if is_batch:
+        prediction.batch = batch.as_batch()
         return
     prediction.batch, prediction.count = None, 1
+    plan.has_vector_rows = is_number
     names, values = row
     if values:
-        plan = prediction.plan
         _take_row(prediction, plan.default_names(len(values)) if names is None else names, clean(values))
         _take_field_slices(prediction)
 

@@ -71,6 +71,10 @@ class Batch:
         """Return a copy; by default the batch itself, which is immutable."""
         return self
 
+    def as_batch(self) -> Batch:
+        """Return the batch for an input that could also have been one row; by default the batch itself."""
+        return self
+
     def names(self) -> tuple[str, ...] | None:
         """Return the feature names; by default None, for an input without names."""
         return None

@@ -6,7 +6,6 @@ Mappings are dict and all others (TypedDict, MappingProxyType, a request's param
 from __future__ import annotations
 
 import dataclasses
-from array import array
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from .row import MOST_VALUES, Row, clean
 if TYPE_CHECKING:
     from .batch import Reader
 
+_CELL = 64  # approximate bytes per value of a column
 COLUMNS = frozenset((list, tuple, dict, np.ndarray))
 """Most types of a column. If the first value of a row has another type, the row is not a mapping of columns."""
 
@@ -87,45 +87,56 @@ def read_mapping(value: Mapping[str, Any]) -> Row | Batch | Unrecorded:
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     names, values = tuple(value), tuple(value.values())
-    return _batch_of_columns(names, values) if are_columns(values) else (names, clean(values))
+    if not are_columns(values):
+        return names, clean(values)
+    columns = MappedColumns(names, values)
+    return columns.as_batch() if columns.count == 1 else columns
 
 
-def are_columns(values: tuple[Any, ...]) -> bool:
+def are_columns(values: tuple[Any, ...], has_vector_rows: bool = False) -> bool:
     """Return True for columns of one length: lists, arrays, or mappings with equal keys, as pandas writes JSON.
+
+    ``has_vector_rows``: whether lists of numbers are known to be vectors.
 
     >>> are_columns(([30, 40], ["NO", "SE"])), are_columns(([0.5, 0.25], 3)), are_columns(({"0": 30}, {"0": "NO"}))
     (True, False, True)
     """
-    if not values or not all(
-        isinstance(column, list | tuple | Mapping) or (isinstance(column, np.ndarray) and column.ndim == 1)
-        for column in values
-    ):
+    if not values:
         return False
     first = values[0]
     if isinstance(first, Mapping):
         return bool(first) and all(isinstance(one, Mapping) and one.keys() == first.keys() for one in values)
-    return len(first) > 0 and all(not isinstance(one, Mapping) and len(one) == len(first) for one in values)
+    if not _is_column(first) or not len(first) or (has_vector_rows and isinstance(first[0], float)):
+        return False
+    return all(_is_column(one) and len(one) == len(first) for one in values)
 
 
-def _batch_of_columns(names: tuple[str, ...], values: tuple[Any, ...]) -> Batch:
-    """Return a copy of columns: n rows, or one row with a vector per feature, whichever fits the result."""
-    from .array import Lists
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
-    columns = [_copy_column(column) for column in values]
-    batch = Lists(columns, len(columns[0]), tuple(map(str, names)))
-    batch.row = None if batch.count == 1 else (names, tuple(columns))
-    return batch
+
+class MappedColumns(Batch):
+    """A copy of columns: n rows, or one row with a vector per feature, whichever fits the result."""
+
+    def __init__(self, names: tuple[Any, ...], values: tuple[Any, ...]) -> None:
+        columns = tuple(map(_copy_column, values))
+        self.count = len(columns[0])
+        self.cost = _CELL * self.count * len(columns)
+        self._names, self._columns = names, columns
+        self.row = names, columns
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the keys of the mapping."""
+        return tuple(map(str, self._names))
+
+    def as_batch(self) -> Batch:
+        """Return the columns as n rows."""
+        from .array import Lists
+
+        return Lists(list(self._columns), self.count, self.names())
 
 
 def _copy_column(column: Any) -> Any:
-    """Return a copy of a column: an array of doubles if it is one, which is as fast as the copy of a vector."""
     if isinstance(column, np.ndarray):
         return column.copy() if column.dtype.kind in "fiubmM" else column.tolist()
-    if isinstance(column, Mapping):
-        return list(column.values())
-    if column[0].__class__ is float:
-        try:
-            return np.frombuffer(array("d", column))
-        except TypeError:  # a text, or None
-            pass
-    return list(column)
+    return list(column.values()) if isinstance(column, Mapping) else list(column)

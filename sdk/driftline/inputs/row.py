@@ -15,7 +15,7 @@ import numpy as np
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.text import sendable
 
-from .texts_and_vectors import Document, Vector, vector_of
+from .texts_and_vectors import LARGE, Document, Vector, vector_of
 from .vocabulary import LOOKED_AT
 
 TEXT_LIMIT = 256
@@ -31,6 +31,7 @@ _INT64 = range(-(2**63), 2**63)
 _SMALL = frozenset((float, bool, type(None)))
 _EASY = frozenset((float, int, str, bool, type(None)))
 """Types of which every value can be recorded."""
+_LARGE = frozenset(LARGE)
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 
 Row = tuple[tuple[str, ...] | None, tuple[Any, ...]]
@@ -69,11 +70,10 @@ class Unusable(Large):
 def row_of(values: Iterable[Any]) -> Sparse:
     """Return clean values as a row, with the size of its documents and vectors."""
     row = Sparse(values)
-    cost = _cost_within(row)
-    if not cost:
+    if _LARGE.isdisjoint(map(type, row)):
         return row
     large = Large(row)
-    large.cost = cost
+    large.cost = _cost_within(row)
     return large
 
 

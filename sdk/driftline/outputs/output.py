@@ -29,7 +29,7 @@ from driftline.tables.task import Task
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _FLOATS = {float, np.float64, np.float32, np.float16}
 _SHOWN = 12
-_ROUNDING = 0.005
+ROUNDING = 0.005
 """Largest error of a score with two decimals: class scores whose sum differs from 1 by no more per class are rounded.
 """
 
@@ -179,7 +179,7 @@ def are_class_scores(values: list[float]) -> bool:
     (True, False, True)
     """
     total = sum(values)
-    return abs(total - 1) <= _ROUNDING * len(values) + 1e-9 or not math.isfinite(total)
+    return abs(total - 1) <= ROUNDING * len(values) + 1e-9 or not math.isfinite(total)
 
 
 def _double(values: NDArray[Any]) -> F64:
