@@ -19,7 +19,6 @@ from driftline.faults import FAULTS
 from driftline.integration.recorder import Recorder
 from driftline.testing import Capture
 
-
 SERVICE = """
 import logging, sys
 import driftline

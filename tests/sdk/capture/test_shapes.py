@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ import driftline
 import driftline.testing
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from driftline.testing import Capture
 
@@ -99,10 +102,27 @@ def test_a_selector_reads_the_only_row_of_a_batch(selectors: Any) -> None:
         ({"x": np.array([1.5, 2.5])}, [{"x": 1.5}, {"x": 2.5}]),
         ({"x": {"0": 1.5, "1": 2.5}, "y": {"0": "a", "1": "b"}}, [{"x": 1.5, "y": "a"}, {"x": 2.5, "y": "b"}]),
         ({"x": [1.5, "b"]}, [{"x": 1.5}, {"x": "b"}]),
+        (pd.DataFrame({"text": TEXTS})["text"], [{"text": "good film"}, {"text": "bad film"}]),
+        (pd.Series([1.5, 2.5]), [{"f0": 1.5}, {"f0": 2.5}]),
+        (pl.Series(TEXTS), [{"x": "good film"}, {"x": "bad film"}]),
         (np.zeros((2, 3, 4)), [{}, {}]),
         (np.zeros((2, 8, 8, 3)), [{}, {}]),
     ],
-    ids=["texts", "tuple", "array", "columns", "tuples", "arrays", "pandas JSON", "mixed", "3-D", "4-D"],
+    ids=[
+        "texts",
+        "tuple",
+        "array",
+        "columns",
+        "tuples",
+        "arrays",
+        "pandas JSON",
+        "mixed",
+        "pandas column",
+        "series",
+        "polars",
+        "3-D",
+        "4-D",
+    ],
 )
 @pytest.mark.parametrize(
     ("result", "expected"),
@@ -129,13 +149,39 @@ def test_two_values_with_two_results_are_two_rows(given: Any, features: Any, res
         (TEXTS, {"f0": "good film", "f1": "bad film"}),
         ({"a": [0.5, 0.25], "b": [1.0, 2.0]}, {"a": (0.5, 0.25), "b": (1.0, 2.0)}),
         (np.zeros((2, 8, 3)), {}),
+        (pd.Series([1.5, 2.5]), {"0": 1.5, "1": 2.5}),
+        (pd.Series({"a": 1.5, "b": 2.5}), {"a": 1.5, "b": 2.5}),
     ],
-    ids=["texts", "vectors", "image"],
+    ids=["texts", "vectors", "image", "series", "row of a frame"],
 )
 @pytest.mark.parametrize("result", [0.25, [0.75, 0.25], np.array([[0.75, 0.25]]), [0.25]], ids=repr)
 def test_the_same_values_with_one_result_are_one_row(given: Any, features: Any, result: Any) -> None:
     (prediction,) = captured(BINARY, given, result).predictions
     assert (prediction.score, prediction.features) == (0.25, features)
+
+
+@pytest.mark.parametrize("kind", ["block", "async", "generator"])
+def test_every_kind_of_call_decides_the_rows(kind: str) -> None:
+    with driftline.testing.capture() as capture:
+        model = driftline.Model("m", task="binary")
+        if kind == "block":
+            with model.prediction(features=TEXTS) as prediction:
+                prediction.score = [0.9, 0.8]
+        elif kind == "async":
+
+            @model.predict
+            async def predict(x: Any) -> list[float]:  # noqa: ARG001
+                return [0.9, 0.8]
+
+            asyncio.run(predict(COLUMNS))
+        else:
+
+            @model.predict
+            def steps(x: Any) -> Iterator[float]:  # noqa: ARG001
+                yield from (0.9, 0.8)
+
+            assert list(steps(COLUMNS)) == [0.9, 0.8]
+    assert read(capture) == [0.9, 0.8]
 
 
 def test_columns_keep_their_ids_and_slices() -> None:
