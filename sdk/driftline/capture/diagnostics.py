@@ -79,6 +79,8 @@ def unread_line(plan: CallPlan, unread: UnreadResult, rows: int | None) -> str:
     parts, plan.unread_parts = plan.unread_parts or parts_of(value, plan.copy_assigned), ()
     if plan.identity.discreet or plan.fix is None:
         parts = ()
+    if plan.selects_paths:  # a name with a point is not one step of a path
+        parts = tuple(part for part in parts if not any("." in str(name) for _, name in part.path))
     if suggested := suggest_selectors(task, parts, rows):
         return f"{returned}; specify how to read the result: {_code(plan, suggested)}"
     if unread.text in ("None", "a NoneType") and plan.fix is not None and not plan.selects_paths:

@@ -65,10 +65,13 @@ def parts_of(result: Any, copy: Callable[[Any], Any]) -> tuple[ResultPart, ...]:
     waiting: list[tuple[tuple[Step, ...], Any]] = [((), result)]
     while waiting and len(parts) < _MOST_PARTS:
         path, value = waiting.pop(0)
-        if path and path[-1][0] != "each":
-            parts.append(ResultPart(path, copy(value)))
-        if len(path) < _DEPTH:
-            waiting += [((*path, *steps), inner) for steps, inner in _inside(value)]
+        try:
+            if path:
+                parts.append(ResultPart(path, copy(value)))
+            if len(path) < _DEPTH:
+                waiting += [((*path, *steps), inner) for steps, inner in _inside(value)]
+        except Exception:  # an object whose own methods raise has no parts
+            continue
     return tuple(parts)
 
 

@@ -332,3 +332,14 @@ def test_advice_for_the_features_has_the_parameters_of_the_function() -> None:
 
         predict([1.0, 2.0, 3.0])
     assert any('features=lambda x, id=None: [{"x": value} for value in x])' in line for line in capture.log)
+
+
+def test_a_result_whose_fields_raise_is_counted_once() -> None:
+    class Hostile(Answer):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "probability":
+                raise ZeroDivisionError
+            return super().__getattribute__(name)
+
+    capture = captured(BINARY, {"x": 1.0}, Hostile("1", 0.25))
+    assert [(loss.reason, loss.count) for loss in capture.lost] == [("unread_result", 1)]
