@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.faults import FAULTS, log_line, logger
 from driftline.inputs.batch import Unrecorded
-from driftline.inputs.column import read_column
 from driftline.loss_counters import (
     DUPLICATE_NAME,
     NO_SUCH_FIELD,
@@ -30,7 +29,9 @@ from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
 
 from .call_plan import CallPlan
-from .result_selectors import ResultPart, first_or_last, parts_of, reads, suggest_selectors
+
+if TYPE_CHECKING:
+    from .result_selectors import ResultPart
 
 _MOST_LETTERS = 100
 """Characters of a class name in a message; it could be a whole document by mistake."""
@@ -74,6 +75,8 @@ def unread_line(plan: CallPlan, unread: UnreadResult, rows: int | None) -> str:
 
     ``rows``: rows of a batch; None for one row.
     """
+    from .result_selectors import first_or_last, parts_of, reads, suggest_selectors  # most processes need no advice
+
     task, n, value = plan.identity.task, rows or 1, unread.stored
     returned = f"{plan.identity.name}.{plan.name} returned {_result_description(plan, unread)}"
     parts, plan.unread_parts = plan.unread_parts or parts_of(value, plan.copy_assigned), ()
@@ -215,6 +218,8 @@ def warn_unusable_columns(plan: CallPlan, counts: Mapping[str, int], columns: It
 
     ``counts``: number of values by reason. ``columns``: name, and the values, which are read once more.
     """
+    from driftline.inputs.column import read_column
+
     new = [reason for reason in counts if FAULTS.once(f"{reason} {plan.identity.name} {plan.name}")]
     for name, values in columns if new else ():
         with UNUSABLE.within() as again:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from driftline.faults import FAULTS
-from driftline.inputs.array import texts_as_rows
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.objects import COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
@@ -24,7 +23,6 @@ from .absent import ABSENT
 from .call_plan import CallPlan
 from .diagnostics import warn_absent_fields, warn_unrecorded
 from .prediction import Prediction
-from .result_selectors import parts_of
 from .row_schema import RowSchema
 from .signature import Selector
 
@@ -75,6 +73,8 @@ def take_features(prediction: Prediction, value: Any) -> None:
     if isinstance(snapshot, tuple):
         names, values = snapshot
         if names is None and len(values) > 1 and values[0].__class__ in _TEXTS and _TEXTS.issuperset(map(type, values)):
+            from driftline.inputs.array import texts_as_rows
+
             snapshot = texts_as_rows(snapshot, (plan.inputs.argument,) if plan.inputs.argument else None)
         else:
             _take_row(prediction, _names_of(plan, value, names, len(values)), values)
@@ -193,6 +193,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
         prediction.is_assigned and UnreadResult in (prediction._score.__class__, prediction._predicted.__class__)
     )
     if is_unread and not plan.has_logged_unread and not plan.unread_parts:
+        from .result_selectors import parts_of
+
         plan.unread_parts = parts_of(result, plan.copy_assigned)
     if prediction.batch is not None and prediction.batch.row is not None:
         _decide_rows(prediction, prediction.batch, prediction.batch.row)
