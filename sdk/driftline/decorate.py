@@ -14,7 +14,7 @@ from driftline.capture.call_plan import CallPlan
 from driftline.capture.fast_call import recorded, recorded_async
 from driftline.capture.generators import recorded_async_generator, recorded_generator
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
-from driftline.capture.signature import Selectors, callable_like, name_of, read_signature
+from driftline.capture.signature import Selectors, callable_like, code_of, name_of, read_signature
 from driftline.export.pipeline import SILENT, Pipeline
 from driftline.outputs.output import describe
 
@@ -27,7 +27,14 @@ _WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[[CallPlan, Callable[..., 
 )
 
 
-def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_features: bool, function: Any) -> Any:
+def decorate(
+    identity: Identity,
+    pipeline: Pipeline,
+    selectors: Selectors,
+    span_features: bool,
+    plans: dict[Any, CallPlan],
+    function: Any,
+) -> Any:
     """Return a function that calls the given function and records each call as a prediction.
 
     Args:
@@ -35,6 +42,7 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
         pipeline: Buffer and background thread that receive the record.
         selectors: Sources of features, id, score and other fields; see :meth:`driftline.Model.predict`.
         span_features: Put features on sampled spans.
+        plans: Call plans of this decorator by code: a method may be decorated again for each call.
         function: Function, coroutine function, generator function, static or class method, or callable object.
 
     Returns:
@@ -59,12 +67,18 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
         selector = getattr(selectors, argument)
         if not (selector is None or isinstance(selector, str) or callable(selector)):
             raise TypeError(f"{name}.predict({argument}=) takes a name or a function, not {describe(selector).text}")
-    plan = CallPlan(
-        *(identity, pipeline, tracer_for(identity, pipeline), name_of(plain), read_signature(plain, selectors)),
-        score=selectors.score,
-        predicted=selectors.predicted,
-        span_features=span_features,
-    )
+    inputs, code = read_signature(plain, selectors), code_of(plain)
+    plan = None if code is None else plans.get((identity, code, inputs.parameters))
+    if plan is None:
+        plan = CallPlan(
+            *(identity, pipeline, tracer_for(identity, pipeline), name_of(plain), inputs),
+            score=selectors.score,
+            predicted=selectors.predicted,
+            span_features=span_features,
+            fix=lambda chosen: f"@{name}.predict({chosen})",
+        )
+        if code is not None:
+            plans[identity, code, inputs.parameters] = plan
     wrapper = next((wrap for test, wrap in _WRAPPERS if _says(test, plain)), recorded)(plan, plain)
     if not isinstance(plain, FunctionType):
         wrapper = callable_like(plain, wrapper)

@@ -9,12 +9,16 @@ If a batch fails, it is processed again in halves, down to the bad row.
 
 from __future__ import annotations
 
+import sysconfig
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from .guarded_log import logger as logger
 from .loss_counters import PendingCounts
+
+_OWN = ("driftline", "driftline_integrations")
+_LIBRARIES = (sysconfig.get_path("stdlib"), "<frozen")
 
 
 class Faults:
@@ -36,15 +40,22 @@ class Faults:
         self._counts.add(type(error).__name__)
         if self.raising:
             raise error
-        if (step, type(error)) not in self._logged:
-            self._logged.add((step, type(error)))
-            logger.warning(
-                "driftline: internal error in %s (%s at %s); predictions are not affected, "
-                "and further errors are only counted",
-                step,
-                type(error).__name__,
-                position(error),
-            )
+        code = position_outside(error)  # the same code may raise in several steps of one call
+        if (code or step, type(error)) not in self._logged:
+            self._logged.add((code or step, type(error)))
+            kind, own_code = type(error).__name__, position(error)
+            if code:
+                logger.warning(
+                    "driftline: %s was raised at %s, which Driftline called (%s, %s); predictions are not affected, "
+                    "but what it reads there is missing, and further errors are only counted",
+                    kind, code, step, own_code,
+                )  # fmt: skip
+            else:
+                logger.warning(
+                    "driftline: internal error in %s (%s at %s); predictions are not affected, "
+                    "and further errors are only counted",
+                    step, kind, own_code,
+                )  # fmt: skip
 
     def drain(self) -> Counter[str]:
         """Return the counts since the last call: type → number of errors."""
@@ -74,10 +85,30 @@ def position(error: BaseException) -> str:
     traceback = error.__traceback__
     while traceback is not None:
         module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] in ("driftline", "driftline_integrations"):
+        if module.partition(".")[0] in _OWN:
             line = f"{module}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return line
+
+
+def position_outside(error: BaseException) -> str:
+    """Return the line of the program's code that raised an error, as ``shop.service:17``; "" if no such code did.
+
+    It is a selector or a method of an object. The code of libraries and of Driftline is not the program's.
+
+    >>> position_outside(ValueError("raised nowhere"))
+    ''
+    """
+    traceback, innermost = error.__traceback__, None
+    while traceback is not None:
+        innermost, traceback = traceback, traceback.tb_next
+    if innermost is None:
+        return ""
+    frame = innermost.tb_frame
+    module, file = str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename
+    if module.partition(".")[0] in _OWN or file.startswith(_LIBRARIES) or "-packages" in file:
+        return ""
+    return f"{module}:{innermost.tb_lineno}"
 
 
 FAULTS = Faults()

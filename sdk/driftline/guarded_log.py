@@ -39,6 +39,8 @@ class _Line:
     record: logging.LogRecord
     context: contextvars.Context
     """Context of the caller: a filter may add the id of its request."""
+    is_noted: bool = False
+    """Whether the line is shown without a handler although it is at INFO."""
     is_written: threading.Event = field(default_factory=threading.Event)
 
 
@@ -72,25 +74,35 @@ class GuardedLogger:
         """Log what does not work at all."""
         self._log(logging.ERROR, message, arguments)
 
+    def note(self, message: str, *arguments: object) -> None:
+        """Log an INFO line that is rare and expected by its reader, also if the root logger is at WARNING.
+
+        That is its level in a program that did not set up logging, or that sets up only OpenTelemetry. A level that the
+        program sets for this logger decides.
+        """
+        settings = self.settings
+        inherits = settings.level == logging.NOTSET and settings.manager.disable < logging.INFO
+        self._log(logging.INFO, message, arguments, always=inherits and not settings.disabled)
+
     def wait(self) -> None:
         """Wait until all lines are written, at most :data:`PATIENCE_SECONDS`."""
         writer = self._writer
         if writer is not None and writer is not threading.current_thread():
             writer.join(PATIENCE_SECONDS)
 
-    def _log(self, level: int, message: str, arguments: tuple[object, ...]) -> None:
+    def _log(self, level: int, message: str, arguments: tuple[object, ...], *, always: bool = False) -> None:
         with suppress(Exception):
-            if self.settings.isEnabledFor(level):
+            if always or self.settings.isEnabledFor(level):
                 name, file = self.settings.name, "(unknown file)"
                 try:
                     record = self.settings.makeRecord(name, level, file, 0, message, arguments, None)
                 except Exception:  # the application's factory of records
                     record = logging.LogRecord(name, level, file, 0, message, arguments, None)
-                self.write(record)
+                self.write(record, is_noted=always)
 
-    def write(self, record: logging.LogRecord) -> None:
+    def write(self, record: logging.LogRecord, *, is_noted: bool = False) -> None:
         """Write a record with the handlers of its logger."""
-        line = _Line(record, contextvars.copy_context())
+        line = _Line(record, contextvars.copy_context(), is_noted)
         with self._lock:
             self._lines.append(line)
             if self._writer is None:
@@ -116,15 +128,19 @@ class GuardedLogger:
                     return
                 line = self._lines.popleft()
             with suppress(Exception):
-                line.context.run(_handle, line.record)
+                line.context.run(_handle, line.record, line.is_noted)
             line.is_written.set()
             self._is_blocked = False
 
 
-def _handle(record: logging.LogRecord) -> None:
+def _handle(record: logging.LogRecord, is_noted: bool) -> None:
     _is_guarded.set(False)
+    target = logging.getLogger(record.name)
     try:
-        logging.getLogger(record.name).handle(record)
+        if is_noted and logging.lastResort is not None and not target.hasHandlers():
+            logging.lastResort.handle(record)  # otherwise, only from its own level on
+        else:
+            target.handle(record)
     except Exception:  # a filter or handler; Python's last resort writes warnings to stderr
         if logging.lastResort is not None and record.levelno >= logging.lastResort.level:
             logging.lastResort.handle(record)

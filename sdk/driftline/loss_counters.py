@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -74,5 +76,36 @@ UNREADABLE_TIME = "unreadable_time"
 """A time of a prediction that is not a datetime, ISO 8601 or a unix time."""
 
 
-UNUSABLE = PendingCounts[str]()
+class UnusableCounts(PendingCounts[str]):
+    """Counts of values by reason; :meth:`within` also returns those of one step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._step = threading.local()
+
+    def add(self, key: str, n: int = 1) -> None:
+        """Add ``n`` to the count of a reason."""
+        super().add(key, n)
+        step: Counter[str] | None = getattr(self._step, "counts", None)
+        if step is not None and n:
+            step[key] += n
+
+    @contextmanager
+    def within(self) -> Iterator[Counter[str]]:
+        """Return the counts that this thread adds in the block.
+
+        >>> counts = UnusableCounts()
+        >>> with counts.within() as step:
+        ...     counts.add("vector_length", 2)
+        >>> step
+        Counter({'vector_length': 2})
+        """
+        step = self._step.counts = Counter[str]()
+        try:
+            yield step
+        finally:
+            self._step.counts = None
+
+
+UNUSABLE = UnusableCounts()
 """Reason → values."""

@@ -332,7 +332,7 @@ class Model:
 
         selectors = Selectors(id, features, score, predicted, slices, time)
         on_spans = self._span_features if span_features is None else span_features
-        wrap = partial(decorate, self._identity, self._pipeline, selectors, on_spans)
+        wrap = partial(decorate, self._identity, self._pipeline, selectors, on_spans, {})
         return wrap if function is None else wrap(function)
 
     @contextmanager

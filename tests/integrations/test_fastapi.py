@@ -15,12 +15,13 @@ from driftline import declared_models
 from driftline.capture.outcome import FIELDS
 from driftline.export import pipeline
 from driftline.export.pipeline import pipeline_of
+from driftline.faults import FAULTS
 from driftline.integration.web_request import RequestPrediction
 from driftline.tables.column_codec import strings
 from driftline.testing import deterministic
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
 from driftline_integrations.web.route_plan import RoutePlan
-from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.testclient import TestClient
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor as OpenTelemetrys
@@ -985,3 +986,75 @@ def test_who_asks_inside_sees_the_id_of_the_answer(app: FastAPI, service: Servic
 
     assert (seen, response.headers["x-prediction-id"]) == (["A-1001"], "A-1001")
     assert attributes(service)["ml.prediction.score"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        ({"data": {"p": 0.75}}, {"score": "data.p"}),
+        ({"result": [{"score": 0.75, "label": 1}]}, {"score": "result.score", "predicted": "result.label"}),
+        ({"status": "ok", "prediction": 0.75}, {"score": "prediction"}),
+    ],
+    ids=["nested", "list", "prediction"],
+)
+def test_the_advice_for_a_response_is_a_route_that_reads_it(
+    service: Service, caplog: pytest.LogCaptureFixture, answer: Any, advice: dict[str, Any]
+) -> None:
+    app = FastAPI(**QUIET)
+
+    @app.post("/predict")
+    def predict(order: dict[str, Any]) -> Any:  # noqa: ARG001
+        return answer
+
+    service.model().instrument(app, routes={"POST /predict": {}})
+    client(app).post("/predict", json=ORDER)
+    service.flush()
+    (line,) = (text for text in caplog.messages if "POST /predict returned" in text)
+    routes = eval(line[line.index("routes=") + len("routes=") :])
+    assert routes == {"POST /predict": Route(**advice)}
+    service.model().instrument(app, routes=routes)
+    client(app).post("/predict", json=ORDER)
+    assert unwrap(service.tables()[-1].scores).tolist() == [[0.75]]
+
+
+def test_no_advice_for_a_route_is_a_function(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI(**QUIET)
+
+    @app.post("/predict")
+    def predict(order: dict[str, Any]) -> Any:
+        return order["answer"]
+
+    service.model().instrument(app, routes={"POST /predict": {"id": "absent", "time": "absent"}})
+    for answer in ({"a": 0.25, "b": 0.5}, [1, 2, 3], 17.5, None, "text", {"nothing": None}):
+        service.model().instrument(app, routes={"POST /predict": {"id": "absent", "time": "absent"}})
+        client(app).post("/predict", json={"answer": answer})
+        client(app).post("/predict", json=[[1, 2], [[3]]])
+        service.flush()
+    assert len(caplog.messages) >= 4
+    assert not [text for text in caplog.messages if "lambda" in text or "@churn" in text or "function" in text]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_dependency_that_yields_an_open_prediction(
+    service: Service, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    churn, app = service.model(), FastAPI(**QUIET)
+
+    def opened() -> Iterator[Any]:
+        with churn.prediction(features={"x": 1.0}, id="A-1") as prediction:
+            yield prediction
+
+    async def opened_async() -> AsyncIterator[Any]:
+        with churn.prediction(features={"x": 1.0}, id="A-1") as prediction:
+            yield prediction
+
+    @app.get("/predict")
+    def predict(prediction: Any = Depends(opened if kind == "sync" else opened_async)) -> float:  # noqa: B008
+        prediction.score = 0.75
+        return 0.75
+
+    for _ in range(2):
+        assert client(app).get("/predict").json() == 0.75
+    assert [strings(table.id) for table in service.tables()] == [["A-1", "A-1"]]
+    assert [text for text in caplog.messages if "internal error" in text or "detach" in text] == []
+    assert FAULTS.drain() == {}

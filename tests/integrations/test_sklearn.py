@@ -511,7 +511,7 @@ def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, mo
     estimator = instrument(nameless(service), classifier())
     plain = estimator.predict(BATCH).tolist()
     monkeypatch.setattr(FAULTS, "raising", False)
-    steps = [(calls, name) for name in ("_watched_by", "is_service_call", "_answered_already")]
+    steps = [(calls, name) for name in ("_watched_by", "is_service_call", "first_call")]
     for place, name in [
         *steps,
         (calls.WatchedEstimator, "learn"),

@@ -36,12 +36,14 @@ def test_a_fault_is_logged_once_a_kind_and_counted_always(caplog: pytest.LogCapt
     assert faults.drain() == {}
     told = [re.sub(r"\d+", "N", record.getMessage()) for record in caplog.records]
     assert told == [
-        f"driftline: internal error in row ({what}); predictions are not affected, and further errors are only counted"
-        for what in (
-            "ValueError at an unknown line",
-            "KeyError at an unknown line",
-            "LookupError at driftline.inputs.row:N",
-        )
+        *(
+            f"driftline: internal error in row ({kind} at an unknown line); predictions are not affected, and further "
+            "errors are only counted"
+            for kind in ("ValueError", "KeyError")
+        ),
+        "driftline: LookupError was raised at tests.sdk.test_faults:N, which Driftline called (row, "
+        "driftline.inputs.row:N); predictions are not affected, but what it reads there is missing, and further errors "
+        "are only counted",
     ]
     assert "078-05-1120" not in caplog.text
 

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-import weakref
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from driftline.capture.absent import ABSENT
-from driftline.capture.prediction import current
+from driftline.capture.buffer import measure_entry
+from driftline.capture.call import open_of
+from driftline.capture.prediction import current, open_prediction
 from driftline.faults import FAULTS, logger
 from driftline.integration.suppression import is_suppressed
 
@@ -35,6 +35,7 @@ from driftline_integrations.instrumentation.methods import WrappedMethod
 from .conventions import CONVENTIONAL, READINGS, CallArguments, EstimatorFamily, single_result
 from .fitted import FittedEstimator
 from .model_names import ModelLeftOut, model_of
+from .pairs import FirstCall, WaitingResult, complete, first_call, remember
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -107,6 +108,29 @@ class OpenPrediction:
     prediction: Prediction
     fitted: FittedEstimator
     reading: str
+    call: FirstCall | None = None
+    waits: bool = False
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Make the call, and close the prediction, now or with the second call about its rows."""
+        if not self.waits or self.call is None:
+            return self.recorder.run(self.prediction, call, self.answer)
+        try:
+            result = call()
+        except BaseException as error:
+            self.recorder.close(self.prediction, error=error)
+            raise
+        answered = result
+        try:
+            answered = self.answer(result)
+            if self.prediction.is_assigned:
+                answered = ABSENT
+                self.prediction.copy_assigned()
+        except Exception as fault:
+            FAULTS.swallow("answer", fault)
+        self.call.waiting = waiting = WaitingResult(answered, measure_entry(self.prediction)[0])
+        self.recorder.close_later(self.prediction, waiting)
+        return result
 
     def answer(self, result: Any) -> Any:
         """Convert the result of the call to the result for the recorder.
@@ -126,6 +150,32 @@ class OpenPrediction:
             prediction.score = score
         if predicted is not ABSENT:
             prediction.predicted = predicted
+        return result
+
+
+@dataclass
+class Completion:
+    """A running call about the rows of an earlier one, whose prediction it completes.
+
+    Attributes:
+        reading: Kind of the result, a key of ``READINGS``.
+    """
+
+    call: FirstCall
+    method: str
+    fitted: FittedEstimator
+    reading: str
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Make the call, and add its answer to the earlier prediction."""
+        result = call()
+        try:
+            prediction = self.call.prediction()
+            if prediction is not None:
+                task = prediction.plan.identity.task
+                complete(self.call, self.method, *READINGS[self.reading](result, self.fitted, task))
+        except Exception as fault:
+            FAULTS.swallow("answer", fault)
         return result
 
 
@@ -160,6 +210,8 @@ class WatchedEstimator:
         self._mark: object = None
         self._completed_model = model
         self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
+        self._is_called_twice = False
+        """Whether two of its methods have been called about the same rows: then first calls wait for the second."""
 
     def learn(self, estimator: Any) -> FittedEstimator | None:
         """Describe the estimator, once per fit. Raises what ``look`` and ``Model.completed`` raise."""
@@ -176,8 +228,8 @@ class WatchedEstimator:
 
     def ask(
         self, method: str, estimator: Any, bound: Callable[..., Any], args: tuple[Any, ...], kwargs: CallArguments
-    ) -> OpenPrediction | None:
-        """Open a prediction; None if the call is not a prediction."""
+    ) -> OpenPrediction | Completion | None:
+        """Open a prediction, or complete an earlier one; None if the call is not a prediction."""
         try:
             fitted = self.learn(estimator)
         except (TypeError, ValueError) as error:
@@ -190,12 +242,27 @@ class WatchedEstimator:
         arguments = {**dict(zip(names, args, strict=False)), **kwargs}
         samples = arguments.get(names[0] if names else "", ABSENT)
         reading = self.family.reading(fitted, method, arguments)
-        if not reading or samples is ABSENT or _answered_already(method, estimator, samples):
+        if not reading or samples is ABSENT:
             return None
         if self.joins and (outer := current()) is not None and not fitted.suits(outer.plan.identity.task):
             return None
         rows = self.family.rows(samples)
-        return None if rows is ABSENT else OpenPrediction(recorder, recorder.open(rows), fitted, reading)
+        if rows is ABSENT:
+            return None
+        is_inside = open_of(recorder.plan, open_prediction()) is not None  # it combines all calls within it
+        first = None if is_inside else first_call(estimator, method, samples, rows)
+        if first is not None:
+            self._is_called_twice = True
+            return Completion(first, method, fitted, reading)
+        prediction = recorder.open(rows)
+        if prediction.fills is not None:
+            return OpenPrediction(recorder, prediction, fitted, reading)
+        call, waits = None, self._is_called_twice or fitted.decides_otherwise
+        try:
+            call = remember(estimator, method, samples, prediction)
+        except Exception as fault:  # the prediction is open
+            FAULTS.swallow("pair", fault)
+        return OpenPrediction(recorder, prediction, fitted, reading, call, waits)
 
     def _recorder(
         self, method: str, estimator: Any, bound: Callable[..., Any], fitted: FittedEstimator
@@ -219,7 +286,6 @@ class WatchedEstimator:
 _watched = IdentityMap[WatchedEstimator]()
 _owners: dict[str, str] = {}
 """Library → owner of the wrapped methods for estimators that were named through it."""
-_answered: ContextVar[tuple[int, weakref.ref[Any], set[str]] | None] = ContextVar("driftline_answered", default=None)
 
 
 def watch(estimator: Any, watched: WatchedEstimator) -> None:
@@ -290,8 +356,7 @@ def record_call(
         FAULTS.swallow("estimator", fault)
     if open_prediction is None:
         return bound(*args, **kwargs)
-    recorder, prediction = open_prediction.recorder, open_prediction.prediction
-    return recorder.run(prediction, partial(bound, *args, **kwargs), open_prediction.answer)
+    return open_prediction.run(partial(bound, *args, **kwargs))
 
 
 def _watched_by(
@@ -322,20 +387,3 @@ def _watch_unnamed(family: EstimatorFamily, estimator: Any) -> WatchedEstimator:
         if FAULTS.once(f"withheld {name} {reason}"):
             logger.warning("driftline: %s is not recorded: %s", name, reason)
         return WatchedEstimator(Model(name), family=family, only=())
-
-
-def _answered_already(method: str, estimator: Any, samples: Any) -> bool:
-    """Return True if another method of the estimator has just been called with the same object.
-
-    A service that calls ``predict_proba`` and then ``predict`` makes one prediction. A second call of the same method
-    is another prediction: the object may be a buffer with new values.
-    """
-    last = _answered.get()
-    if last is not None and last[0] == id(estimator) and last[1]() is samples and method not in last[2]:
-        last[2].add(method)
-        return True
-    try:
-        _answered.set((id(estimator), weakref.ref(samples), {method}))
-    except TypeError:  # a list: it has no weak references
-        _answered.set(None)
-    return False

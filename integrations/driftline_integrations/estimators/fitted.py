@@ -11,6 +11,8 @@ from driftline.tables.classes import class_text
 from driftline.tables.task import Task
 
 _MOST_STEPS = 20
+_DECIDE_OTHERWISE = frozenset(("SVC", "NuSVC", "FixedThresholdClassifier", "TunedThresholdClassifierCV"))
+"""Classifiers of scikit-learn whose ``predict`` does not follow from their probabilities."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class FittedEstimator:
         names: Names of its features, if it was fitted on named ones.
         coded: True if its classes are only numbers from 0 on, which represent the classes of the model in their order.
         result_kind: Kind of the results of ``predict`` by default, if it depends on how the estimator was trained.
+        decides_otherwise: True if ``predict`` is known not to return the class with the greatest probability.
     """
 
     kind: str
@@ -33,6 +36,7 @@ class FittedEstimator:
     names: tuple[str, ...] | None = None
     coded: bool = False
     result_kind: str = ""
+    decides_otherwise: bool = False
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
@@ -86,9 +90,11 @@ def look(estimator: Any) -> FittedEstimator | None:
             "with model.prediction(features=...) as p: p.score = ..."
         )
     class_values = tuple(np.asarray(classes).tolist())
-    if len(class_values) == 2:
-        return FittedEstimator("classifier", "binary", class_values, class_values[1], names)
-    return FittedEstimator("classifier", "multiclass", class_values, None, names) if class_values else None
+    if not class_values:
+        return None
+    task, positive = ("binary", class_values[1]) if len(class_values) == 2 else ("multiclass", None)
+    otherwise = type(last_step(estimator)).__name__ in _DECIDE_OTHERWISE
+    return FittedEstimator("classifier", task, class_values, positive, names, decides_otherwise=otherwise)
 
 
 def last_step(estimator: Any) -> Any:

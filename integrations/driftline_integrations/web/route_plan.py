@@ -126,6 +126,7 @@ class RoutePlan:
             span_features=route.span_features,
             scope=scope,
             fix=lambda selectors: f'routes={{"{self.method} {self.path}": Route({selectors})}}',
+            selects_paths=True,
         )
         self.plan = self.recorder.plan
         self._source_parts = tuple(None if source is None else source.parts for source in (score, predicted))

@@ -25,15 +25,19 @@ from driftline.capture.diagnostics import (
     warn_absent_fields,
     warn_improbable_scores,
     warn_improbable_times,
+    warn_strangers,
     warn_unknown_class,
+    warn_unusable_columns,
+    warn_unusable_field,
+    warn_wrong_count,
 )
 from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import RowSchema
 from driftline.capture.snapshot import read_output
 from driftline.faults import FAULTS, retry_in_halves
-from driftline.inputs.row import clean_value
+from driftline.inputs.row import Unusable, clean_value
 from driftline.inputs.values import Columns, column_of_clean, column_of_values
-from driftline.loss_counters import UNREAD_RESULT, UNRECORDED
+from driftline.loss_counters import UNREAD_RESULT, UNRECORDED, UNSUPPORTED_VALUE, UNUSABLE
 from driftline.outputs.output import Output
 from driftline.tables.classes import EXACT
 from driftline.tables.column_codec import strings, texts
@@ -89,11 +93,18 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
     columns: Columns = {}
     if shape is not None:
         selection = ColumnSelection(plan)
-        columns = {
-            str(name): column_of_clean(column)
-            for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
-            if selection(name)
-        }
+        with UNUSABLE.within() as counts:
+            columns = {
+                str(name): column_of_clean(column)
+                for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
+                if selection(name)
+            }
+        if counts:
+            warn_unusable_columns(plan, counts, zip(shape.names, zip(*values, strict=True), strict=True))
+        for row in values:
+            if row.__class__ is Unusable:
+                for at, kind in row.kinds.items():
+                    warn_unusable_field(plan, str(shape.names[at]), UNSUPPORTED_VALUE, kind)
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
         warn_unknown_class(plan, predicted.categories)
@@ -210,7 +221,14 @@ def _batch(prediction: Prediction) -> PredictionBatch:
         raise TypeError("not a batch")
     names = batch.names()
     names = plan.default_names(batch.width()) if names is None else names
-    columns = batch.columns(names, ColumnSelection(plan))
+    with UNUSABLE.within() as counts:
+        columns = batch.columns(names, ColumnSelection(plan))
+    for name, kind in batch.unusable(names).items():
+        warn_unusable_field(plan, str(name), UNSUPPORTED_VALUE, kind)
+    if batch.strangers():
+        warn_strangers(plan)
+    if counts:
+        warn_unusable_columns(plan, counts, ((name, batch.values(at)) for at, name in enumerate(names)))
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
     (times, undated), ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
     columns = plan.identity.privacy.columns(columns, plan.identity.text_features)
@@ -255,7 +273,7 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
     if ids is None and prediction.plan.inputs.id_field in columns:
         ids = list_of(columns[prediction.plan.inputs.id_field])
     if ids is not None and len(ids) != n:
-        FAULTS.swallow("ids", ValueError(f"{len(ids)} ids were passed for {n} rows; ids are generated instead"))
+        warn_wrong_count(prediction.plan, "ids", len(ids), n, "ids are generated instead")
         ids = None
     return (
         prediction_batch.numbered_ids(prediction.id, n)
@@ -285,7 +303,7 @@ def _batch_times(prediction: Prediction, columns: Columns) -> tuple[I64, NDArray
 def _or_now(plan: CallPlan, values: Values, now: I64) -> tuple[I64, NDArray[np.bool_] | None]:
     """Return the given times, and ``now`` for rows without one, and which rows these are; None if all have one."""
     if _rows(values) != len(now):
-        FAULTS.swallow("times", ValueError(f"{_rows(values)} times were passed for {len(now)} rows"))
+        warn_wrong_count(plan, "times", _rows(values), len(now), "the time of the call is used instead")
         return now, np.ones(len(now), np.bool_)
     times = instants(values)
     undated = warn_improbable_times(plan, values, times, now)
@@ -308,6 +326,9 @@ def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
         values = _slice_values(value if isinstance(value, list) else [value] * n)
         if _rows(values) == n:
             slices[name] = values
+        else:
+            instead = "these rows are not in its slices"
+            warn_wrong_count(prediction.plan, f"values of the slice {name!r}", _rows(values), n, instead)
     return slices
 
 

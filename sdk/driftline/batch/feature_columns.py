@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from driftline.capture.call_plan import CallPlan
+from driftline.capture.diagnostics import warn_unusable_field
 from driftline.faults import FAULTS, logger
 from driftline.inputs.row import TEXT_LIMIT
 from driftline.inputs.text_descriptors import describe, without_texts
@@ -84,10 +85,12 @@ class ColumnSelection:
             return False
         if str(name) in self._taken:
             UNUSABLE.add(DUPLICATE_NAME)
+            warn_unusable_field(plan, str(name), DUPLICATE_NAME)
             return False
         if feature:
             if self._room == 0:
                 UNUSABLE.add(TOO_MANY_FEATURES)
+                warn_unusable_field(plan, str(name), TOO_MANY_FEATURES)
                 return False
             self._room -= 1
         self._taken.add(str(name))

@@ -144,7 +144,7 @@ def measure_entry(entry: Prediction | BufferedRow) -> tuple[int, int]:
     """Return the approximate bytes and the rows of an entry."""
     if isinstance(entry, Prediction):
         if entry.deferred_reading is not None:
-            return entry.deferred_reading.cost, 1
+            return entry.deferred_reading.cost, entry.count
         batch, shape = entry.batch, entry.shape
         cost = (ROW_BYTES if shape is None else shape.cost) + (0 if batch is None else batch.cost)
         if batch is not None or entry.plan.identity.task.ranks_items:

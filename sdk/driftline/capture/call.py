@@ -8,7 +8,7 @@ before.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
@@ -22,6 +22,9 @@ from .prediction import OPEN, Prediction, open_prediction
 from .prediction_span import abandoned_attributes, keep_identity, span_attributes
 from .snapshot import fill, learn, take_inputs, take_result
 from .span_errors import error_type, record_error
+
+if TYPE_CHECKING:
+    from contextvars import Token
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
@@ -47,7 +50,7 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
         FAULTS.swallow("inputs", fault)
     try:
         prediction.time = now = _now()
-        if outer is not None and (same := _open_of(plan, outer)) is not None:
+        if outer is not None and (same := open_of(plan, outer)) is not None:
             prediction.fills = same
             learn(same, plan.identity.task)
             return prediction
@@ -132,12 +135,25 @@ def abandon(prediction: Prediction, reason: str) -> None:
 def leave(prediction: Prediction) -> None:
     """Restore the previously current prediction and span, if this prediction replaced them. Never raises."""
     try:
-        if prediction.open_token is not None:
-            OPEN.reset(prediction.open_token)
+        if prediction.open_token is not None and not is_left(prediction.open_token):
+            return
         if prediction.span_token is not None:
             context.detach(prediction.span_token)
-    except Exception as fault:  # closed in another context than it was opened in
+    except Exception as fault:
         FAULTS.swallow("leave", fault)
+
+
+def is_left(token: Token[Any]) -> bool:
+    """Restore the previously current prediction; return False if the current context is not that of the token.
+
+    A framework may run both ends of a generator in contexts of their own, as FastAPI does for dependencies that yield.
+    What was set in the first context ends with it.
+    """
+    try:
+        OPEN.reset(token)
+    except ValueError:
+        return False
+    return True
 
 
 def finish(
@@ -172,7 +188,7 @@ def let_go(prediction: Prediction) -> None:
     prediction.outer = prediction.span_token = prediction.open_token = prediction.exchange = None
 
 
-def _open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
+def open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
     """Return the enclosing open prediction that this call only completes; None if there is none."""
     while outer is not None:
         if not outer.closed and (plan.joins or outer.plan.identity.name == plan.identity.name):

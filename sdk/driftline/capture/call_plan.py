@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from driftline.tables.task import Task
 
     from .model_identity import Identity
+    from .result_selectors import ResultPart
 
 
 T = TypeVar("T")
@@ -96,7 +97,12 @@ class CallPlan:
         joins: True if the call only completes an open prediction of any model, if there is one.
         has_late_task: True if spans start before the task is known.
         names: Names for the features of an input without names, if the caller knows them.
-        fix: Returns the code that fixes an unreadable result, from the selectors; None for a decorator.
+        fix: Returns the code that fixes an unreadable input or result, from the selectors; None if selectors cannot be
+            set, as for an estimator.
+        selects_paths: True if selectors are paths in JSON and cannot be functions.
+        unread_parts: Values inside a result that could not be read, until the log line with the fix.
+        has_vector_rows: True if a mapping of equally long lists of floats was one row, with a float as its result.
+        unread_rows: Rows of its input, if the input can be one row or so many rows.
     """
 
     identity: Identity
@@ -118,6 +124,10 @@ class CallPlan:
     has_late_task: bool = False
     names: tuple[str, ...] | None = None
     fix: Callable[[str], str] | None = None
+    selects_paths: bool = False
+    unread_parts: tuple[ResultPart, ...] = ()
+    unread_rows: int | None = None
+    has_vector_rows: bool = False
     shapes: dict[tuple[str, ...], RowSchema] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

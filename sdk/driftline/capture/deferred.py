@@ -129,7 +129,7 @@ def end_deferred(prediction: Prediction, deferred_reading: DeferredReading) -> N
         prediction.elapsed = elapsed
         prediction.deferred_reading = deferred_reading
         let_go(prediction)
-        if not prediction.plan.pipeline.append(prediction, deferred_reading.cost, 1):
+        if not prediction.plan.pipeline.append(prediction, deferred_reading.cost, prediction.count):
             read_deferred(prediction)  # no thread will read it, and the span must end
     except Exception as fault:
         FAULTS.swallow("end", fault)

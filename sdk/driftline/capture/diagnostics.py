@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.faults import FAULTS, logger
 from driftline.inputs.batch import Unrecorded
-from driftline.loss_counters import NO_SUCH_FIELD, SCORE_NOT_A_NUMBER, UNREADABLE_TIME, UNRECORDED, UNUSABLE
-from driftline.outputs.output import UnreadResult, describe
+from driftline.loss_counters import (
+    DUPLICATE_NAME,
+    NO_SUCH_FIELD,
+    SCORE_NOT_A_NUMBER,
+    TOO_MANY_FEATURES,
+    UNREADABLE_TIME,
+    UNRECORDED,
+    UNSUPPORTED_VALUE,
+    UNUSABLE,
+    VECTOR_LENGTH,
+    VECTOR_TOO_LONG,
+)
+from driftline.outputs.output import UnreadResult
 from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
 
 from .call_plan import CallPlan
 
-_SCORE_WORDS = ("prob", "score", "confidence", "p_")
-_CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
+if TYPE_CHECKING:
+    from .result_selectors import ResultPart
+
 _MOST_LETTERS = 100
 """Characters of a class name in a message; it could be a whole document by mistake."""
 _MOST_CLASSES = 12
@@ -42,51 +55,179 @@ def log_first_call(
     """
     if unread is not None and not plan.has_logged_unread:
         plan.has_logged_unread = True
-        logger.warning("driftline: %s", unread_line(plan, unread))
+        logger.warning("driftline: %s", unread_line(plan, unread, rows))
     if not plan.has_logged_reading:
         plan.has_logged_reading = True
         features_text = "no features" if plan.first_input is None else plan.first_input.text
-        row_count = "one row" if rows is None else f"{rows} rows"
         result = _result(plan, scored, decided)
-        logger.info(
+        logger.note(
             "driftline: %s.%s: recorded %s as %s, %s",
             plan.identity.name,
             plan.name,
             features_text,
-            row_count,
+            _rows_text(rows),
             result,
         )
 
 
-def unread_line(plan: CallPlan, unread: UnreadResult) -> str:
-    """Return the sentence for a result that could not be read, with the code that fixes it."""
-    name = plan.identity.name
-    fix = "score=lambda result: ..., predicted=lambda result: ..."
-    if unread.fields and not plan.identity.discreet:
-        guesses = (("score", _guess(unread.fields, _SCORE_WORDS)), ("predicted", _guess(unread.fields, _CLASS_WORDS)))
-        fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
-        fix = fix or 'score="...", predicted="..."'
-    result = _result_description(plan, unread)
-    return f"{name}.{plan.name} returned {result}; specify how to read the result: {_line(plan, fix)}"
+def unread_line(plan: CallPlan, unread: UnreadResult, rows: int | None) -> str:
+    """Return the sentence for a result that could not be read, with the code that fixes it.
+
+    ``rows``: rows of a batch; None for one row.
+    """
+    from .result_selectors import first_or_last, parts_of, reads, suggest_selectors  # most processes need no advice
+
+    task, n, value = plan.identity.task, rows or 1, unread.stored
+    returned = f"{plan.identity.name}.{plan.name} returned {_result_description(plan, unread)}"
+    parts, plan.unread_parts = plan.unread_parts or parts_of(value, plan.copy_assigned), ()
+    if plan.identity.discreet or plan.fix is None:
+        parts = ()
+    if plan.selects_paths:  # a name with a point is not one step of a path
+        parts = tuple(part for part in parts if not any("." in str(name) for _, name in part.path))
+    if suggested := suggest_selectors(task, parts, rows):
+        return f"{returned}; specify how to read the result: {_code(plan, suggested)}"
+    if unread.text in ("None", "a NoneType") and plan.fix is not None and not plan.selects_paths:
+        setting = f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
+        return f"{returned}; return the result, or set it inside the function: {setting}"
+    other_rows = None if n > 1 else plan.unread_rows or (plan.first_input.count if plan.first_input else None)
+    if n > 1 or (other_rows or 0) > 1:
+        suggested = suggest_selectors(task, parts, other_rows)
+        if suggested and n == 1 and other_rows == plan.unread_rows:  # with it, the result decides that it is a batch
+            return f"{returned}; specify how to read the result: {_code(plan, suggested)}"
+        if suggested or (value is not None and reads(task, "", value, other_rows)):
+            return f"{returned} for {_rows_text(rows)}; {_rows_fix(plan, n, suggested)}"
+    if unread.count in (None, n):
+        return f"{returned}; specify how to read the result: {_selector_line(plan)}"
+    if n > 1:
+        return f"{returned} for {_rows_text(rows)}; return one result per row"
+    expected = f"a score, or {len(task.classes)} class scores whose sum is 1" if task.has_threshold else "one result"
+    selectors = "" if plan.fix is None or plan.selects_paths else first_or_last(task, value)
+    code = plan.fix(selectors) if plan.fix is not None and selectors else _selector_line(plan)
+    return f"{returned} for one row; a row has {expected}: {code}"
 
 
-def _line(plan: CallPlan, selectors: str) -> str:
-    """Return the code that sets selectors: the decorator, or its replacement."""
-    return f"@{plan.identity.name}.predict({selectors})" if plan.fix is None else plan.fix(selectors)
+def _code(plan: CallPlan, suggested: Mapping[str, ResultPart], *more: str) -> str:
+    """Return the code that sets selectors to parts of a result."""
+    chosen = [f"{name}={part.selector(as_path=plan.selects_paths)}" for name, part in suggested.items()]
+    return "" if plan.fix is None else plan.fix(", ".join((*more, *chosen)))
 
 
-def warn_unrecorded(plan: CallPlan, value: Any, unrecorded: Unrecorded) -> None:
-    """Count an input whose features cannot be recorded, and warn once per function and kind of input, with the fix."""
-    UNRECORDED.add((plan.identity.name, unrecorded.reason), 1 if unrecorded.rows is None else unrecorded.rows)
-    if FAULTS.once(f"unrecorded {plan.name} {type(value).__name__} {unrecorded.reason}"):
+def _rows_fix(plan: CallPlan, n: int, suggested: Mapping[str, ResultPart]) -> str:
+    """Return the fix if the result is that of one row and the input has n rows, or the result is that of a batch."""
+    fix = "return one result per row" if n > 1 else "return one result"
+    if plan.fix is None or plan.selects_paths:
+        return fix
+    name = plan.inputs.argument or "value"
+    row = f'{{"rows": {n}}}' if n > 1 else f"[{{{json.dumps(name)}: value}} for value in {name}]"
+    condition = (
+        "the input is one prediction, specify its features" if n > 1 else "each value is a prediction, pass rows"
+    )
+    code = _code(plan, suggested, f"features=lambda {plan.inputs.parameters}: {row}")
+    return f"{fix}, or, if {condition}, such as {code}"
+
+
+def _selector_line(plan: CallPlan, *names: str) -> str:
+    """Return the code that sets selectors to values that the user chooses. ``names``: default: those of the task."""
+    task = plan.identity.task
+    names = names or (("predicted",) if task.predicts_number or task.ranks_items else ("score", "predicted"))
+    if plan.fix is None:
+        return f"with {plan.identity.name}.prediction(features=...) as p: p.{names[0]} = ..."
+    value = '"..."' if plan.selects_paths else "lambda result: ..."
+    return plan.fix(", ".join(f"{name}={value}" for name in names))
+
+
+def _rows_text(rows: int | None) -> str:
+    return "one row" if rows in (None, 1) else f"{rows} rows"
+
+
+def warn_unrecorded(plan: CallPlan, given: str, unrecorded: Unrecorded) -> None:
+    """Count an input whose features cannot be recorded, and warn once per function and kind of input, with the fix.
+
+    ``given``: description of the input.
+    """
+    n = unrecorded.rows or 1
+    UNRECORDED.add((plan.identity.name, unrecorded.reason), n)
+    if FAULTS.once(f"unrecorded {plan.identity.name} {plan.name} {given.partition(' with ')[0]} {unrecorded.reason}"):
         logger.warning(
             "driftline: %s was called with %s; its features are not recorded%s",
-            plan.name,
-            describe(value).text,
-            f": {unrecorded.fix}"
-            if unrecorded.fix
-            else f"; specify the features: @{plan.identity.name}.predict(features=lambda ...: {{...}})",
-        )
+            plan.name, given, f": {unrecorded.fix}" if unrecorded.fix else f"; {_features_line(plan, n)}",
+        )  # fmt: skip
+
+
+def _features_line(plan: CallPlan, n: int) -> str:
+    if plan.fix is None:
+        return f"specify the features: with {plan.identity.name}.prediction(features={{...}}) as p: ..."
+    if plan.selects_paths:
+        chosen = 'features="body:..."'
+        return f"specify the part that contains them: {plan.fix(chosen)}"
+    features = "{...}" if n == 1 else f"[{{...}} for row in {plan.inputs.argument or 'rows'}]"
+    return f"specify the features: {plan.fix(f'features=lambda {plan.inputs.parameters}: {features}')}"
+
+
+_UNUSABLE_FIELDS = {
+    UNSUPPORTED_VALUE: "{} has values that cannot be recorded{}; pass numbers, texts, booleans or times, or record "
+    "other fields",
+    VECTOR_LENGTH: "{} has vectors of different lengths; those of the less frequent lengths are missing; pass vectors "
+    "of one length, or record other fields",
+    VECTOR_TOO_LONG: "{} has vectors of more than 4,096 numbers, which are not recorded; record a shorter embedding, "
+    "or other fields",
+    TOO_MANY_FEATURES: "{} and later fields are after the first 1,000 features, and are not recorded; name the fields "
+    "to record",
+    DUPLICATE_NAME: "a second column has the name {}, and is not recorded; rename it, or name the fields to record",
+}
+
+
+def warn_unusable_field(plan: CallPlan, field: str, reason: str, kind: str = "") -> None:
+    """Warn once per function, field and reason about values that cannot be recorded; of many columns, about one.
+
+    ``kind``: name of the type of such a value.
+    """
+    once = "" if reason == TOO_MANY_FEATURES else field
+    if plan.is_feature(field) and FAULTS.once(f"{reason} {once} {plan.identity.name} {plan.name}"):
+        kind_text = f" ({'an' if kind[:1].lower() in tuple('aeiou') else 'a'} {kind})" if kind else ""
+        selection = f"driftline.Model({plan.identity.name!r}, feature_names=(...))"
+        logger.warning(
+            "driftline: %s.%s: %s: %s",
+            plan.identity.name, plan.name, _UNUSABLE_FIELDS[reason].format(repr(field), kind_text),
+            selection if plan.fix is None or plan.selects_paths
+            else f"{selection}, or {plan.fix(f'features=lambda {plan.inputs.parameters}: {{...}}')}",
+        )  # fmt: skip
+
+
+def warn_wrong_count(plan: CallPlan, what: str, count: int, rows: int, instead: str) -> None:
+    """Warn once per function about ids, times or slices whose number is not that of the rows."""
+    if FAULTS.once(f"count of {what} {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s: %d %s were passed for %d rows, so %s; pass one per row",
+            plan.identity.name, plan.name, count, what, rows, instead,
+        )  # fmt: skip
+
+
+def warn_strangers(plan: CallPlan) -> None:
+    """Warn once per function about elements of a batch that are not rows."""
+    if FAULTS.once(f"strangers {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s was called with a list whose elements are not all rows; the others are recorded without "
+            "features; pass a row per element, such as a dict; %s",
+            plan.identity.name, plan.name, _features_line(plan, 2),
+        )  # fmt: skip
+
+
+def warn_unusable_columns(plan: CallPlan, counts: Mapping[str, int], columns: Iterable[tuple[str, Any]]) -> None:
+    """Warn about the columns whose values could not be recorded, the first time that a function has any of a reason.
+
+    ``counts``: number of values by reason. ``columns``: name, and the values, which are read once more.
+    """
+    from driftline.inputs.column import read_column
+
+    new = [reason for reason in counts if FAULTS.once(f"{reason} {plan.identity.name} {plan.name}")]
+    for name, values in columns if new else ():
+        with UNUSABLE.within() as again:
+            read_column(values)
+        for reason, n in again.items():
+            UNUSABLE.add(reason, -n)
+            if reason in _UNUSABLE_FIELDS:
+                warn_unusable_field(plan, str(name), reason)
 
 
 def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
@@ -95,7 +236,7 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
         logger.warning(
             "driftline: %s.%s returns scores outside 0 to 1, which are not probabilities: these rows have a predicted "
             "class, but no log loss and no calibration; convert the scores to probabilities: %s",
-            plan.identity.name, plan.name, _line(plan, "score=lambda result: ..."),
+            plan.identity.name, plan.name, _selector_line(plan, "score"),
         )  # fmt: skip
 
 
@@ -193,21 +334,30 @@ def warn_absent_fields(
         warn(
             "ids", inputs.id_field,
             "if the id is not set in another way, it is generated and no outcome can be joined: "
-            "set id= to a field, an argument or a function of the arguments",
+            f"set id= to {_selectable(plan, 'a field')}",
         )  # fmt: skip
     if inputs.time_field and inputs.time_field not in fields:
         UNUSABLE.add(NO_SUCH_FIELD, rows)
         warn(
             "times", inputs.time_field,
-            "the time of the call is used instead: set time= to a field, an argument or a function of the arguments",
+            f"the time of the call is used instead: set time= to {_selectable(plan, 'a field', by_source=False)}",
         )  # fmt: skip
     for field in inputs.slice_fields:
         if field not in fields:
             UNUSABLE.add(NO_SUCH_FIELD, rows)
             warn(
                 "slices", field,
-                "these rows are not in its slices: set slices= to fields, arguments or a function of the arguments",
+                f"these rows are not in its slices: set slices= to {_selectable(plan, 'fields')}",
             )  # fmt: skip
+
+
+def _selectable(plan: CallPlan, fields: str, *, by_source: bool = True) -> str:
+    """Return the values that a selector of the input may have: for a route, an estimator or a decorator."""
+    if plan.selects_paths:
+        return f"{fields} of the features{' or to another part of the request, such as header:x-order' * by_source}"
+    if plan.fix is None:
+        return f"{fields} of the input"
+    return f"{fields}, {'an argument' if fields == 'a field' else 'arguments'} or a function of the arguments"
 
 
 def warn_absent_features(plan: CallPlan, names: Collection[str]) -> None:
@@ -277,10 +427,6 @@ def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
         "driftline.Model(%r, classes=(...)%s); otherwise, predictions and outcomes of this class cannot be used",
         name, plan.name, class_text, name, ", ".join(map(repr, classes)), name, argument,
     )  # fmt: skip
-
-
-def _guess(fields: tuple[str, ...], words: tuple[str, ...]) -> str:
-    return next((field for word in words for field in fields if word in field.lower()), "")
 
 
 def _result_description(plan: CallPlan, result: UnreadResult) -> str:

@@ -16,6 +16,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags, set_span_in_context
 
 from driftline.faults import FAULTS
+from driftline.inputs.objects import COLUMNS, are_columns
 from driftline.inputs.row import MOST_VALUES, TEXT_LIMIT, clean, cost_of
 from driftline.outputs import row_result
 from driftline.tables.ids import IDS, id_text
@@ -82,6 +83,8 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                         continue
                 elif kind_of(value) is flag or (kind_of(value) is integer and -far <= value < far):
                     continue
+                if kind_of(values[0]) in COLUMNS and are_columns(values, plan.has_vector_rows):
+                    return any_call(_all(first, rest), named)
                 values = clean(values)
                 extra = cost_of(values)
                 break
@@ -250,6 +253,8 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
             if values is None:  # its names differ from the last row's
                 names, values = tuple(row), tuple(row.values())
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
+            if values and values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
+                return begin(plan, args, kwargs)
             values = clean(values)
             prediction = Prediction(plan, None)
             prediction.shape = shape

@@ -18,7 +18,7 @@ from driftline.faults import FAULTS
 from driftline.outputs.output import UnreadResult
 
 from .absent import ABSENT
-from .call import begin, end
+from .call import begin, end, is_left
 from .call_plan import CallPlan
 from .prediction import OPEN, Prediction
 
@@ -143,8 +143,8 @@ class RecordedIteration:
         open_token, span_token = self._open_token, self._span_token
         self._open_token = self._span_token = None
         try:
-            if open_token is not None:
-                OPEN.reset(open_token)
+            if open_token is not None and not is_left(open_token):
+                return
             if span_token is not None:
                 self._context = get_current()
                 detach(span_token)

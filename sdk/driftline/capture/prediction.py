@@ -111,6 +111,7 @@ class Prediction:
     """
 
     __slots__ = (
+        "__weakref__",
         "_id",
         "_predicted",
         "_score",
@@ -308,6 +309,14 @@ class Prediction:
         if predicted is not ABSENT:
             self._predicted = predicted
         self.is_assigned = True
+
+    def copy_assigned(self) -> None:
+        """Replace the score and the class that the code set by copies, which later changes do not affect."""
+        copy = self.plan.copy_assigned
+        if self.scored:
+            self.say(score=copy(self.score))
+        if self.decided:
+            self.say(predicted=copy(self.predicted))
 
     def stage(self, name: str) -> Stage:
         """Trace a part of the prediction, such as the look-up of its features, as a child span.

@@ -33,6 +33,13 @@ def name_of(function: Any) -> str:
     return str(name).rpartition("<locals>.")[2]
 
 
+def code_of(function: Any) -> Any:
+    """Return the code object that a function, a method or a partial runs; None for other callables."""
+    while isinstance(function, functools.partial | MethodType):
+        function = function.func if isinstance(function, functools.partial) else function.__func__
+    return getattr(function, "__code__", None)
+
+
 def callable_like(target: Any, call: Callable[..., Any]) -> Any:
     """Return an object with the type, attributes and equality of ``target`` that calls ``call``.
 
@@ -110,6 +117,7 @@ class Inputs:
         as_given: True if a function computes the features from the arguments: then fields are first looked up in the
             arguments.
         plain: True if the features are the argument at ``position``, and only the id is needed in addition.
+        parameters: Parameters of a function of the arguments, such as "order, id=None", for messages.
     """
 
     features: Getter | None
@@ -127,6 +135,7 @@ class Inputs:
     position: int = 0
     as_given: bool = False
     plain: bool = False
+    parameters: str = "..."
 
 
 def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs:
@@ -180,11 +189,23 @@ def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs
         else everything.index(argument),
         as_given=as_given,
         plain=argument is not None and time_getter is None and not slices,
+        parameters=", ".join(map(_parameter_text, parameters)) or "...",
     )
 
 
+def _parameter_text(parameter: inspect.Parameter) -> str:
+    stars = "*" * (parameter.kind is parameter.VAR_POSITIONAL) + "**" * (parameter.kind is parameter.VAR_KEYWORD)
+    return f"{stars}{parameter.name}{'' if parameter.default is parameter.empty else '=None'}"
+
+
 def _parameters(name: str, function: Callable[..., Any], features: object) -> list[inspect.Parameter]:
-    """Return a function's parameters; [] if they cannot be inspected but the features are given by a function."""
+    """Return a function's parameters; [] if they cannot be inspected but the features are given by a function.
+
+    ``update_wrapper`` gives a partial the signature of its function, with the parameters that are already bound: Django
+    decorates methods in this form.
+    """
+    if isinstance(function, functools.partial):
+        function = functools.partial(function.func, *function.args, **function.keywords)
     try:
         return list(inspect.signature(function).parameters.values())
     except ValueError:  # a builtin of C

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
+from driftline.inputs.objects import COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
-from driftline.inputs.row import MOST_VALUES, SCALARS, clean, clean_value
+from driftline.inputs.row import MOST_VALUES, SCALARS, Row, clean, clean_value
+from driftline.inputs.texts_and_vectors import Document
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
 from driftline.outputs.output import Output, UnreadResult
@@ -23,6 +26,8 @@ from .prediction import Prediction
 from .row_schema import RowSchema
 from .signature import Selector
 
+_TEXTS = frozenset((str, Document))
+
 
 def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Take the snapshot of features, id, time and slices."""
@@ -33,7 +38,10 @@ def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], k
             take_features(prediction, value)
     elif inputs.scalars:
         values = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
-        _take_row(prediction, tuple(name for name, _ in values), clean(tuple(value for _, value in values)))
+        names = tuple(name for name, _ in values)
+        if plan.first_input is None:
+            plan.first_input = UnreadResult(f"the arguments {list(names)}")
+        _take_row(prediction, names, clean(tuple(value for _, value in values)))
     if inputs.id is not None:
         take_id(prediction, inputs.id(args, kwargs))
     if inputs.time is not None:
@@ -64,19 +72,32 @@ def take_features(prediction: Prediction, value: Any) -> None:
         plan.first_input = outputs.describe(value)
     if isinstance(snapshot, tuple):
         names, values = snapshot
-        if names is None:
-            is_scalar = plan.inputs.argument and isinstance(value, SCALARS)
-            names = (plan.inputs.argument,) if is_scalar else plan.default_names(len(values))
-        _take_row(prediction, names, values)
-        return
+        if names is None and len(values) > 1 and values[0].__class__ in _TEXTS and _TEXTS.issuperset(map(type, values)):
+            from driftline.inputs.array import texts_as_rows
+
+            snapshot = texts_as_rows(snapshot, (plan.inputs.argument,) if plan.inputs.argument else None)
+        else:
+            _take_row(prediction, _names_of(plan, value, names, len(values)), values)
+            return
     stored = snapshot.bounded_snapshot() if isinstance(snapshot, Batch) else snapshot
     if isinstance(stored, Unrecorded):
-        warn_unrecorded(plan, value, stored)
-        if stored.rows is None:
-            return
-        stored = Featureless(stored.rows)
+        if stored.is_row and stored.rows is not None:
+            stored = Featureless(stored.rows, replace(stored, given=outputs.describe(value).text))
+        else:
+            warn_unrecorded(plan, outputs.describe(value).text, stored)
+            if stored.rows is None:
+                return
+            stored = Featureless(stored.rows)
     prediction.batch = stored
     prediction.count = stored.count
+
+
+def _names_of(plan: CallPlan, value: Any, names: tuple[str, ...] | None, width: int) -> tuple[str, ...]:
+    """Return the names of a row: its own, the parameter of a scalar, or those of the model."""
+    if names is not None:
+        return names
+    is_scalar = plan.inputs.argument and isinstance(value, SCALARS)
+    return (plan.inputs.argument,) if is_scalar else plan.default_names(width)
 
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
@@ -88,7 +109,10 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
 
 
 def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any, ...]] | None:
-    """Return the schema and the values of a parsed row; None for any other input and for a row that is too large."""
+    """Return the schema and the values of a parsed row; None for any other input.
+
+    Rows that are too large and columns are other inputs.
+    """
     if row.__class__ is not dict or not 0 < len(row) <= MOST_VALUES:
         return None
     shape = plan.newest
@@ -99,6 +123,8 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
     if values is None:  # its names differ from the last row's
         shape = plan.newest = plan.shape_of(tuple(row))
         values = tuple(row.values())
+    if values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
+        return None
     values = clean(values)
     return shape, values if shape.guard is None else shape.guard(values)
 
@@ -114,16 +140,21 @@ def take_id(prediction: Prediction, value: Any) -> None:
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    inputs, is_slice = prediction.plan.inputs, prediction.plan.cuts
+    inputs = prediction.plan.inputs
     slices = {name: value for name, get in inputs.slices if (value := get(args, kwargs)) is not ABSENT}
     if inputs.slices_function is not None:
         more = inputs.slices_function(args, kwargs)
         slices.update({} if more is ABSENT else more)
     take_slices(prediction, slices)
     if prediction.batch is None and inputs.slice_fields:
-        names, values = prediction.names, prediction.values or ()
-        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and is_slice(name)}
-        prediction.slices = {**(prediction.slices or {}), **fields} or None
+        _take_field_slices(prediction)
+
+
+def _take_field_slices(prediction: Prediction) -> None:
+    """Add the fields of a row that are slices."""
+    names, values, plan = prediction.names, prediction.values or (), prediction.plan
+    found = {name: values[names.index(name)] for name in plan.inputs.slice_fields if name in names and plan.cuts(name)}
+    prediction.slices = {**(prediction.slices or {}), **found} or None
 
 
 def take_slices(prediction: Prediction, slices: Mapping[str, Any]) -> None:
@@ -156,10 +187,39 @@ def take_result(prediction: Prediction, result: Any) -> None:
                 prediction.say(score=_selected(prediction, plan.score, result))
             if plan.predicted is not None and not prediction.decided:
                 prediction.say(predicted=_selected(prediction, plan.predicted, result))
-    if prediction.scored:
-        prediction.say(score=plan.copy_assigned(prediction.score))
-    if prediction.decided:
-        prediction.say(predicted=plan.copy_assigned(prediction.predicted))
+    if prediction.is_assigned:
+        prediction.copy_assigned()
+    is_unread = prediction.result.__class__ is UnreadResult or (
+        prediction.is_assigned and UnreadResult in (prediction._score.__class__, prediction._predicted.__class__)
+    )
+    if is_unread and not plan.has_logged_unread and not plan.unread_parts:
+        from .result_selectors import parts_of
+
+        plan.unread_parts = parts_of(result, plan.copy_assigned)
+    if prediction.batch is not None and prediction.batch.row is not None:
+        _decide_rows(prediction, prediction.batch, prediction.batch.row)
+
+
+def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
+    """Make an input that can also be one row one row, unless only n rows fit the result."""
+    plan, unrecorded, is_batch = prediction.plan, getattr(batch, "unrecorded", None), False
+    prediction.batch, prediction.count = None, 1
+    is_number = prediction.result.__class__ is plan.score_type and not prediction.is_assigned
+    if not is_number and read_output(prediction).unread is not None:
+        prediction.batch, prediction.count = batch, batch.count
+        is_batch = read_output(prediction).unread is None
+        plan.unread_rows = batch.count
+    if unrecorded is not None:
+        warn_unrecorded(plan, unrecorded.given, unrecorded if is_batch else replace(unrecorded, rows=None))
+    if is_batch:
+        prediction.batch = batch.as_batch()
+        return
+    prediction.batch, prediction.count = None, 1
+    plan.has_vector_rows = is_number
+    names, values = row
+    if values:
+        _take_row(prediction, plan.default_names(len(values)) if names is None else names, clean(values))
+        _take_field_slices(prediction)
 
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
@@ -277,7 +337,8 @@ def _read_output(prediction: Prediction) -> Output:
 
 def _read(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     if task.ranks_items:
-        return rankings.read(stored, n, one_row=one_row)
+        output = rankings.read(stored, n, one_row=one_row)
+        return rankings.read(stored, n, one_row=True) if n == 1 and output.unread is not None else output
     return outputs.read(task, stored, n, one_row=one_row)
 
 

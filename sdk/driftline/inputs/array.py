@@ -28,9 +28,8 @@ def read(value: np.ndarray[Any, Any]) -> Row | Batch | Unrecorded:
     """Read a row, or a batch of rows, by the number of dimensions."""
     if value.dtype.names is not None:
         return _structured(value)
-    rows = len(value) if value.ndim == 2 else None
     if value.dtype.kind not in _READABLE or value.ndim > 2:
-        return Unrecorded(UNSUPPORTED_INPUT, rows=rows)
+        return Unrecorded(UNSUPPORTED_INPUT, rows=len(value) if value.ndim > 1 else None, is_row=value.ndim > 2)
     return Matrix(value) if value.ndim == 2 else row_of_array(value)
 
 
@@ -74,10 +73,10 @@ class Matrix(Batch):
 
 
 class Lists(Batch):
-    """Columns of plain Python values: the snapshot of arrays of objects."""
+    """Columns of plain Python values, or of numbers in an array: the snapshot of arrays of objects."""
 
-    def __init__(self, columns: list[list[Any]], rows: int, names: tuple[str, ...] | None = None) -> None:
-        tame_columns = [tamed(column) for column in columns]
+    def __init__(self, columns: list[Any], rows: int, names: tuple[str, ...] | None = None) -> None:
+        tame_columns = [(one, one.nbytes) if isinstance(one, np.ndarray) else tamed(one) for one in columns]
         self._columns = [column for column, _ in tame_columns]
         self._names = names
         self.count = rows
@@ -96,10 +95,22 @@ class Lists(Batch):
         return self._columns[at]
 
 
+def texts_as_rows(row: Row, names: tuple[str, ...] | None) -> Batch:
+    """Return n texts without names as n rows of one text, if the result has a value for each; else they are one row.
+
+    Args:
+        row: The texts as one row.
+        names: Name of the feature of n rows.
+    """
+    batch = Lists([list(row[1])], len(row[1]), names)
+    batch.row = row
+    return batch
+
+
 def _structured(value: np.ndarray[Any, Any]) -> Row | Batch | Unrecorded:
     names = tuple(value.dtype.names or ())
     if value.ndim > 1:
-        return Unrecorded(UNSUPPORTED_INPUT, rows=len(value))
+        return Unrecorded(UNSUPPORTED_INPUT, rows=len(value), is_row=value.ndim > 2)
     return (names, clean(tuple(value.item()))) if value.ndim == 0 else Structured(value)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from driftline.loss_counters import TOO_LARGE
 
 from .row import Row
-from .values import Columns, column_of_any
+from .values import Columns, UnusableColumn, column_of_any
 
 Reader = Callable[[Any], "Row | Batch | Unrecorded"]
 """Reads one input of a known type."""
@@ -30,11 +30,15 @@ class Unrecorded:
         reason: Reason of :mod:`driftline.loss_counters`.
         fix: Sentence with the fix; "" if there is none.
         rows: Number of rows; None if unknown, which counts as one row.
+        is_row: Whether the input can also be one row, such as one image of three dimensions: the result decides.
+        given: Description of the input.
     """
 
     reason: str
     fix: str = ""
     rows: int | None = None
+    is_row: bool = False
+    given: str = ""
 
 
 class Batch:
@@ -43,10 +47,13 @@ class Batch:
     Attributes:
         count: Number of rows.
         cost: Approximate size of a snapshot in bytes.
+        row: The same input as one row, if only the result can decide whether it is one row or n rows: names (None
+            without names), and values that are not clean yet. None if it is a batch in any case.
     """
 
     count: int
     cost: int
+    row: Row | None = None
 
     def bounded_snapshot(self) -> Batch | Unrecorded:
         """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``."""
@@ -62,6 +69,10 @@ class Batch:
 
     def snapshot(self) -> Batch:
         """Return a copy; by default the batch itself, which is immutable."""
+        return self
+
+    def as_batch(self) -> Batch:
+        """Return the batch for an input that could also have been one row; by default the batch itself."""
         return self
 
     def names(self) -> tuple[str, ...] | None:
@@ -80,6 +91,19 @@ class Batch:
         """Return one column in its own type, for :func:`~.column.read_column`."""
         raise NotImplementedError
 
+    def strangers(self) -> int:
+        """Return the number of elements that are not rows; by default 0."""
+        return 0
+
+    def unusable(self, names: tuple[str, ...]) -> dict[str, str]:
+        """Return the columns with values that the snapshot could not keep: name → name of the type of one of them.
+
+        Args:
+            names: Names of all columns, in their order.
+        """
+        columns = {} if type(self).values is Batch.values else {name: self.values(at) for at, name in enumerate(names)}
+        return {name: column.kind for name, column in columns.items() if isinstance(column, UnusableColumn)}
+
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Read the columns for which ``is_feature`` is true, on the background thread.
 
@@ -91,11 +115,18 @@ class Batch:
 
 
 class Featureless(Batch):
-    """n rows without recorded features: only their number is known."""
+    """n rows without recorded features: only their number is known.
 
-    def __init__(self, rows: int) -> None:
+    Args:
+        rows: Number of rows.
+        unrecorded: Reason, if the input can also be one row and the warning waits for the decision.
+    """
+
+    def __init__(self, rows: int, unrecorded: Unrecorded | None = None) -> None:
         self.count = rows
         self.cost = 0
+        self.row = None if unrecorded is None else ((), ())
+        self.unrecorded = unrecorded
 
     def names(self) -> tuple[str, ...] | None:
         """Return no names."""

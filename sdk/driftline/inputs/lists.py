@@ -12,7 +12,7 @@ from driftline.faults import FAULTS
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
 
 from .batch import MOST_BYTES, Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, SCALARS, Row, clean, cost_of
+from .row import MOST_VALUES, SCALARS, Row, Unusable, clean, cost_of
 from .values import Columns, column_of_clean, column_of_values
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _no_row(fault: Exception | None = None) -> Row:
 
 
 class Rows(Batch):
-    """Copied rows; their names can differ."""
+    """Copied rows; their names can differ. An element that is not a row is a row without features."""
 
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
@@ -142,6 +142,15 @@ class Rows(Batch):
             row_names.index(name) if row_names is not None and name in row_names else -1 for row_names, _ in self.rows
         )
         return [row[1][place] if place >= 0 else None for place, row in zip(positions, self.rows, strict=True)]
+
+    def strangers(self) -> int:
+        """Return the number of elements that are not rows."""
+        return sum(row is _NOTHING for row in self.rows)
+
+    def unusable(self, names: tuple[str, ...]) -> dict[str, str]:
+        """Return the columns with values that cannot be recorded, from the rows that have any."""
+        rows = ((row_names or names, row) for row_names, row in self.rows if isinstance(row, Unusable))
+        return {row_names[at]: kind for row_names, row in rows for at, kind in row.kinds.items()}
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Convert rows to columns; rows with other names are matched by name, with missing values."""

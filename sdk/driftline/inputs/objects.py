@@ -10,13 +10,19 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from driftline.loss_counters import TOO_LARGE
 
-from .batch import Unrecorded
+from .batch import Batch, Unrecorded
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from .batch import Reader
+
+_CELL = 64  # approximate bytes per value of a column
+COLUMNS = frozenset((list, tuple, dict, np.ndarray))
+"""Most types of a column. If the first value of a row has another type, the row is not a mapping of columns."""
 
 
 def reader(kind: type) -> Reader | None:
@@ -76,8 +82,61 @@ def mapping_reader(kind: type) -> Reader | None:
     return read_mapping if issubclass(kind, Mapping) else None
 
 
-def read_mapping(value: Mapping[str, Any]) -> Row | Unrecorded:
-    """Read a mapping as one row."""
+def read_mapping(value: Mapping[str, Any]) -> Row | Batch | Unrecorded:
+    """Read a mapping as one row; a mapping of equally long columns is a batch if its result has a value per row."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-    return tuple(value), clean(tuple(value.values()))
+    names, values = tuple(value), tuple(value.values())
+    if not are_columns(values):
+        return names, clean(values)
+    columns = MappedColumns(names, values)
+    return columns.as_batch() if columns.count == 1 else columns
+
+
+def are_columns(values: tuple[Any, ...], has_vector_rows: bool = False) -> bool:
+    """Return True for columns of one length: lists, arrays, or mappings with equal keys, as pandas writes JSON.
+
+    ``has_vector_rows``: whether lists of numbers are known to be vectors.
+
+    >>> are_columns(([30, 40], ["NO", "SE"])), are_columns(([0.5, 0.25], 3)), are_columns(({"0": 30}, {"0": "NO"}))
+    (True, False, True)
+    """
+    if not values:
+        return False
+    first = values[0]
+    if isinstance(first, Mapping):
+        return bool(first) and all(isinstance(one, Mapping) and one.keys() == first.keys() for one in values)
+    if not _is_column(first) or not len(first) or (has_vector_rows and isinstance(first[0], float)):
+        return False
+    return all(_is_column(one) and len(one) == len(first) for one in values)
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+class MappedColumns(Batch):
+    """A copy of columns: n rows, or one row with a vector per feature, whichever fits the result."""
+
+    def __init__(self, names: tuple[Any, ...], values: tuple[Any, ...]) -> None:
+        columns = tuple(map(_copy_column, values))
+        self.count = len(columns[0])
+        self.cost = _CELL * self.count * len(columns)
+        self._names, self._columns = names, columns
+        self.row = names, columns
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the keys of the mapping."""
+        return tuple(map(str, self._names))
+
+    def as_batch(self) -> Batch:
+        """Return the columns as n rows."""
+        from .array import Lists
+
+        return Lists(list(self._columns), self.count, self.names())
+
+
+def _copy_column(column: Any) -> Any:
+    if isinstance(column, np.ndarray):
+        return column.copy() if column.dtype.kind in "fiubmM" else column.tolist()
+    return list(column.values()) if isinstance(column, Mapping) else list(column)

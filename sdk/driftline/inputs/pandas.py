@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from driftline.loss_counters import TOO_LARGE
 from driftline.tables.table import Column
 
+from .array import Lists
 from .arrow import array_column
 from .batch import Batch, FeatureTest, Unrecorded
 from .row import MOST_VALUES, Row, clean
@@ -32,11 +33,21 @@ def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
     return series_column if name_in(kind, "pandas", "Series", "Index", "ExtensionArray") else None
 
 
-def read_series(value: Any) -> Row | Unrecorded:
-    """Read a Series as one row, as from ``frame.iloc[0]`` and ``frame.apply(f, axis=1)``."""
-    if len(value) > MOST_VALUES:
+def read_series(value: Any) -> Row | Batch | Unrecorded:
+    """Read a Series as one row, as from ``frame.iloc[0]`` and ``frame.apply(f, axis=1)``.
+
+    The index of a row contains names. A Series with numbers as its index, such as ``frame["amount"]``, is a column of n
+    rows if its result has a value per row.
+    """
+    names, is_column = tuple(map(str, value.index)), len(value) > 1 and value.index.dtype.kind in "iu"
+    if len(value) > MOST_VALUES and not is_column:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-    return tuple(map(str, value.index)), clean(tuple(value.tolist()))
+    if not is_column:
+        return names, clean(tuple(value.tolist()))
+    values = value.tolist()
+    column = Lists([values], len(values), None if value.name is None else (str(value.name),))
+    column.row = names, tuple(values)
+    return column
 
 
 _ROOM = 64

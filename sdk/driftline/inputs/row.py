@@ -15,7 +15,7 @@ import numpy as np
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.text import sendable
 
-from .texts_and_vectors import Document, Vector, vector_of
+from .texts_and_vectors import LARGE, Document, Vector, vector_of
 from .vocabulary import LOOKED_AT
 
 TEXT_LIMIT = 256
@@ -29,6 +29,9 @@ SCALARS = (bool, int, float, str, type(None), np.generic, Decimal, Fraction)
 _MOST_BYTES = 4 * LOOKED_AT
 _INT64 = range(-(2**63), 2**63)
 _SMALL = frozenset((float, bool, type(None)))
+_EASY = frozenset((float, int, str, bool, type(None)))
+"""Types of which every value can be recorded."""
+_LARGE = frozenset(LARGE)
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 
 Row = tuple[tuple[str, ...] | None, tuple[Any, ...]]
@@ -54,15 +57,28 @@ class Large(Sparse):
     cost: int
 
 
+class Unusable(Large):
+    """The values of a row with values that cannot be recorded, which are missing.
+
+    Attributes:
+        kinds: Position of a value → name of its type.
+    """
+
+    kinds: dict[int, str]
+
+
 def row_of(values: Iterable[Any]) -> Sparse:
     """Return clean values as a row, with the size of its documents and vectors."""
     row = Sparse(values)
-    cost = sum(value.cost for value in row if value.__class__ is Document or value.__class__ is Vector)
-    if not cost:
+    if _LARGE.isdisjoint(map(type, row)):
         return row
     large = Large(row)
-    large.cost = cost
+    large.cost = _cost_within(row)
     return large
+
+
+def _cost_within(values: tuple[Any, ...]) -> int:
+    return sum(value.cost for value in values if value.__class__ is Document or value.__class__ is Vector)
 
 
 def cost_of(values: tuple[Any, ...] | None) -> int:
@@ -96,7 +112,29 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
             break
     else:
         return values
-    return row_of([value if type(value) in _SMALL else feature_value(value) for value in values])
+    cleaned = [value if type(value) in _SMALL else feature_value(value) for value in values]
+    if None not in cleaned or _EASY.issuperset(map(type, values)):
+        return row_of(cleaned)
+    unusable = ((at, unusable_kind(value)) for at, value in enumerate(values) if cleaned[at] is None)
+    kinds = {at: name for at, name in unusable if name}
+    return unusable_row(cleaned, kinds) if kinds else row_of(cleaned)
+
+
+def unusable_row(cleaned: Iterable[Any], kinds: dict[int, str]) -> Unusable:
+    """Return clean values as a row with values that could not be recorded. ``kinds``: position → name of the type."""
+    row = Unusable(cleaned)
+    row.cost, row.kinds = _cost_within(row), kinds
+    return row
+
+
+def unusable_kind(value: Any) -> str:
+    """Return the name of the type of a value that cannot be recorded; "" for a missing value.
+
+    >>> unusable_kind({"b": 2}), unusable_kind(None), unusable_kind([])
+    ('dict', '', '')
+    """
+    name = value.__class__.__name__
+    return "" if value is None or name == "NAType" or (isinstance(value, list | tuple) and not value) else name
 
 
 def feature_value(value: Any) -> Any:
@@ -110,7 +148,10 @@ def feature_value(value: Any) -> Any:
     if isinstance(value, Document | Vector):
         return value
     if isinstance(value, list | tuple) or getattr(value, "ndim", None) == 1:
-        return vector_of(value)
+        vector = vector_of(value)
+        if vector is None and len(value):
+            UNUSABLE.add(UNSUPPORTED_VALUE)
+        return vector
     return clean_value(value)
 
 

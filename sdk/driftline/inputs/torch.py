@@ -37,12 +37,12 @@ def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
 
 def read(value: Any) -> Row | Batch | Unrecorded:
     """Read a tensor as the array that shares its memory."""
-    rows = int(value.shape[0]) if value.ndim == 2 else None
+    rows, is_row = int(value.shape[0]) if value.ndim > 1 else None, value.ndim > 2
     if value.device.type != "cpu":
         fix = f"copying it from {value.device} would block the call; use features=lambda ...: ....cpu()"
-        return Unrecorded(ON_DEVICE, fix, rows)
+        return Unrecorded(ON_DEVICE, fix, rows, is_row)
     if str(value.layout) != "torch.strided" or value.is_quantized:
-        return Unrecorded(UNSUPPORTED_INPUT, "use a dense tensor", rows)
+        return Unrecorded(UNSUPPORTED_INPUT, "use a dense tensor", rows, is_row)
     return read_array(array_of(value))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.table import F64, Column
 
-from .row import TEXT_LIMIT, clean_value, feature_value
+from .row import TEXT_LIMIT, clean_value, feature_value, unusable_kind
 from .texts_and_vectors import LONGEST_VECTOR, Document, Vector, column_of_vectors, vector_column
 
 Columns = dict[str, NDArray[Any] | Column]
@@ -33,6 +33,16 @@ _PLAIN = frozenset((*_NUMBERS, str, type(None)))
 _VALUE_BYTES = 64
 
 
+class UnusableColumn(list[Any]):
+    """Plain values of a column, some of which cannot be recorded and are missing.
+
+    Attributes:
+        kind: Name of the type of the first of them.
+    """
+
+    kind: str
+
+
 def tamed(values: list[Any]) -> tuple[list[Any], int]:
     """Return n values as plain, small and immutable values, and their approximate size in bytes.
 
@@ -47,8 +57,13 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
         plain = max(map(len, texts)) <= TEXT_LIMIT
     if plain:
         return values, _VALUE_BYTES * len(values)
-    values = [feature_value(value) for value in values]
-    return values, sum(getattr(value, "cost", _VALUE_BYTES) for value in values)
+    cleaned = [feature_value(value) for value in values]
+    pairs = zip(values, cleaned, strict=True)
+    kind = next((kind for value, one in pairs if one is None and (kind := unusable_kind(value))), "")
+    if kind:
+        cleaned = UnusableColumn(cleaned)
+        cleaned.kind = kind
+    return cleaned, sum(getattr(value, "cost", _VALUE_BYTES) for value in cleaned)
 
 
 def _few_characters(values: list[Any]) -> bool:

@@ -46,8 +46,9 @@ class Recorder:
             model whose name they do not know.
         scope: Instrumentation scope of the spans, such as ``driftline.sklearn``: one per integration, so that an
             OpenTelemetry SDK can configure each.
-        fix: Function from the recommended selectors, such as ``score="probability"``, to the sentence for a result
-            that cannot be read.
+        fix: Function from the recommended selectors, such as ``score="probability"``, to the code that sets them.
+            Default: the place has no selectors.
+        selects_paths: True if selectors are paths in JSON, such as ``score="result.probability"``.
 
     >>> from driftline import Model
     >>> recorder = Recorder(Model("churn", task="binary"), "Booster.predict")
@@ -69,6 +70,7 @@ class Recorder:
         joins: bool = False,
         scope: str = SCOPE,
         fix: Callable[[str], str] | None = None,
+        selects_paths: bool = False,
     ) -> None:
         identity, pipeline = model._identity, model._pipeline
         self.plan = CallPlan(
@@ -79,6 +81,7 @@ class Recorder:
             joins=joins,
             names=feature_names,
             fix=fix,
+            selects_paths=selects_paths,
         )
 
     def open(

@@ -1,14 +1,18 @@
-"""Results of ``predict``, read by type and never by value.
+"""Results of ``predict``, read by type and not by value.
 
 Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int, a
 bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class. Regression:
 a number is the value; for declared quantiles, k columns are their values. Anything else is *unread*.
+
+The only exception: k numbers for one row are class scores if their sum is about 1, because k results of another batch
+have the same type.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +29,9 @@ from driftline.tables.task import Task
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _FLOATS = {float, np.float64, np.float32, np.float16}
 _SHOWN = 12
+ROUNDING = 0.005
+"""Largest error of a score with two decimals: class scores whose sum differs from 1 by no more per class are rounded.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +41,14 @@ class UnreadResult:
     Attributes:
         text: Description of the result, such as "a dict with keys ['category', 'probability']".
         fields: Keys of the result.
+        count: Number of values, if the result is a value or a sequence of values; else None.
+        stored: Snapshot of the result, if there is one.
     """
 
     text: str
     fields: tuple[str, ...] = ()
+    count: int | None = field(default=None, compare=False)
+    stored: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -72,13 +83,22 @@ def describe(value: Any) -> UnreadResult:
         keys = tuple(map(str, value))
         return UnreadResult(f"{name} with keys {_list(keys)}", keys)
     if isinstance(value, np.ndarray):
-        return UnreadResult(f"an array of {value.dtype} with shape {value.shape}")
+        return UnreadResult(f"an array of {value.dtype} with shape {value.shape}", count=_count(value))
     if hasattr(value, "shape") and hasattr(value, "columns"):
         columns = column_names(value)
         return UnreadResult(f"{name} with columns {_list(columns)}", columns)
     if names := fields(kind):
         return UnreadResult(f"{name} with fields {_list(names)}", names)
-    return UnreadResult(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name)
+    return UnreadResult(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name, count=_count(value))
+
+
+def _count(value: Any) -> int | None:
+    """Return the number of values of a scalar, a list or an array; None for others."""
+    if isinstance(value, list):
+        return len(value) or None
+    if isinstance(value, np.ndarray):
+        return None if value.ndim > 2 else len(value) if value.ndim else 1
+    return 1 if value is not None and isinstance(value, _AT_ONCE) else None
 
 
 def _list(names: tuple[str, ...]) -> str:
@@ -106,7 +126,8 @@ def output_of_row(task: Task, output: Output) -> tuple[Any, str, UnreadResult | 
 
 
 def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
-    """Read the stored result of a batch of n rows, or of one row."""
+    """Read the stored result of a batch of n rows, or of one row; a batch of one row may have the result of one row."""
+    one_row = one_row or n == 1
     if stored.__class__ is UnreadResult:
         return Output(unread=stored)
     if stored is None:
@@ -123,6 +144,8 @@ def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
     if one_row and shape in ((), (1,), (1, 1)):
         values = values.reshape(1)
     elif one_row and len(shape) == 1:
+        if task.classes and values.dtype.kind == "f" and not are_class_scores(values.tolist()):
+            return _unread_output(stored)
         values = values.reshape(1, -1)
     elif len(shape) == 2 and shape[1] == 1:
         values = values[:, 0]
@@ -147,6 +170,16 @@ def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     if kind == "f":
         return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread_output(stored)
     return Output(predicted=class_column(Column(numbers=_double(values))))
+
+
+def are_class_scores(values: list[float]) -> bool:
+    """Return True if the sum of the scores of one row is about 1, or not finite.
+
+    >>> are_class_scores([0.33, 0.33, 0.33]), are_class_scores([0.9, 0.8]), are_class_scores([0.25, float("nan")])
+    (True, False, True)
+    """
+    total = sum(values)
+    return abs(total - 1) <= ROUNDING * len(values) + 1e-9 or not math.isfinite(total)
 
 
 def _double(values: NDArray[Any]) -> F64:
@@ -181,9 +214,15 @@ def _length(column: Column) -> int:
 
 
 def _unread_output(stored: Any) -> Output:
-    if isinstance(stored, list):
-        return Output(unread=UnreadResult(f"a list of {len(stored)}"))
-    return Output(unread=stored if isinstance(stored, UnreadResult) else describe(stored))
+    return Output(unread=unread_result(stored))
+
+
+def unread_result(stored: Any) -> UnreadResult:
+    """Return the description of a snapshot that cannot be read."""
+    if isinstance(stored, UnreadResult):
+        return stored
+    description = UnreadResult(f"a list of {len(stored)}") if isinstance(stored, list) else describe(stored)
+    return replace(description, count=_count(stored), stored=stored)
 
 
 def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:

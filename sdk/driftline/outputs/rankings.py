@@ -20,7 +20,7 @@ from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import MOST_ITEMS, Ranked
 from driftline.tables.table import F64
 
-from .output import Output, UnreadResult, describe
+from .output import Output, UnreadResult, describe, unread_result
 
 ITEM_NAMES = ("item", "items", "item_id", "item_ids", "id", "ids")
 SCORE_NAMES = ("score", "scores")
@@ -96,14 +96,14 @@ def read(stored: Any, n: int, *, one_row: bool) -> Output:
         return Output(unread=stored)
     if one_row:
         ranked = one_ranking(stored)
-        return Output(unread=_unread_result(stored)) if ranked is None else Output(rankings=[ranked])
+        return Output(unread=unread_result(stored)) if ranked is None else Output(rankings=[ranked])
     lists = _rows(stored, n)
     if lists is None:
-        return Output(unread=_unread_result(stored))
+        return Output(unread=unread_result(stored))
     rankings = [None if row is None else one_ranking(row) for row in lists]
     strange = next((row for row, ranked in zip(lists, rankings, strict=True) if ranked is None and row is not None), 0)
     return Output(
-        rankings=rankings, unread=None if strange == 0 else UnreadResult(f"a list with {_unread_result(strange).text}")
+        rankings=rankings, unread=None if strange == 0 else UnreadResult(f"a list with {unread_result(strange).text}")
     )
 
 
@@ -119,7 +119,7 @@ def read_separate(items: Any, scores: Any, n: int, *, one_row: bool) -> Output:
         return output
     lists = [scores] if one_row else _rows(scores, n)
     if lists is None:
-        output.unread = _unread_result(scores)
+        output.unread = unread_result(scores)
         return output
     for row, (ranked, list_) in enumerate(zip(output.rankings, lists, strict=True)):
         numbers = _scores(list_) if isinstance(list_, list | tuple) else None
@@ -245,10 +245,6 @@ def _descending(score: Any) -> float:
 
 def _named(names: Any, candidates: tuple[str, ...]) -> str:
     return next((name for name in candidates if name in names), "")
-
-
-def _unread_result(stored: Any) -> UnreadResult:
-    return stored if isinstance(stored, UnreadResult) else describe(stored)
 
 
 MOST_TEXT = 65_536

@@ -160,4 +160,4 @@ def _described(result: list[Any]) -> UnreadResult:
     first = describe(result[0])
     if not first.fields:
         return describe(result)
-    return UnreadResult(f"a list of {len(result)}, the first {first.text}", first.fields)
+    return UnreadResult(f"a list of {len(result)}, the first {first.text}", first.fields, len(result))

@@ -15,6 +15,8 @@ import numpy as np
 from driftline.tables.classes import class_text
 from driftline.tables.task import PerKind, Task
 
+from .output import ROUNDING, are_class_scores
+
 Answer = tuple[Any, str]
 """A score (a float, or a tuple of one per class; None without a score), and the predicted class ("" without one)."""
 
@@ -99,7 +101,7 @@ def _quantiles(k: int) -> Reader:
 def _columns(task: Task) -> Reader:
     """Return the reader of a row of ``predict_proba``: one column per class, (k,) or (1, k)."""
     k = len(task.classes)
-    position = task.positive
+    position, rounding = task.positive, ROUNDING * len(task.classes)
 
     def read(result: Any) -> Answer | None:
         if result.dtype.kind != "f":
@@ -109,6 +111,8 @@ def _columns(task: Task) -> Reader:
         if result.shape not in ((1, k), (k,)):
             return None
         values = result.reshape(-1).tolist()
+        if len(result.shape) == 1 and not -rounding < sum(values) - 1 < rounding and not are_class_scores(values):
+            return None
         return (tuple(values) if position is None else values[position]), ""
 
     return read

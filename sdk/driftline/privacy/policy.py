@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from driftline.faults import FAULTS, logger
 from driftline.inputs.batch import Batch, FeatureTest
-from driftline.inputs.row import SCALARS, Large, Sparse, feature_value, row_of
+from driftline.inputs.row import SCALARS, Large, Sparse, Unusable, feature_value, row_of, unusable_row
 from driftline.inputs.values import Columns
 from driftline.settings import names, read, switch
 
@@ -201,6 +201,8 @@ class Privacy:
             guarded = list(values)
             for index, rule in rules:
                 guarded[index] = rule.value(guarded[index])
+            if isinstance(values, Unusable):
+                return unusable_row(guarded, values.kinds)
             return row_of(guarded) if values.__class__ is Large else Sparse(guarded)
 
         return guard

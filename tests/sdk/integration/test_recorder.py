@@ -122,7 +122,7 @@ def test_closed_in_a_context_of_its_own_it_is_recorded_all_the_same(
     contextvars.copy_context().run(lambda: opened.append(recorder.open(ORDER)))
     recorder.close(opened[0], 0.75)
 
-    assert FAULTS.drain() == {"ValueError": 1}
+    assert FAULTS.drain() == {}  # frameworks do so
     assert service.attributes()["ml.prediction.score"] == 0.75
     assert len(service.table()) == 1
 

@@ -1,0 +1,173 @@
+"""Two calls of one estimator about the same rows, such as ``predict_proba`` and then ``predict``: one prediction.
+
+The first call is recorded, and the second adds its answer to it: the score, or the class that the estimator decides,
+which can differ from the class of its score (a threshold, a support vector machine). The rows of two calls are compared
+by value, because an object may be filled again, and a service may build the same rows twice.
+
+The second call must come before the first is encoded, within a second. After the first pair of an estimator, its first
+calls wait for the second: their spans end on the background thread, which gives the last of them some time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from driftline.capture.absent import ABSENT
+from driftline.capture.prediction import Prediction
+from driftline.inputs.batch import Batch
+from driftline.inputs.readers import reader_for
+
+PATIENCE = 0.05
+"""Seconds that the background thread gives a call that has just ended: a pair takes some milliseconds."""
+_MOST_CALLS = 64
+"""Calls whose second call may come from another thread."""
+_CELLS = 64
+
+
+@dataclass(slots=True)
+class FirstCall:
+    """A recorded call that another method of its estimator may complete.
+
+    Attributes:
+        prediction: Dead once its record is encoded.
+        samples: The samples object; dead, or None for a list.
+        cells: Some cells of an array, to notice new values after the record is encoded.
+        methods: Methods that have been called for these rows.
+    """
+
+    estimator: int
+    prediction: weakref.ref[Prediction]
+    samples: weakref.ref[Any] | None
+    cells: bytes
+    methods: set[str]
+    waiting: WaitingResult | None = None
+
+
+@dataclass(slots=True)
+class WaitingResult:
+    """The result of a first call, read on the background thread after the second call or after ``PATIENCE`` seconds.
+
+    Attributes:
+        result: A plain score or class; ``ABSENT`` if they are assigned to the prediction.
+        cost: Approximate size in bytes.
+    """
+
+    result: Any
+    cost: int
+    ended: float = field(default_factory=time.monotonic)
+    caller: int = field(default_factory=threading.get_ident)
+    completed: threading.Event = field(default_factory=threading.Event)
+
+    def read(self) -> Any:
+        """Return the result; the thread of the call does not wait for itself."""
+        if threading.get_ident() != self.caller:
+            self.completed.wait(max(0.0, self.ended + PATIENCE - time.monotonic()))
+        return self.result
+
+
+_newest: ContextVar[FirstCall | None] = ContextVar("driftline_first_call", default=None)
+_by_object: dict[tuple[int, int], FirstCall] = {}
+"""Ids of estimator and samples → the last call with them, oldest first."""
+_lock = threading.Lock()
+
+
+def remember(estimator: Any, method: str, samples: Any, prediction: Prediction) -> FirstCall:
+    """Keep a call for the second one: of the same context, or of any thread that passes the same object."""
+    try:
+        reference = weakref.ref(samples)
+    except TypeError:  # a list
+        reference = None
+    call = FirstCall(id(estimator), weakref.ref(prediction), reference, _some_cells(samples), {method})
+    _newest.set(call)
+    if reference is not None:
+        key = (call.estimator, id(samples))
+        with _lock:
+            _by_object.pop(key, None)
+            _by_object[key] = call
+            if len(_by_object) > _MOST_CALLS:
+                del _by_object[next(iter(_by_object))]
+    return call
+
+
+def first_call(estimator: Any, method: str, samples: Any, rows: Any) -> FirstCall | None:
+    """Return the call about the same rows that this call completes; None if there is none.
+
+    A second call of the same method is another prediction. ``rows``: the samples as they are recorded.
+    """
+    call = _by_object.get((id(estimator), id(samples)))
+    same_object = call is not None and call.samples is not None and call.samples() is samples
+    if not same_object:
+        call = _newest.get()
+    if call is None or call.estimator != id(estimator) or method in call.methods:
+        return None
+    prediction = call.prediction()
+    if prediction is None:
+        is_same = same_object and call.cells == _some_cells(samples)
+    else:
+        is_same = _has_rows(prediction, rows, same_object=same_object)
+    if not is_same:
+        return None
+    call.methods.add(method)
+    return call
+
+
+def complete(call: FirstCall, method: str, score: Any, predicted: Any) -> None:
+    """Add the answer of the second call to the prediction of the first; without effect once its record is encoded."""
+    prediction, waiting = call.prediction(), call.waiting
+    if prediction is None:
+        return
+    result = prediction.result if waiting is None else waiting.result
+    if result is not ABSENT:
+        prediction.say(**{"predicted" if isinstance(result, str) else "score": result})
+    if score is not ABSENT and not prediction.scored:
+        prediction.say(score=prediction.plan.copy_assigned(score))
+    if predicted is not ABSENT and (method == "predict" or not prediction.decided):
+        prediction.say(predicted=prediction.plan.copy_assigned(predicted))
+    prediction.output = None
+    if waiting is not None:
+        waiting.result = ABSENT
+        waiting.completed.set()
+
+
+def _some_cells(samples: Any) -> bytes:
+    if isinstance(samples, np.ndarray) and samples.dtype.kind in "fiub":
+        return samples.reshape(-1)[:: max(1, samples.size // _CELLS)].tobytes()
+    return b""
+
+
+def _has_rows(prediction: Prediction, rows: Any, *, same_object: bool) -> bool:
+    """Return True if the recorded rows of a prediction are these rows; of an object that cannot be read, the same."""
+    read = reader_for(rows.__class__)(rows)
+    if isinstance(read, tuple):
+        names, values = read
+        shape = prediction.shape
+        if shape is None or prediction.values is None or (names is not None and names != shape.names):
+            return False
+        return _equal(prediction.values, values if shape.guard is None else shape.guard(values))
+    if not isinstance(read, Batch) or prediction.batch is None:
+        return same_object
+    batch = prediction.batch
+    if (batch.count, batch.width(), batch.names()) != (read.count, read.width(), read.names()):
+        return False
+    arrays = getattr(batch, "array", None), getattr(read, "array", None)
+    if all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in arrays):
+        return _equal(*arrays)
+    try:
+        return all(_equal(batch.values(at), read.values(at)) for at in range(batch.width()))
+    except NotImplementedError:  # a matrix of a booster
+        return same_object
+
+
+def _equal(first: Any, second: Any) -> bool:
+    """Return True if two columns, arrays or rows have the same values; NaN equals NaN."""
+    one, other = np.asarray(first), np.asarray(second)
+    if one.dtype.kind in "fiub" and other.dtype.kind in "fiub":
+        return np.array_equal(one, other, equal_nan=True)
+    pairs = zip(one.tolist(), other.tolist(), strict=False)
+    return len(one) == len(other) and all(a is b or a == b or (a != a and b != b) for a, b in pairs)

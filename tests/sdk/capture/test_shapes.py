@@ -1,0 +1,345 @@
+"""Inputs and results in the shapes that services use: how many rows they are, and advice that works when followed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import driftline
+import driftline.testing
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from driftline.testing import Capture
+
+FRAME = pd.DataFrame({"x": [1.0], "y": [2.0]})
+TEXTS = ["good film", "bad film"]
+COLUMNS = {"age": [30.0, 40.5], "country": ["NO", None]}
+
+
+@dataclass
+class Answer:
+    label: str
+    probability: float
+
+
+def captured(model: dict[str, Any], given: Any, result: Any, **selectors: Any) -> Capture:
+    """Call a function that returns a result once, and return what is recorded."""
+    with driftline.testing.capture(raising=False) as capture:
+
+        def predict(x: Any) -> Any:  # noqa: ARG001
+            return result
+
+        predict.__qualname__ = "predict"
+        driftline.Model("m", **model).predict(**selectors)(predict)(given)
+    return capture
+
+
+def read(capture: Capture) -> list[Any]:
+    """Return the score, or else the class, of each prediction."""
+    return [
+        prediction.score if prediction.score is not None else prediction.predicted for prediction in capture.predictions
+    ]
+
+
+BINARY = {"task": "binary"}
+MULTICLASS = {"task": "multiclass", "classes": ("a", "b", "c")}
+REGRESSION = {"task": "regression"}
+RANKING = {"task": "ranking"}
+
+
+@pytest.mark.parametrize(
+    "one",
+    [FRAME, FRAME.to_numpy(), FRAME.to_dict("records"), [[1.0, 2.0]], [np.array([1.0, 2.0])], FRAME.to_dict("list")],
+    ids=["frame", "array", "dicts", "lists", "arrays", "columns"],
+)
+@pytest.mark.parametrize(
+    ("model", "result", "expected"),
+    [
+        (BINARY, 0.25, 0.25),
+        (BINARY, np.float32(0.25), 0.25),
+        (BINARY, [0.25], 0.25),
+        (BINARY, np.array([[0.75, 0.25]]), 0.25),
+        (BINARY, np.array([0.75, 0.25]), 0.25),
+        (BINARY, 1, "1"),
+        (BINARY, "0", "0"),
+        (MULTICLASS, "b", "b"),
+        (MULTICLASS, np.array([0.25, 0.5, 0.25]), (0.25, 0.5, 0.25)),
+        (REGRESSION, 3.5, 3.5),
+        (REGRESSION, np.array(3), 3.0),
+    ],
+    ids=repr,
+)
+def test_a_batch_of_one_row_has_the_result_of_one_row(one: Any, model: Any, result: Any, expected: Any) -> None:
+    capture = captured(model, one, result)
+    assert read(capture) == [expected]
+    assert not capture.lost
+
+
+@pytest.mark.parametrize("result", [["p1", "p2"], [["p1", "p2"]], {"p1": 0.5, "p2": 0.25}, [{"p1": 0.5, "p2": 0.25}]])
+def test_a_batch_of_one_row_has_one_ranking(result: Any) -> None:
+    (prediction,) = captured(RANKING, FRAME, result).predictions
+    assert prediction.items == ("p1", "p2")
+
+
+@pytest.mark.parametrize("selectors", [{"score": lambda result: result["p"]}, {"score": "p"}], ids=["function", "name"])
+def test_a_selector_reads_the_only_row_of_a_batch(selectors: Any) -> None:
+    assert read(captured(BINARY, FRAME, {"p": 0.25}, **selectors)) == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("given", "features"),
+    [
+        (TEXTS, [{"x": "good film"}, {"x": "bad film"}]),
+        (tuple(TEXTS), [{"x": "good film"}, {"x": "bad film"}]),
+        (np.array(TEXTS, object), [{"x": "good film"}, {"x": "bad film"}]),
+        (COLUMNS, [{"age": 30.0, "country": "NO"}, {"age": 40.5, "country": None}]),
+        ({"x": (1, 2)}, [{"x": 1}, {"x": 2}]),
+        ({"x": np.array([1.5, 2.5])}, [{"x": 1.5}, {"x": 2.5}]),
+        ({"x": {"0": 1.5, "1": 2.5}, "y": {"0": "a", "1": "b"}}, [{"x": 1.5, "y": "a"}, {"x": 2.5, "y": "b"}]),
+        ({"x": [1.5, "b"]}, [{"x": 1.5}, {"x": "b"}]),
+        (pd.DataFrame({"text": TEXTS})["text"], [{"text": "good film"}, {"text": "bad film"}]),
+        (pd.Series([1.5, 2.5]), [{"f0": 1.5}, {"f0": 2.5}]),
+        (pl.Series(TEXTS), [{"x": "good film"}, {"x": "bad film"}]),
+        (np.zeros((2, 3, 4)), [{}, {}]),
+        (np.zeros((2, 8, 8, 3)), [{}, {}]),
+    ],
+    ids=[
+        "texts",
+        "tuple",
+        "array",
+        "columns",
+        "tuples",
+        "arrays",
+        "pandas JSON",
+        "mixed",
+        "pandas column",
+        "series",
+        "polars",
+        "3-D",
+        "4-D",
+    ],
+)
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ([0.9, 0.8], [0.9, 0.8]),
+        (np.array([0.9, 0.8]), [0.9, 0.8]),
+        (pd.Series([0.9, 0.8]), [0.9, 0.8]),
+        (np.array([[0.1, 0.9], [0.2, 0.8]]), [0.9, 0.8]),
+        ([1, 0], ["1", "0"]),
+        ([True, False], ["1", "0"]),
+    ],
+    ids=["list", "array", "series", "predict_proba", "classes", "decisions"],
+)
+def test_two_values_with_two_results_are_two_rows(given: Any, features: Any, result: Any, expected: Any) -> None:
+    capture = captured(BINARY, given, result)
+    assert read(capture) == expected
+    assert [prediction.features for prediction in capture.predictions] == features
+    assert [loss.reason for loss in capture.lost] == ([] if features[0] else ["unsupported_input"])
+
+
+@pytest.mark.parametrize(
+    ("given", "features"),
+    [
+        (TEXTS, {"f0": "good film", "f1": "bad film"}),
+        ({"a": [0.5, 0.25], "b": [1.0, 2.0]}, {"a": (0.5, 0.25), "b": (1.0, 2.0)}),
+        (np.zeros((2, 8, 3)), {}),
+        (pd.Series([1.5, 2.5]), {"0": 1.5, "1": 2.5}),
+        (pd.Series({"a": 1.5, "b": 2.5}), {"a": 1.5, "b": 2.5}),
+    ],
+    ids=["texts", "vectors", "image", "series", "row of a frame"],
+)
+@pytest.mark.parametrize("result", [0.25, [0.75, 0.25], np.array([[0.75, 0.25]]), [0.25]], ids=repr)
+def test_the_same_values_with_one_result_are_one_row(given: Any, features: Any, result: Any) -> None:
+    (prediction,) = captured(BINARY, given, result).predictions
+    assert (prediction.score, prediction.features) == (0.25, features)
+
+
+@pytest.mark.parametrize("kind", ["block", "async", "generator"])
+def test_every_kind_of_call_decides_the_rows(kind: str) -> None:
+    with driftline.testing.capture() as capture:
+        model = driftline.Model("m", task="binary")
+        if kind == "block":
+            with model.prediction(features=TEXTS) as prediction:
+                prediction.score = [0.9, 0.8]
+        elif kind == "async":
+
+            @model.predict
+            async def predict(x: Any) -> list[float]:  # noqa: ARG001
+                return [0.9, 0.8]
+
+            asyncio.run(predict(COLUMNS))
+        else:
+
+            @model.predict
+            def steps(x: Any) -> Iterator[float]:  # noqa: ARG001
+                yield from (0.9, 0.8)
+
+            assert list(steps(COLUMNS)) == [0.9, 0.8]
+    assert read(capture) == [0.9, 0.8]
+
+
+def test_columns_keep_their_ids_and_slices() -> None:
+    columns = {"order": ["A-1", "A-2"], "shop": ["oslo", "bergen"], "amount": [1.5, 2.5]}
+    predictions = captured(BINARY, columns, [0.9, 0.8], id="order", slices="shop").predictions
+    assert [(p.id, p.slices, p.score) for p in predictions] == [
+        ("A-1", {"shop": "oslo"}, 0.9),
+        ("A-2", {"shop": "bergen"}, 0.8),
+    ]
+
+
+def test_a_call_that_raises_is_one_prediction_whatever_its_input_may_be() -> None:
+    with driftline.testing.capture(raising=False) as capture:
+
+        @driftline.Model("m", task="binary").predict
+        def predict(x: Any) -> float:
+            raise KeyError(str(x))
+
+        with pytest.raises(KeyError):
+            predict(TEXTS)
+    assert [prediction.error for prediction in capture.predictions] == ["KeyError"]
+
+
+def test_columns_are_a_copy() -> None:
+    columns = {"x": [1.5, 2.5]}
+    with driftline.testing.capture(raising=False) as capture:
+
+        @driftline.Model("m", task="binary").predict
+        def predict(x: dict[str, list[float]]) -> list[float]:
+            x["x"][0] = -1.0
+            return [0.9, 0.8]
+
+        predict(columns)
+    assert [prediction.features for prediction in capture.predictions] == [{"x": 1.5}, {"x": 2.5}]
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_read"),
+    [([0.33, 0.33, 0.33], True), ([0.2, 0.3, 0.5], True), ([0.9, 0.8, 0.1], False), ([2.0, -1.0, 3.0], False)],
+)
+def test_class_scores_of_one_row_have_the_sum_one(scores: list[float], is_read: bool) -> None:
+    for result in (scores, np.array(scores), pd.Series(scores)):
+        capture = captured(MULTICLASS, {"x": 1.0}, result)
+        assert [loss.reason for loss in capture.lost] == ([] if is_read else ["unread_result"])
+        assert read(capture) == [tuple(scores) if is_read else ""]
+
+
+# Advice
+
+INPUTS: dict[str, Any] = {
+    "dict": {"x": 1.0, "y": 2.0},
+    "numbers": [1.0, 2.0, 3.0],
+    "array": np.array([1.0, 2.0, 3.0]),
+    "series": pd.Series({"x": 1.0, "y": 2.0}),
+    "vectors": {"v": [0.5] * 5, "w": [0.25] * 5},
+    "frame of 1": FRAME,
+    "array of 1": np.ones((1, 2)),
+    "dicts of 1": [{"x": 1.0}],
+    "frame of 3": pd.DataFrame({"x": [1.0] * 3}),
+    "array of 3": np.ones((3, 2)),
+    "dicts of 3": [{"x": 1.0}] * 3,
+    "texts": ["a b", "c d", "e f"],
+    "columns": {"x": [1.0, 2.0, 3.0], "y": ["a", "b", "c"]},
+    "pandas JSON": {"x": {"0": 1, "1": 2, "2": 3}},
+    "images": np.ones((3, 2, 2)),
+    "scalar": 1.5,
+}
+RESULTS: dict[str, Any] = {
+    "float": 0.25,
+    "int": 1,
+    "bool": True,
+    "text": "1",
+    "floats": [0.25, 0.5, 0.75],
+    "two floats": [0.9, 0.8],
+    "classes": ["1", "0", "1"],
+    "ints": [1, 0, 1],
+    "array": np.array([0.25, 0.5, 0.75]),
+    "array (1, 2)": np.array([[0.75, 0.25]]),
+    "array (3, 2)": np.array([[0.75, 0.25]] * 3),
+    "array (3, 1)": np.full((3, 1), 0.25),
+    "dict": {"probability": 0.25, "label": "1"},
+    "prediction": {"prediction": 0.25},
+    "price": {"id": 17, "price": 250.5},
+    "nested": {"status": "ok", "data": {"score": 0.25}},
+    "dict of list": {"scores": [0.25, 0.5, 0.75]},
+    "dict of dicts": {"results": [{"p": 0.25}, {"p": 0.5}, {"p": 0.75}]},
+    "dicts": [{"label": "1", "score": 0.25}] * 3,
+    "dicts of 1": [{"label": "1", "score": 0.25}],
+    "object": Answer("1", 0.25),
+    "tuple": ("1", 0.25),
+    "None": None,
+}
+_CODE = re.compile(r"@m\.predict\((.*)\)$")
+
+
+@pytest.mark.parametrize("model", [BINARY, MULTICLASS, REGRESSION, RANKING], ids=lambda model: model["task"])
+@pytest.mark.parametrize("given", INPUTS)
+def test_the_first_advice_works(model: dict[str, Any], given: str) -> None:
+    """Each result is read, or logged with code that reads it; code with ``...`` is only for a value to be chosen."""
+    chosen: list[str] = []
+    for name, result in RESULTS.items():
+        capture = captured(model, INPUTS[given], result)
+        if not any(loss.reason == "unread_result" for loss in capture.lost):
+            continue
+        (line,) = (line for line in capture.log if "driftline: m.predict returned" in line)
+        code = _CODE.search(line)
+        if code is None or "..." in code[1]:
+            assert "..." in line or line.endswith("; return one result per row")
+            chosen.append(name)
+            continue
+        following = captured(model, INPUTS[given], result, **eval(f"dict({code[1]})"))
+        assert not any(loss.reason == "unread_result" for loss in following.lost), line
+        assert all(value not in (None, "") for value in read(following)) or model is RANKING, line
+    unclear = {
+        "binary": {"dict of list", "dict of dicts", "dicts", "price", "None"},
+        "regression": {
+            *("dict of list", "dict of dicts", "dicts", "array (1, 2)", "array (3, 2)", "text", "bool", "classes"),
+            *("price", "None"),
+        },
+    }
+    many = {"two floats"} if np.ndim(INPUTS[given]) and len(INPUTS[given]) == 3 else set()  # for three rows
+    assert set(chosen) <= unclear.get(model["task"], set(RESULTS)) | many
+
+
+@pytest.mark.parametrize(
+    ("model", "result", "line"),
+    [
+        (REGRESSION, {"price": 12.5}, '@m.predict(predicted="price")'),
+        (REGRESSION, {"id": 17, "predicted_price": 12.5}, '@m.predict(predicted="predicted_price")'),
+        (BINARY, {"prediction": 0.87}, '@m.predict(score="prediction")'),
+        (BINARY, {"data": {"p": 0.25}}, '@m.predict(score=lambda result: result["data"]["p"])'),
+        (RANKING, {"found": ["p1", "p2"]}, '@m.predict(predicted="found")'),
+        (BINARY, None, "return the result, or set it inside the function: driftline.current().score = ..."),
+    ],
+    ids=repr,
+)
+def test_the_field_to_name_depends_on_the_task_and_the_value(model: Any, result: Any, line: str) -> None:
+    (unread,) = (text for text in captured(model, {"x": 1.0}, result).log if "predict returned" in text)
+    assert unread.endswith(line)
+
+
+def test_advice_for_the_features_has_the_parameters_of_the_function() -> None:
+    with driftline.testing.capture(raising=False) as capture:
+
+        @driftline.Model("m", task="regression").predict(id="id")
+        def predict(x: list[float], id: str | None = None) -> list[float]:  # noqa: ARG001
+            return x
+
+        predict([1.0, 2.0, 3.0])
+    assert any('features=lambda x, id=None: [{"x": value} for value in x])' in line for line in capture.log)
+
+
+def test_a_result_whose_fields_raise_is_counted_once() -> None:
+    class Hostile(Answer):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "probability":
+                raise ZeroDivisionError
+            return super().__getattribute__(name)
+
+    capture = captured(BINARY, {"x": 1.0}, Hostile("1", 0.25))
+    assert [(loss.reason, loss.count) for loss in capture.lost] == [("unread_result", 1)]
