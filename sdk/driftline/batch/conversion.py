@@ -31,6 +31,8 @@ from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import RowSchema
 from driftline.capture.snapshot import read_output
 from driftline.faults import FAULTS, retry_in_halves
+from driftline.inputs.batch import Batch
+from driftline.inputs.column import values_of
 from driftline.inputs.row import clean_value
 from driftline.inputs.values import Columns, column_of_clean, column_of_values
 from driftline.loss_counters import UNREAD_RESULT, UNRECORDED
@@ -212,7 +214,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
     names = plan.default_names(batch.width()) if names is None else names
     columns = batch.columns(names, ColumnSelection(plan))
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
-    (times, undated), ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
+    (times, undated), ids = _batch_times(prediction, columns), _batch_ids(prediction, batch, names)
     columns = plan.identity.privacy.columns(columns, plan.identity.text_features)
     output = read_output(prediction) if not prediction.error else Output()
     items, scores = None, output.scores
@@ -249,11 +251,11 @@ def _batch(prediction: Prediction) -> PredictionBatch:
     )
 
 
-def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
-    n = prediction.count
+def _batch_ids(prediction: Prediction, batch: Batch, names: Sequence[str]) -> Text:
+    n, id_field = prediction.count, prediction.plan.inputs.id_field
     ids: Sequence[Any] | None = prediction.ids
-    if ids is None and prediction.plan.inputs.id_field in columns:
-        ids = list_of(columns[prediction.plan.inputs.id_field])
+    if ids is None and id_field in names:
+        ids = list_of(batch.values(names.index(id_field)))  # as given: in a column of features, integers are doubles
     if ids is not None and len(ids) != n:
         FAULTS.swallow("ids", ValueError(f"{len(ids)} ids were passed for {n} rows; ids are generated instead"))
         ids = None
@@ -311,10 +313,10 @@ def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
     return slices
 
 
-def list_of(values: Values) -> list[Any]:
+def list_of(values: Any) -> list[Any]:
     """Return a column as Python values, None if missing."""
     if not isinstance(values, Column):
-        return list(values.tolist())
+        return values_of(values)
     out: list[Any] = [None] * _rows(values)
     if values.numbers is not None:
         out = [None if number != number else number for number in values.numbers.tolist()]

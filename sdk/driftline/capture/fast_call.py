@@ -82,7 +82,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                         continue
                 elif kind_of(value) is flag or (kind_of(value) is integer and -far <= value < far):
                     continue
-                values = clean(values)
+                values = clean(values, shape.id_index)
                 extra = cost_of(values)
                 break
             id = None
@@ -250,7 +250,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
             if values is None:  # its names differ from the last row's
                 names, values = tuple(row), tuple(row.values())
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
-            values = clean(values)
+            values = clean(values, shape.id_index)
             prediction = Prediction(plan, None)
             prediction.shape = shape
             if get_id is not None:

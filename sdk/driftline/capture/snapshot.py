@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
+from driftline.inputs.column import values_of
 from driftline.inputs.readers import READERS, reader_for
 from driftline.inputs.row import MOST_VALUES, SCALARS, clean, clean_value
 from driftline.outputs import output as outputs
@@ -33,7 +34,7 @@ def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], k
             take_features(prediction, value)
     elif inputs.scalars:
         values = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
-        _take_row(prediction, tuple(name for name, _ in values), clean(tuple(value for _, value in values)))
+        _take_row(prediction, tuple(name for name, _ in values), tuple(value for _, value in values))
     if inputs.id is not None:
         take_id(prediction, inputs.id(args, kwargs))
     if inputs.time is not None:
@@ -48,7 +49,7 @@ def _tell_absent(prediction: Prediction) -> None:
     """Warn about each field that is neither in the arguments nor in the features."""
     batch, plan = prediction.batch, prediction.plan
     names = (prediction.names if batch is None else batch.names()) or ()
-    field_names = [*names, *(prediction.slices or {})]
+    field_names: list[str | None] = [*names, *(prediction.slices or {})]
     if prediction.identified or prediction.ids is not None:
         field_names.append(plan.inputs.id_field)
     if prediction.when is not ABSENT:
@@ -69,7 +70,7 @@ def take_features(prediction: Prediction, value: Any) -> None:
             names = (plan.inputs.argument,) if is_scalar else plan.default_names(len(values))
         _take_row(prediction, names, values)
         return
-    stored = snapshot.bounded_snapshot() if isinstance(snapshot, Batch) else snapshot
+    stored = snapshot.bounded_snapshot(plan.inputs.id_field) if isinstance(snapshot, Batch) else snapshot
     if isinstance(stored, Unrecorded):
         warn_unrecorded(plan, value, stored)
         if stored.rows is None:
@@ -81,7 +82,9 @@ def take_features(prediction: Prediction, value: Any) -> None:
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
     """Keep a row: its id, and its values after the privacy rules."""
-    shape = prediction.shape = prediction.plan.shape_of(names)
+    shape = prediction.plan.shape_of(names)
+    values = clean(values, shape.id_index)
+    prediction.shape = shape
     if shape.id_index is not None:
         prediction.identify(values[shape.id_index])
     prediction.values = values if shape.guard is None else shape.guard(values)
@@ -99,7 +102,7 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
     if values is None:  # its names differ from the last row's
         shape = plan.newest = plan.shape_of(tuple(row))
         values = tuple(row.values())
-    values = clean(values)
+    values = clean(values, shape.id_index)
     return shape, values if shape.guard is None else shape.guard(values)
 
 
@@ -107,10 +110,10 @@ def take_id(prediction: Prediction, value: Any) -> None:
     """Set the id of one row or of a batch, or n ids, one per row of a batch."""
     if value is ABSENT:
         return
-    if prediction.batch is None or isinstance(value, SCALARS):
+    if prediction.batch is None or isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         prediction.identify(value)
     else:
-        prediction.ids = list(value.tolist() if hasattr(value, "tolist") else value)
+        prediction.ids = values_of(value)
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

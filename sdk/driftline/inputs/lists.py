@@ -45,7 +45,7 @@ def _read(reader_for: Callable[[type], Reader], value: list[Any] | tuple[Any, ..
     if isinstance(first, SCALARS):
         if len(value) > MOST_VALUES:
             return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-        return None, clean(tuple(value))
+        return None, tuple(value)
     if (room := _room(first, len(value))) < len(value):
         return Unrecorded(TOO_LARGE, f"predict {room:,} rows at a time", len(value))
     if isinstance(first, Mapping):
@@ -88,7 +88,7 @@ def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
         try:
             element_keys = tuple(element)
             names = names if element_keys == names else element_keys  # one tuple per key set, not one per row
-            rows.append((names, clean(tuple(element.values()))))
+            rows.append((names, tuple(element.values())))
         except Exception as fault:  # the other rows are valid
             rows.append(_no_row(fault))
     return rows
@@ -97,12 +97,19 @@ def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
 def _row(element: Any) -> Row:
     try:
         if isinstance(element, np.ndarray) and element.ndim == 1:
-            return None, clean(tuple(element.tolist()))
+            return None, tuple(element.tolist())
         if isinstance(element, list | tuple):
-            return getattr(element, "_fields", None), clean(tuple(element))
+            return getattr(element, "_fields", None), tuple(element)
     except Exception as fault:
         return _no_row(fault)
     return _no_row()
+
+
+def _clean_row(names: tuple[str, ...] | None, values: tuple[Any, ...], id_field: str | None) -> Row:
+    try:
+        return names, clean(values, None if names is None or id_field not in names else names.index(id_field))
+    except Exception as fault:  # the other rows are valid
+        return _no_row(fault)
 
 
 def _no_row(fault: Exception | None = None) -> Row:
@@ -113,12 +120,16 @@ def _no_row(fault: Exception | None = None) -> Row:
 
 
 class Rows(Batch):
-    """Copied rows; their names can differ."""
+    """Copied rows; their names can differ. The values of a snapshot are clean."""
 
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self.count = len(rows)
         self.cost = sum(_CELL * len(values) + cost_of(values) for _, values in rows) + _ROW * len(rows)
+
+    def snapshot(self, id_field: str | None = None) -> Batch:
+        """Clean the values, which are copied already."""
+        return Rows([_clean_row(names, values, id_field) for names, values in self.rows])
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the first row, then further names of later rows; None if no row has names."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from driftline.loss_counters import TOO_LARGE
 
 from .batch import Unrecorded
-from .row import MOST_VALUES, Row, clean
+from .row import MOST_VALUES, Row
 
 if TYPE_CHECKING:
     from .batch import Reader
@@ -29,7 +29,7 @@ def reader(kind: type) -> Reader | None:
     get = _values(names)
     if isinstance(getattr(kind, "model_fields", None), dict) and hasattr(kind, "model_extra"):
         return _with_extra(names, get)
-    return (lambda value: (names, clean(get(value)))) if names else None
+    return (lambda value: (names, get(value))) if names else None
 
 
 def _values(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -44,10 +44,10 @@ def _with_extra(names: tuple[str, ...], get: Callable[[Any], tuple[Any, ...]]) -
     def read(value: Any) -> Row | Unrecorded:
         extra = value.model_extra
         if not extra:
-            return names, clean(get(value))
+            return names, get(value)
         if len(names) + len(extra) > MOST_VALUES:
             return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-        return (*names, *extra), clean((*get(value), *extra.values()))
+        return (*names, *extra), (*get(value), *extra.values())
 
     return read
 
@@ -80,4 +80,4 @@ def read_mapping(value: Mapping[str, Any]) -> Row | Unrecorded:
     """Read a mapping as one row."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-    return tuple(value), clean(tuple(value.values()))
+    return tuple(value), tuple(value.values())

@@ -12,7 +12,7 @@ from driftline.tables.table import Column
 
 from .arrow import array_column
 from .batch import Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, Row, clean
+from .row import MOST_VALUES, Row
 from .values import Columns, by_code, column_of_values, name_in, seconds_of, tamed
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read_series(value: Any) -> Row | Unrecorded:
     """Read a Series as one row, as from ``frame.iloc[0]`` and ``frame.apply(f, axis=1)``."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-    return tuple(map(str, value.index)), clean(tuple(value.tolist()))
+    return tuple(map(str, value.index)), tuple(value.tolist())
 
 
 _ROOM = 64
@@ -52,7 +52,7 @@ class Frame(Batch):
         self._categories = frame.columns.tolist() if categories is None else categories  # 20 in 4 µs, one by one in 40
         self.cost = 8 * self.count * max(1, len(self._categories))
 
-    def snapshot(self) -> Batch:
+    def snapshot(self, id_field: str | None = None) -> Batch:
         """Copy the frame. Immutable texts in Arrow memory are shared; Python objects become plain values."""
         objects: list[int] = []
         texts = 0
@@ -62,7 +62,7 @@ class Frame(Batch):
             elif dtype.kind == "O":
                 texts += _bytes_of(self.values(index).array)
         copy = (
-            _Split(self.frame.copy(), self._categories, objects)
+            _Split(self.frame.copy(), self._categories, objects, id_field)
             if objects
             else Frame(self.frame.copy(), self._categories)
         )
@@ -96,13 +96,13 @@ class Frame(Batch):
 class _Split(Frame):
     """A snapshot of a DataFrame with columns of Python objects, which became lists of plain values."""
 
-    def __init__(self, frame: Any, categories: list[Any], objects: list[int]) -> None:
+    def __init__(self, frame: Any, categories: list[Any], objects: list[int], id_field: str | None) -> None:
         super().__init__(frame, categories)
         self._lists: dict[int, list[Any]] = {}
         changed = False
         for index in objects:
             elements = super().values(index).tolist()
-            self._lists[index], cost = tamed(elements)
+            self._lists[index], cost = tamed(elements, str(categories[index]) == id_field)
             self.cost += cost
             changed |= self._lists[index] is not elements
         if changed:  # else the column holds what the list holds, and to take it out costs as much as all of this

@@ -13,6 +13,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.tables.ids import id_text
 from driftline.tables.text import sendable
 
 from .texts_and_vectors import Document, Vector, vector_of
@@ -32,7 +33,9 @@ _SMALL = frozenset((float, bool, type(None)))
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 
 Row = tuple[tuple[str, ...] | None, tuple[Any, ...]]
-"""One row of features: names, None if the input has none (an array, a list of numbers), and clean values.
+"""One row of features: names, None if the input has none (an array, a list of numbers), and values.
+
+A reader returns the values as they are given, because the row may contain its id; :func:`clean` makes features of them.
 
 A plain tuple, because a named tuple costs 0.3 µs, a tenth of the budget of a snapshot.
 """
@@ -70,14 +73,15 @@ def cost_of(values: tuple[Any, ...] | None) -> int:
     return values.cost if isinstance(values, Large) else 0
 
 
-def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def clean(values: tuple[Any, ...], id_index: int | None = None) -> tuple[Any, ...]:
     """Return the values as plain, small and immutable values: float, int, bool, str, or None if missing.
 
     Twenty plain values cost 0.5 µs; a row with anything else is copied to a ``Sparse``. A numpy scalar becomes its
     ``item()``; another kind of number (Decimal, Fraction) and an integer beyond int64 become a float, which may be
     infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters a
     :class:`Document`; several numbers a :class:`Vector`. A value that cannot be recorded is missing, and a lone
-    surrogate in a text becomes a question mark.
+    surrogate in a text becomes a question mark. An id is no feature: the value at ``id_index`` becomes the text of the
+    id, which would be lost with a UUID, or differ with an integer beyond int64.
 
     >>> clean((1, 2.5, "a", True, None, {"b": 2}, 10**400, [1, 2], "a" * 300))
     (1, 2.5, 'a', True, None, None, inf, <a vector of 2>, <a text of 300 characters>)
@@ -96,7 +100,14 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
             break
     else:
         return values
+    if id_index is not None:
+        before, id, after = values[:id_index], values[id_index], values[id_index + 1 :]
+        return row_of([*map(_clean_one, before), id_text(id) or None, *map(_clean_one, after)])
     return row_of([value if type(value) in _SMALL else feature_value(value) for value in values])
+
+
+def _clean_one(value: Any) -> Any:
+    return value if type(value) in _SMALL else feature_value(value)
 
 
 def feature_value(value: Any) -> Any:
@@ -180,4 +191,4 @@ def number(value: SupportsFloat) -> float:
 
 def read_scalar(value: Any) -> Row:
     """Return a number, text or missing value as a row of one; its feature has the name of the parameter."""
-    return None, clean((value,))
+    return None, (value,)

@@ -49,7 +49,7 @@ class SparseMatrix(Batch):
         self.cost = 16 * int(matrix.nnz) + 8 * self.count
         self._by_column: Any = None
 
-    def snapshot(self) -> Batch:
+    def snapshot(self, id_field: str | None = None) -> Batch:  # noqa: ARG002 - its columns are numbers
         """Copy the stored values."""
         return SparseMatrix(self.matrix.copy())
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.tables.ids import id_text
 from driftline.tables.table import F64, Column
 
 from .row import TEXT_LIMIT, clean_value, feature_value
@@ -33,10 +34,10 @@ _PLAIN = frozenset((*_NUMBERS, str, type(None)))
 _VALUE_BYTES = 64
 
 
-def tamed(values: list[Any]) -> tuple[list[Any], int]:
+def tamed(values: list[Any], are_ids: bool = False) -> tuple[list[Any], int]:
     """Return n values as plain, small and immutable values, and their approximate size in bytes.
 
-    A list of plain values is returned unchanged: 30 ns per value.
+    A list of plain values is returned unchanged: 30 ns per value. ``are_ids``: other values become the texts of ids.
     """
     if values and _few_characters(values):
         return values, _VALUE_BYTES * len(values)
@@ -47,7 +48,7 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
         plain = max(map(len, texts)) <= TEXT_LIMIT
     if plain:
         return values, _VALUE_BYTES * len(values)
-    values = [feature_value(value) for value in values]
+    values = list(map(id_text if are_ids else feature_value, values))
     return values, sum(getattr(value, "cost", _VALUE_BYTES) for value in values)
 
 

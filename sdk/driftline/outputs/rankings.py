@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from driftline.inputs.column import LISTS, values_of
 from driftline.inputs.row import clean_value
 from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import MOST_ITEMS, Ranked
@@ -27,7 +28,6 @@ SCORE_NAMES = ("score", "scores")
 
 _MOST_ROWS = 100_000
 _DEPTH = 4
-_LISTS = ("to_list", "tolist", "to_pylist")
 _NUMBERS = (int, float, np.integer, np.floating)
 
 
@@ -58,7 +58,7 @@ def _plain(value: Any, depth: int, limit: int) -> Any:
     columns = _columns(value)
     if columns is not None:
         return _plain(columns, depth, limit)
-    if any(hasattr(value, method) for method in _LISTS):  # a Series, an Arrow array
+    if any(hasattr(value, method) for method in LISTS):  # a Series, an Arrow array
         return _plain(values_of(value), depth, limit)
     fields = describe(value).fields
     if fields and _named(fields, ITEM_NAMES):
@@ -80,14 +80,6 @@ def _columns(value: Any) -> dict[str, Any] | None:
     texts = [str(name) for name in names if isinstance(name, str)]
     chosen = [name for name in (_named(texts, ITEM_NAMES), _named(texts, SCORE_NAMES)) if name]
     return {name: values_of(value[name]) for name in chosen} if chosen else None
-
-
-def values_of(column: Any) -> list[Any]:
-    """Return the values of a column of any library."""
-    for method in _LISTS:
-        if hasattr(column, method):
-            return list(getattr(column, method)())
-    return list(column)
 
 
 def read(stored: Any, n: int, *, one_row: bool) -> Output:
@@ -283,7 +275,7 @@ def relevant_text(actual: Any, fit: Callable[[str], str] | None = None) -> str |
 def _listed(actual: Any) -> list[Any] | None:
     if isinstance(actual, list | tuple | AbstractSet):
         return list(actual)
-    for method in _LISTS:
+    for method in LISTS:
         if hasattr(actual, method):
             values = getattr(actual, method)()
             return values if isinstance(values, list) else None
