@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Set
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -66,13 +67,12 @@ IDS = IdSource()
 def id_text(value: Any) -> str:
     """Return the text of an id, for predictions and outcomes; "" if there is none (None, NaN, ""). Never raises.
 
-    17, 17.0 and "17" are one id. An enum is its value, a tuple or list the text of the tuple, and bytes are their UTF-8
-    or else hexadecimal digits. A value without a text of its own cannot be an id: it is logged once per type. At most
-    ``LONGEST_ID`` characters.
+    17, 17.0 and "17" are one id. An enum is its value, a time with a time zone is in UTC, a tuple or list is the text
+    of the tuple, and bytes are their UTF-8, or else hexadecimal digits. A value without a text of its own cannot be an
+    id: it is logged once per type. At most ``LONGEST_ID`` characters.
 
     >>> id_text(17), id_text(17.0), id_text(" 17 "), id_text(2**64), id_text(None), id_text(float("nan"))
     ('17', '17', '17', '18446744073709551616', '', '')
-    >>> from datetime import datetime
     >>> id_text(np.datetime64("2026-01-05T12:00")), id_text(datetime(2026, 1, 5, 12)), id_text(("A", np.int64(1)))
     ('2026-01-05 12:00:00', '2026-01-05 12:00:00', "('A', 1)")
     """
@@ -117,6 +117,8 @@ def _text_of(value: Any) -> str | None:
         return ""
     if isinstance(value, int):
         return int.__repr__(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return str(value.astimezone(UTC))  # databases and frames keep the instant, not the zone
     if isinstance(value, float | Decimal):
         return _number_text(value)
     if isinstance(value, bytes):
