@@ -105,13 +105,6 @@ def _row(element: Any) -> Row:
     return _no_row()
 
 
-def _clean_row(names: tuple[str, ...] | None, values: tuple[Any, ...], id_field: str | None) -> Row:
-    try:
-        return names, clean(values, None if names is None or id_field not in names else names.index(id_field))
-    except Exception as fault:  # the other rows are valid
-        return _no_row(fault)
-
-
 def _no_row(fault: Exception | None = None) -> Row:
     UNUSABLE.add(UNSUPPORTED_VALUE)
     if fault is not None:
@@ -129,7 +122,18 @@ class Rows(Batch):
 
     def snapshot(self, id_field: str | None = None) -> Batch:
         """Clean the values, which are copied already."""
-        return Rows([_clean_row(names, values, id_field) for names, values in self.rows])
+        rows: list[Row] = []
+        last_names: Any = ()
+        id_index: int | None = None
+        for names, values in self.rows:
+            if names is not last_names:
+                last_names = names
+                id_index = None if names is None or id_field not in names else names.index(id_field)
+            try:
+                rows.append((names, clean(values, id_index)))
+            except Exception as fault:  # the other rows are valid
+                rows.append(_no_row(fault))
+        return Rows(rows)
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the first row, then further names of later rows; None if no row has names."""

@@ -80,7 +80,7 @@ def id_text(value: Any) -> str:
         if value is None:
             return ""
         try:
-            text = _text_of(value)
+            text = str(value) if value.__class__ is int else _text_of(value)
         except Exception:  # its own text raises, or an integer has too many digits for Python to write
             text = None
         if text is None:
