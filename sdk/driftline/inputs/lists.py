@@ -12,7 +12,7 @@ from driftline.faults import FAULTS
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
 
 from .batch import MOST_BYTES, Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, SCALARS, Row, clean, cost_of
+from .row import MOST_VALUES, SCALARS, Large, Row, clean
 from .values import Columns, column_of_clean, column_of_values
 
 if TYPE_CHECKING:
@@ -115,10 +115,10 @@ def _no_row(fault: Exception | None = None) -> Row:
 class Rows(Batch):
     """Copied rows; their names can differ. The values of a snapshot are clean."""
 
-    def __init__(self, rows: list[Row]) -> None:
+    def __init__(self, rows: list[Row], cost: int | None = None) -> None:
         self.rows = rows
         self.count = len(rows)
-        self.cost = sum(_CELL * len(values) + cost_of(values) for _, values in rows) + _ROW * len(rows)
+        self.cost = sum(_CELL * len(values) for _, values in rows) + _ROW * len(rows) if cost is None else cost
 
     def snapshot(self, id_field: str | None = None) -> Batch:
         """Clean the values, which are copied already."""
@@ -133,7 +133,7 @@ class Rows(Batch):
                 rows.append((names, clean(values, id_index)))
             except Exception as fault:  # the other rows are valid
                 rows.append(_no_row(fault))
-        return Rows(rows)
+        return Rows(rows, self.cost + sum(values.cost for _, values in rows if values.__class__ is Large))
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the first row, then further names of later rows; None if no row has names."""
