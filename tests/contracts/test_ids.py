@@ -349,6 +349,27 @@ def test_the_text_of_an_id(value: Any, text: str) -> None:
     assert _texts_of_predictions(value) == {name: {text} for name in PREDICTIONS}
 
 
+ITEMS = [uuid.UUID(int=7), 2**64 - 1, np.uint64(2**64 - 1), 17, "x" * 300]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: f"{item!r:.30}")
+def test_an_item_of_a_ranking_has_the_text_of_its_outcome(item: Any) -> None:
+    service = Service()
+    shelf = service.model("shelf", "ranking")
+    results: list[Any] = [[item, "b"], [(item, 0.5), ("b", 0.25)], {item: 0.5, "b": 0.25}]
+    for result in results:
+        shelf.predict(lambda row, result=result: result)({"x": 1.0})  # noqa: ARG005
+    shelf.outcome("A-1", actual=1, item=item)
+    shelf.outcome("A-2", actual=[item])
+
+    items = [table.items for table in service.tables()]
+    assert {ranked.ids.categories[0] for ranked in items if ranked is not None} == {id_text(item)}
+    (outcomes,) = service.outcomes()
+    assert outcomes.item is not None
+    assert strings(outcomes.item) == [id_text(item), ""]
+    assert outcomes.actual.categories == ("1", json.dumps([id_text(item)]))
+
+
 NUMBERS = [17, None, 2**53 + 1, 2**63, 2**64 - 1, -3]
 """Integers that double-precision floats do not have, with a missing value."""
 

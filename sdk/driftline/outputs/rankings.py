@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -41,7 +42,13 @@ def copy_ranking(result: Any) -> Any:
 
 
 def _plain(value: Any, depth: int, limit: int) -> Any:
-    if value is None or isinstance(value, str | int | float | np.generic):
+    if isinstance(value, np.integer):
+        value = value.item()
+    if isinstance(value, str | UUID):  # an item
+        return id_text(value)
+    if type(value) is int:  # an item may be of 2^63 and more
+        return value
+    if value is None or isinstance(value, int | float | np.generic):
         return clean_value(value)
     if value.__class__ is UnreadResult or depth == 0:
         return value if value.__class__ is UnreadResult else describe(value)
@@ -69,7 +76,7 @@ def _plain(value: Any, depth: int, limit: int) -> Any:
 def _key(key: Any) -> Any:
     if type(key) is str or type(key) is int:
         return key
-    return clean_value(key) if isinstance(key, str | int | np.generic) else key  # also str subclasses
+    return _plain(key, 0, 0) if isinstance(key, str | int | np.generic | UUID) else key  # also str subclasses
 
 
 def _columns(value: Any) -> dict[str, Any] | None:
@@ -283,7 +290,7 @@ def _listed(actual: Any) -> list[Any] | None:
 
 
 def _item(item: Any, fit: Callable[[str], str] | None) -> str:
-    text = "" if isinstance(item, bool) else id_text(clean_value(item))
+    text = "" if isinstance(item, bool | list | tuple) else id_text(item)
     if not text:
         raise ValueError("it has an item id that is neither a string nor a number")
     return text if fit is None else fit(text)
