@@ -192,7 +192,10 @@ def _block(model: driftline.Model, value: Any) -> None:
 
 def _computed_features(model: driftline.Model, value: Any) -> None:
     features: Any = lambda row: {"x": row["x"] * 2}  # noqa: E731
-    model.predict(lambda row: 0.25, id="id", features=features)({"id": value, "x": 1.0})  # noqa: ARG005
+    score: Any = model.predict(lambda row: 0.25, id="id", features=features)  # noqa: ARG005
+    score({"id": value, "x": 1.0})
+    score(_frame_of_objects(value).iloc[0])
+    score(_structured(value)[0])
 
 
 def _recorded(model: driftline.Model, value: Any) -> None:

@@ -242,8 +242,10 @@ def field_of(given: Any, name: str) -> Any:
                 return ABSENT
             fields = [field_of(row, name) for row in given]
             return [None if value is ABSENT else value for value in fields]
-        if isinstance(given, Mapping):
+        if isinstance(given, Mapping) or (hasattr(given, "iloc") and not hasattr(given, "columns")):  # a Series
             return given.get(name, ABSENT)
+        if getattr(getattr(given, "dtype", None), "names", None):  # a structured array
+            return values_of(given[name]) if given.ndim else given[name]
         if hasattr(given, "columns"):
             if name not in column_names(given):
                 return ABSENT
