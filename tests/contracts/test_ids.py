@@ -44,6 +44,7 @@ from tests.support.churn_files import Run
 from tests.support.otlp_requests import logs, record, span, traces
 from tests.support.sdk_fixtures import _inside as _inside
 from tests.support.service import NOW, Service
+from tests.support.state_rows import HOUR, Clock, Opened
 
 
 class Color(Enum):
@@ -350,6 +351,30 @@ def test_the_text_of_an_id(value: Any, text: str) -> None:
     assert id_text(value) == text
     assert _texts_of_outcomes(value) == {text}
     assert _texts_of_predictions(value) == {name: {text} for name in PREDICTIONS}
+
+
+@pytest.mark.slow
+def test_outcomes_are_joined_to_the_predictions_of_every_alternative(state: Opened, clock: Clock) -> None:
+    clock.now = NOW + HOUR
+    service = Service()
+    values = list({text: value for value, text in KNOWN}.values())
+    for name, write in PREDICTIONS.items():
+        model = service.model(name)
+        for value in values:
+            write(model, value)
+            model.outcome(value, actual=1)
+    predicted, happened = service.tables(), service.outcomes()
+
+    state.send(*predicted, *happened)
+    state.state.settle()
+
+    rows = state.rows("SELECT DISTINCT p.series, p.id FROM joined j JOIN predictions p ON p.seq = j.prediction")
+    assert {str(id) for _, id in rows} == {text for _, text in KNOWN}
+    assert (
+        len(rows)
+        == len(values) * len(PREDICTIONS)
+        == len({(table.key, text) for table in predicted for text in strings(table.id)})
+    )
 
 
 ITEMS = [uuid.UUID(int=7), 2**64 - 1, np.uint64(2**64 - 1), 17, "x" * 300]
