@@ -16,6 +16,7 @@ from driftline.capture.row_schema import ROW_BYTES
 from driftline.export.resource import resource_attributes
 from driftline.export.threads import call_within
 from driftline.export.transport import Delivery, OutcomeChannel, suppress_instrumentation
+from driftline.inputs.column import values_of
 from driftline.inputs.dataframes import column_names, index_hint
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
@@ -191,7 +192,7 @@ def fields_of(outcomes: Any) -> Iterator[dict[str, Any]]:
             hint = index_hint(outcomes, missing[0])
             raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}{hint}")
         used = [name for name in names if name in FIELDS or str(name).startswith(SLICE)]
-        columns = [_listed(outcomes[name]) for name in used]
+        columns = [values_of(outcomes[name]) for name in used]
         mappings: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))
     else:
         mappings = outcomes
@@ -205,11 +206,6 @@ def fields_of(outcomes: Any) -> Iterator[dict[str, Any]]:
         if slices or "slices" in fields:
             fields["slices"] = {**slices, **inner} if isinstance(inner, Mapping) else inner
         yield fields
-
-
-def _listed(values: Any) -> Any:
-    """Return the values of an Arrow array as Python values; any other values unchanged."""
-    return values.to_pylist() if hasattr(values, "to_pylist") else values
 
 
 def _usable(identity: Identity, outcomes: Any, rejected: list[Rejection]) -> Iterator[tuple[int, dict[str, Any]]]:

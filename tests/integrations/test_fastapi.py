@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 from uuid import UUID
 
 import driftline
@@ -21,7 +22,7 @@ from driftline.tables.column_codec import strings
 from driftline.testing import deterministic
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
 from driftline_integrations.web.route_plan import RoutePlan
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.testclient import TestClient
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor as OpenTelemetrys
@@ -175,6 +176,38 @@ def test_an_id_of_the_body_that_would_split_the_response_stays_in_the_record(app
     assert "x-prediction-id" not in response.headers
     assert "set-cookie" not in response.headers
     assert strings(service.table().id) == ["A\r\nSet-Cookie: a=b"]
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "sent", "text"),
+    [
+        (Route(id="order_id"), "/score/A", {"order_id": 2**64 - 1}, "18446744073709551615"),
+        (Route(id="order_id"), "/score/A", {"order_id": 17.0}, "17"),
+        (Route(id="order_id"), "/score/A", [{"order_id": 2**64 - 1}], "18446744073709551615"),
+        (Route(id="body:meta.id"), "/score/A", {"meta": {"id": 2**53 + 1}}, "9007199254740993"),
+        (Route(id="response:id"), "/score/A", {"id": "17.50"}, "17.50"),
+        (Route(id="path:order"), "/score/17.50", {"x": 1}, "17.50"),
+        (Route(id="path:order"), "/score/1e5", {"x": 1}, "1e5"),
+        (Route(id="query:order"), "/score/A?order=007", {"x": 1}, "007"),
+    ],
+)
+def test_an_id_has_the_text_that_its_outcome_has(
+    service: Service, route: Route, path: str, sent: Any, text: str
+) -> None:
+    app = FastAPI(**QUIET)
+
+    @app.post("/score/{order}")
+    async def score(order: str, row: Annotated[Any, Body()]) -> Any:  # noqa: ARG001
+        return [{"p": 0.25}] if isinstance(row, list) else {"p": 0.25, **row}
+
+    churn = service.model()
+    churn.instrument(app, routes={"POST /score/{order}": replace(route, score="p")})
+    for _ in range(2):
+        assert client(app).post(path, json=sent).status_code == 200
+    churn.outcome(text, actual=1)
+
+    assert strings(service.table().id) == [text, text]
+    assert [strings(table.id) for table in service.outcomes()] == [[text]]
 
 
 def test_a_handlers_own_prediction_takes_the_id_and_gives_it_back(service: Service) -> None:

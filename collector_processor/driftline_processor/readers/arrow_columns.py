@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, vector_column
+from driftline.tables.classes import EXACT
+from driftline.tables.ids import id_text
 from driftline.tables.table import F64, Column
 from numpy.typing import NDArray
 
@@ -185,20 +187,27 @@ def one_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return ids as texts, null for null or empty ids: 17, 17.0 and "17" are one id.
 
-    >>> ids(pa.array([17.0, None, 0.5])).to_pylist()
-    ['17', None, '0.5']
+    Texts, integers and integers that became doubles are converted at once, other values one by one: a double has no
+    integer of 2^53 or more, and UUIDs, decimals and times have the texts of :func:`~driftline.tables.ids.id_text`.
+
+    >>> ids(pa.array([17.0, None, 0.5])).to_pylist(), ids(pa.array([2**64 - 1], pa.uint64())).to_pylist()
+    (['17', None, '0.5'], ['18446744073709551615'])
     """
     array = one_array(array)
     kind = array.type
     if pa.types.is_dictionary(kind):
         return ids(array.cast(kind.value_type))
+    if is_text(kind) and not _is_bytes(kind):
+        texts = array if pa.types.is_string(kind) else array.cast(pa.string())
+        return pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), _WHOLE, r"\1")
+    if pa.types.is_integer(kind) or pa.types.is_null(kind):
+        return array.cast(pa.string())
     if pa.types.is_floating(kind):
-        array = pc.if_else(pc.is_nan(array), pa.nulls(len(array), kind), array)
-    if not pa.types.is_string(kind):
-        array = array.cast(pa.string())
-    if pa.types.is_integer(kind):
-        return array
-    return pc.replace_substring_regex(pc.utf8_trim_whitespace(array), _WHOLE, r"\1")
+        number = values_of(array.cast(pa.float64()), np.nan)
+        if (np.isnan(number) | ((np.floor(number) == number) & (np.abs(number) < EXACT))).all():
+            whole = np.where(np.isnan(number), 0, number).astype(np.int64)
+            return pa.array(whole, mask=np.isnan(number)).cast(pa.string())
+    return pa.array([id_text(value) or None for value in array.to_pylist()], pa.string())
 
 
 def whole_column(array: pa.ChunkedArray, number: bool | None = None) -> Column:
@@ -235,14 +244,12 @@ def _value_type(kind: pa.DataType) -> pa.DataType:
 
 def _is_text(kind: pa.DataType) -> bool:
     types = pa.types
-    return bool(
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_binary_view(kind)
-    )
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or _is_bytes(kind))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
 
 
 def _codes(array: pa.Array) -> tuple[Any, tuple[str, ...]]:

@@ -17,6 +17,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from driftline.tables.ids import id_text
 from msgspec import Struct
 
 from driftline_processor.present.numbers import many
@@ -144,8 +145,7 @@ def _vertex_request(record: _VertexRecord) -> _Request:
     predictions = [value for payload in record.response_payload for value in payload_rows(payload)]
     time, id_ = record.logging_time, record.request_id
     time = time.removesuffix(" UTC") if isinstance(time, str) else time
-    id_ = id_ if isinstance(id_, str) else "" if id_ is None else str(int(id_))
-    return _Request(id_, time, rows, predictions_of_rows(predictions, len(rows)))
+    return _Request(id_text(id_), time, rows, predictions_of_rows(predictions, len(rows)))
 
 
 def _text(payload: _Payload) -> str:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.json
+from driftline.tables.classes import EXACT
+from driftline.tables.ids import id_text
 
 from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, UnreadableJson, load_json, shape_of
 from driftline_processor.core.lazy_modules import pc
@@ -71,7 +73,7 @@ def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] =
             places[name].append(n)
             values[name].append(value)
         n += 1
-    arrays = {name: array_of(value) for name, value in values.items()}
+    arrays = {name: _exact(value) if name in text else array_of(value) for name, value in values.items()}
     mixed = frozenset(name for name, array in arrays.items() if array is None)
     values_by_name = {
         name: texts_of(values[name]) if array is None else array if name in text else times_of(array)
@@ -186,6 +188,16 @@ def array_of(values: list[Any]) -> pa.Array | None:
     if all(value is None or isinstance(value, int | float) for value in values):
         return pa.array([None if value is None else _double(value) for value in values])
     return None
+
+
+def _exact(values: list[Any]) -> pa.Array | None:
+    """Return the values of a column such as ids; as texts if an integer of 2^53 or more would become a double."""
+    array = array_of(values)
+    if array is None or not pa.types.is_floating(array.type):
+        return array
+    if not any(isinstance(value, int) and abs(value) >= EXACT for value in values):
+        return array
+    return pa.array([id_text(value) or None for value in values], pa.string())
 
 
 def texts_of(values: list[Any]) -> pa.Array:
@@ -440,9 +452,18 @@ def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> ParsedLi
         times = [f.name for f in table.schema if f.name in text and pa.types.is_timestamp(f.type)]
         if times:
             table, mixed = flattened(_parse(data, times), text)
+        if any(_may_be_inexact(table, name) for name in text):
+            return _line_by_line(data, first, text)
         return ParsedLines(table, mixed=mixed)
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return _line_by_line(data, first, text)
+
+
+def _may_be_inexact(table: pa.Table, name: str) -> bool:
+    """Return True for doubles of 2^53 or more: Arrow makes them of integers if one is 2^63 or more, or has decimals."""
+    if name not in table.schema.names or not pa.types.is_floating(table.schema.field(name).type):
+        return False
+    return bool(pc.any(pc.greater_equal(pc.abs(table.column(name)), EXACT)).as_py())
 
 
 def _parse(data: bytes, text: list[str]) -> pa.Table:

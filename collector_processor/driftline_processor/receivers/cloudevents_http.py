@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from driftline.semconv import attributes, events, metrics
+from driftline.tables.ids import id_text
 from driftline.tables.task import Task, TaskKind
 from driftline.tables.timestamps import instant
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -249,7 +250,8 @@ def _structured(event: Any, now: int) -> Half:
         except binascii.Error as error:
             raise ValueError(f"data_base64: {error}") from None
     text = data if isinstance(data, str) else msgspec.json.encode(data).decode()
-    return _half({key: value for key, value in event.items() if isinstance(value, str)}, text, now)
+    attributes = {key: value for key, value in event.items() if isinstance(value, str)}
+    return _half({**attributes, "id": id_text(event.get("id"))}, text, now)
 
 
 def _half(event: Mapping[str, str], payload: str, now: int) -> Half:

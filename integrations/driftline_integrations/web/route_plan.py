@@ -31,7 +31,6 @@ from .routes import (
     feature_sources,
     follow_path,
     parse_method_and_path,
-    parse_parameter,
     parse_route,
     parse_source,
     read_source,
@@ -218,7 +217,7 @@ class RoutePlan:
         if self.id is None or self.id_from_response:
             return ABSENT
         try:
-            return read_source(self.id, request_parts)
+            return read_source(self.id, request_parts, lambda text: text)
         except MissingValue:
             return ABSENT
 
@@ -274,7 +273,7 @@ class RequestContents:
             response = _parse_response(response)
         if route.id_from_response and route.id is not None and response.__class__ is not UnreadResult:
             try:
-                route.recorder.add(self.prediction, id=parse_parameter(follow_path(response, route.id.parts)))
+                route.recorder.add(self.prediction, id=follow_path(response, route.id.parts))
             except MissingValue:
                 route.go_without("id_not_found")
         return response

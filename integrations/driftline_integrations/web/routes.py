@@ -232,8 +232,11 @@ def parse_parameter(text: Any) -> Any:
     return {"true": True, "false": False}.get(text, text)
 
 
-def read_source(source: Source, request_parts: RequestParts) -> Any:
-    """Return the value of a source in a request; raises ``MissingValue`` if it does not exist."""
+def read_source(source: Source, request_parts: RequestParts, read: Callable[[Any], Any] = parse_parameter) -> Any:
+    """Return the value of a source in a request; raises ``MissingValue`` if it does not exist.
+
+    ``read``: reads a parameter of a path or query. An id stays the text that it is: "1e5" and "17.50" are not numbers.
+    """
     kind, parts = source.kind, source.parts
     if kind == "body":
         return follow_path(request_parts.body, parts) if parts else request_parts.body
@@ -245,5 +248,5 @@ def read_source(source: Source, request_parts: RequestParts) -> Any:
     values: Mapping[str, Any] = (
         request_parts.path if kind == "path" else dict(parse_qsl(request_parts.query.decode("latin-1")))
     )
-    values = {name: parse_parameter(text) for name, text in values.items()}
+    values = {name: read(text) for name, text in values.items()}
     return follow_path(values, parts) if parts else values

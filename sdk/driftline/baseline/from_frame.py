@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from driftline.faults import logger
+from driftline.inputs.column import values_of
 from driftline.inputs.dataframes import ArrayLike, FrameLike, column_of, columns_of, is_time, score_matrix
 from driftline.inputs.vocabulary import Vocabulary
-from driftline.outputs.rankings import copy_ranking, first_of, one_ranking, values_of
+from driftline.outputs.rankings import copy_ranking, first_of, one_ranking
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import class_codes, seen_classes
 from driftline.tables.ranked_items import items_of

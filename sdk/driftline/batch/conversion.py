@@ -35,6 +35,8 @@ from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import RowSchema
 from driftline.capture.snapshot import read_output
 from driftline.faults import FAULTS, retry_in_halves
+from driftline.inputs.batch import Batch
+from driftline.inputs.column import values_of
 from driftline.inputs.row import Unusable, clean_value
 from driftline.inputs.values import Columns, column_of_clean, column_of_values
 from driftline.loss_counters import UNREAD_RESULT, UNRECORDED, UNSUPPORTED_VALUE, UNUSABLE
@@ -230,7 +232,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
     if counts:
         warn_unusable_columns(plan, counts, ((name, batch.values(at)) for at, name in enumerate(names)))
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
-    (times, undated), ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
+    (times, undated), ids = _batch_times(prediction, columns), _batch_ids(prediction, batch, names)
     columns = plan.identity.privacy.columns(columns, plan.identity.text_features)
     output = read_output(prediction) if not prediction.error else Output()
     items, scores = None, output.scores
@@ -267,11 +269,13 @@ def _batch(prediction: Prediction) -> PredictionBatch:
     )
 
 
-def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
-    n = prediction.count
+def _batch_ids(prediction: Prediction, batch: Batch, names: Sequence[str]) -> Text:
+    n, id_field = prediction.count, prediction.plan.inputs.id_field
     ids: Sequence[Any] | None = prediction.ids
-    if ids is None and prediction.plan.inputs.id_field in columns:
-        ids = list_of(columns[prediction.plan.inputs.id_field])
+    if ids is None and id_field in names:
+        ids = list_of(batch.values(names.index(id_field)))  # as given: in a column of features, integers are doubles
+    elif ids is None and n == 1 and prediction.identified:
+        ids = (prediction.id,)  # the id of the call is that of its only row
     if ids is not None and len(ids) != n:
         warn_wrong_count(prediction.plan, "ids", len(ids), n, "ids are generated instead")
         ids = None
@@ -332,10 +336,10 @@ def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
     return slices
 
 
-def list_of(values: Values) -> list[Any]:
+def list_of(values: Any) -> list[Any]:
     """Return a column as Python values, None if missing."""
     if not isinstance(values, Column):
-        return list(values.tolist())
+        return values_of(values)
     out: list[Any] = [None] * _rows(values)
     if values.numbers is not None:
         out = [None if number != number else number for number in values.numbers.tolist()]

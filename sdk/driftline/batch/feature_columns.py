@@ -81,7 +81,7 @@ class ColumnSelection:
         """Return True if the column of this name is read."""
         plan, inputs = self._plan, self._plan.inputs
         feature = plan.is_feature(str(name))
-        if not feature and name not in (inputs.id_field, inputs.time_field) and name not in inputs.slice_fields:
+        if not feature and name != inputs.time_field and name not in inputs.slice_fields:
             return False
         if str(name) in self._taken:
             UNUSABLE.add(DUPLICATE_NAME)

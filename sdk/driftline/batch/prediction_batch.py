@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.capture.model_identity import Identity
-from driftline.faults import FAULTS
 from driftline.inputs.values import Columns
 from driftline.semconv import attributes as a
 from driftline.tables.classes import MOST_COUNTED_CLASSES
@@ -48,21 +47,8 @@ def given_ids(values: Sequence[object], prefix: str) -> Text:
     >>> given_ids([17.0, None, " b "], "a").data
     b'17a.1b'
     """
-    try:
-        ids = [id_text(value) for value in values]
-    except Exception as fault:  # one of them
-        FAULTS.swallow("ids", fault)
-        ids = [_text_of(value) for value in values]
+    ids = [id_text(value) for value in values]
     return texts([text or f"{prefix}.{i}" for i, text in enumerate(ids)] if "" in ids else ids)
-
-
-def _text_of(value: object) -> str:
-    """Return the text of an id, empty if it cannot be read."""
-    try:
-        return id_text(value)
-    except Exception as fault:
-        FAULTS.swallow("id", fault)
-        return ""
 
 
 def join_ids(parts: Sequence[Text]) -> Text:

@@ -150,7 +150,7 @@ class CallPlan:
             a.ML_OPERATION_NAME: "predict",
             **{name: record[name] for name in _IDENTITY if name in record},
         }
-        self.no_features = self.newest = RowSchema((), "", self.is_feature, *self._span_attributes())
+        self.no_features = self.newest = RowSchema((), None, self.is_feature, *self._span_attributes())
         self.may_lose_identity = True
         self.last_tracer_check = 0
         self._plan_by_task: dict[Task, CallPlan] = {}
@@ -242,10 +242,10 @@ PLANS: LiveObjects[CallPlan] = LiveObjects()
 def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
     """Return the inputs without an id or a time whose field has a privacy rule."""
     if withholds_id(identity, inputs.id_name):
-        inputs = replace(inputs, id=None, id_field="", id_name="")
+        inputs = replace(inputs, id=None, id_field=None, id_name="")
     if inputs.time_name and identity.privacy.withholds(inputs.time_name):
         _tell_withheld(identity.name, "time", inputs.time_name, "the time of the call is used instead", "")
-        inputs = replace(inputs, time=None, time_field="", time_name="")
+        inputs = replace(inputs, time=None, time_field=None, time_name="")
     return inputs
 
 

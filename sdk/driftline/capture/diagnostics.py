@@ -310,7 +310,7 @@ def warn_absent_fields(
     rows: int,
     *,
     ids: bool = True,
-    fields: Collection[str] | None = None,
+    fields: Collection[str | None] | None = None,
     index: Collection[str] = (),
 ) -> None:
     """Warn once per field that is selected as id, time or slice but missing in the input.

@@ -85,7 +85,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                     continue
                 if kind_of(values[0]) in COLUMNS and are_columns(values, plan.has_vector_rows):
                     return any_call(_all(first, rest), named)
-                values = clean(values)
+                values = clean(values, shape.id_index)
                 extra = cost_of(values)
                 break
             id = None
@@ -255,7 +255,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
             if values and values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
                 return begin(plan, args, kwargs)
-            values = clean(values)
+            values = clean(values, shape.id_index)
             prediction = Prediction(plan, None)
             prediction.shape = shape
             if get_id is not None:

@@ -249,11 +249,8 @@ class Prediction:
 
     @id.setter
     def id(self, value: object) -> None:
-        try:
-            if not self.closed or self._is_nowhere("id"):
-                self.identify(value)
-        except Exception as fault:
-            FAULTS.swallow("id", fault)
+        if not self.closed or self._is_nowhere("id"):
+            self.identify(value)
 
     def identify(self, value: object) -> None:
         """Set the id from the input or the result, also after the call. Never raises.
@@ -261,11 +258,7 @@ class Prediction:
         Args:
             value: Id of any type; a value without a text is ignored.
         """
-        try:
-            text = id_text(value)
-        except Exception as fault:  # an object whose text raises
-            FAULTS.swallow("id", fault)
-            return
+        text = id_text(value)
         if text:
             self._id = text
 

@@ -43,7 +43,7 @@ class RowSchema:
     def __init__(
         self,
         names: tuple[str, ...],
-        id_field: str,
+        id_field: str | None,
         is_feature: Callable[[str], bool],
         recorded: dict[str, Any],
         unrecorded: dict[str, Any],

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
+from driftline.inputs.column import values_of
 from driftline.inputs.dataframes import column_names
 
 from .absent import ABSENT
@@ -109,7 +110,8 @@ class Inputs:
     Attributes:
         features: One getter; or, for a row of several scalars, ``scalars``: their names and getters.
         argument: Name of the parameter; also the name of the feature if the input is one scalar.
-        id: Getters; ``id_field``, ``time_field`` and ``slice_fields`` are fields of the input instead.
+        id: Getters; ``id_field``, ``time_field`` and ``slice_fields`` are fields of the input instead; None without,
+            because "" is the name of a column, such as that of the index after ``DataFrame.to_csv``.
         id_name: Name of the argument or field of the id; "" without a name.
         time: As ``id``.
         time_name: As ``id_name``.
@@ -124,10 +126,10 @@ class Inputs:
     argument: str
     scalars: tuple[tuple[str, Getter], ...] = ()
     id: Getter | None = None
-    id_field: str = ""
+    id_field: str | None = None
     id_name: str = ""
     time: Getter | None = None
-    time_field: str = ""
+    time_field: str | None = None
     time_name: str = ""
     slices: tuple[tuple[str, Getter], ...] = ()
     slice_fields: tuple[str, ...] = ()
@@ -176,10 +178,10 @@ def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs
         argument=chosen if isinstance(chosen, str) else "",
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
         id=id_getter,
-        id_field=id if isinstance(id, str) and id not in getters else "",
+        id_field=id if isinstance(id, str) and id not in getters else None,
         id_name=id if isinstance(id, str) else "",
         time=time_getter,
-        time_field=time if isinstance(time, str) and time not in getters else "",
+        time_field=time if isinstance(time, str) and time not in getters else None,
         time_name=time if isinstance(time, str) else "",
         slices=tuple(slice_getters.items()),
         slice_fields=tuple(n for n in slice_names if n not in getters),
@@ -256,18 +258,19 @@ def field_of(given: Any, name: str) -> Any:
     ('A-1', ['A-1', 'A-2'])
     """
     try:
-        if isinstance(given, list | tuple):
+        if isinstance(given, list | tuple) and not hasattr(given, "_fields"):
             if not given or field_of(given[0], name) is ABSENT:
                 return ABSENT
             fields = [field_of(row, name) for row in given]
             return [None if value is ABSENT else value for value in fields]
-        if isinstance(given, Mapping):
+        if isinstance(given, Mapping) or (hasattr(given, "iloc") and not hasattr(given, "columns")):  # a Series
             return given.get(name, ABSENT)
+        if getattr(getattr(given, "dtype", None), "names", None):  # a structured array
+            return values_of(given[name]) if given.ndim else given[name]
         if hasattr(given, "columns"):
             if name not in column_names(given):
                 return ABSENT
-            values = given[name]
-            return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+            return values_of(given[name])
         value = getattr(given, name, ABSENT)
     except Exception:  # an object whose own methods raise
         return ABSENT
@@ -323,10 +326,10 @@ def recorder_inputs(id_field: str, time_field: str) -> Inputs:
         features=lambda args, _: args[0],
         argument="",
         id=None if id_field else lambda args, _: args[1],
-        id_field=id_field,
+        id_field=id_field or None,
         id_name=id_field,
         time=None if time_field else lambda args, _: args[3],
-        time_field=time_field,
+        time_field=time_field or None,
         time_name=time_field,
         slices_function=lambda args, _: args[2],
     )

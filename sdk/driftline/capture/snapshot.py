@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
+from driftline.inputs.column import values_of
 from driftline.inputs.objects import COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
-from driftline.inputs.row import MOST_VALUES, SCALARS, Row, clean, clean_value
+from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value
 from driftline.inputs.texts_and_vectors import Document
+from driftline.loss_counters import TOO_LARGE
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
 from driftline.outputs.output import Output, UnreadResult
@@ -41,7 +43,7 @@ def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], k
         names = tuple(name for name, _ in values)
         if plan.first_input is None:
             plan.first_input = UnreadResult(f"the arguments {list(names)}")
-        _take_row(prediction, names, clean(tuple(value for _, value in values)))
+        _take_row(prediction, names, tuple(value for _, value in values))
     if inputs.id is not None:
         take_id(prediction, inputs.id(args, kwargs))
     if inputs.time is not None:
@@ -56,7 +58,7 @@ def _tell_absent(prediction: Prediction) -> None:
     """Warn about each field that is neither in the arguments nor in the features."""
     batch, plan = prediction.batch, prediction.plan
     names = (prediction.names if batch is None else batch.names()) or ()
-    field_names = [*names, *(prediction.slices or {})]
+    field_names: list[str | None] = [*names, *(prediction.slices or {})]
     if prediction.identified or prediction.ids is not None:
         field_names.append(plan.inputs.id_field)
     if prediction.when is not ABSENT:
@@ -79,7 +81,7 @@ def take_features(prediction: Prediction, value: Any) -> None:
         else:
             _take_row(prediction, _names_of(plan, value, names, len(values)), values)
             return
-    stored = snapshot.bounded_snapshot() if isinstance(snapshot, Batch) else snapshot
+    stored = snapshot.bounded_snapshot(plan.inputs.id_field) if isinstance(snapshot, Batch) else snapshot
     if isinstance(stored, Unrecorded):
         if stored.is_row and stored.rows is not None:
             stored = Featureless(stored.rows, replace(stored, given=outputs.describe(value).text))
@@ -102,7 +104,9 @@ def _names_of(plan: CallPlan, value: Any, names: tuple[str, ...] | None, width: 
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
     """Keep a row: its id, and its values after the privacy rules."""
-    shape = prediction.shape = prediction.plan.shape_of(names)
+    shape = prediction.plan.shape_of(names)
+    values = clean(values, shape.id_index)
+    prediction.shape = shape
     if shape.id_index is not None:
         prediction.identify(values[shape.id_index])
     prediction.values = values if shape.guard is None else shape.guard(values)
@@ -125,7 +129,7 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
         values = tuple(row.values())
     if values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
         return None
-    values = clean(values)
+    values = clean(values, shape.id_index)
     return shape, values if shape.guard is None else shape.guard(values)
 
 
@@ -133,10 +137,10 @@ def take_id(prediction: Prediction, value: Any) -> None:
     """Set the id of one row or of a batch, or n ids, one per row of a batch."""
     if value is ABSENT:
         return
-    if prediction.batch is None or isinstance(value, SCALARS):
+    if prediction.batch is None or isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         prediction.identify(value)
     else:
-        prediction.ids = list(value.tolist() if hasattr(value, "tolist") else value)
+        prediction.ids = values_of(value)
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -212,13 +216,18 @@ def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
     if unrecorded is not None:
         warn_unrecorded(plan, unrecorded.given, unrecorded if is_batch else replace(unrecorded, rows=None))
     if is_batch:
-        prediction.batch = batch.as_batch()
+        prediction.batch = batch.as_batch(plan.inputs.id_field)
         return
     prediction.batch, prediction.count = None, 1
     plan.has_vector_rows = is_number
     names, values = row
-    if values:
-        _take_row(prediction, plan.default_names(len(values)) if names is None else names, clean(values))
+    if prediction.ids is not None:  # a tuple that is one id
+        prediction.identify(tuple(prediction.ids))
+        prediction.ids = None
+    if len(values) > MOST_VALUES:
+        warn_unrecorded(plan, f"{len(values):,} features", Unrecorded(TOO_LARGE, LONGEST_ROW))
+    elif values:
+        _take_row(prediction, plan.default_names(len(values)) if names is None else names, values)
         _take_field_slices(prediction)
 
 

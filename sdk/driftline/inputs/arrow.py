@@ -11,7 +11,7 @@ from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
 from driftline.tables.table import Column
 
 from .batch import Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, Row, clean
+from .row import LONGEST_ROW, MOST_VALUES, Row
 from .values import Columns, by_code, column_of_array, column_of_values, name_in, unsupported
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
 def read_array(value: Any) -> Row | Unrecorded:
     """Read an array as one row without names."""
     if len(value) > MOST_VALUES:
-        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-    return None, clean(tuple(value.to_pylist()))
+        return Unrecorded(TOO_LARGE, LONGEST_ROW)
+    return None, tuple(value.to_pylist())
 
 
 def _lazy(value: Any) -> Unrecorded:

@@ -55,11 +55,15 @@ class Batch:
     cost: int
     row: Row | None = None
 
-    def bounded_snapshot(self) -> Batch | Unrecorded:
-        """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``."""
+    def bounded_snapshot(self, id_field: str | None = None) -> Batch | Unrecorded:
+        """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``.
+
+        Args:
+            id_field: Name of the column of ids, whose values stay exact.
+        """
         if self.cost > MOST_BYTES:
             return self._too_large()
-        snapshot = self.snapshot()
+        snapshot = self.snapshot(id_field)
         return snapshot if snapshot.cost <= MOST_BYTES else snapshot._too_large()
 
     def _too_large(self) -> Unrecorded:
@@ -67,11 +71,11 @@ class Batch:
         fix = f"at most {MOST_BYTES >> 20} MiB of features are recorded per call; predict {room:,} rows at a time"
         return Unrecorded(TOO_LARGE, fix, self.count)
 
-    def snapshot(self) -> Batch:
+    def snapshot(self, id_field: str | None = None) -> Batch:  # noqa: ARG002 - of those that copy
         """Return a copy; by default the batch itself, which is immutable."""
         return self
 
-    def as_batch(self) -> Batch:
+    def as_batch(self, id_field: str | None = None) -> Batch:  # noqa: ARG002 - of columns
         """Return the batch for an input that could also have been one row; by default the batch itself."""
         return self
 

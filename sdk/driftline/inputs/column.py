@@ -51,6 +51,22 @@ def _find(kind: type) -> ColumnReader:
     return column_of_any
 
 
+LISTS = ("to_pylist", "to_list", "tolist")
+
+
+def values_of(column: Any) -> list[Any]:
+    """Return the values of a column of any library as they are, without reading them.
+
+    >>> values_of(np.array([17, 2**53 + 1]))
+    [17, 9007199254740993]
+    """
+    if not isinstance(column, np.ndarray) or column.dtype.kind not in "mM":  # of nanoseconds, numpy makes integers
+        for method in LISTS:
+            if hasattr(column, method):
+                return list(getattr(column, method)())
+    return list(column)
+
+
 def libraries_of(kind: type) -> set[str]:
     """Return the top-level packages of a type and its bases.
 

@@ -12,7 +12,7 @@ from driftline.faults import FAULTS
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
 
 from .batch import MOST_BYTES, Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, SCALARS, Row, Unusable, clean, cost_of
+from .row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, Unusable, clean, cost_of
 from .values import Columns, column_of_clean, column_of_values
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def _read(reader_for: Callable[[type], Reader], value: list[Any] | tuple[Any, ..
     first = value[0]
     if isinstance(first, SCALARS):
         if len(value) > MOST_VALUES:
-            return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-        return None, clean(tuple(value))
+            return Unrecorded(TOO_LARGE, LONGEST_ROW)
+        return None, tuple(value)
     if (room := _room(first, len(value))) < len(value):
         return Unrecorded(TOO_LARGE, f"predict {room:,} rows at a time", len(value))
     if isinstance(first, Mapping):
@@ -88,7 +88,7 @@ def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
         try:
             element_keys = tuple(element)
             names = names if element_keys == names else element_keys  # one tuple per key set, not one per row
-            rows.append((names, clean(tuple(element.values()))))
+            rows.append((names, tuple(element.values())))
         except Exception as fault:  # the other rows are valid
             rows.append(_no_row(fault))
     return rows
@@ -97,9 +97,9 @@ def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
 def _row(element: Any) -> Row:
     try:
         if isinstance(element, np.ndarray) and element.ndim == 1:
-            return None, clean(tuple(element.tolist()))
+            return None, tuple(element.tolist())
         if isinstance(element, list | tuple):
-            return getattr(element, "_fields", None), clean(tuple(element))
+            return getattr(element, "_fields", None), tuple(element)
     except Exception as fault:
         return _no_row(fault)
     return _no_row()
@@ -113,12 +113,34 @@ def _no_row(fault: Exception | None = None) -> Row:
 
 
 class Rows(Batch):
-    """Copied rows; their names can differ. An element that is not a row is a row without features."""
+    """Copied rows; their names can differ. An element that is not a row is a row without features.
 
-    def __init__(self, rows: list[Row]) -> None:
+    The values of a snapshot are clean.
+    """
+
+    def __init__(self, rows: list[Row], cost: int | None = None) -> None:
         self.rows = rows
         self.count = len(rows)
-        self.cost = sum(_CELL * len(values) + cost_of(values) for _, values in rows) + _ROW * len(rows)
+        self.cost = sum(_CELL * len(values) for _, values in rows) + _ROW * len(rows) if cost is None else cost
+
+    def snapshot(self, id_field: str | None = None) -> Batch:
+        """Clean the values, which are copied already."""
+        rows: list[Row] = []
+        last_names: Any = ()
+        id_index: int | None = None
+        for row in self.rows:
+            if row is _NOTHING:
+                rows.append(row)
+                continue
+            names, values = row
+            if names is not last_names:
+                last_names = names
+                id_index = None if names is None or id_field not in names else names.index(id_field)
+            try:
+                rows.append((names, clean(values, id_index)))
+            except Exception as fault:  # the other rows are valid
+                rows.append(_no_row(fault))
+        return Rows(rows, self.cost + sum(cost_of(values) for _, values in rows))
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the first row, then further names of later rows; None if no row has names."""

@@ -15,7 +15,7 @@ import numpy as np
 from driftline.loss_counters import TOO_LARGE
 
 from .batch import Batch, Unrecorded
-from .row import MOST_VALUES, Row, clean
+from .row import LONGEST_ROW, MOST_VALUES, Row
 
 if TYPE_CHECKING:
     from .batch import Reader
@@ -35,7 +35,7 @@ def reader(kind: type) -> Reader | None:
     get = _values(names)
     if isinstance(getattr(kind, "model_fields", None), dict) and hasattr(kind, "model_extra"):
         return _with_extra(names, get)
-    return (lambda value: (names, clean(get(value)))) if names else None
+    return (lambda value: (names, get(value))) if names else None
 
 
 def _values(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -50,10 +50,10 @@ def _with_extra(names: tuple[str, ...], get: Callable[[Any], tuple[Any, ...]]) -
     def read(value: Any) -> Row | Unrecorded:
         extra = value.model_extra
         if not extra:
-            return names, clean(get(value))
+            return names, get(value)
         if len(names) + len(extra) > MOST_VALUES:
-            return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-        return (*names, *extra), clean((*get(value), *extra.values()))
+            return Unrecorded(TOO_LARGE, LONGEST_ROW)
+        return (*names, *extra), (*get(value), *extra.values())
 
     return read
 
@@ -85,12 +85,11 @@ def mapping_reader(kind: type) -> Reader | None:
 def read_mapping(value: Mapping[str, Any]) -> Row | Batch | Unrecorded:
     """Read a mapping as one row; a mapping of equally long columns is a batch if its result has a value per row."""
     if len(value) > MOST_VALUES:
-        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
+        return Unrecorded(TOO_LARGE, LONGEST_ROW)
     names, values = tuple(value), tuple(value.values())
     if not are_columns(values):
-        return names, clean(values)
-    columns = MappedColumns(names, values)
-    return columns.as_batch() if columns.count == 1 else columns
+        return names, values
+    return MappedColumns(names, values)
 
 
 def are_columns(values: tuple[Any, ...], has_vector_rows: bool = False) -> bool:
@@ -105,6 +104,9 @@ def are_columns(values: tuple[Any, ...], has_vector_rows: bool = False) -> bool:
         return False
     first = values[0]
     if isinstance(first, Mapping):
+        # one nested object, such as {"user": {"id": 7}}, is no column; pandas numbers its rows
+        if len(first) < 2 and not all(str(key).isdigit() for key in first):
+            return False
         return bool(first) and all(isinstance(one, Mapping) and one.keys() == first.keys() for one in values)
     if not _is_column(first) or not len(first) or (has_vector_rows and isinstance(first[0], float)):
         return False
@@ -129,11 +131,15 @@ class MappedColumns(Batch):
         """Return the keys of the mapping."""
         return tuple(map(str, self._names))
 
-    def as_batch(self) -> Batch:
+    def snapshot(self, id_field: str | None = None) -> Batch:
+        """Return columns of one row as a batch; the result decides about others."""
+        return self.as_batch(id_field) if self.count == 1 else self
+
+    def as_batch(self, id_field: str | None = None) -> Batch:
         """Return the columns as n rows."""
         from .array import Lists
 
-        return Lists(list(self._columns), self.count, self.names())
+        return Lists(list(self._columns), self.count, self.names(), id_field)
 
 
 def _copy_column(column: Any) -> Any:

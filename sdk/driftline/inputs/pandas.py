@@ -13,7 +13,7 @@ from driftline.tables.table import Column
 from .array import Lists
 from .arrow import array_column
 from .batch import Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, Row, clean
+from .row import LONGEST_ROW, MOST_VALUES, Row
 from .values import Columns, by_code, column_of_values, name_in, seconds_of, tamed
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def read_series(value: Any) -> Row | Batch | Unrecorded:
     """
     names, is_column = tuple(map(str, value.index)), len(value) > 1 and value.index.dtype.kind in "iu"
     if len(value) > MOST_VALUES and not is_column:
-        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
+        return Unrecorded(TOO_LARGE, LONGEST_ROW)
     if not is_column:
-        return names, clean(tuple(value.tolist()))
+        return names, tuple(value.tolist())
     values = value.tolist()
     column = Lists([values], len(values), None if value.name is None else (str(value.name),))
     column.row = names, tuple(values)
@@ -63,7 +63,7 @@ class Frame(Batch):
         self._categories = frame.columns.tolist() if categories is None else categories  # 20 in 4 µs, one by one in 40
         self.cost = 8 * self.count * max(1, len(self._categories))
 
-    def snapshot(self) -> Batch:
+    def snapshot(self, id_field: str | None = None) -> Batch:
         """Copy the frame. Immutable texts in Arrow memory are shared; Python objects become plain values."""
         objects: list[int] = []
         texts = 0
@@ -73,7 +73,7 @@ class Frame(Batch):
             elif dtype.kind == "O":
                 texts += _bytes_of(self.values(index).array)
         copy = (
-            _Split(self.frame.copy(), self._categories, objects)
+            _Split(self.frame.copy(), self._categories, objects, id_field)
             if objects
             else Frame(self.frame.copy(), self._categories)
         )
@@ -107,13 +107,13 @@ class Frame(Batch):
 class _Split(Frame):
     """A snapshot of a DataFrame with columns of Python objects, which became lists of plain values."""
 
-    def __init__(self, frame: Any, categories: list[Any], objects: list[int]) -> None:
+    def __init__(self, frame: Any, categories: list[Any], objects: list[int], id_field: str | None) -> None:
         super().__init__(frame, categories)
         self._lists: dict[int, list[Any]] = {}
         changed = False
         for index in objects:
             elements = super().values(index).tolist()
-            self._lists[index], cost = tamed(elements)
+            self._lists[index], cost = tamed(elements, str(categories[index]) == id_field)
             self.cost += cost
             changed |= self._lists[index] is not elements
         if changed:  # else the column holds what the list holds, and to take it out costs as much as all of this

@@ -14,7 +14,7 @@ from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
 from driftline.tables.table import Column
 
 from .batch import Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, Row, clean
+from .row import LONGEST_ROW, MOST_VALUES, Row
 from .values import Columns, column_of_array, column_of_values, name_in, unsupported
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
 def read_series(value: Any) -> Row | Unrecorded:
     """Read a Series as one row without names."""
     if len(value) > MOST_VALUES:
-        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
-    return None, clean(tuple(value.to_list()))
+        return Unrecorded(TOO_LARGE, LONGEST_ROW)
+    return None, tuple(value.to_list())
 
 
 def _lazy(value: Any) -> Unrecorded:  # noqa: ARG001 - every reader has this signature
@@ -69,7 +69,7 @@ class PolarsFrame(Batch):
         self.count = int(frame.height)
         self.cost = int(frame.estimated_size())
 
-    def snapshot(self) -> Batch:
+    def snapshot(self, id_field: str | None = None) -> Batch:  # noqa: ARG002 - its columns stay as they are
         """Share the columns, 0.5 µs: later changes of the frame create new columns."""
         return PolarsFrame(self.frame.clone())
 

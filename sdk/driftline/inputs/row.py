@@ -13,6 +13,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.tables.ids import id_text
 from driftline.tables.text import sendable
 
 from .texts_and_vectors import LARGE, Document, Vector, vector_of
@@ -23,6 +24,7 @@ TEXT_LIMIT = 256
 
 MOST_VALUES = 100_000
 """Maximum values of one row; a larger one is an image or a document, not features."""
+LONGEST_ROW = f"a row has at most {MOST_VALUES:,} features"
 
 SCALARS = (bool, int, float, str, type(None), np.generic, Decimal, Fraction)
 
@@ -35,7 +37,9 @@ _LARGE = frozenset(LARGE)
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 
 Row = tuple[tuple[str, ...] | None, tuple[Any, ...]]
-"""One row of features: names, None if the input has none (an array, a list of numbers), and clean values.
+"""One row of features: names, None if the input has none (an array, a list of numbers), and values.
+
+A reader returns the values as they are given, because the row may contain its id; :func:`clean` makes features of them.
 
 A plain tuple, because a named tuple costs 0.3 µs, a tenth of the budget of a snapshot.
 """
@@ -86,14 +90,15 @@ def cost_of(values: tuple[Any, ...] | None) -> int:
     return values.cost if isinstance(values, Large) else 0
 
 
-def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def clean(values: tuple[Any, ...], id_index: int | None = None) -> tuple[Any, ...]:
     """Return the values as plain, small and immutable values: float, int, bool, str, or None if missing.
 
     Twenty plain values cost 0.5 µs; a row with anything else is copied to a ``Sparse``. A numpy scalar becomes its
     ``item()``; another kind of number (Decimal, Fraction) and an integer beyond int64 become a float, which may be
     infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters a
     :class:`Document`; several numbers a :class:`Vector`. A value that cannot be recorded is missing, and a lone
-    surrogate in a text becomes a question mark.
+    surrogate in a text becomes a question mark. An id is no feature: the value at ``id_index`` becomes the text of the
+    id, which would be lost with a UUID, or differ with an integer beyond int64.
 
     >>> clean((1, 2.5, "a", True, None, {"b": 2}, 10**400, [1, 2], "a" * 300))
     (1, 2.5, 'a', True, None, None, inf, <a vector of 2>, <a text of 300 characters>)
@@ -112,11 +117,16 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
             break
     else:
         return values
+    if id_index is not None:
+        id = id_text(values[id_index]) or None
+        values = (*values[:id_index], None, *values[id_index + 1 :])
     cleaned = [value if type(value) in _SMALL else feature_value(value) for value in values]
-    if None not in cleaned or _EASY.issuperset(map(type, values)):
-        return row_of(cleaned)
-    unusable = ((at, unusable_kind(value)) for at, value in enumerate(values) if cleaned[at] is None)
-    kinds = {at: name for at, name in unusable if name}
+    kinds: dict[int, str] = {}
+    if None in cleaned and not _EASY.issuperset(map(type, values)):
+        unusable = ((at, unusable_kind(value)) for at, value in enumerate(values) if cleaned[at] is None)
+        kinds = {at: name for at, name in unusable if name}
+    if id_index is not None:
+        cleaned[id_index] = id
     return unusable_row(cleaned, kinds) if kinds else row_of(cleaned)
 
 
@@ -221,4 +231,4 @@ def number(value: SupportsFloat) -> float:
 
 def read_scalar(value: Any) -> Row:
     """Return a number, text or missing value as a row of one; its feature has the name of the parameter."""
-    return None, clean((value,))
+    return None, (value,)

@@ -15,7 +15,7 @@ from driftline.loss_counters import TOO_LARGE, TOO_MANY_FEATURES, UNUSABLE
 
 from .array import row_of_array
 from .batch import Batch, FeatureTest, Unrecorded
-from .row import MOST_VALUES, Row
+from .row import LONGEST_ROW, MOST_VALUES, Row
 from .values import Columns
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read(value: Any) -> Row | Batch | Unrecorded:
     if len(value.shape) == 2:
         return SparseMatrix(value)
     if value.shape[0] > MOST_VALUES:
-        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
+        return Unrecorded(TOO_LARGE, LONGEST_ROW)
     return row_of_array(value.toarray())
 
 
@@ -49,7 +49,7 @@ class SparseMatrix(Batch):
         self.cost = 16 * int(matrix.nnz) + 8 * self.count
         self._by_column: Any = None
 
-    def snapshot(self) -> Batch:
+    def snapshot(self, id_field: str | None = None) -> Batch:  # noqa: ARG002 - its columns are numbers
         """Copy the stored values."""
         return SparseMatrix(self.matrix.copy())
 

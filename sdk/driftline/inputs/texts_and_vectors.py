@@ -77,11 +77,6 @@ class Document:
     def __hash__(self) -> int:
         return hash((self.length, self.text))
 
-    @property
-    def as_id(self) -> str:
-        """Return the beginning of a long id."""
-        return self.text
-
     def category(self) -> str:
         """Return the text as a category of a column, which keeps the length of the whole text."""
         return self.text if len(self.text) == self.length else excerpt(self.text, self.length)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.tables.ids import id_text
 from driftline.tables.table import F64, Column
 
 from .row import TEXT_LIMIT, clean_value, feature_value, unusable_kind
@@ -43,10 +44,10 @@ class UnusableColumn(list[Any]):
     kind: str
 
 
-def tamed(values: list[Any]) -> tuple[list[Any], int]:
+def tamed(values: list[Any], are_ids: bool = False) -> tuple[list[Any], int]:
     """Return n values as plain, small and immutable values, and their approximate size in bytes.
 
-    A list of plain values is returned unchanged: 30 ns per value.
+    A list of plain values is returned unchanged: 30 ns per value. ``are_ids``: other values become the texts of ids.
     """
     if values and _few_characters(values):
         return values, _VALUE_BYTES * len(values)
@@ -57,7 +58,7 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
         plain = max(map(len, texts)) <= TEXT_LIMIT
     if plain:
         return values, _VALUE_BYTES * len(values)
-    cleaned = [feature_value(value) for value in values]
+    cleaned = list(map(id_text if are_ids else feature_value, values))
     pairs = zip(values, cleaned, strict=True)
     kind = next((kind for value, one in pairs if one is None and (kind := unusable_kind(value))), "")
     if kind:

@@ -12,9 +12,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
+from driftline.inputs.column import LISTS, values_of
 from driftline.inputs.row import clean_value
 from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import MOST_ITEMS, Ranked
@@ -27,7 +29,6 @@ SCORE_NAMES = ("score", "scores")
 
 _MOST_ROWS = 100_000
 _DEPTH = 4
-_LISTS = ("to_list", "tolist", "to_pylist")
 _NUMBERS = (int, float, np.integer, np.floating)
 
 
@@ -41,7 +42,13 @@ def copy_ranking(result: Any) -> Any:
 
 
 def _plain(value: Any, depth: int, limit: int) -> Any:
-    if value is None or isinstance(value, str | int | float | np.generic):
+    if isinstance(value, np.integer):
+        value = value.item()
+    if isinstance(value, str | UUID):  # an item
+        return id_text(value)
+    if type(value) is int:  # an item may be of 2^63 and more
+        return value
+    if value is None or isinstance(value, int | float | np.generic):
         return clean_value(value)
     if value.__class__ is UnreadResult or depth == 0:
         return value if value.__class__ is UnreadResult else describe(value)
@@ -58,7 +65,7 @@ def _plain(value: Any, depth: int, limit: int) -> Any:
     columns = _columns(value)
     if columns is not None:
         return _plain(columns, depth, limit)
-    if any(hasattr(value, method) for method in _LISTS):  # a Series, an Arrow array
+    if any(hasattr(value, method) for method in LISTS):  # a Series, an Arrow array
         return _plain(values_of(value), depth, limit)
     fields = describe(value).fields
     if fields and _named(fields, ITEM_NAMES):
@@ -69,7 +76,7 @@ def _plain(value: Any, depth: int, limit: int) -> Any:
 def _key(key: Any) -> Any:
     if type(key) is str or type(key) is int:
         return key
-    return clean_value(key) if isinstance(key, str | int | np.generic) else key  # also str subclasses
+    return _plain(key, 0, 0) if isinstance(key, str | int | np.generic | UUID) else key  # also str subclasses
 
 
 def _columns(value: Any) -> dict[str, Any] | None:
@@ -80,14 +87,6 @@ def _columns(value: Any) -> dict[str, Any] | None:
     texts = [str(name) for name in names if isinstance(name, str)]
     chosen = [name for name in (_named(texts, ITEM_NAMES), _named(texts, SCORE_NAMES)) if name]
     return {name: values_of(value[name]) for name in chosen} if chosen else None
-
-
-def values_of(column: Any) -> list[Any]:
-    """Return the values of a column of any library."""
-    for method in _LISTS:
-        if hasattr(column, method):
-            return list(getattr(column, method)())
-    return list(column)
 
 
 def read(stored: Any, n: int, *, one_row: bool) -> Output:
@@ -279,7 +278,7 @@ def relevant_text(actual: Any, fit: Callable[[str], str] | None = None) -> str |
 def _listed(actual: Any) -> list[Any] | None:
     if isinstance(actual, list | tuple | AbstractSet):
         return list(actual)
-    for method in _LISTS:
+    for method in LISTS:
         if hasattr(actual, method):
             values = getattr(actual, method)()
             return values if isinstance(values, list) else None
@@ -287,7 +286,7 @@ def _listed(actual: Any) -> list[Any] | None:
 
 
 def _item(item: Any, fit: Callable[[str], str] | None) -> str:
-    text = "" if isinstance(item, bool) else id_text(clean_value(item))
+    text = "" if isinstance(item, bool | list | tuple) else id_text(item)
     if not text:
         raise ValueError("it has an item id that is neither a string nor a number")
     return text if fit is None else fit(text)

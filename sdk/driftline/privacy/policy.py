@@ -183,7 +183,7 @@ class Privacy:
         """
         return _match(name, (*self.deny, *self.hash, *(pattern for pattern, _ in self.round)))
 
-    def guard(self, names: tuple[str, ...], time: str = "", texts: Collection[str] = ()) -> Guard | None:
+    def guard(self, names: tuple[str, ...], time: str | None = None, texts: Collection[str] = ()) -> Guard | None:
         """Return the function that applies the rules to a row; None if no rule applies.
 
         Args:
@@ -284,6 +284,12 @@ class ProtectedBatch(Batch):
     def width(self) -> int:
         """Return the width of the batch."""
         return self._batch.width()
+
+    def values(self, at: int) -> Any:
+        """Return a column after the rules."""
+        name = (self.names() or ())[at]
+        columns = self.columns(self.names() or (), name.__eq__)
+        return columns.get(name, [None] * self.count)
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Return the columns after the rules."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
+import numpy as np
+
+from driftline.faults import FAULTS, logger
+
+from .classes import EXACT
 from .text import sendable
 
 _COUNTS = tuple(f"{count:03x}" for count in range(4096))
 LONGEST_ID = 1000
 """Maximum number of characters of an id. Longer ids, such as a document by mistake, are truncated, to bound the buffer.
 """
+_MICROSECONDS = 6
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
@@ -55,25 +65,96 @@ IDS = IdSource()
 
 
 def id_text(value: Any) -> str:
-    """Return the text of an id: 17, 17.0 and "17" are one id; the empty text if there is none (None, NaN, "").
+    """Return the text of an id, for predictions and outcomes; "" if there is none (None, NaN, ""). Never raises.
 
-    At most ``LONGEST_ID`` characters, for predictions and outcomes.
+    17, 17.0 and "17" are one id. An enum is its value, a time with a time zone is in UTC, a tuple or list is the text
+    of the tuple, and bytes are their UTF-8, or else hexadecimal digits. A value without a text of its own cannot be an
+    id: it is logged once per type. At most ``LONGEST_ID`` characters.
 
-    >>> id_text(17), id_text(17.0), id_text(" 17 "), id_text(None), id_text(float("nan"))
-    ('17', '17', '17', '', '')
+    >>> id_text(17), id_text(17.0), id_text(" 17 "), id_text(2**64), id_text(None), id_text(float("nan"))
+    ('17', '17', '17', '18446744073709551616', '', '')
+    >>> id_text(np.datetime64("2026-01-05T12:00")), id_text(datetime(2026, 1, 5, 12)), id_text(("A", np.int64(1)))
+    ('2026-01-05 12:00:00', '2026-01-05 12:00:00', "('A', 1)")
     """
-    if value.__class__ is str:
-        text: str = value.strip()
-        return text if len(text) <= LONGEST_ID and text.isascii() else sendable(text[:LONGEST_ID])
-    if value is None:
-        return ""
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
-        value = value.item()
-    if isinstance(value, float):
-        if value != value:
+    if value.__class__ is not str:
+        if value is None:
             return ""
-        if value.is_integer() and abs(value) < 2**63:
-            return str(int(value))
+        try:
+            text = str(value) if value.__class__ is int else _text_of(value)
+        except Exception:  # its own text raises, or an integer has too many digits for Python to write
+            text = None
+        if text is None:
+            _warn_once(
+                f"a {type(value).__name__}",
+                "cannot be an id: a prediction gets a generated id, and an outcome is not recorded; "
+                "an id is a text, a number, a UUID, a time or a tuple of these",
+            )
+            return ""
+        value = text
+    text = value.strip()
+    if len(text) > LONGEST_ID:
+        _warn_once("an id", f"has more than {LONGEST_ID:,} characters, of which only the first {LONGEST_ID:,} are used")
+        text = text[:LONGEST_ID]
+    return text if text.isascii() else sendable(text)
+
+
+def _text_of(value: Any) -> str | None:
+    """Return the text of a value that is neither a text nor None; None if it cannot be an id."""
+    if isinstance(value, Enum):
+        return id_text(value.value)
+    if isinstance(value, np.datetime64):
+        return _time_text(value)
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of numpy or torch
+        return id_text(value.item())
+    if hasattr(value, "as_py"):  # a scalar of Arrow
+        return id_text(value.as_py())
+    kind = type(value)
+    if isinstance(value, bool | Mapping | Set) or hasattr(value, "ndim"):
+        return None
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:  # type: ignore[comparison-overlap]
+        return None  # its text is its address in memory
+    if kind.__name__ in ("NAType", "NaTType"):  # of pandas
+        return ""
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return str(value.astimezone(UTC))  # databases and frames keep the instant, not the zone
+    if isinstance(value, float | Decimal):
+        return _number_text(value)
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()[:LONGEST_ID]
-    return sendable(str(getattr(value, "as_id", value)).strip()[:LONGEST_ID])  # a Document has it
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    if isinstance(value, list | tuple):
+        return str(tuple(element.item() if isinstance(element, np.generic) else element for element in value))
+    return str(value)
+
+
+def _number_text(value: float | Decimal) -> str:
+    if not math.isfinite(value):
+        return ""
+    if isinstance(value, float) and abs(value) >= EXACT:
+        _warn_once(
+            "an id",
+            "is a float of 2^53 or more, whose last digits are lost; read ids as integers or texts, not as floats",
+        )
+    if value == int(value):
+        return str(int(value))
+    return str(value) if isinstance(value, Decimal) else float.__repr__(value)
+
+
+def _time_text(value: np.datetime64) -> str:
+    """Return a time of numpy as ``str`` writes the same time of the standard library or of pandas."""
+    if np.isnat(value):
+        return ""
+    if np.datetime_data(value)[0] in ("Y", "M", "W", "D"):
+        return str(value.astype("datetime64[D]"))
+    begin, _, fraction = str(value.astype(np.promote_types(value.dtype, "datetime64[us]"))).partition(".")
+    fraction = fraction.removesuffix("000") if len(fraction) > _MICROSECONDS else fraction
+    return begin.replace("T", " ") + (f".{fraction}" if fraction.strip("0") else "")
+
+
+def _warn_once(what: str, problem: str) -> None:
+    if FAULTS.once(f"{what} {problem}"):
+        logger.warning("driftline: %s %s", what, problem)

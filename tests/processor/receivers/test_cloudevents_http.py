@@ -177,6 +177,9 @@ def test_structured_events_are_read() -> None:
     headers = {"content-type": "application/cloudevents+json; charset=utf-8"}
     one = sender.client.post("/v1/cloudevents", json={**batch[0], "id": "c2"}, headers=headers)
     assert one.status_code == 202
+    for event in batch:
+        sender.client.post("/v1/cloudevents", json={**event, "id": 2**64 - 1}, headers=headers)
+    assert [row[a.ML_PREDICTION_ID] for row in sender.rows()] == ["c1", str(2**64 - 1)]
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import category_array
 from driftline_processor.core.lazy_modules import pc
+from driftline_processor.readers.arrow_columns import ids, is_nested, is_text
 
 from .fields import (
     FIELDS,
+    IDS,
     LAST,
     MAX_SLICES,
     MAX_TEXT,
@@ -279,9 +281,7 @@ def _read_fields(
 def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool) -> pa.StringArray:
     if isinstance(column, list):
         return pa.array(rejected.each(column, partial(text_of, name=name), None), pa.string())
-    texts = pc.utf8_trim_whitespace(
-        _number_texts(column) if pa.types.is_float64(column.type) else column.cast(pa.string())
-    )
+    texts = pc.utf8_trim_whitespace(column if pa.types.is_string(column.type) else ids(column))
     empty = pc.equal(texts, "")
     if pc.any(empty).as_py():
         texts = pc.if_else(empty, pa.scalar(None, pa.string()), texts)
@@ -290,21 +290,12 @@ def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool)
         listed = pc.match_substring_regex(texts, r"^[\[{]")
         long = pc.if_else(listed, pc.greater(pc.utf8_length(texts), MOST_TEXT), long)
     rejected.where(_mask(long), too_long(name))
-    if bare_numbers and name in ("id", "item"):
+    if bare_numbers and name in IDS:
         # A column in which all values are like 17.0 has integers that were converted to floats.
         known_texts = texts.drop_null()
         if len(known_texts) and pc.all(pc.match_substring_regex(known_texts, r"^-?[0-9]+\.0$")).as_py():
             texts = pc.utf8_slice_codeunits(texts, 0, -2)
     return texts
-
-
-def _number_texts(column: pa.Array) -> pa.StringArray:
-    """Return numbers as texts; integral floats (ids with missing values) without a decimal point."""
-    number = _floats(column)
-    is_integer = np.isnan(number) | ((np.floor(number) == number) & (np.abs(number) < LAST))
-    if is_integer.all():
-        return pa.array(np.where(np.isnan(number), 0, number).astype(np.int64), mask=np.isnan(number)).cast(pa.string())
-    return pa.array([text_of(value, "id") for value in number.tolist()], pa.string())
 
 
 def _actuals(
@@ -473,11 +464,7 @@ def plain_table(table: pa.Table) -> pa.Table:
     >>> plain_table(pa.table({"actual": pa.array([1], pa.uint8()), "time": pa.array([0], pa.date32())})).schema.types
     [DataType(int64), TimestampType(timestamp[s])]
     """
-    kinds = [_equivalent_type(column.type, column.name) for column in table.schema]
-    # A time beyond 64 bits becomes negative, so that only its row is rejected.
-    columns = [
-        column.cast(kind, safe=False) if kind else column for column, kind in zip(table.columns, kinds, strict=True)
-    ]
+    columns = [_plain(column, name) for name, column in zip(table.column_names, table.columns, strict=True)]
     named_columns = zip(table.column_names, columns, strict=True)
     return pa.table(
         [
@@ -486,6 +473,15 @@ def plain_table(table: pa.Table) -> pa.Table:
         ],
         names=table.column_names,
     )
+
+
+def _plain(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    kind = column.type
+    if name in IDS and not (is_text(kind) or is_nested(kind) or pa.types.is_boolean(kind)):
+        return pa.chunked_array([ids(column)])
+    equivalent = _equivalent_type(kind, name)
+    # A time beyond 64 bits becomes negative, so that only its row is rejected.
+    return column.cast(equivalent, safe=False) if equivalent else column
 
 
 def _is_ranking(kind: pa.DataType) -> bool:
@@ -512,7 +508,7 @@ def _equivalent_type(kind: pa.DataType, name: str) -> pa.DataType | None:
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     is_integer = pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
-    if is_integer and (name in ("id", "item", "slices") or name.startswith(SLICE)):
+    if is_integer and (name == "slices" or name.startswith(SLICE)):
         return pa.string()
     if pa.types.is_uint64(kind) and name in ("actual", "weight", "value"):
         return pa.float64()

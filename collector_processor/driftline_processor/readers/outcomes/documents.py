@@ -28,7 +28,7 @@ from driftline_processor.core.decode.untrusted_json import (
 from driftline_processor.core.lazy_modules import pc
 
 from .column_reader import convert_columns, convert_objects, misfit_reason
-from .fields import FIELDS, MalformedOutcomes, UnusableField, text_of
+from .fields import FIELDS, IDS, MalformedOutcomes, UnusableField, text_of
 from .outcome_rows import SHOWN_REJECTIONS, ParsedDocument, join_parts
 
 NDJSON_BLOCK = 2**20
@@ -120,7 +120,10 @@ def _block_by_columns(block: bytes, model: str | None, environment: str | None) 
         return None
     try:
         table = pa.json.read_json(pa.BufferReader(block), pa.json.ReadOptions(block_size=len(block) + 1))
-        return None if misfit_reason(table) else convert_columns(table, model, environment)
+        # Arrow reads all numbers of a column as doubles if one has decimals or is an integer of 2^63 or more
+        if misfit_reason(table) or any(pa.types.is_float64(c.type) for c in table.schema if c.name in IDS):
+            return None
+        return convert_columns(table, model, environment)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
 

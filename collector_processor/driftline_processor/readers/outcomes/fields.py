@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from driftline.outputs.rankings import MOST_TEXT, relevant_text
 from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
 from driftline.tables.performance_columns import GREATEST_WEIGHT, LEAST_WEIGHT, WEIGHTS
 from driftline.tables.timestamps import instant, nanoseconds_per_unit
 
@@ -24,6 +25,9 @@ FIELDS = (
     "environment",
 )
 """Fields of an outcome. ``id`` and ``actual`` are required, and a model in the row or in the request."""
+
+IDS = ("id", "item")
+"""Fields whose values are ids."""
 
 SLICE = "slice."
 """Prefix of slice columns in files."""
@@ -72,12 +76,7 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnusableField(f"{name} is {kind_of(value)}; send a string or a number")
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        text = str(int(value)) if value.is_integer() else repr(value)
-    else:
-        text = str(value).strip()
+    text = id_text(value) if isinstance(value, float) else str(value).strip()
     if len(text) > longest:
         raise UnusableField(too_long(name, longest))
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):

@@ -21,7 +21,7 @@ from driftline_processor.core.outcomes.resolution import impossible_actuals, pos
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.stable_hash import U64, numbers_of_ids
 from driftline_processor.present.numbers import many
-from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
+from driftline_processor.readers.arrow_columns import column, ids, is_text, values_of, whole_column
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import PLAIN_NUMBERS, NumberFormat
@@ -30,7 +30,7 @@ from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_source
 
 from .column_reader import Rejections, misfit_reason, plain_table, read_columns
-from .fields import FIELDS, SLICE
+from .fields import FIELDS, IDS, SLICE
 from .outcome_rows import OutcomeRows
 
 _OF_THE_EVALUATION = ("model", "environment")
@@ -270,7 +270,7 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
     kind = values.type
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
-    if name in ("id", "item"):
+    if name in IDS and is_text(kind):
         return ids(values)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return category_array(whole_column(values, False), len(values))
