@@ -18,6 +18,7 @@ from driftline.export.transport import OutcomeChannel, suppress_instrumentation
 from driftline.inputs.dataframes import column_names, index_hint
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
+from driftline.tables.text import short_record
 
 from .faults import FAULTS, logger
 
@@ -111,6 +112,8 @@ class Rejection:
     reason: str
     rows: int = 1
 
+    __repr__ = short_record
+
 
 @dataclass(frozen=True, slots=True)
 class UnknownOutcomes:
@@ -135,6 +138,8 @@ class UnknownOutcomes:
     checked: int
     reason: str
 
+    __repr__ = short_record
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -149,6 +154,8 @@ class Accepted:
     accepted: int
     rejected: tuple[Rejection, ...] = ()
     unknown: tuple[UnknownOutcomes, ...] = ()
+
+    __repr__ = short_record
 
 
 class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, not of the program
