@@ -83,7 +83,7 @@ LARGEST: dict[type, Callable[[], Any]] = {
     driftline.Model: lambda: driftline.Model("churn", task="multiclass", classes=WORDS, baseline=None),
     driftline.Prediction: prediction,
     driftline.Privacy: lambda: driftline.Privacy(
-        allow=WORDS, hash=WORDS, round=dict.fromkeys(WORDS, 0.5), deny=WORDS, key="a" * 64, hash_id=True
+        allow=WORDS, hash=WORDS, round=dict.fromkeys(NUMBERS, 0.5), deny=WORDS, key="a" * 64, hash_id=True
     ),
     driftline.Rejection: lambda: rejections()[0],
     driftline.SentPanes: lambda: driftline.SentPanes(1, 2, 3, 4, rejections()),
