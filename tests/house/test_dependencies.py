@@ -146,7 +146,7 @@ def example_modules() -> list[Module]:
 
 
 def test_what_an_example_imports_is_in_the_extra_demo() -> None:
-    missing = {}
+    missing: dict[str, list[str]] = {}
     for module in example_modules():
         siblings = {file.stem for file in module.path.parent.glob("*.py")} | {"play"}
         found = [name for name in undeclared(module) if name.partition(" ")[0].partition(".")[0] not in siblings]

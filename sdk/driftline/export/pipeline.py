@@ -324,7 +324,8 @@ class Pipeline:
                 self._full.set()
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 lifecycle.register_exit()
-                self._thread = threads.start_thread("driftline", self._run)
+                with contextlib.suppress(RuntimeError):  # of Python 3.12 at the exit; the end of the process sends
+                    self._thread = threads.start_thread("driftline", self._run)
         self._wake.set()
 
     def _name(self) -> str:
