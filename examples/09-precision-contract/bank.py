@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+from confluent_kafka import Consumer, Producer
 from driftline_processor.demo.stage import as_json
 
 BANDS = {0.9: 0.1, 0.5: 0.75, 0.1: 0.3, 0.0: 0.04}
@@ -47,8 +48,6 @@ class Bank:
     """
 
     def __init__(self, address: str, late: pd.Timestamp) -> None:
-        from confluent_kafka import Consumer, Producer  # not before play.py has said what it needs
-
         self._late, self._producer = late, Producer({"bootstrap.servers": address, "log_level": 0})
         self._decisions = Consumer(
             {"bootstrap.servers": address, "group.id": "bank", "auto.offset.reset": "earliest", "log_level": 0}

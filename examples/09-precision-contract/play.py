@@ -15,7 +15,6 @@ from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.demo.stage import Stage
 from scipy.stats import beta, binom
 
-NEEDS = {"confluent_kafka": "confluent-kafka", "pyarrow": "pyarrow"}
 PICTURE = "/models/fraud?window=1h&version=2026-03"
 """The page whose picture is in the README."""
 

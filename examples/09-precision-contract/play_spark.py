@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import simulator
 from bank import reviews
+from confluent_kafka import Producer
 from driftline_processor.demo.peers import kafka
 from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.demo.stage import Stage
 from play import HOUR, LIMIT, check_hours, check_without_weights, pages
 
-NEEDS = {"confluent_kafka": "confluent-kafka", "pyarrow": "pyarrow", "pyspark": "pyspark"}
+NEEDS = {"pyspark": "pyspark"}
 JARS = sorted(kafka.JARS.with_name("spark").glob("*.jar"))
 """Spark's source of Kafka, which `make interop` fetches; without them Spark fetches it."""
 
@@ -25,8 +26,6 @@ class Gateway:
     """Writes each request of logs to the topic `otlp_logs`, unchanged, as the Kafka exporter of the Collector does."""
 
     def __init__(self, address: str) -> None:
-        from confluent_kafka import Producer  # not before NEEDS is checked
-
         self._producer = Producer({"bootstrap.servers": address, "acks": "all", "log_level": 0})
         self.messages = 0
 

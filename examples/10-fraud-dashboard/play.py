@@ -9,8 +9,6 @@ import pandas as pd
 from driftline_processor.demo.stage import Stage, as_json
 from simulator import ATTACK, FEATURES, LOSS, SERVED, START, payments
 
-NEEDS = {"xgboost": "xgboost-cpu"}
-
 PICTURE = "/models/fraud/drift?window=1d&at=2025-03-12T00:00:00Z"
 """The page whose picture is in the README."""
 

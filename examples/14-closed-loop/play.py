@@ -6,13 +6,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import simulator
+from confluent_kafka import Producer
 from driftline_processor.demo.peers.github import GitHub
 from driftline_processor.demo.peers.kafka import broker
 from driftline_processor.demo.stage import Stage, as_json
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 
-NEEDS = {"confluent_kafka": "confluent-kafka"}
 PICTURE = "/models/clicks/incidents"
 """The page whose picture is in the README."""
 
@@ -84,8 +84,6 @@ def closed(stage: Stage) -> list[dict]:
 
 def send_again(address: str, key: bytes, value: bytes) -> None:
     """Write an event a second time, as a processor does that was killed before it heard that Kafka has it."""
-    from confluent_kafka import Producer
-
     producer = Producer({"bootstrap.servers": address})
     producer.produce(TOPIC, value=value, key=key)
     producer.flush(60)

@@ -20,6 +20,8 @@ exporter load with the first Model: a test runner that loads our plugin (testing
 
 from __future__ import annotations
 
+import atexit
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,6 +82,14 @@ _HOMES = {
     "shutdown": "export.lifecycle",
     "training_run": "training.training_run",
 }
+
+
+@atexit.register
+def _end_process() -> None:
+    """End the process, after all ``atexit`` handlers that are registered from now on: they may predict."""
+    lifecycle = sys.modules.get(f"{__name__}.export.lifecycle")
+    if lifecycle is not None:
+        lifecycle.end_process()
 
 
 def __dir__() -> list[str]:

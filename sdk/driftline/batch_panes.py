@@ -43,6 +43,7 @@ from driftline.tables.classes import class_codes
 from driftline.tables.column_codec import encode_column
 from driftline.tables.performance_columns import GREATEST, actual_numbers, usable_weight
 from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, take_rows
+from driftline.tables.text import short_record
 from driftline.tables.timestamps import instants
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class MadePane(NamedTuple):
     slice: str
     sums: Mapping[str, F64]
 
+    def __repr__(self) -> str:  # an assignment would be a field
+        return short_record(self)
+
 
 @dataclass(frozen=True, slots=True)
 class MadePanes:
@@ -105,6 +109,8 @@ class MadePanes:
     span: Span
     panes: Sequence[MadePane]
     newest: int | None = None
+
+    __repr__ = short_record
 
     @property
     def rows(self) -> int:
@@ -289,6 +295,9 @@ class SentPanes(NamedTuple):
     unchanged: int = 0
     superseded: int = 0
     refused: tuple[Rejection, ...] = ()
+
+    def __repr__(self) -> str:  # an assignment would be a field
+        return short_record(self)
 
 
 def send_panes(panes: MadePanes, *, source: str, epoch: int) -> SentPanes:

@@ -20,6 +20,7 @@ from driftline.inputs.column import values_of
 from driftline.inputs.dataframes import column_names, index_hint
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
+from driftline.tables.text import short_record
 
 from .faults import FAULTS, logger
 
@@ -114,6 +115,8 @@ class Rejection:
     reason: str
     rows: int = 1
 
+    __repr__ = short_record
+
 
 @dataclass(frozen=True, slots=True)
 class UnknownOutcomes:
@@ -138,6 +141,8 @@ class UnknownOutcomes:
     checked: int
     reason: str
 
+    __repr__ = short_record
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -152,6 +157,8 @@ class Accepted:
     accepted: int
     rejected: tuple[Rejection, ...] = ()
     unknown: tuple[UnknownOutcomes, ...] = ()
+
+    __repr__ = short_record
 
 
 class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, not of the program

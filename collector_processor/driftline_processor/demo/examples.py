@@ -2,7 +2,7 @@
 
 An example is a folder with a ``play.py`` beside its service, its data and its ``driftline.yaml``. ``play.py`` has
 ``play(stage)``, which starts what is needed on a :class:`stage.Stage`, replays the data and claims what was seen, and
-may have ``NEEDS``, the packages beside the extra ``demo``: module → what to install.
+may have ``NEEDS``, the packages in addition to the extra ``demo``: module → what to install.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from driftline.outputs.output import UnreadResult, describe
+from driftline.tables.text import short_record
 from opentelemetry import baggage
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Route:
     slices: Mapping[str, str] = field(default_factory=dict)
     span_features: bool | None = None
     limit: int = _BODY_BYTES
+
+    __repr__ = short_record
 
 
 _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {

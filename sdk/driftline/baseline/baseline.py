@@ -29,6 +29,7 @@ from driftline.panes.unbinned_values import PREFIXES
 from driftline.privacy.policy import Privacy, rules_in_force
 from driftline.privacy.rules import COMMON_VALUES, DENY, FeatureFilter, Hash, Rule
 from driftline.tables.table import Column, ModelKey, PredictionTable
+from driftline.tables.text import short_repr
 from driftline.tables.timestamps import AnySeasonality, Kind, Seasonality, UnknownSeasonality
 
 from .build import ReferenceDescription, build, choose_bins, fold_lists, fold_tables, marks_of
@@ -69,6 +70,12 @@ class Baseline(Document):
     >>> baseline.pane.rows, list(baseline.bins.features)
     (100, ['age', 'region'])
     """
+
+    def __repr__(self) -> str:
+        return (
+            f"driftline.Baseline({self.model!r}, version={self.version!r}, task={self.task.kind!r}, "
+            f"rows={self.pane.rows}, features={short_repr(list(self.bins.features))})"
+        )
 
     @classmethod
     def from_frame(

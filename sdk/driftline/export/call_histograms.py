@@ -81,6 +81,7 @@ def histograms_of(identity: Identity) -> CallHistograms | None:
                 (metrics.DRIFTLINE_PREDICTION_SCORE, SCORE_BOUNDS),
             )
         ]
+        counters.INSTRUMENTS.extend(made)
         duration, score = (None if is_dropped(histogram) else histogram for histogram in made)
         histograms = _histograms[provider] = CallHistograms(duration, score)
     return histograms

@@ -5,11 +5,12 @@ Rows that a full buffer dropped are predictions too: they are counted, with thei
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from array import array
 from collections import Counter as Count
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from opentelemetry import metrics as otel_metrics
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _counters: dict[tuple[MeterProvider | None, str, bool], Counter] = {}
 _instead: MeterProvider | None = None
+INSTRUMENTS: list[Any] = []
+"""Every instrument of Driftline in this process."""
 
 
 def redirect_counts(provider: MeterProvider) -> Callable[[], None]:
@@ -53,6 +56,21 @@ def redirect_counts(provider: MeterProvider) -> Callable[[], None]:
 def is_redirected() -> bool:
     """Return True while a test counts everything in a provider of its own."""
     return _instead is not None
+
+
+def forget_inherited() -> None:
+    """Drop the sums that a forked child inherits, which its parent sends.
+
+    The child would send them again with its own ``service.instance.id``. OpenTelemetry's SDK has no public method for
+    this; without its attributes, nothing is dropped.
+    """
+    UNRECORDED.drain()
+    UNUSABLE.drain()
+    for instrument in INSTRUMENTS:
+        with contextlib.suppress(AttributeError):
+            real = getattr(instrument, "_real_instrument", instrument)  # of a proxy, made before the provider was set
+            for storage in real._measurement_consumer._reader_storages.values():
+                storage._instrument_view_instrument_matches.pop(real, None)
 
 
 def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
@@ -103,6 +121,7 @@ def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False
             name, unit=metrics.INSTRUMENTS[name].unit, description=metrics.DESCRIPTIONS[name]
         )
         _counters[key] = counter
+        INSTRUMENTS.append(counter)
     return counter
 
 

@@ -19,51 +19,50 @@ from driftline.capture.call_plan import PLANS, LiveObjects
 from driftline.faults import FAULTS
 from driftline.tables.ids import IDS
 
-from . import resource
+from . import counters, resource
 from .threads import BoundedClose, begin_flush
 from .transport import BUSY, TEMPORARY, State
 
 End = Callable[[], object]
 
 
-def register_host_hooks(end: End, pause: End, count: End) -> None:
-    """Register with every server that the program has loaded, such as gunicorn or Celery.
+def register_host_hooks(flush: End, count: End) -> None:
+    """Register with every server that the program has loaded, such as uvicorn or Celery.
 
     Args:
-        end: Function to call when this process ends without ``atexit``.
-        pause: Function to call if the process may continue afterwards.
+        flush: Function to call when this process may end without ``atexit``.
         count: Function to call before the application, and possibly its providers, shut down.
     """
     for name, tell in _HOSTS.items():
         module = sys.modules.get(name)
         if module is not None:
-            tell(module, end, pause, count)
+            tell(module, flush, count)
 
 
-def _multiprocessing(util: Any, end: End, _pause: End, _count: End) -> None:
+def _multiprocessing(util: Any, flush: End, _count: End) -> None:
     """Register a finalizer: forked children of ``multiprocessing`` exit by ``os._exit`` after their finalizers.
 
     The main process ends with ``atexit``, and its providers may have been shut down before its finalizers.
     """
     if sys.modules["multiprocessing.process"].parent_process() is not None:
-        util.Finalize(None, end, exitpriority=100)
+        util.Finalize(None, flush, exitpriority=100)
 
 
-def _celery(signals: Any, end: End, _pause: End, _count: End) -> None:
+def _celery(signals: Any, flush: End, _count: End) -> None:
     """Connect to the last signal before Celery's children exit by ``os._exit``."""
-    signals.worker_process_shutdown.connect(lambda **_: end(), weak=False, dispatch_uid="driftline")
+    signals.worker_process_shutdown.connect(lambda **_: flush(), weak=False, dispatch_uid="driftline")
 
 
-def _uvicorn(server: Any, _end: End, pause: End, _count: End) -> None:
+def _uvicorn(server: Any, flush: End, _count: End) -> None:
     """Flush at the end of ``Server.shutdown()``, before uvicorn raises the signal again that requested the shutdown.
 
     If no handler is installed, the process ends in the middle of ``Server.serve()``, without ``atexit``, and the
     records, spans and counts of the last seconds would be lost.
     """
-    _around(server.Server, after=pause)
+    _around(server.Server, after=flush)
 
 
-def _lifespan(on: Any, _end: End, _pause: End, count: End) -> None:
+def _lifespan(on: Any, _flush: End, count: End) -> None:
     """Count before an ASGI application shuts its providers down: uvicorn ends the application after the requests.
 
     Later counts and spans would be lost.
@@ -93,7 +92,7 @@ def _around(owner: Any, *, before: End | None = None, after: End | None = None) 
     owner.shutdown = shutdown_and_more
 
 
-_HOSTS: dict[str, Callable[[Any, End, End, End], None]] = {
+_HOSTS: dict[str, Callable[[Any, End, End], None]] = {
     "multiprocessing.util": _multiprocessing,
     "celery.signals": _celery,
     "uvicorn.server": _uvicorn,
@@ -135,6 +134,7 @@ _closings: list[BoundedClose] = []
 _clock = time.monotonic
 _exit_pid = 0
 _stopped_at = -60.0
+_exiting = False
 EXIT_SECONDS = 1.8
 """Seconds that the end of a process waits for records to arrive; all steps of the end take at most 3 s."""
 LAST_SECONDS = 0.25
@@ -148,6 +148,8 @@ FORK_SECONDS = 1.0
 def register_pipeline(pipeline: ManagedPipeline) -> None:
     """Register a pipeline for ``flush()``, ``shutdown()``, forks and the exit."""
     PIPELINES.add(pipeline)
+    atexit.unregister(_begin_exit)  # tests create many pipelines
+    atexit.register(_begin_exit)
 
 
 def pipelines() -> list[ManagedPipeline]:
@@ -167,22 +169,31 @@ def close_at_exit(
         after_records: Close the provider after the records are sent.
     """
     _closings.append(BoundedClose(name, close, flush, after_records=after_records))
-    _at_exit()
 
 
 def register_exit() -> None:
-    """Flush at the exit of this process. The first record calls this, after the program's providers have registered."""
+    """Register with this process's ends. The first record calls this, after the program's providers have registered."""
     global _exit_pid
     if _exit_pid == os.getpid():
         return
     _exit_pid = os.getpid()
-    _at_exit()
-    register_host_hooks(_end_child, _pause_process, settle_predictions)
+    atexit.register(_begin_exit)  # once more: the last function to register is the first to run
+    register_host_hooks(_flush_at_stop, settle_predictions)
 
 
-def _at_exit() -> None:
-    atexit.unregister(end_process)
-    atexit.register(end_process)
+def _begin_exit() -> None:
+    """Count the predictions and end their spans before the application's providers shut down at the exit.
+
+    Later handlers may predict, so each later call is settled immediately. :func:`end_process` sends the records.
+    """
+    global _exiting
+    _exiting = True
+    settle_predictions()
+
+
+def is_exiting() -> bool:
+    """Return True if the exit of the process has begun, so that no background thread may run any more."""
+    return _exiting
 
 
 def flush(timeout: float = 10.0) -> bool:
@@ -237,16 +248,16 @@ def _application_flushes() -> list[End]:
     return flushes
 
 
-def _pause_process() -> None:
-    """Flush when a server stops: its process ends afterwards, within the same :data:`EXIT_SECONDS`, or continues.
+def _flush_at_stop() -> None:
+    """Flush when a server or a child process stops: it ends, within the same :data:`EXIT_SECONDS`, or continues.
 
-    Also flush the application's providers, whose own ``atexit`` does not run if the process ends by a signal.
+    Also flush the application's providers: their ``atexit`` does not run after a signal or ``os._exit``.
     """
     global _stopped_at
     _stopped_at = _clock()
     if not _flush(EXIT_SECONDS, BUSY, _application_flushes()):
         for pipeline in pipelines():
-            pipeline.report_undelivered()  # uvicorn ends its process by a signal, without `atexit`
+            pipeline.report_undelivered()  # the process may end without `atexit`
 
 
 def flush_pipeline(pipeline: ManagedPipeline, timeout: float, states: Collection[State] = TEMPORARY) -> bool:
@@ -303,6 +314,8 @@ def shutdown(timeout: float = EXIT_SECONDS) -> bool:
 def end_process(timeout: float = EXIT_SECONDS) -> None:
     """Send the waiting records, then shut the providers of Driftline down.
 
+    ``driftline/__init__.py`` registers this, so that it runs after the handlers registered since the import.
+
     Spans are sent in parallel with the records. Counts follow, because converting rows to records counts them.
 
     Args:
@@ -323,16 +336,6 @@ def end_process(timeout: float = EXIT_SECONDS) -> None:
         _closings.pop().wait(end - _clock())
 
 
-def _end_child() -> None:
-    """End a child process, which may end by ``os._exit``: also flush the application's providers."""
-    end = _clock() + EXIT_SECONDS
-    settle_predictions()  # rows are counted, and their spans end, before the providers send
-    flushed = [begin_flush("application", flush) for flush in _application_flushes()]
-    end_process()
-    for sent in filter(None, flushed):
-        sent.wait(max(LAST_SECONDS, end - _clock()))
-
-
 def _before_fork() -> None:
     """End every thread of Driftline after its current step: a child would inherit a partial import, or a held lock."""
     _held.extend(pipeline for pipeline in pipelines() if pipeline.hold(FORK_SECONDS))
@@ -348,10 +351,13 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork() -> None:
+    global _exiting
+    _exiting = False
     _held.clear()
     IDS.reset()
     FAULTS.reset()
     resource.reset_resource()
+    counters.forget_inherited()
     for pipeline in pipelines():
         pipeline.after_fork()
     for closing in _closings:

@@ -134,10 +134,19 @@ class Pipeline:
         Returns False if the pipeline is closed.
         """
         if self._closed:
+            self._refuse()
             return False
         if self._rows.append(entry, cost, rows) >= self._due:
             self._rouse()
         return True
+
+    def _refuse(self) -> None:
+        """Log once that an entry came too late."""
+        if self.recording and FAULTS.once("closed"):
+            logger.warning(
+                "driftline: predictions and outcomes after driftline.shutdown() or the end of the process are not "
+                "recorded; if an atexit handler makes them, register it after 'import driftline'"
+            )
 
     def announce(self, identity: Identity, baseline: Baseline) -> None:
         """Send a model's baseline with the next flush, once per process. Its bins are those of the distributions."""
@@ -195,6 +204,8 @@ class Pipeline:
 
     def settle(self, timeout: float) -> None:
         """Count recorded predictions and end their spans, without sending. Stop waiting after ``timeout`` seconds."""
+        if lifecycle.is_exiting():
+            self._due = AT_ONCE
 
         def convert() -> None:
             if self._lock.acquire(timeout=max(0.0, timeout)):
@@ -325,7 +336,10 @@ class Pipeline:
         self._begin()
 
     def _rouse(self) -> None:
-        """Wake the thread; start it if there is none."""
+        """Wake the thread; start it if there is none. At the exit, which ends threads, settle the entry instead."""
+        if lifecycle.is_exiting():
+            self.settle(0.0)
+            return
         with self._start_lock:
             full = self._rows.rows >= FULL_ROWS
             self._due = NEVER if full else FULL_ROWS

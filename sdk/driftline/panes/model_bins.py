@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from driftline.tables.text import short_record
+
 from .bins import Bins, CategoryBins
 from .embedding_projection import Projection
 from .pca import Space
@@ -24,6 +26,8 @@ class ModelBins:
     classes: CategoryBins | None = None
     projections: dict[str, Projection] = field(default_factory=dict)
     space: Space | None = None
+
+    __repr__ = short_record
 
     def check(self) -> None:
         """Raise ``ValueError`` if projections or space do not fit the features."""

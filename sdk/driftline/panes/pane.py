@@ -68,6 +68,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from driftline.tables.table import F64
+from driftline.tables.text import short_record
 
 DURATION_BOUNDS: tuple[float, ...] = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075),
@@ -83,6 +84,8 @@ class Pane:
     """Named sums over rows; merge by addition. The empty pane is ``Pane()``."""
 
     parts: dict[str, F64] = field(default_factory=dict)
+
+    __repr__ = short_record
 
     @property
     def rows(self) -> int:

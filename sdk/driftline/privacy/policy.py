@@ -15,6 +15,7 @@ from driftline.inputs.batch import Batch, FeatureTest
 from driftline.inputs.row import SCALARS, Large, Sparse, Unusable, feature_value, row_of, unusable_row
 from driftline.inputs.values import Columns
 from driftline.settings import names, read, switch
+from driftline.tables.text import short_repr
 
 from .rules import DENY, LONG, Hash, Key, Round, Rule
 
@@ -108,8 +109,8 @@ class Privacy:
             "round": dict(self.round),
             "key": self.key,
         }
-        parts = [] if self.allow is None else [f"allow={self.allow!r}"]
-        parts += [f"{name}={value!r}" for name, value in arguments.items() if value]
+        parts = [] if self.allow is None else [f"allow={short_repr(self.allow)}"]
+        parts += [f"{name}={short_repr(value)}" for name, value in arguments.items() if value]
         parts += ["hash_id=True"] if self.hash_id else []
         return f"driftline.Privacy({', '.join(parts)})"
 

@@ -1,6 +1,10 @@
-"""Text that can be exported: valid UTF-8, without lone surrogates."""
+"""Text that can be exported: valid UTF-8, without lone surrogates; and text of records that fits on a screen."""
 
 from __future__ import annotations
+
+import reprlib
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 
 def sendable(text: str) -> str:
@@ -18,3 +22,34 @@ def sendable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace").decode()
     return text
+
+
+class _ShortRepr(reprlib.Repr):
+    """The text of a value with a few of its items; an array is its shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict = 3, 8
+        self.maxstring, self.maxother = 300, 80
+
+    def repr_ndarray(self, array: Any, _: int) -> str:
+        return f"<{array.dtype} {array.shape}>"
+
+
+short_repr = _ShortRepr().repr
+"""Return the ``repr`` of a value, with the first items of each collection and a part of each long text."""
+
+
+def short_record(record: Any) -> str:
+    """Return the ``repr`` of a data class or named tuple, with the ``short_repr`` of each field.
+
+    A notebook shows the value of a cell's last line, and a baseline contains a hundred thousand numbers.
+
+    >>> from typing import NamedTuple
+    >>> Sent = NamedTuple("Sent", [("model", str), ("rows", list)])
+    >>> short_record(Sent("churn", list(range(1000))))
+    "Sent(model='churn', rows=[0, 1, 2, 3, 4, 5, ...])"
+    """
+    names = [field.name for field in fields(record) if field.repr] if is_dataclass(record) else record._fields
+    values = (f"{name}={short_repr(getattr(record, name))}" for name in names)
+    return f"{type(record).__name__}({', '.join(values)})"

@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from driftline.semconv import attributes as a
+from driftline.tables.text import short_record, short_repr
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,11 +60,11 @@ class CapturedPrediction:
         return str(attributes.get(a.ERROR_TYPE, ""))
 
     def __repr__(self) -> str:
-        parts = [] if self.score is None else [f"score {self.score!r}"]
+        parts = [] if self.score is None else [f"score {short_repr(self.score)}"]
         parts += [f"predicted {self.predicted!r}"] if self.predicted else []
-        parts += [f"items {self.items!r}"] if self.items else []
-        parts += [f"features {dict(self.features)!r}"]
-        parts += [f"slices {dict(self.slices)!r}"] if self.slices else []
+        parts += [f"items {short_repr(self.items)}"] if self.items else []
+        parts += [f"features {short_repr(dict(self.features))}"]
+        parts += [f"slices {short_repr(dict(self.slices))}"] if self.slices else []
         parts += [f"error {self.error!r}"] if self.error else []
         return f"<{self.model} {self.id!r}: {', '.join(parts)}>"
 
@@ -95,6 +96,8 @@ class CapturedOutcome:
     value: float | None = None
     retracted: bool = False
     slices: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    __repr__ = short_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class Distribution:
     high: float | None
     attributes: Mapping[str, Any]
     point: Any = field(compare=False, repr=False)
+
+    __repr__ = short_record
 
 
 @dataclass(frozen=True, slots=True)

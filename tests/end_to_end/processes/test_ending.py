@@ -126,7 +126,7 @@ def test_the_end_of_a_process_has_what_its_server_left(day: Day, monkeypatch: py
     monkeypatch.setattr(lifecycle, "pipelines", lambda: [records])
     monkeypatch.setattr(lifecycle, "_closings", [])
     monkeypatch.setattr(lifecycle, "_stopped_at", -60.0)
-    lifecycle._pause_process()
+    lifecycle._flush_at_stop()
     lifecycle.end_process()
 
     assert day.now == pytest.approx(101.8)

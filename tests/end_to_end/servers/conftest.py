@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -18,11 +19,12 @@ from pathlib import Path
 import pytest
 from driftline_processor.demo.peers.recorder import listening
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.paths import ROOT
 from tests.support.receiver import Receiver
 
-collect_ignore = ["shop.py", "tasks.py"]  # they set up telemetry for the whole process, as services do
+collect_ignore = ["sender.py", "shop.py", "tasks.py"]  # they set up telemetry for the whole process, as services do
 
 
 class Books(Receiver):
@@ -44,6 +46,19 @@ class Books(Receiver):
                             stream = (resource.resource.SerializeToString(), *sorted(attributes))
                             last[stream] = max(last.get(stream, (0, 0)), (point.time_unix_nano, point.as_int))
         return sum(value for _, value in last.values())
+
+    def span_ids(self) -> list[str]:
+        """Return the prediction ids of the spans that arrived, sorted."""
+        return sorted(
+            pair.value.string_value
+            for path, body in self.requests
+            if path == "/v1/traces"
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+            for pair in span.attributes
+            if pair.key == "ml.prediction.id"
+        )
 
 
 @pytest.fixture
@@ -79,7 +94,8 @@ class Server:
         for _ in range(100):  # a worker that is being replaced takes no connection for a moment
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=120) as answer:
-                    return int(answer.read())
+                    text = answer.read()
+                    return int(json.loads(text)["process"] if text[:1] == b"{" else text)
             except (ConnectionError, urllib.error.URLError):
                 time.sleep(0.1)
         raise AssertionError(self.log)

@@ -244,8 +244,9 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
     kept_share = min(MOST_KEPT, day_spread.autocorrelation * hidden)
     rows_per_day = rows * squares * _mean_variance_factor(kept_share, 1 / squares)
     varies = 1 + beyond * rows_per_day
+    cochran_q = max(day_spread.cochran_q, 1e-9)  # 0.0 if all days have equal means, such as stratified rows
     design_freedom = max(
-        1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (day_spread.cochran_q * rows_per_day)) ** 2
+        1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (cochran_q * rows_per_day)) ** 2
     )
     by_moments = Design(varies, design_freedom)
     mean, variance = _posterior(day_spread.cochran_q * freedom / day_spread.freedom, freedom)

@@ -16,6 +16,7 @@ from driftline.baseline.sections.time_blocks import Period
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import Column, PredictionTable
+from driftline.tables.text import short_record
 
 from .duplicate_rows import Repeats, RepeatsGatherer
 from .estimation import Estimation, EstimationGatherer
@@ -68,6 +69,8 @@ class Extras:
     estimation: Estimation | None = None
     slice_outcomes: SliceOutcomes | None = None
     losses: LossByPart | None = None
+
+    __repr__ = short_record
 
     def sections(self) -> dict[str, Section]:
         """Return the existing sections by the names of their fields.

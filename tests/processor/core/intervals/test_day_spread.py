@@ -15,6 +15,10 @@ def test_days_that_differ_as_independent_rows_cost_a_window_of_as_many_little() 
     assert 1.0 < design < 1.2
 
 
+def test_days_with_equal_means_cost_a_window_nothing() -> None:
+    assert lent_rows_as_one(DaySpread(0.0, 13, 13 * 200.0), np.ones(2), 400.0).at(0.95) == 1.0
+
+
 def test_days_that_differ_much_give_students_interval_of_their_variance() -> None:
     """Fourteen days of 100 rows whose means vary a thousand times as much as by rows: a day is one draw more."""
     spread = DaySpread(13 * 1_001.0, 13, 13 * 100.0)
