@@ -17,7 +17,7 @@ from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
 from driftline.baseline.sections.slices import SlicesGatherer
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.faults import logger
-from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
+from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, with_short_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
 from driftline.panes.embedding_projection import Projection
@@ -273,11 +273,11 @@ def fold_tables(
 
 
 def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str, Vocabulary]) -> PredictionTable:
-    """Return rows as a table of a known task; texts become descriptors, other long texts are missing.
+    """Return rows as a table of a known task; texts become descriptors, other long texts are shortened.
 
     Raises ``ValueError`` if the scores do not fit the classes.
     """
-    short = {name: column if name in texts else without_texts(column)[0] for name, column in rows.features.items()}
+    short = {name: column if name in texts else with_short_texts(column) for name, column in rows.features.items()}
     return PredictionTable(
         key=key,
         task=task,
@@ -286,7 +286,7 @@ def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str,
         scores=None if rows.scores is None else task.shape_scores(rows.scores),
         predicted=rows.predicted if task.may_have_classes else None,
         features=described(short, texts),
-        slices=dict(rows.slices),
+        slices={key: with_short_texts(column) for key, column in rows.slices.items()},
     )
 
 
