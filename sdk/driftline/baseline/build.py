@@ -71,6 +71,7 @@ class ReferenceDescription:
         task: Kind of the task; "" if only features are compared.
         text_features: None = detected.
         category_features: Features of numbers that are categories; None = detected.
+        typed_categories: Features whose column has the type of a category.
         features_named: True if the features were listed by name; then none of them is treated as an identifier.
         sample: Maximum number of rows from which bins are chosen; None = all.
         seasonality: Seasons of the rows, or the request to detect them; None = no seasons.
@@ -85,6 +86,7 @@ class ReferenceDescription:
     text_features: Sequence[str] | None = None
     category_features: Sequence[str] | None = None
     features_named: bool = False
+    typed_categories: Collection[str] = ()
     sample: int | None = MOST_SAMPLED
     settle: Settle | None = None
     check_actual: ActualCheck | None = None
@@ -134,7 +136,9 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
                 yield table_of(settle(rows), description.key, task, texts), rows.actual
 
     marks = None if description.features_named else NonFeatures.learned(_not(texts, sampled.features))
-    codes = code_features([reference], [sampled.actual], _not(texts, sampled.features), description.category_features)
+    numbers = _not(texts, sampled.features)
+    named, typed = description.category_features, description.typed_categories
+    codes = code_features([reference], [sampled.actual], numbers, named, typed)
     bins = choose_bins([reference], task, marks, codes=codes)
     pane, extras = fold_all(tables(), bins, reference, description.seasonality)
     pane = merge([pane, ranked])

@@ -282,7 +282,7 @@ PLANTED: dict[str, set[tuple[str, str]]] = {
 }
 for place in ("row", "block", "instance", "series", "dicts", "frame", "array", "exceptions", "broken_inside"):
     PLANTED[place] |= {("long", "records")}
-"""What is found of each where no rule is set. A nested value and an object are no features; a declared text never leaves."""
+"""What is found of each where no rule is set. A nested value and an object are no features."""
 
 MEANT: dict[tuple[str, str], set[tuple[str, str]]] = {
     ("slices", "scores"): both(SCALARS, "spans", "records"),

@@ -221,6 +221,7 @@ def build_from_files(
         threshold=0.5 if options.threshold is None else options.threshold,
         text_features=_listed(options.text_features),
         category_features=_listed(options.category_features),
+        typed_categories={f.name for source in sources for f in source.schema if pa.types.is_dictionary(f.type)},
         features_named=bool(options.features) and not patterns,
         sample=sample,
         settle=reading.settle,

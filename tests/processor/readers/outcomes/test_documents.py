@@ -193,7 +193,7 @@ def test_odd_cells_cost_their_row_and_nothing_else() -> None:
 def test_a_long_slice_is_shortened_as_that_of_its_prediction() -> None:
     url = "https://example.com/?" + "q" * 2000
     by_columns = parse_csv(f"id,actual,slice.x\na,1,{url}\n".encode(), "m", None)
-    by_rows = parse_json(json.dumps([{"id": "a", "actual": 1, "slices": {"x": url}}]).encode(), "m", None)
+    by_rows = parse_json(json.dumps({"outcomes": [{"id": "a", "actual": 1, "slices": {"x": url}}]}).encode(), "m", None)
     assert slices(by_columns) == slices(by_rows) == [{"x": short_text(url)}]
 
 
