@@ -186,7 +186,7 @@ def _features(
     texts: Mapping[str, Vocabulary],
     rules: Mapping[str, Rule | None],
 ) -> dict[str, Column]:
-    columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
+    columns = {name: column(batch.column(name), number, typed=True) for name, number in numeric.items()}
     columns |= {name: as_known(columns[name], category) for name, category in categories.items()}
     short = {name: values if name in texts else with_short_texts(values) for name, values in columns.items()}
     return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}

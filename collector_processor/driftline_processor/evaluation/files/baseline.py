@@ -427,7 +427,8 @@ class _Reading:
             for field in source.schema
             if is_text(field.type) and field.name not in source.by_looks
         }
-        numeric = {name for name, values in sample.features.items() if name in looks and mostly_numbers(values)}
+        texts = {name: values for name, values in sample.features.items() if name in looks and values.numbers is None}
+        numeric = {name for name, values in texts.items() if mostly_numbers(values)}
         return lambda read: _with_numbers(read, numeric)
 
     def no_number(self) -> str:

@@ -27,8 +27,10 @@ from .outcomes import LabelledWindows
 ALL_CELLS = 100_000_000
 """Maximum number of rows × features of all windows: two bytes each, so that 50 features have 2,000,000 rows."""
 
-WINDOW_CELLS = 200 * MOST_ROWS
-"""Maximum number of rows × features of one window: eight bytes each in a search, so that 200 features have all rows."""
+WINDOW_CELLS = 100 * MOST_ROWS
+"""Maximum number of rows × features of one window, so that 100 features have all rows: a search has a few arrays of
+eight bytes each.
+"""
 
 MOST_WINDOWS = 31
 """Maximum number of windows searched for weak slices, newest first; a search takes some tenths of a second."""

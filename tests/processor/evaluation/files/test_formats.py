@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ import pyarrow as pa
 import pytest
 from driftline.inputs.texts_and_vectors import short_text
 from driftline.panes.bins import CategoryBins
+from driftline_processor.readers.arrow_columns import ids, whole_column
+from driftline_processor.readers.sources import open_source
+
+from tests.support.unwrap import unwrap
 
 N = 600
 
@@ -88,3 +93,35 @@ def test_whole_numbers_of_the_type_of_a_category_are_categories() -> None:
     for frame in (was, arrow, lambda: [arrow]):
         baseline = driftline.Baseline.from_frame(frame, model="m", task="binary", score="score")
         assert baseline.bins.features["agent"] == CategoryBins(("0", "1", "2", "3", "4"))
+
+
+def _written_as_texts(form: str, frame: pd.DataFrame, path: Path) -> Any:
+    """Return rows of which each third value of ``a`` is a text, in a format that has both types."""
+    records = [
+        {**row, "a": str(row["a"]) if at % 3 == 0 else row["a"]} for at, row in enumerate(frame.to_dict("records"))
+    ]
+    if form == "pandas":
+        return frame.assign(a=pd.Series([record["a"] for record in records], dtype=object))
+    path = path.with_suffix(f".{form}")
+    path.write_text(json.dumps(records) if form == "json" else "\n".join(map(json.dumps, records)))
+    return path
+
+
+@pytest.mark.parametrize("form", ["pandas", "ndjson", "json"])
+def test_numbers_that_are_texts_are_said(form: str, tmp_path: Path) -> None:
+    was, now = (rows(seed, a=1 + np.arange(N) % 7) for seed in (1, 2))
+    mixed = _written_as_texts(form, now, tmp_path / "now")
+    said = {"task": "binary", "actual": "actual", "score": "score"}
+    findings = driftline.evaluate(mixed, baseline=was, **said).to_dict()["windows"][0]["quality"]["findings"]
+    assert [(one["check"], one["features"], round(one["now"], 2)) for one in findings] == [("type_change", ["a"], 0.33)]
+    texts = was.astype({"a": str})  # in a feature of texts, a number is its text
+    assert feature(mixed, texts, "a")["state"] == "ok"
+
+
+def test_ids_and_scores_of_several_types_keep_their_values(tmp_path: Path) -> None:
+    lines = [{"id": 9007199254740993, "score": 0.25, "actual": 1}, {"id": "A-1", "score": "0.75", "actual": 0}]
+    path = tmp_path / "rows.ndjson"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    source = open_source(path, (), print)
+    assert ids(source.column("id")).to_pylist() == ["9007199254740993", "A-1"]
+    assert unwrap(whole_column(source.column("score"), True).numbers).tolist() == [0.25, 0.75]
