@@ -92,8 +92,9 @@ def indistinct(reference: F64, current: F64, others: I64) -> F64:
     """
     hidden = unsure(reference, current, others)
     hidden |= np.arange(reference.shape[1]) == others[:, np.newaxis]
-    total = reference.sum(axis=1)
-    return np.divide(np.where(hidden, reference, 0.0).sum(axis=1), total, out=np.zeros(len(total)), where=total > 0)
+    total, rows = reference.sum(axis=1), np.where(hidden, reference, 0.0).sum(axis=1)
+    fraction: F64 = np.divide(rows, total, out=np.zeros(len(total)), where=total > 0)
+    return fraction
 
 
 def in_other(which: Mask, counts: F64, others: I64) -> F64:

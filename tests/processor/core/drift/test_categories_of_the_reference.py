@@ -156,7 +156,7 @@ def test_categories_beyond_the_kept_ones_are_not_unseen_but_new_ones_are() -> No
 @pytest.mark.parametrize(("codes", "rows"), [(900, 4_000), (300, 4_000), (600, 20_000)])
 def test_half_of_many_rare_categories_gone_is_drift_or_not_comparable(codes: int, rows: int) -> None:
     rng = np.random.default_rng(codes)
-    states = set()
+    states = set[str]()
     for _ in range(5):
         baseline = baseline_of({"x": rng.integers(0, codes, rows).astype(str)})
         states.add(compared({"x": rng.integers(0, codes // 2, rows // 2).astype(str)}, baseline).state)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from driftline.inputs.texts_and_vectors import short_text
 from driftline.panes.bins import CategoryBins
+from driftline_processor.evaluation.files import weak_slices
 from driftline_processor.readers.arrow_columns import ids, whole_column
 from driftline_processor.readers.sources import open_source
 
@@ -60,9 +61,14 @@ def rows(seed: int, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"x": rng.normal(size=N), "score": score, "actual": rng.random(N) < score, **columns})
 
 
-def feature(now: Any, was: Any, name: str) -> dict[str, Any]:
+def evaluated(now: Any, was: Any) -> dict[str, Any]:
     report = driftline.evaluate(now, baseline=was, task="binary", actual="actual", score="score")
-    answer: dict[str, Any] = report.to_dict()["windows"][0]["drift"]["features"][name]
+    window: dict[str, Any] = report.to_dict()["windows"][0]
+    return window
+
+
+def feature(now: Any, was: Any, name: str) -> dict[str, Any]:
+    answer: dict[str, Any] = evaluated(now, was)["drift"]["features"][name]
     return answer
 
 
@@ -111,8 +117,7 @@ def _written_as_texts(form: str, frame: pd.DataFrame, path: Path) -> Any:
 def test_numbers_that_are_texts_are_said(form: str, tmp_path: Path) -> None:
     was, now = (rows(seed, a=1 + np.arange(N) % 7) for seed in (1, 2))
     mixed = _written_as_texts(form, now, tmp_path / "now")
-    said = {"task": "binary", "actual": "actual", "score": "score"}
-    findings = driftline.evaluate(mixed, baseline=was, **said).to_dict()["windows"][0]["quality"]["findings"]
+    findings = evaluated(mixed, was)["quality"]["findings"]
     assert [(one["check"], one["features"], round(one["now"], 2)) for one in findings] == [("type_change", ["a"], 0.33)]
     texts = was.astype({"a": str})  # in a feature of texts, a number is its text
     assert feature(mixed, texts, "a")["state"] == "ok"
@@ -125,3 +130,11 @@ def test_ids_and_scores_of_several_types_keep_their_values(tmp_path: Path) -> No
     source = open_source(path, (), print)
     assert ids(source.column("id")).to_pylist() == ["9007199254740993", "A-1"]
     assert unwrap(whole_column(source.column("score"), True).numbers).tolist() == [0.25, 0.75]
+
+
+def test_the_search_for_slices_is_bounded_in_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "N", 2_000)
+    was, now = rows(1), rows(2)
+    assert evaluated(now, was)["performance"]["weak_slices"]["rows"] == 2_000
+    monkeypatch.setattr(weak_slices, "WINDOW_CELLS", 1_000)
+    assert evaluated(now, was)["performance"]["weak_slices"]["rows"] == 1_000
