@@ -137,4 +137,4 @@ def test_the_search_for_slices_is_bounded_in_cells(monkeypatch: pytest.MonkeyPat
     was, now = rows(1), rows(2)
     assert evaluated(now, was)["performance"]["weak_slices"]["rows"] == 2_000
     monkeypatch.setattr(weak_slices, "WINDOW_CELLS", 1_000)
-    assert evaluated(now, was)["performance"]["weak_slices"]["rows"] == 1_000
+    assert evaluated(now, was)["performance"]["weak_slices"]["rows"] <= 1_000
