@@ -38,6 +38,7 @@ from driftline.faults import FAULTS, retry_in_halves
 from driftline.inputs.batch import Batch
 from driftline.inputs.column import values_of
 from driftline.inputs.row import Unusable, clean_value
+from driftline.inputs.text_descriptors import with_short_texts
 from driftline.inputs.values import Columns, column_of_clean, column_of_values
 from driftline.loss_counters import UNREAD_RESULT, UNRECORDED, UNSUPPORTED_VALUE, UNUSABLE
 from driftline.outputs.output import Output
@@ -316,7 +317,8 @@ def _or_now(plan: CallPlan, values: Values, now: I64) -> tuple[I64, NDArray[np.b
 
 def _slice_values(values: list[Any]) -> Values:
     """Return values as a column; whole numbers beyond 2^53 become texts, to keep all digits."""
-    return column_of_values([str(value) if _is_beyond(value) else value for value in values])
+    column = column_of_values([str(value) if _is_beyond(value) else value for value in values])
+    return with_short_texts(column) if isinstance(column, Column) else column
 
 
 def _is_beyond(value: Any) -> bool:
