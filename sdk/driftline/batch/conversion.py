@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,7 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
 
     A prediction that cannot be converted is counted as a fault; the others are kept.
     """
-    groups: dict[tuple[Any, ...], list[BufferedRow]] = {}
-    blocks: list[PredictionBatch] = []
+    parts: dict[Any, PredictionBatch | list[BufferedRow]] = {}  # in the order of the first entry of each
     group: list[BufferedRow] = []
     for entry in entries:
         try:
@@ -70,19 +69,20 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
                 if entry.deferred_reading is not None:
                     read_deferred(entry)
                 if entry.batch is not None:
-                    blocks += [_batch(entry)] if entry.count else []
+                    if entry.count:
+                        parts[len(parts)] = _batch(entry)
                     continue
                 entry = read_buffered_row(entry)
             if not group or group[-1][0] is not entry[0] or group[-1][1] is not entry[1]:  # most are like the last one
-                group = groups.setdefault((entry[0], entry[1]), [])
+                group = cast("list[BufferedRow]", parts.setdefault((entry[0], entry[1]), []))
             group.append(entry)
         except Exception as error:
             FAULTS.swallow("row", error)
-    for (plan, shape), group in groups.items():
-        blocks += retry_in_halves(group, partial(_singles, plan, shape), "rows")
     alike: dict[tuple[Any, ...], list[PredictionBatch]] = {}
-    for block in blocks:
-        alike.setdefault(block.shape(), []).append(block)
+    for key, part in parts.items():
+        blocks = [part] if isinstance(part, PredictionBatch) else retry_in_halves(part, partial(_singles, *key), "rows")
+        for block in blocks:
+            alike.setdefault(block.shape(), []).append(block)
     return [
         merged for alike_blocks in alike.values() for merged in retry_in_halves(alike_blocks, merge_batches, "merge")
     ]
