@@ -135,12 +135,11 @@ class GuardedLogger:
 
 def _handle(record: logging.LogRecord, is_noted: bool) -> None:
     _is_guarded.set(False)
-    target = logging.getLogger(record.name)
     try:
-        if is_noted and logging.lastResort is not None and not target.hasHandlers():
-            logging.lastResort.handle(record)  # otherwise, only from its own level on
+        if is_noted and logging.lastResort is not None and not logger.settings.hasHandlers():
+            logging.lastResort.handle(record)  # which otherwise writes warnings only
         else:
-            target.handle(record)
+            logging.getLogger(record.name).handle(record)
     except Exception:  # a filter or handler; Python's last resort writes warnings to stderr
         if logging.lastResort is not None and record.levelno >= logging.lastResort.level:
             logging.lastResort.handle(record)

@@ -88,7 +88,6 @@ def test_the_field_is_named_once_with_the_fix(value: Any, kind: str, count: int)
             "too_many_features",
             "'f1000' and later fields are after the first 1,000",
         ),
-        ({"t": "a" * 300}, "undeclared_text", "'t' contains texts of more than 256 characters"),
         ([{"a": 1.0}, 2.0], "unsupported_value", "was called with a list whose elements are not all rows"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
