@@ -16,7 +16,7 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.state import State
-from httpx import Response
+from httpx2 import Response
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
