@@ -25,6 +25,9 @@ app = typer.Typer(
 BROKEN = 1
 """Exit code of a log that was changed."""
 
+MOST_RANGES = 10
+"""Upper limit of listed ranges of removed entries."""
+
 
 @app.callback()
 def audit() -> None:
@@ -116,12 +119,17 @@ def verify(
             file = Path(folder) / "audit.jsonl"
             client.fetch_audit_log(server, file)
         result = verify_chain(_documents(file), recorded)
-        if recorded is not None and result.broken is None and recorded.sequence < result.first:
-            raise BadInput(
-                f"--head: entry {recorded.sequence} is older than the first entry, {result.first}; use a newer head"
-            )
+        if recorded is not None and result.broken is None:
+            for start, end in result.removed:
+                if start <= recorded.sequence <= end:
+                    raise BadInput(f"--head: entry {recorded.sequence} was removed (storage.audit); use a newer head")
         with for_a_reader_that_may_leave():
             typer.echo(f"{result.entries:,} entries, head {result.head}")
+            if result.removed:
+                count = sum(end - start + 1 for start, end in result.removed)
+                ranges = ", ".join(f"{start} to {end}" for start, end in result.removed[:MOST_RANGES])
+                more = f" and {len(result.removed) - MOST_RANGES:,} more ranges" * (len(result.removed) > MOST_RANGES)
+                typer.echo(f"{count:,} entries were removed (storage.audit): {ranges}{more}")
         if result.broken is not None:
             typer.echo(f"broken at entry {result.broken}: {result.reason}", err=True)
             raise typer.Exit(BROKEN)
