@@ -270,7 +270,7 @@ def test_a_flood_of_baselines_cannot_push_a_decision_out(tmp_path: Path) -> None
         notes = log.entries(kinds=["pruned"])[0]
         assert [one.words for one in people] == ["rolled back", "approved"]
         assert result.broken is None
-        assert result.entries == 1_000 + 1 + len(notes), "the newest thousand, and an older decision"
+        assert result.entries == 1_000 + 2 + len(notes), "the newest thousand, and two older decisions"
         assert [note.words for note in reversed(notes)] == [
             f"entries {a} to {b} were removed" for a, b in result.removed
         ]
