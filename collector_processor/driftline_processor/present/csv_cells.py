@@ -1,4 +1,4 @@
-"""Cells of CSV files that spreadsheets do not evaluate as formulas (OWASP: CSV injection), nor terminals as commands."""
+"""Cells of CSV files that spreadsheets do not evaluate as formulas (OWASP: CSV injection) or terminals as commands."""
 
 from __future__ import annotations
 

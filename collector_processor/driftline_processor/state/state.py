@@ -205,7 +205,7 @@ class State:
             return
         if is_in_log:
             self._store.gap = None
-            _log.info("driftline: the write-ahead log of the database was lost; its requests are read from the log again")
+            _log.info("driftline: the write-ahead log of the database was lost; its requests are read again")
         else:
             _log.warning("driftline: %s", gap)
 
