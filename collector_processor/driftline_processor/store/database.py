@@ -131,7 +131,7 @@ _SAID_EVERY = 60.0
 _FAULT_OF_THE_DISK = re.compile(
     "No space left on device|Disk quota exceeded|Input/output error|Read-only file system|File too large"
 )
-_DAMAGE = re.compile("corrupt|checksum", re.IGNORECASE)
+_DAMAGE = re.compile("corrupt|checksum|could not read enough bytes", re.IGNORECASE)
 _BROKEN_ENTRY = re.compile(r"entry at byte position ([0-9]+)")
 
 _PATIENCE = 60.0
