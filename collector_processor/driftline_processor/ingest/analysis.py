@@ -10,18 +10,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import compress
 
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 
+from driftline_processor.core.decode.requests import LimitsExceeded
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.health import Counters
 from driftline_processor.log.entry_format import FOR_ANALYSIS, Entry, Stored
 from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.receipts import StorageOutage
 
-from .decoding import Decoding
+from .decoding import NOT_DECODED, Decoding
 from .deduplication import digest_of
+from .fault_isolation import NOT_STORED, find_faulty, row_count
 from .permissions import permitted
 from .request_queue import RequestQueue
 from .transaction import LogPosition, Request
@@ -156,7 +159,7 @@ class Analysis:
             self._reader.move(following)
 
     def _store(self, block: list[Stored], following: int) -> None:
-        """Store a block in one transaction, or each request separately if that fails.
+        """Store a block in one transaction, without rows that cannot be stored.
 
         A block of very many rows is stored in several ones; only the last advances the position, because requests that
         are read again are recognised.
@@ -168,12 +171,8 @@ class Analysis:
             except StorageOutage:
                 raise
             except Exception:
-                if len(block) > 1:
-                    for stored in block:
-                        self._store([stored], stored.following)
-                    return
-                _log.exception("a request could not be stored; it is skipped")
-                self._reject("not_stored", requests[0].rows)
+                _log.exception("requests could not be stored; they are skipped")
+                self._reject(NOT_STORED, row_count(requests))
 
     def _parts(self, block: list[Stored], following: int) -> Iterator[tuple[list[Request], int]]:
         """Yield the requests of each transaction, and the position of the log that is stored with them."""
@@ -192,23 +191,41 @@ class Analysis:
         """Decode a block: new requests of traces together, all others one by one."""
         together = [stored.entry for stored in block if stored.entry.signal == "traces"]
         new = self._new_traces([entry for entry in together if entry.sending.rules is None])
-        decoded = set[int]()
-        if len(new) > 1:
-            bodies, last = (
-                {digest: decoded_request.body for digest, decoded_request in new.items()},
-                [*new.values()][-1],
-            )
-            try:
-                together_decoded = self._decoding.traces(bodies, last.received)
-            except Exception:
-                _log.exception("requests could not be decoded together; each one is decoded separately")
-            else:
-                decoded = {id(entry) for entry in new.values()}
-                yield together_decoded
+        decoded, request = self._decoded_together(new)
+        if request is not None:
+            yield request
         for stored in block:
-            request = None if id(stored.entry) in decoded else self._decoded_alone(stored.entry)
-            if request is not None:
-                yield request
+            alone = None if id(stored.entry) in decoded else self._decoded_alone(stored.entry)
+            if alone is not None:
+                yield alone
+
+    def _decoded_together(self, new: dict[bytes, Entry]) -> tuple[set[int], Request | None]:
+        """Decode requests of traces together, without those that must be decoded alone: entries by identity."""
+        entries = [*new.items()]
+        if len(entries) < 2:
+            return set(), None
+
+        def decode(some: list[tuple[bytes, Entry]]) -> Request:
+            return self._decoding.traces({digest: entry.body for digest, entry in some}, entries[-1][1].received)
+
+        def works(first: int, last: int) -> bool:
+            try:
+                decode(entries[first:last])
+            except Exception:
+                return False
+            return True
+
+        try:
+            return {id(entry) for entry in new.values()}, decode(entries)
+        except LimitsExceeded:
+            return set(), None
+        except Exception:
+            _log.exception("requests could not be decoded together; those with a fault are decoded separately")
+        healthy = [*compress(entries, ~find_faulty(len(entries), works))]
+        try:
+            return {id(entry) for _, entry in healthy}, decode(healthy) if healthy else None
+        except Exception:  # they only fail together
+            return set(), None
 
     def _new_traces(self, traces: list[Entry]) -> dict[bytes, Entry]:
         """Return requests that were not stored before by digest, without repetitions."""
@@ -224,7 +241,7 @@ class Analysis:
             return permitted(self._decoding.request(entry.signal, entry.body, entry.received), entry.sending)
         except Exception:
             _log.exception("a request could not be decoded; it is skipped")
-            self._reject("not_decoded", 1)
+            self._reject(NOT_DECODED, 1)
             return None
 
     def _reject(self, reason: str, rows: int) -> None:

@@ -41,7 +41,7 @@ from driftline_processor.core.stable_hash import U64
 from driftline_processor.core.windows.window import DAY, PANE
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import share_of_caches
-from driftline_processor.receipts import UNUSABLE_PANE, PanesReceipt, Receipt
+from driftline_processor.receipts import UNUSABLE_PANE, PanesReceipt, Receipt, StorageOutage
 from driftline_processor.store.arrow_tables import (
     MOST_RANKED,
     Rows,
@@ -315,7 +315,7 @@ class Request(Struct):
 
     @property
     def rows(self) -> int:
-        """Return the total number of rows, outcomes, baselines, points, training runs and panes."""
+        """Return the total number of rows, outcomes, baselines, points, training runs, business points and panes."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
         return (
             tables
@@ -331,6 +331,10 @@ class Request(Struct):
     def moves(self) -> bool:
         """Return True if it advances a position in a queue or query."""
         return bool(self.offsets or self.readings)
+
+
+class _Rehearsed(Exception):  # noqa: N818 - not an error: it rolls a transaction back
+    """A transaction could be committed."""
 
 
 class Intake:
@@ -413,7 +417,25 @@ class Intake:
         with self._store.watched():
             return self._take(requests, position, self._clock() if received is None else received)
 
-    def _take(self, requests: Sequence[Request], position: LogPosition | None, received: int) -> list[Receipt]:
+    def can_take(self, requests: Sequence[Request], received: int | None = None) -> bool:
+        """Return whether :meth:`take` would store requests, by a transaction that is rolled back.
+
+        Raises StorageOutage if the storage failed.
+        """
+        try:
+            with self._store.watched():
+                self._take(requests, None, self._clock() if received is None else received, rehearsed=True)
+        except _Rehearsed:
+            return True
+        except StorageOutage:
+            raise
+        except Exception:  # the caller logs the first one
+            return False
+        raise AssertionError("a rehearsal is never committed")
+
+    def _take(
+        self, requests: Sequence[Request], position: LogPosition | None, received: int, rehearsed: bool = False
+    ) -> list[Receipt]:
         work = _Work(received)
         self.balances.at(work.now)
         try:
@@ -429,6 +451,8 @@ class Intake:
                     marks = [_POSITION, position.stored, _ACKNOWLEDGED, position.acknowledged]
                     self._connection.execute("INSERT INTO meta VALUES (?, ?), (?, ?)", marks)
                 self._store.stamp(self._connection, work.now)
+                if rehearsed:
+                    raise _Rehearsed
             self._store.acknowledge()
             self._keys.settle()
         except BaseException:
@@ -439,6 +463,8 @@ class Intake:
             self._kept_features.load(self._connection)
             self._load()
             raise
+        for of_table in work.times:
+            self.prediction_times.add(*of_table, work.now)
         self.business.take(work.business, work.readings)
         self.offsets |= work.offsets
         self.position = self.position if position is None else position.stored
@@ -482,7 +508,7 @@ class Intake:
                 work.unused["batch_seen"] += len(table)
                 continue
             usable = _timely(table.time, work.now, rejected)
-            self.prediction_times.add(table.key, table.time, len(table) - len(usable), table.undated, work.now)
+            work.times.append((table.key, table.time, len(table) - len(usable), table.undated))
             table = table if len(usable) == len(table) else take_table(table, usable)
             if not len(table):
                 continue
@@ -800,6 +826,7 @@ class _Work(Struct):
         distributed: Series, panes of rows from distributions, and how many rows each pane has.
         restated: Panes of rows of an earlier transaction that was evaluated.
         unmarked: Points of distributions without ``driftline.capture``.
+        times: Model, times, and numbers of refused and undated rows of each table.
         unused: Reason → number of unused rows.
         entries: Entries of the audit log.
     """
@@ -819,6 +846,7 @@ class _Work(Struct):
     touched: list[tuple[int, I64]] = field(default_factory=list)
     distributed: list[tuple[int, I64, int]] = field(default_factory=list)
     restated: list[tuple[int, I64]] = field(default_factory=list)
+    times: list[tuple[ModelKey, I64, int, int]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
     entries: list[Entry] = field(default_factory=list)
     row_count: int = 0
