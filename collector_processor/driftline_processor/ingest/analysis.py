@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import compress
 
 from driftline.semconv import attributes as a
@@ -18,6 +18,7 @@ from driftline.semconv import metrics as m
 from driftline_processor.core.decode.requests import LimitsExceeded
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.health import Counters
+from driftline_processor.log.block_attempts import MOST_ENDS, BlockAttempts
 from driftline_processor.log.entry_format import FOR_ANALYSIS, Entry, Stored
 from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.receipts import StorageOutage
@@ -25,6 +26,7 @@ from driftline_processor.receipts import StorageOutage
 from .decoding import NOT_DECODED, Decoding
 from .deduplication import digest_of
 from .fault_isolation import NOT_STORED, find_faulty, row_count
+from .feature_names import MOST_CELLS
 from .permissions import permitted
 from .request_queue import RequestQueue
 from .transaction import LogPosition, Request
@@ -45,7 +47,10 @@ _MOST_BYTES = 16 << 20
 """Maximum bytes of waiting requests that are decoded together."""
 
 MOST_ROWS = 1_000_000
-"""Rows after which a part of a block is stored in a transaction of its own, because a byte may be a row."""
+"""Rows after which a part of a block is stored in a transaction of its own, because a byte may be a row.
+
+The same holds for :data:`~.feature_names.MOST_CELLS`, because each row may have other features.
+"""
 
 _AGAIN = 1.0
 """Seconds between attempts after a storage error."""
@@ -69,13 +74,20 @@ class Analysis:
         decoding: Decodes requests to rows.
         queue: Writes the rows, one transaction at a time.
         counters: Counters of unusable rows.
+        attempts: Ends of the process while it stored a block.
     """
 
     def __init__(
-        self, log: RequestLog, reader: Reader, decoding: Decoding, queue: RequestQueue, counters: Counters
+        self,
+        log: RequestLog,
+        reader: Reader,
+        decoding: Decoding,
+        queue: RequestQueue,
+        counters: Counters,
+        attempts: BlockAttempts,
     ) -> None:
         self._request_log, self._reader, self._decoding = log, reader, decoding
-        self._queue, self._counters = queue, counters
+        self._queue, self._counters, self._attempts = queue, counters, attempts
         self._stepping = threading.RLock()
         self._seconds = BLOCK_SECONDS
         self._stopping = threading.Event()
@@ -102,10 +114,9 @@ class Analysis:
         if self._thread.ident is not None:
             self._thread.join(deadline.timeout)
         if not self._thread.is_alive():
-            try:
+            with suppress(StorageOutage):
                 self.catch_up(deadline)
-            except StorageOutage:
-                return
+            self._attempts.close()
 
     def join(self, timeout: float) -> None:
         """Wait until the current block has ended."""
@@ -146,7 +157,9 @@ class Analysis:
 
     def _step(self) -> None:
         with self._stepping:
-            stored_requests = self._request_log.read(self._reader.position, _MOST_BYTES)
+            position = self._reader.position
+            most = self._attempts.most_bytes(position, _MOST_BYTES)
+            stored_requests = self._request_log.read(position, most)
             needed = [stored for stored in stored_requests.stored if stored.entry.readers & FOR_ANALYSIS]
             following = stored_requests.following
             for index, stored in enumerate(needed):
@@ -154,9 +167,23 @@ class Analysis:
                 if abs(stored.entry.received - needed[0].entry.received) > 60 * 10**9:
                     needed, following = needed[:index], stored.position
                     break
+            if needed and self._attempts.are_used_up:
+                needed, following = needed[:1], needed[0].following
             if needed:
-                self._store(needed, following)
+                with self._attempts.storing(position, following):
+                    if self._attempts.are_used_up:
+                        self._leave_out(needed[0])
+                    else:
+                        self._store(needed, following)
             self._reader.move(following)
+
+    def _leave_out(self, stored: Stored) -> None:
+        _log.error(
+            "driftline ended %d times while it stored one request of %s bytes; the request is left out. If the process "
+            "was killed for its memory, raise the limit of the container or lower limits.memory",
+            *(MOST_ENDS, f"{len(stored.entry.body):,}"),
+        )
+        self._reject(NOT_STORED, 1)
 
     def _store(self, block: list[Stored], following: int) -> None:
         """Store a block in one transaction, without rows that cannot be stored.
@@ -177,13 +204,13 @@ class Analysis:
     def _parts(self, block: list[Stored], following: int) -> Iterator[tuple[list[Request], int]]:
         """Yield the requests of each transaction, and the position of the log that is stored with them."""
         requests: list[Request] = []
-        rows = 0
+        rows = cells = 0
         for request in self._decoded(block):
-            if requests and rows + request.rows > MOST_ROWS:
+            if requests and (rows + request.rows > MOST_ROWS or cells + request.cells > MOST_CELLS):
                 yield requests, block[0].position
-                requests, rows = [], 0
+                requests, rows, cells = [], 0, 0
             requests.append(request)
-            rows += request.rows
+            rows, cells = rows + request.rows, cells + request.cells
         if requests:
             yield requests, following
 

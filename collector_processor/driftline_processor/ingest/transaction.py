@@ -10,7 +10,7 @@ the event time per model and environment that closes windows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -45,7 +45,6 @@ from driftline_processor.receipts import UNUSABLE_PANE, PanesReceipt, Receipt, S
 from driftline_processor.store.arrow_tables import (
     MOST_RANKED,
     Rows,
-    concatenate_predictions,
     integers_of,
     numbers_of_ids,
     outcome_rows,
@@ -71,6 +70,7 @@ from driftline_processor.store.written_panes import KnownPanes, sources_of, writ
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
 from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, digest_of
+from .feature_names import FeatureNames, tables_of_bounded_size
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
     add_binned,
@@ -328,6 +328,12 @@ class Request(Struct):
         )
 
     @property
+    def cells(self) -> int:
+        """Return the number of rows × columns of its tables."""
+        features = sum(len(table) * (len(table.features) + len(table.slices)) for table in self.predictions)
+        return features + sum(len(table) * len(table.slices) for table in self.outcomes)
+
+    @property
     def moves(self) -> bool:
         """Return True if it advances a position in a queue or query."""
         return bool(self.offsets or self.readings)
@@ -361,6 +367,7 @@ class Intake:
         self.training_runs = TrainingRuns(self._connection)
         self._kept_features = KeptFeatures(self._connection)
         self.limits = ModelLimits(limits, models, counters)
+        self.feature_names = FeatureNames()
         self.prediction_times = PredictionTimes()
         self.unmarked_points = UnmarkedPoints()
         self._load()
@@ -442,7 +449,8 @@ class Intake:
             with self._audit.transaction(self._connection, work.entries):
                 receipts = [self._sort(request, work) for request in requests]
                 for tables in work.tables.values():
-                    self._take_predictions(concatenate_predictions(tables), work)
+                    for table in self._bounded(tables):
+                        self._take_predictions(table, work)
                 for key, points in work.points.items():
                     self._take_points(key, points, work)
                 self._set_aside(work)
@@ -620,6 +628,28 @@ class Intake:
         work.batches.append(digest)
         return False
 
+    def _bounded(self, tables: Sequence[PredictionTable]) -> Iterator[PredictionTable]:
+        """Yield the rows of tables of one layout, with the columns that are used, and of bounded size."""
+        key = tables[0].key
+        settings = self.series.settings(key.model)
+        slices = {*settings.slices, *settings.sliced, settings.subject, settings.cluster}
+        tables = [
+            table
+            if table.slices.keys() <= slices
+            else replace(table, slices={key: column for key, column in table.slices.items() if key in slices})
+            for table in tables
+        ]
+        features = self._features_of(key)
+        tables, left_out = self.feature_names.tables(tables, features)
+        self.limits.leave_out_features(key.model, left_out)
+        yield from tables_of_bounded_size(tables, len(features))
+
+    def _features_of(self, key: ModelKey) -> set[str]:
+        """Return the features that the baseline and the configuration of a model name."""
+        in_force, settings = self.baselines.in_force(key), self.series.settings(key.model)
+        names = set() if in_force is None else set(in_force.baseline.bins.features)
+        return names | {*filter(None, (settings.subject, settings.cluster)), *settings.expectations.features}
+
     def _take_predictions(self, table: PredictionTable, work: _Work) -> None:
         in_force = self.baselines.in_force(table.key)
         series = self.series.of(table, in_force.task if in_force else None)
@@ -691,6 +721,8 @@ class Intake:
 
     def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
         """Add the new counts of one model's points."""
+        points, left_out = self.feature_names.points(key, points, self._features_of(key))
+        self.limits.leave_out_features(key.model, left_out)
         in_force = self.baselines.in_force(key)
         task = self.series.declared_task(key)
         if not task.kind:

@@ -49,6 +49,7 @@ from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
+from driftline_processor.log.block_attempts import BlockAttempts
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
 from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.maintenance.backup import Backups
@@ -151,7 +152,8 @@ class State:
         self._open_storage(directory, queue_bytes, ceiling)
         self._decoding = decoding = decoding_of(config)
         reader = self.log.reader(ANALYSIS, self._queue.position or self.log.first)  # a new file reads the whole log
-        self._analysis = Analysis(self.log, reader, decoding, self._queue, counters)
+        attempts = BlockAttempts(directory / "log", reader.position)
+        self._analysis = Analysis(self.log, reader, decoding, self._queue, counters, attempts)
         self._admission = Admission(self.log, decoding, self._queue, counters, clock, ceiling)
         self._erasures = Erasures(
             self._store, self.log, decoding, lambda: self.parts, self._replace_parts, self.audit_log
