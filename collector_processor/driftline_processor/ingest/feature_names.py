@@ -21,9 +21,9 @@ from driftline_processor.store.arrow_tables import concatenate_predictions, take
 MOST_NAMES = MAX_COLUMNS
 """Maximum number of features per series that its baseline does not have, as of one request."""
 
-MOST_CELLS = 4_000_000
-"""Maximum rows × columns of a table that is stored at once: 32 MB of doubles. A block of 16 MiB has a tenth of them as
-spans of 20 features, and as columns of one byte four times as many.
+MOST_CELLS = 2_000_000
+"""Maximum rows × columns of a table that is stored at once: 16 MB of doubles. A block of 16 MiB has a fifth of them as
+spans of 20 features, as many as columns of doubles, and eight times as many as columns of one byte.
 """
 
 
@@ -46,9 +46,12 @@ class FeatureNames:
         """
         names = set[str]().union(*(table.features for table in tables))
 
-        def values(name: str) -> int:
-            columns = (table.features[name] for table in tables if name in table.features)
-            return sum(int(np.count_nonzero(is_present(column))) for column in columns)
+        def values(further: Set[str]) -> Counter[str]:
+            counts = Counter[str]()
+            for table in tables:
+                for name in further & table.features.keys():
+                    counts[name] += int(np.count_nonzero(is_present(table.features[name])))
+            return counts
 
         left_out = self._left_out(tables[0].key, names, always, values, fewest=RARE)
         if not left_out:
@@ -64,11 +67,16 @@ class FeatureNames:
     ) -> tuple[Sequence[Point], Counter[str]]:
         """Return the points of one series without features beyond the limit, see :meth:`tables`."""
         names = Counter(point.feature for point in points if point.feature)
-        left_out = self._left_out(key, names.keys(), always, names.__getitem__, fewest=1)
+        left_out = self._left_out(key, names.keys(), always, lambda _: names, fewest=1)
         return [point for point in points if point.feature not in left_out] if left_out else points, left_out
 
     def _left_out(
-        self, key: ModelKey, names: Set[str], always: Collection[str], values: Callable[[str], int], fewest: int
+        self,
+        key: ModelKey,
+        names: Set[str],
+        always: Collection[str],
+        values: Callable[[Set[str]], Counter[str]],
+        fewest: int,
     ) -> Counter[str]:
         """Add names to a series; return those beyond the limit with their numbers of values."""
         known = self._known.setdefault(key, set())
@@ -78,10 +86,10 @@ class FeatureNames:
         if len(known) + len(further) <= MOST_NAMES:
             known |= further
             return Counter()
-        counts = Counter({name: values(name) for name in sorted(further)})
-        frequent = counts.most_common(max(0, MOST_NAMES - len(known)))
-        known.update(name for name, n in frequent if n >= fewest)
-        return Counter({name: n for name, n in counts.items() if name not in known})
+        counts = values(further)
+        ordered = sorted(further, key=lambda name: (-counts[name], name))
+        known.update(name for name in ordered[: max(0, MOST_NAMES - len(known))] if counts[name] >= fewest)
+        return Counter({name: counts[name] for name in ordered if name not in known})
 
 
 def tables_of_bounded_size(tables: Sequence[PredictionTable], features: int) -> Iterator[PredictionTable]:

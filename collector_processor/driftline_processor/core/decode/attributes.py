@@ -107,6 +107,11 @@ expand without bound otherwise.
 MAX_TABLES: Final = 1000
 """Maximum tables of one request, one per model, version, environment and task."""
 
+MAX_CLASS_TEXT: Final = 1 << 17
+"""Maximum characters of all declared classes of a model, which are in memory for each version and environment; a list
+of more is ignored.
+"""
+
 MAX_CATEGORIES: Final = 65_536
 """Maximum distinct texts of one feature in one request; others become ``OTHER_CATEGORY``. Slices keep all, since one
 may be an id.
@@ -512,14 +517,15 @@ def task_of(
 ) -> Task:
     """Return the task; invalid properties are ignored.
 
-    These are: an unknown kind, duplicate classes, other than two classes of a binary model, a threshold that is not a
-    probability, and invalid quantile levels.
+    These are: an unknown kind, duplicate or very many classes, other than two classes of a binary model, a threshold that
+    is not a probability, and invalid quantile levels.
     """
     texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
     usable = "" not in texts and len(set(texts)) == len(texts) and (len(texts) == 2 or not Task(kind).has_threshold)
+    usable = usable and sum(map(len, texts)) + 8 * len(texts) <= MAX_CLASS_TEXT
     threshold = threshold if 0 <= threshold <= 1 else 0.5
     try:
-        levels = quantile_levels(kind, quantiles)
+        levels = quantile_levels(kind, quantiles) if len(quantiles) <= MAX_COLUMNS else ()
     except ValueError:
         levels = ()
     return Task(kind if kind in KINDS else "", texts if usable else (), positive_class, threshold, quantiles=levels)
