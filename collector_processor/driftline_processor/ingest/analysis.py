@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import compress
 
+import numpy as np
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from numpy.typing import NDArray
 
 from driftline_processor.core.decode.requests import LimitsExceeded
 from driftline_processor.deadline import NEVER, Deadline
@@ -232,12 +234,14 @@ class Analysis:
         if len(entries) < 2:
             return set(), None
 
-        def decode(some: list[tuple[bytes, Entry]]) -> Request:
+        def decode(some: list[tuple[bytes, Entry]]) -> Request | None:
+            if not some:
+                return None
             return self._decoding.traces({digest: entry.body for digest, entry in some}, entries[-1][1].received)
 
-        def works(first: int, last: int) -> bool:
+        def works(some: NDArray[np.bool_]) -> bool:
             try:
-                decode(entries[first:last])
+                decode([*compress(entries, some)])
             except Exception:
                 return False
             return True
@@ -250,8 +254,8 @@ class Analysis:
             _log.exception("requests could not be decoded together; those with a fault are decoded separately")
         healthy = [*compress(entries, ~find_faulty(len(entries), works))]
         try:
-            return {id(entry) for _, entry in healthy}, decode(healthy) if healthy else None
-        except Exception:  # they only fail together
+            return {id(entry) for _, entry in healthy}, decode(healthy)
+        except Exception:  # the search ended at its limits
             return set(), None
 
     def _new_traces(self, traces: list[Entry]) -> dict[bytes, Entry]:

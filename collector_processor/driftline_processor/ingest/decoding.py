@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline_processor.core.decode import requests
 from driftline_processor.core.decode.business_points import NONE as NO_BUSINESS
@@ -148,21 +149,20 @@ class Decoding:
         except Exception as error:
             rows = requests.OtlpRows(signal, body)
 
-            def works(first: int, last: int) -> bool:
+            def works(some: NDArray[np.bool_]) -> bool:
                 try:
-                    decode(rows.without([(0, first), (last, len(rows))]), received)
+                    decode(rows.selected(some), received)
                 except Exception:
                     return False
                 return True
 
             faulty = find_faulty(len(rows), works)
-            edges = np.flatnonzero(np.diff(faulty, prepend=False, append=False)).reshape(-1, 2)
             _log.error(
                 "%s of %s cannot be decoded and are counted as %s; all others are used",
                 *(f"{faulty.sum():,}", many(len(rows), "record"), NOT_DECODED),
                 exc_info=error,
             )
-            decoded = decode(rows.without([(int(first), int(last)) for first, last in edges]), received)
+            decoded = decode(rows.selected(~faulty), received)
             decoded.rejected[NOT_DECODED] += int(faulty.sum())
             return decoded
 

@@ -34,36 +34,70 @@ MOST_ATTEMPTS, MOST_SECONDS = 256, 20.0
 _LISTS = ("baselines", "pushed", "points", "training_runs", "business")
 
 
-def find_faulty(
-    n: int, works: Callable[[int, int], bool], monotonic: Callable[[], float] = time.monotonic
-) -> NDArray[np.bool_]:
+def find_faulty(n: int, works: Callable[[Mask], bool], monotonic: Callable[[], float] = time.monotonic) -> Mask:
     """Return the items because of which a step fails that fails for all of them: bool (n,).
-
-    Items that fail are halved until single items remain. The largest group is always next, so that few healthy
-    neighbours of a faulty item are lost if the limits are reached before.
 
     Args:
         n: Number of items.
-        works: Returns whether the step succeeds for the items from its first argument to before its second.
+        works: Returns whether the step succeeds for some of the items: bool (n,).
         monotonic: Monotonic seconds.
 
-    >>> find_faulty(5, lambda first, last: not first <= 3 < last).tolist()
+    >>> find_faulty(5, lambda kept: not kept[3]).tolist()
     [False, False, False, True, False]
     """
-    faulty = np.zeros(n, np.bool_)
-    failing, attempts, end = deque([(0, n)]), 0, monotonic() + MOST_SECONDS
-    while failing:
-        first, last = failing.popleft()
-        if last - first <= 1 or attempts >= MOST_ATTEMPTS or monotonic() > end:
-            faulty[first:last] = True
-            continue
-        middle = (first + last) // 2
-        halves = [half for half in ((first, middle), (middle, last)) if not works(*half)]
-        attempts += 2
-        failing += halves
-        if not halves:  # the halves only fail together, so leaving one out suffices
-            faulty[middle:last] = True
-    return faulty
+    search = _Search(works, monotonic() + MOST_SECONDS, monotonic)
+    faulty = search.alone(n)
+    return faulty if search.works(~faulty) else search.together(~faulty)
+
+
+class _Search:
+    """One search of faulty items, within the limits."""
+
+    def __init__(self, works: Callable[[Mask], bool], end: float, monotonic: Callable[[], float]) -> None:
+        self.works, self._end, self._monotonic, self._attempts = works, end, monotonic, 0
+
+    def alone(self, n: int) -> Mask:
+        """Return the items that fail alone: items that fail are halved until single items remain.
+
+        The largest group is always next, so that few healthy neighbours are lost if a limit is reached before.
+        """
+        faulty, failing = np.zeros(n, np.bool_), deque([(0, n)])
+        while failing:
+            first, last = failing.popleft()
+            if self._ends_at(first, last):
+                faulty[first:last] = True
+                continue
+            for begin, end in _halves(first, last):
+                some = np.zeros(n, np.bool_)
+                some[begin:end] = True
+                if not self._try(some):
+                    failing.append((begin, end))
+        return faulty
+
+    def together(self, candidates: Mask) -> Mask:
+        """Return the items that fail, although none does alone: each group is added to those before, or halved."""
+        kept, groups = np.zeros(len(candidates), np.bool_), [(0, len(candidates))]
+        while groups:
+            first, last = groups.pop()
+            more = kept.copy()
+            more[first:last] = candidates[first:last]
+            if self._try(more):
+                kept = more
+            elif not self._ends_at(first, last):
+                groups += reversed(_halves(first, last))
+        return ~kept
+
+    def _try(self, some: Mask) -> bool:
+        self._attempts += 1
+        return self.works(some)
+
+    def _ends_at(self, first: int, last: int) -> bool:
+        return last - first <= 1 or self._attempts >= MOST_ATTEMPTS or self._monotonic() > self._end
+
+
+def _halves(first: int, last: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    middle = (first + last) // 2
+    return (first, middle), (middle, last)
 
 
 def row_count(requests: Sequence[Request]) -> int:

@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from secrets import token_bytes
 
-import numpy as np
 from driftline.tables.table import OutcomeTable
 
 from driftline_processor.core.decode.written_panes import WrittenPanes
@@ -188,12 +187,7 @@ class RequestQueue:
             if not n:
                 raise
 
-            def works(first: int, last: int) -> bool:
-                some = np.zeros(n, np.bool_)
-                some[first:last] = True
-                return self._intake.can_take(select_rows(requests, some), received)
-
-            faulty = find_faulty(n, works)
+            faulty = find_faulty(n, lambda some: self._intake.can_take(select_rows(requests, some), received))
             _log.error(
                 "%s of %s cannot be stored and are counted as %s; all others are stored",
                 *(f"{faulty.sum():,}", many(n, "row"), NOT_STORED),

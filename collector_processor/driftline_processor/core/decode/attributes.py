@@ -517,8 +517,8 @@ def task_of(
 ) -> Task:
     """Return the task; invalid properties are ignored.
 
-    These are: an unknown kind, duplicate or very many classes, other than two classes of a binary model, a threshold that
-    is not a probability, and invalid quantile levels.
+    These are: an unknown kind, duplicate or too many classes, other than two classes of a binary model, a threshold
+    that is not a probability, and invalid or too many levels of quantiles.
     """
     texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
     usable = "" not in texts and len(set(texts)) == len(texts) and (len(texts) == 2 or not Task(kind).has_threshold)

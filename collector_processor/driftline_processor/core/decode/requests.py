@@ -22,6 +22,7 @@ from driftline.tables.table import OutcomeTable, PredictionTable
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 from msgspec import Struct, field
+from numpy.typing import NDArray
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -312,15 +313,16 @@ class OtlpRows:
         """Return their number."""
         return sum(map(len, _row_lists(self._message)))
 
-    def without(self, ranges: Sequence[tuple[int, int]]) -> bytes:
-        """Return the request without some of them; ``ranges``: first and last + 1 of consecutive ones, ascending."""
+    def selected(self, kept: NDArray[np.bool_]) -> bytes:
+        """Return the request with some of them; ``kept``: bool (n,)."""
         message = type(self._message)()
         message.CopyFrom(self._message)
-        lists = _row_lists(message)
-        begins = np.cumsum([0, *map(len, lists)]).tolist()
-        for first, last in reversed(ranges):
-            for rows, begin in zip(lists, begins, strict=False):
-                del rows[max(first - begin, 0) : max(last - begin, 0)]
+        begin = 0
+        for rows in _row_lists(message):
+            left_out = np.flatnonzero(~kept[begin : begin + len(rows)])
+            begin += len(rows)
+            for place in left_out[::-1].tolist():
+                del rows[place]
         return bytes(message.SerializeToString())
 
 
