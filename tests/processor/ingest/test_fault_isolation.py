@@ -12,7 +12,8 @@ from driftline.semconv import events
 from driftline.tables.column_codec import texts
 from driftline_processor.core.decode import prediction_rows
 from driftline_processor.core.decode.otlp_rows import Rows
-from driftline_processor.ingest import fault_isolation, transaction
+from driftline_processor.core.service_level.sums import weight_by_error
+from driftline_processor.ingest import fault_isolation
 from driftline_processor.ingest.fault_isolation import find_faulty
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,13 +73,12 @@ def fail_for_bad_rows(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
             raise ZeroDivisionError("a fault that nobody has found yet")
 
     if step == "store":
-        weights = transaction.weight_by_error
 
-        def weight_by_error(errors: Any, weight: Any) -> Mapping[str, float]:
+        def checked(errors: Any, weight: Any) -> Mapping[str, float]:
             check(errors)
-            return weights(errors, weight)
+            return weight_by_error(errors, weight)
 
-        monkeypatch.setattr(transaction, "weight_by_error", weight_by_error)
+        monkeypatch.setattr("driftline_processor.ingest.transaction.weight_by_error", checked)
         return
     tables = prediction_rows._tables
 
