@@ -253,7 +253,7 @@ def test_all_other_panes_of_a_document_are_stored(open_state: Open) -> None:
         "sums": {"rows": [1, 1, 1], "feature:age": [1, *[0] * (width["feature:age"] - 1)]},
     }
     sums = {"rows": [1, 1, 1]}
-    epoch, offered = 0, []
+    epoch = 0
     for epoch, mutated in enumerate(json_mutations(base), 1):
         others = [{"start": NOON - number * 24 * HOUR, "span": "1h", "sums": sums} for number in (2, 3)]
         about = {"model": "churn", "baseline": known.digest, "source": "nightly", "epoch": epoch}
@@ -261,9 +261,7 @@ def test_all_other_panes_of_a_document_are_stored(open_state: Open) -> None:
             panes = parse_panes(json.dumps({**about, "panes": [others[0], mutated, others[1]]}).encode())
         except MalformedPanes as error:
             pytest.fail(f"a document is refused: {error}")
-        offered.append((mutated, state.state.submit_panes(panes, 1)))
-    for mutated, future in offered:
-        receipt = future.result(60).panes
+        receipt = state.state.submit_panes(panes, 1).result(60).panes
         assert receipt is not None
         assert receipt.conflict == ""
         assert receipt.accepted + receipt.replaced >= 2, mutated
