@@ -50,6 +50,7 @@ from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.log.acknowledged import COPY_NAME
+from driftline_processor.log.block_attempts import BlockAttempts
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
 from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.maintenance.backup import Backups
@@ -154,7 +155,8 @@ class State:
         # A new file reads the whole log. Without a new file, a log that is gone lacks all that was acknowledged.
         first = self.log.first if self._store.starts_over or self.log.size else 0
         reader = self.log.reader(ANALYSIS, self._queue.position or first)
-        self._analysis = Analysis(self.log, reader, decoding, self._queue, counters)
+        attempts = BlockAttempts(directory / "log", reader.position)
+        self._analysis = Analysis(self.log, reader, decoding, self._queue, counters, attempts)
         self._admission = Admission(self.log, decoding, self._queue, counters, clock, ceiling)
         self._erasures = Erasures(
             self._store, self.log, decoding, lambda: self.parts, self._replace_parts, self.audit_log
