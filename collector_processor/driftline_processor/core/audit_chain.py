@@ -158,15 +158,15 @@ def verify_chain(documents: Iterable[Mapping[str, Any]], recorded: Head | None =
         recorded: A head of the same log that was recorded earlier; entries removed from the end are noticed only by it.
     """
     first, head, entries = 0, Head(0, START), 0
-    removed: list[tuple[int, str, frozenset[str]]] = []  # first number, anchor and hash before of each missing range
-    noted: dict[str, set[str]] = {}
+    removed: list[tuple[int, str, tuple[str, ...]]] = []  # first number, anchor and hash before of each missing range
+    noted: set[tuple[str, tuple[str, ...]]] = set()
     for document in documents:
         sequence, previous = document.get("sequence"), document.get("previous")
         if not isinstance(sequence, int) or not isinstance(previous, str):
             return Verification(entries, first, head, head.sequence + 1, "it has no number or no previous hash")
         expected = head.sequence + 1
         if sequence > expected:
-            removed.append((expected, anchor(sequence - 1, previous), frozenset([head.hash] if entries else ())))
+            removed.append((expected, anchor(sequence - 1, previous), (head.hash,) if entries else ()))
             expected, head = sequence, Head(sequence - 1, previous)
         first = first or sequence
         reason = ""
@@ -181,11 +181,11 @@ def verify_chain(documents: Iterable[Mapping[str, Any]], recorded: Head | None =
         if reason:
             return Verification(entries, first, head, sequence if sequence < head.sequence else expected, reason)
         if document.get("kind") == "pruned":
-            noted.setdefault(str(document.get("subject")), set()).update(map(str, document.get("digests") or ()))
+            noted.add((str(document.get("subject")), tuple(map(str, document.get("digests") or ()))))
         head, entries = Head(sequence, str(document["hash"])), entries + 1
     ranges = tuple((start, Head.parse(last).sequence) for start, last, _ in removed)
-    for (start, end), (_, last, before) in zip(ranges, removed, strict=True):
-        if last not in noted or not before <= noted[last]:
+    for (start, end), (_, *note) in zip(ranges, removed, strict=True):
+        if tuple(note) not in noted:
             reason = f"no entry says that entries {start} to {end} were removed"
             return Verification(entries, first, head, start, reason, ranges)
     if recorded is not None and recorded.sequence > head.sequence:
