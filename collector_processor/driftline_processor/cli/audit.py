@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
@@ -158,8 +159,8 @@ def _documents(file: Path) -> Iterator[dict[str, Any]]:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    document = json.loads(line)
-                except ValueError:
+                    document = load_json(line)
+                except UnreadableJson:
                     document = None
                 if number == 1 and not (isinstance(document, dict) and "sequence" in document):
                     raise BadInput(f"{file}: line 1 is not an entry; use a file of 'driftline audit export'")
