@@ -118,7 +118,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     age = np.random.default_rng(0).normal(size=500)
-    fields = {"model": "m", "version": "v1", "task": "binary", "classes": ["0", "1"]}
+    fields: dict[str, Any] = {"model": "m", "version": "v1", "task": "binary", "classes": ["0", "1"]}
     baseline = Baseline.from_frame({"age": age}, score=1 / (1 + np.exp(-age)), actual=(age > 0) * 1.0, **fields)
     Path("baseline.json").write_text(baseline.to_json())
     Path("outcomes.csv").write_text("id,actual\nA,1\n")
