@@ -10,14 +10,15 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.56b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest exporters lock dist sbom audit manifests image lint format docs semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver conformance soak airflow
+.PHONY: help demo example examples environment test test-all nightly nightly-status peers frameworks oldest lowest newest exporters lock dist sbom audit manifests image lint format docs semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop weaver conformance soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
 	@echo "make example   the example of a scenario, which checks its own claim (NN=1; DEMO_ARGS=--keep leaves the pages open; NN=9 ENGINE=spark: on Spark)"
 	@echo "make examples  all of them (EXAMPLES='0 4 turn': these, and another one every day)"
 	@echo "make test      units, contracts and one whole run, in five to six minutes on two cores (PYTEST_ARGS='-k psi')"
-	@echo "make nightly   everything that CI does not run for each change: scripts/nightly.sh lists it (an hour or more)"
+	@echo "make nightly   what CI does not run for each change, in parts of at most 40 minutes: those that have not passed on this commit"
+	@echo "               (PART='lint soak': these); make nightly-status: which passed, failed and are missing, with their commits"
 	@echo "make test-all  all tests: whole processes, full disks, damaged files, long backlogs, attacks"
 	@echo "make frameworks the integrations of frameworks that are too large for make test (IF_AVAILABLE=1: those that can be had, as CI does)"
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
@@ -33,7 +34,7 @@ help:
 	@echo "make format    ruff's formatter and its safe fixes"
 	@echo "make docs      the documentation as a site in build/site/ (.venv-docs/)"
 	@echo "make semconv   constants of telemetry names, the generated pages of docs/reference, otel-config/driftline.yaml, dashboards"
-	@echo "make bench     each speed promise against its reference, in one run"
+	@echo "make bench     each speed promise against its reference, in one run (BENCHMARKS='bench_sdk bench_join': these)"
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
 	@echo "make bench-peers-drift a million rows compared with their reference, beside Evidently (.venv-peers/)"
 	@echo "make bench-peers-files a file of a million labelled rows as a whole command, beside numpy, Evidently, NannyML and whylogs (.venv-peers/)"
@@ -88,7 +89,7 @@ oldest:
 	@.venv-oldest/bin/python -m pip install --quiet --editable '.[demo]' --group dev \
 		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST) $(OLDEST_WEB)
 	@$(call run_pytest,.venv-oldest/bin/python) -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
-		sdk tests/sdk tests/processor tests/extensions tests/integrations $(PYTEST_ARGS)
+		$(or $(PATHS),sdk tests/sdk tests/processor tests/extensions tests/integrations) $(PYTEST_ARGS)
 
 lowest:
 	@sh scripts/setup.sh dev
@@ -107,7 +108,12 @@ exporters:
 	@MINORS="$(MINORS)" sh scripts/exporters.sh $(PYTEST_ARGS)
 
 nightly:
-	@sh scripts/nightly.sh
+	@sh scripts/setup.sh dev
+	@$(PY) -m scripts.nightly $(PART)
+
+nightly-status:
+	@sh scripts/setup.sh dev
+	@$(PY) -m scripts.nightly --status
 
 # Each file for all platforms and Python versions that are supported; UPGRADE=--upgrade takes the newest versions.
 LOCK = .venv-release/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -177,8 +183,8 @@ semconv:
 
 bench:
 	@sh scripts/setup.sh dev
-	@failed=0; for file in benchmarks/bench_*.py; do echo "$$file"; \
-		$(PY) -m benchmarks.$$(basename $$file .py) || failed=1; echo; done; exit $$failed
+	@failed=0; for name in $(or $(BENCHMARKS),$(patsubst benchmarks/%.py,%,$(sort $(wildcard benchmarks/bench_*.py)))); do \
+		echo "$$name"; $(PY) -m benchmarks.$$name || failed=1; echo; done; exit $$failed
 
 bench-peers:
 	@sh scripts/setup.sh dev
@@ -223,6 +229,9 @@ weaver:
 conformance:
 	@sh scripts/setup.sh dev
 	@$(PY) -m benchmarks.peers.conformance $(ARGS)
+
+peers:
+	@bash scripts/install_peers.sh $(PEERS)
 
 interop:
 	@sh scripts/setup.sh dev

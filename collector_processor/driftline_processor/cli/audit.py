@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
@@ -24,6 +25,9 @@ app = typer.Typer(
 
 BROKEN = 1
 """Exit code of a log that was changed."""
+
+MOST_RANGES = 10
+"""Upper limit of listed ranges of removed entries."""
 
 
 @app.callback()
@@ -116,12 +120,17 @@ def verify(
             file = Path(folder) / "audit.jsonl"
             client.fetch_audit_log(server, file)
         result = verify_chain(_documents(file), recorded)
-        if recorded is not None and result.broken is None and recorded.sequence < result.first:
-            raise BadInput(
-                f"--head: entry {recorded.sequence} is older than the first entry, {result.first}; use a newer head"
-            )
+        if recorded is not None and result.broken is None:
+            for start, end in result.removed:
+                if start <= recorded.sequence <= end:
+                    raise BadInput(f"--head: entry {recorded.sequence} was removed (storage.audit); use a newer head")
         with for_a_reader_that_may_leave():
             typer.echo(f"{result.entries:,} entries, head {result.head}")
+            if result.removed:
+                count = sum(end - start + 1 for start, end in result.removed)
+                ranges = ", ".join(f"{start} to {end}" for start, end in result.removed[:MOST_RANGES])
+                more = f" and {len(result.removed) - MOST_RANGES:,} more ranges" * (len(result.removed) > MOST_RANGES)
+                typer.echo(f"{count:,} entries were removed (storage.audit): {ranges}{more}")
         if result.broken is not None:
             typer.echo(f"broken at entry {result.broken}: {result.reason}", err=True)
             raise typer.Exit(BROKEN)
@@ -150,8 +159,8 @@ def _documents(file: Path) -> Iterator[dict[str, Any]]:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    document = json.loads(line)
-                except ValueError:
+                    document = load_json(line)
+                except UnreadableJson:
                     document = None
                 if number == 1 and not (isinstance(document, dict) and "sequence" in document):
                     raise BadInput(f"{file}: line 1 is not an entry; use a file of 'driftline audit export'")

@@ -23,7 +23,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.errors import BadInput
 
-from .connection import WAIT, Connection
+from .connection import WAIT, Connection, foreign
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _LONG_WAIT = 600.0
@@ -151,7 +151,7 @@ def _download(
     part = path.with_name(path.name + ".part")
     try:
         with (
-            server.open(_LONG_WAIT) as client,
+            server.open_processor(_LONG_WAIT) as client,
             client.stream(method, resource, params=_given(parameters)) as answer,
         ):
             if not answer.is_success:
@@ -479,7 +479,7 @@ def _ask(
     wait: float | None = WAIT,
     headers: Mapping[str, str] | None = None,
 ) -> str:
-    with server.report_failures(), server.open(wait) as client:
+    with server.open_processor(wait) as client:
         answer = client.request(method, path, params=_given(parameters), content=content or None, headers=headers)
     if answer.is_success:
         return answer.text
@@ -506,8 +506,6 @@ def _period(since: str, until: str) -> dict[str, str]:
 def _refused(server: Connection, answer: httpx.Response) -> BadInput:
     try:
         message = answer.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        message = (
-            f"the response {answer.status_code} is not from Driftline; use the address of the pages (web.endpoint)"
-        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        message = foreign(answer)
     return BadInput(server.refusal(answer.status_code, message))

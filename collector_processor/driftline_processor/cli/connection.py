@@ -102,6 +102,20 @@ class Connection(Struct, frozen=True):
             return httpx.AsyncClient(timeout=timeout, **self._options())
 
     @contextmanager
+    def open_processor(self, timeout: float | None = WAIT) -> Iterator[httpx.Client]:
+        """Yield a client, after the address has answered as a processor does.
+
+        A port that is silent is noticed before the long wait of the request, and another server before its answer is
+        used. Raises :class:`BadInput` with the fix if there is no answer, also within the block.
+        """
+        with self.report_failures(), self.open(WAIT) as client:
+            answer = client.get("/healthz")
+            if not _is_health(answer):
+                raise BadInput(self.refusal(answer.status_code, foreign(answer)))
+            client.timeout = timeout
+            yield client
+
+    @contextmanager
     def report_failures(self) -> Iterator[None]:
         """Raise :class:`BadInput` with the fix if there is no answer."""
         import httpx
@@ -178,3 +192,15 @@ class Connection(Struct, frozen=True):
             return "" if file_problem(file, secret=True) else file.read_text(encoding="ascii").strip()
         except (OSError, ValueError, RuntimeError):  # no such file, no port, or no home directory
             return ""
+
+
+def foreign(answer: httpx.Response, usage: str = "the address of the pages (web.endpoint)") -> str:
+    """Return the sentence about an answer of another server."""
+    return f"the response {answer.status_code} is not from Driftline; use {usage}"
+
+
+def _is_health(answer: httpx.Response) -> bool:
+    try:
+        return isinstance(answer.json()["problems"], list)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False

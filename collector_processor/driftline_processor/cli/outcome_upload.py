@@ -38,7 +38,7 @@ from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
 from driftline_processor.readers.source import readable
 from driftline_processor.readers.sources import check_path, format_of
 
-from .connection import Connection
+from .connection import WAIT, Connection, foreign
 
 ROWS = 50_000
 """Rows per part: some megabytes, processed within a second."""
@@ -280,11 +280,22 @@ def upload_outcomes(
     """
     pushed = UploadResult()
     with target.server.open(120.0) as client:
+        _check_silence(client, target.server)
         for part in split_outcomes(path, columns, say, rows):
             _take(pushed, part, _send(client, part, target, say))
             pushed.models |= part.models
             sent(part.rows)
     return pushed
+
+
+def _check_silence(client: httpx.Client, server: Connection) -> None:
+    """Raise :class:`BadInput` if a port says nothing, before each of its parts waits for an answer."""
+    try:
+        client.get("/healthz", timeout=WAIT)
+    except httpx.TimeoutException as error:
+        raise BadInput(server.failure(error)) from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        pass  # the first part is retried
 
 
 def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> None:
@@ -346,7 +357,7 @@ def _answer(ask: Callable[[], httpx.Response], target: UploadTarget, before: str
 def _reason(answer: httpx.Response) -> str:
     try:
         return f": {answer.json()['error']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
@@ -354,12 +365,10 @@ def _answer_document(answer: httpx.Response, server: Connection) -> Any:
     try:
         document = answer.json()
         if answer.is_success:
-            return document
+            return {**document, "accepted": int(document["accepted"]), "rejected": list(document["rejected"])}
         message = document["error"]
-    except (ValueError, KeyError, TypeError):
-        message = (
-            f"the response {answer.status_code} is not from Driftline; use the address of the pages or of OTLP/HTTP"
-        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        message = foreign(answer, "the address of the pages or of OTLP/HTTP")
     raise BadInput(server.refusal(answer.status_code, message))
 
 

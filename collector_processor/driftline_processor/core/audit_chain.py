@@ -69,7 +69,8 @@ class Entry(Struct, frozen=True, kw_only=True):
         why: Reason, result or answer.
         alert: Id of the alert; "" without an alert.
         count: Number of rows, outcomes or attempts that this entry stands for; None if not applicable.
-        digests: Keyed digests of prediction ids or data subjects; of an approval, the digest of the approved request.
+        digests: Keyed digests of prediction ids or data subjects; of an approval, the digest of the approved request;
+            of a removal, the hash of the entry before the removed ones.
         previous: Hash of the entry before it.
         hash: Its own hash.
     """
@@ -122,6 +123,7 @@ class Verification(Struct, frozen=True):
         head: Its last entry.
         broken: Number of the first entry that is changed, missing or moved; None if the chain is intact.
         reason: Why it is broken; "" if it is intact.
+        removed: First and last number of each range that a later entry notes as removed.
     """
 
     entries: int
@@ -129,6 +131,7 @@ class Verification(Struct, frozen=True):
     head: Head
     broken: int | None = None
     reason: str = ""
+    removed: tuple[tuple[int, int], ...] = ()
 
 
 def hash_document(document: Mapping[str, Any]) -> str:
@@ -154,15 +157,18 @@ def verify_chain(documents: Iterable[Mapping[str, Any]], recorded: Head | None =
         documents: Entries in the format of the API and of an export.
         recorded: A head of the same log that was recorded earlier; entries removed from the end are noticed only by it.
     """
-    first, cut, head, entries = 0, START, Head(0, START), 0
-    anchors: set[str] = set()
+    first, head, entries = 0, Head(0, START), 0
+    removed: list[tuple[int, str, tuple[str, ...]]] = []  # first number, anchor and hash before of each missing range
+    noted: set[tuple[str, tuple[str, ...]]] = set()
     for document in documents:
         sequence, previous = document.get("sequence"), document.get("previous")
         if not isinstance(sequence, int) or not isinstance(previous, str):
             return Verification(entries, first, head, head.sequence + 1, "it has no number or no previous hash")
-        if not entries:
-            first, cut, head = sequence, previous, Head(sequence - 1, previous)
         expected = head.sequence + 1
+        if sequence > expected:
+            removed.append((expected, anchor(sequence - 1, previous), (head.hash,) if entries else ()))
+            expected, head = sequence, Head(sequence - 1, previous)
+        first = first or sequence
         reason = ""
         if sequence != expected:
             reason = f"entry {sequence} follows entry {head.sequence}"
@@ -173,13 +179,16 @@ def verify_chain(documents: Iterable[Mapping[str, Any]], recorded: Head | None =
         elif recorded is not None and sequence == recorded.sequence and document["hash"] != recorded.hash:
             reason = "its hash is not the recorded one"
         if reason:
-            return Verification(entries, first, head, expected, reason)
+            return Verification(entries, first, head, sequence if sequence < head.sequence else expected, reason)
         if document.get("kind") == "pruned":
-            anchors.add(str(document.get("subject")))
+            noted.add((str(document.get("subject")), tuple(map(str, document.get("digests") or ()))))
         head, entries = Head(sequence, str(document["hash"])), entries + 1
-    if entries and (first, cut) != (1, START) and anchor(first - 1, cut) not in anchors:
-        return Verification(entries, first, head, 1, f"no entry says that entries 1 to {first - 1} were removed")
+    ranges = tuple((start, Head.parse(last).sequence) for start, last, _ in removed)
+    for (start, end), (_, *note) in zip(ranges, removed, strict=True):
+        if tuple(note) not in noted:
+            reason = f"no entry says that entries {start} to {end} were removed"
+            return Verification(entries, first, head, start, reason, ranges)
     if recorded is not None and recorded.sequence > head.sequence:
         reason = f"the log ends before entry {recorded.sequence}, the recorded head"
-        return Verification(entries, first, head, head.sequence + 1, reason)
-    return Verification(entries, first, head)
+        return Verification(entries, first, head, head.sequence + 1, reason, ranges)
+    return Verification(entries, first, head, removed=ranges)

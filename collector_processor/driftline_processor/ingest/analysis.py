@@ -9,19 +9,26 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import compress
 
+import numpy as np
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from numpy.typing import NDArray
 
+from driftline_processor.core.decode.requests import LimitsExceeded
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.health import Counters
+from driftline_processor.log.block_attempts import MOST_ENDS, BlockAttempts
 from driftline_processor.log.entry_format import FOR_ANALYSIS, Entry, Stored
 from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.receipts import StorageOutage
 
-from .decoding import Decoding
+from .decoding import NOT_DECODED, Decoding
 from .deduplication import digest_of
+from .fault_isolation import NOT_STORED, find_faulty, row_count
+from .feature_names import MOST_CELLS
 from .permissions import permitted
 from .request_queue import RequestQueue
 from .transaction import LogPosition, Request
@@ -42,7 +49,10 @@ _MOST_BYTES = 16 << 20
 """Maximum bytes of waiting requests that are decoded together."""
 
 MOST_ROWS = 1_000_000
-"""Rows after which a part of a block is stored in a transaction of its own, because a byte may be a row."""
+"""Rows after which a part of a block is stored in a transaction of its own, because a byte may be a row.
+
+The same holds for :data:`~.feature_names.MOST_CELLS`, because each row may have other features.
+"""
 
 _AGAIN = 1.0
 """Seconds between attempts after a storage error."""
@@ -66,13 +76,20 @@ class Analysis:
         decoding: Decodes requests to rows.
         queue: Writes the rows, one transaction at a time.
         counters: Counters of unusable rows.
+        attempts: Ends of the process while it stored a block.
     """
 
     def __init__(
-        self, log: RequestLog, reader: Reader, decoding: Decoding, queue: RequestQueue, counters: Counters
+        self,
+        log: RequestLog,
+        reader: Reader,
+        decoding: Decoding,
+        queue: RequestQueue,
+        counters: Counters,
+        attempts: BlockAttempts,
     ) -> None:
         self._request_log, self._reader, self._decoding = log, reader, decoding
-        self._queue, self._counters = queue, counters
+        self._queue, self._counters, self._attempts = queue, counters, attempts
         self._stepping = threading.RLock()
         self._seconds = BLOCK_SECONDS
         self._stopping = threading.Event()
@@ -99,10 +116,9 @@ class Analysis:
         if self._thread.ident is not None:
             self._thread.join(deadline.timeout)
         if not self._thread.is_alive():
-            try:
+            with suppress(StorageOutage):
                 self.catch_up(deadline)
-            except StorageOutage:
-                return
+            self._attempts.close()
 
     def join(self, timeout: float) -> None:
         """Wait until the current block has ended."""
@@ -143,7 +159,9 @@ class Analysis:
 
     def _step(self) -> None:
         with self._stepping:
-            stored_requests = self._request_log.read(self._reader.position, _MOST_BYTES)
+            position = self._reader.position
+            most = self._attempts.most_bytes(position, _MOST_BYTES)
+            stored_requests = self._request_log.read(position, most)
             needed = [stored for stored in stored_requests.stored if stored.entry.readers & FOR_ANALYSIS]
             following = stored_requests.following
             for index, stored in enumerate(needed):
@@ -151,12 +169,26 @@ class Analysis:
                 if abs(stored.entry.received - needed[0].entry.received) > 60 * 10**9:
                     needed, following = needed[:index], stored.position
                     break
+            if needed and self._attempts.are_used_up:
+                needed, following = needed[:1], needed[0].following
             if needed:
-                self._store(needed, following)
+                with self._attempts.storing(position, following):
+                    if self._attempts.are_used_up:
+                        self._leave_out(needed[0])
+                    else:
+                        self._store(needed, following)
             self._reader.move(following)
 
+    def _leave_out(self, stored: Stored) -> None:
+        _log.error(
+            "driftline ended %d times while it stored one request of %s bytes; the request is left out. If the process "
+            "was killed for its memory, raise the limit of the container or lower limits.memory",
+            *(MOST_ENDS, f"{len(stored.entry.body):,}"),
+        )
+        self._reject(NOT_STORED, 1)
+
     def _store(self, block: list[Stored], following: int) -> None:
-        """Store a block in one transaction, or each request separately if that fails.
+        """Store a block in one transaction, without rows that cannot be stored.
 
         A block of very many rows is stored in several ones; only the last advances the position, because requests that
         are read again are recognised.
@@ -168,23 +200,19 @@ class Analysis:
             except StorageOutage:
                 raise
             except Exception:
-                if len(block) > 1:
-                    for stored in block:
-                        self._store([stored], stored.following)
-                    return
-                _log.exception("a request could not be stored; it is skipped")
-                self._reject("not_stored", requests[0].rows)
+                _log.exception("requests could not be stored; they are skipped")
+                self._reject(NOT_STORED, row_count(requests))
 
     def _parts(self, block: list[Stored], following: int) -> Iterator[tuple[list[Request], int]]:
         """Yield the requests of each transaction, and the position of the log that is stored with them."""
         requests: list[Request] = []
-        rows = 0
+        rows = cells = 0
         for request in self._decoded(block):
-            if requests and rows + request.rows > MOST_ROWS:
+            if requests and (rows + request.rows > MOST_ROWS or cells + request.cells > MOST_CELLS):
                 yield requests, block[0].position
-                requests, rows = [], 0
+                requests, rows, cells = [], 0, 0
             requests.append(request)
-            rows += request.rows
+            rows, cells = rows + request.rows, cells + request.cells
         if requests:
             yield requests, following
 
@@ -192,23 +220,43 @@ class Analysis:
         """Decode a block: new requests of traces together, all others one by one."""
         together = [stored.entry for stored in block if stored.entry.signal == "traces"]
         new = self._new_traces([entry for entry in together if entry.sending.rules is None])
-        decoded = set[int]()
-        if len(new) > 1:
-            bodies, last = (
-                {digest: decoded_request.body for digest, decoded_request in new.items()},
-                [*new.values()][-1],
-            )
-            try:
-                together_decoded = self._decoding.traces(bodies, last.received)
-            except Exception:
-                _log.exception("requests could not be decoded together; each one is decoded separately")
-            else:
-                decoded = {id(entry) for entry in new.values()}
-                yield together_decoded
+        decoded, request = self._decoded_together(new)
+        if request is not None:
+            yield request
         for stored in block:
-            request = None if id(stored.entry) in decoded else self._decoded_alone(stored.entry)
-            if request is not None:
-                yield request
+            alone = None if id(stored.entry) in decoded else self._decoded_alone(stored.entry)
+            if alone is not None:
+                yield alone
+
+    def _decoded_together(self, new: dict[bytes, Entry]) -> tuple[set[int], Request | None]:
+        """Decode requests of traces together, without those that must be decoded alone: entries by identity."""
+        entries = [*new.items()]
+        if len(entries) < 2:
+            return set(), None
+
+        def decode(some: list[tuple[bytes, Entry]]) -> Request | None:
+            if not some:
+                return None
+            return self._decoding.traces({digest: entry.body for digest, entry in some}, entries[-1][1].received)
+
+        def works(some: NDArray[np.bool_]) -> bool:
+            try:
+                decode([*compress(entries, some)])
+            except Exception:
+                return False
+            return True
+
+        try:
+            return {id(entry) for entry in new.values()}, decode(entries)
+        except LimitsExceeded:
+            return set(), None
+        except Exception:
+            _log.exception("requests could not be decoded together; those with a fault are decoded separately")
+        healthy = [*compress(entries, ~find_faulty(len(entries), works))]
+        try:
+            return {id(entry) for _, entry in healthy}, decode(healthy)
+        except Exception:  # the search ended at its limits
+            return set(), None
 
     def _new_traces(self, traces: list[Entry]) -> dict[bytes, Entry]:
         """Return requests that were not stored before by digest, without repetitions."""
@@ -224,7 +272,7 @@ class Analysis:
             return permitted(self._decoding.request(entry.signal, entry.body, entry.received), entry.sending)
         except Exception:
             _log.exception("a request could not be decoded; it is skipped")
-            self._reject("not_decoded", 1)
+            self._reject(NOT_DECODED, 1)
             return None
 
     def _reject(self, reason: str, rows: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline_processor.core.decode import requests
 from driftline_processor.core.decode.business_points import NONE as NO_BUSINESS
@@ -15,11 +17,18 @@ from driftline_processor.core.decode.business_points import BusinessMetrics
 from driftline_processor.core.decode.event_times import LATEST, LATEST_POINT, has_future_times, timely
 from driftline_processor.core.decode.foreign_metrics import Mappings
 from driftline_processor.core.decode.metric_points import METRICS
+from driftline_processor.present.numbers import many
 from driftline_processor.receipts import PartialSuccess, Signal
 
 from .deduplication import digest_of
+from .fault_isolation import find_faulty
 from .queue_offsets import Offset
 from .transaction import Request
+
+_log = logging.getLogger(__name__)
+
+NOT_DECODED = "not_decoded"
+"""The reason under which spans, log records and data points are counted that cannot be decoded."""
 
 FUTURE = 0.1
 """Maximum share of one CPU that counting rows with future times may take."""
@@ -117,15 +126,45 @@ class Decoding:
             self.for_future_times.take(time.thread_time() - began)
 
     def traces(self, bodies: Mapping[bytes, bytes], received: int) -> Request:
-        """Decode new requests of traces together; ``bodies``: by digest."""
+        """Decode new requests of traces together; ``bodies``: by digest.
+
+        Raises :class:`~driftline_processor.core.decode.requests.LimitsExceeded` if they must be decoded separately.
+        """
         first, *more = bodies
-        decoded = requests.decode_traces_together(list(bodies.values()), received)
+        decoded = requests.decode_bounded_traces(list(bodies.values()), received)
         return Request(
             *(first, decoded.predictions, decoded.batches),
             rejected=decoded.rejected,
             more_digests=more,
             training_runs=decoded.training_runs,
         )
+
+    def _decoded(self, signal: Signal, body: bytes, received: int) -> requests.Decoded:
+        """Decode a request, without rows that cannot be decoded; these are counted and logged once."""
+        decode = self._decoders[signal]
+        try:
+            return decode(body, received)
+        except requests.Malformed:
+            raise
+        except Exception as error:
+            rows = requests.OtlpRows(signal, body)
+
+            def works(some: NDArray[np.bool_]) -> bool:
+                try:
+                    decode(rows.selected(some), received)
+                except Exception:
+                    return False
+                return True
+
+            faulty = find_faulty(len(rows), works)
+            _log.error(
+                "%s of %s cannot be decoded and are counted as %s; all others are used",
+                *(f"{faulty.sum():,}", many(len(rows), "record"), NOT_DECODED),
+                exc_info=error,
+            )
+            decoded = decode(rows.selected(~faulty), received)
+            decoded.rejected[NOT_DECODED] += int(faulty.sum())
+            return decoded
 
     def request(self, signal: Signal, body: bytes, received: int, offsets: Sequence[Offset] = ()) -> Request:
         """Decode a request, with the digest of its bytes.
@@ -136,7 +175,7 @@ class Decoding:
             received: Unix nanoseconds, the time of rows without a time.
             offsets: Positions in topics of Kafka after this request.
         """
-        decoded = self._decoders[signal](body, received)
+        decoded = self._decoded(signal, body, received)
         return Request(
             digest=digest_of(body),
             predictions=decoded.predictions,

@@ -5,7 +5,9 @@ baseline of a name takes a place, which is stored over restarts. Names in the co
 the limit
 
 - rows and outcomes of a further model are counted under ``driftline.limited.rows`` and not stored,
-- rows of a further version or environment of a model are stored under the name ``other``.
+- rows of a further version or environment of a model are stored under the name ``other``;
+- features of a series beyond :data:`~.feature_names.MOST_NAMES` are counted under ``driftline.limited.rows`` and not
+  used.
 
 A sender whose token is for some models only cannot take a place if half of the places are taken by models that it may
 name, so that no team uses up those of another.
@@ -24,6 +26,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import islice
 from types import MappingProxyType
 
 from driftline.semconv import attributes as a
@@ -38,6 +41,8 @@ from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.health import Counters
 from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import short
+
+from .feature_names import MOST_NAMES
 
 OTHER = "other"
 """The version or environment beyond the limit."""
@@ -61,6 +66,9 @@ _ANY = frozenset({"*"})
 _NOTHING: Mapping[ModelKey, int] = MappingProxyType({})
 _MOST_NAMES = 10_000
 """Maximum number of distinct names beyond the limit that are counted for the message."""
+
+_MOST_MODELS = 100
+"""Maximum number of models whose names of features are counted; the one that was counted first is dropped."""
 
 
 class ModelLimits:
@@ -86,6 +94,7 @@ class ModelLimits:
         """Create the limits from the configuration."""
         self._limits, self._models, self._counters = limits, models, counters
         self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}, "memory": {}}
+        self._features: dict[str, dict[str, None]] = {}
         self._most_shared = limits.memory // SERIES_BYTES
         self.sender = _ANY
         self.load()
@@ -174,9 +183,23 @@ class ModelLimits:
         environment = self._environment(outcomes.model, outcomes.environment, len(outcomes), take=False)
         return outcomes if environment == outcomes.environment else replace(outcomes, environment=environment)
 
+    def leave_out_features(self, model: str, values: Counter[str]) -> None:
+        """Count features of a series beyond their limit; ``values``: the name → its number of values."""
+        if not values:
+            return
+        names = self._features.setdefault(model, {})
+        names |= dict.fromkeys(islice(values, max(0, _MOST_NAMES - len(names))))
+        if len(self._features) > _MOST_MODELS:
+            del self._features[next(iter(self._features))]
+        self._rows["features"] += values.total()
+
     def sentence(self) -> str | None:
         """Return a sentence about names beyond the limits since the start; None without any."""
-        sentences = []
+        sentences = [
+            f"{short(model)} has more than {MOST_NAMES:,} features; {_count(len(names), 'name')} in few rows are not "
+            f"used, such as {', '.join(map(short, list(names.copy())[:3]))}; do not use ids as names of features"
+            for model, names in self._features.copy().items()
+        ][:3]
         for limit, noun, most, fate in (
             ("models", "model", f"{self._limits.models:,}", "counted but not stored"),
             ("versions", "version", f"{self._limits.versions:,} per model", f"stored under version '{OTHER}'"),
@@ -191,9 +214,8 @@ class ModelLimits:
             names = list(self._beyond[limit].copy())
             if names:
                 shown_names = ", ".join(short(name) for name in names[:3])
-                count = many(len(names), noun) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {noun}s"
                 sentences.append(
-                    f"rows of {count} above limits.{limit} ({most}) are {fate}, such as "
+                    f"rows of {_count(len(names), noun)} above limits.{limit} ({most}) are {fate}, such as "
                     f"{shown_names}; raise the limit, or remove a model with driftline forget --model NAME"
                 )
         return "; ".join(sentences) or None
@@ -300,3 +322,7 @@ class ModelLimits:
         if len(names) < _MOST_NAMES:
             names[name] = None
         self._rows[limit] += rows
+
+
+def _count(names: int, noun: str) -> str:
+    return many(names, noun) if names < _MOST_NAMES else f"more than {_MOST_NAMES:,} {noun}s"

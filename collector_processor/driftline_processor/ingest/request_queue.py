@@ -19,8 +19,10 @@ from driftline.tables.table import OutcomeTable
 from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
+from driftline_processor.present.numbers import many
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 
+from .fault_isolation import NOT_STORED, find_faulty, row_count, select_rows, with_refused_panes, without_rows
 from .transaction import Intake, LogPosition, Request
 
 _log = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ class RequestQueue:
             return [self._intake.is_stored(digest) for digest in digests]
 
     def write(self, requests: Sequence[Request], position: LogPosition, received: int) -> None:
-        """Store requests of the log in one transaction with its positions.
+        """Store requests of the log in one transaction with its positions, without rows that cannot be stored.
 
         Args:
             requests: Decoded requests.
@@ -121,7 +123,7 @@ class RequestQueue:
             StorageOutage: The storage failed.
         """
         with self._writing:
-            self._intake.take(requests, position, received)
+            self._store(requests, position, received)
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Queue outcomes from other sources than OTLP; ``digest``: 16 bytes that identify the request.
@@ -168,6 +170,37 @@ class RequestQueue:
             total_bytes = self._bytes + size
             refuse_late(left + self._pace.seconds(groups_of(1, 1, total_bytes, _TOGETHER_BYTES), total_bytes))
 
+    def _store(
+        self, requests: Sequence[Request], position: LogPosition | None = None, received: int | None = None
+    ) -> list[Receipt | Exception]:
+        """Store requests in one transaction; if that fails, without the rows because of which it does.
+
+        Such rows are counted and logged once. Outside the log, a request of which nothing can be stored is left out,
+        and its answer is the error, so that its sender keeps it. Raises the error if the others cannot be stored.
+        """
+        try:
+            return [*self._intake.take(requests, position, received)]
+        except StorageOutage:  # already logged; the senders retry
+            raise
+        except Exception as error:
+            n = row_count(requests)
+            if not n:
+                raise
+
+            faulty = find_faulty(n, lambda some: self._intake.can_take(select_rows(requests, some), received))
+            _log.error(
+                "%s of %s cannot be stored and are counted as %s; all others are stored",
+                *(f"{faulty.sum():,}", many(n, "row"), NOT_STORED),
+                exc_info=error,
+            )
+            rest = without_rows(requests, faulty)
+            answers: list[Receipt | Exception] = [error] * len(requests)
+            kept = [i for i, some in enumerate(rest) if position is not None or some.rows or not requests[i].rows]
+            receipts = self._intake.take([rest[i] for i in kept], position, received)
+            for i, receipt in zip(kept, receipts, strict=True):
+                answers[i] = with_refused_panes(receipt, requests[i], rest[i])
+            return answers
+
     def _run(self) -> None:
         """Write waiting requests until the end; an error fails only the current requests."""
         while waiting := self._next():
@@ -202,23 +235,18 @@ class RequestQueue:
             return waitings
 
     def _commit(self, waiting: list[_Waiting]) -> None:
-        """Commit requests together, or each separately if that fails."""
+        """Commit requests together, and answer their senders."""
         try:
-            receipts = self._intake.take([request for request, _, _ in waiting])
+            answers = self._store([request for request, _, _ in waiting])
         except StorageOutage as outage:  # already logged; the senders retry
             for _, _, future in waiting:
                 future.set_exception(StorageOutage(str(outage)))
             return
-        except Exception as error:
-            if len(waiting) > 1:
-                for waiting_request in waiting:
-                    self._commit([waiting_request])
-                return
-            _log.exception("a request could not be stored")
-            waiting[0][2].set_exception(error)
-            return
-        for (_, _, future), receipt in zip(waiting, receipts, strict=True):
-            future.set_result(receipt)
+        for (_, _, future), answer in zip(waiting, answers, strict=True):
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
 
 
 def _done(receipt: Receipt) -> Future[Receipt]:

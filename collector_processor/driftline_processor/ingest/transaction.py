@@ -10,7 +10,7 @@ the event time per model and environment that closes windows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -41,11 +41,10 @@ from driftline_processor.core.stable_hash import U64
 from driftline_processor.core.windows.window import DAY, PANE
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import share_of_caches
-from driftline_processor.receipts import UNUSABLE_PANE, PanesReceipt, Receipt
+from driftline_processor.receipts import UNUSABLE_PANE, PanesReceipt, Receipt, StorageOutage
 from driftline_processor.store.arrow_tables import (
     MOST_RANKED,
     Rows,
-    concatenate_predictions,
     integers_of,
     numbers_of_ids,
     outcome_rows,
@@ -71,6 +70,7 @@ from driftline_processor.store.written_panes import KnownPanes, sources_of, writ
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
 from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, digest_of
+from .feature_names import FeatureNames, tables_of_bounded_size
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
     add_binned,
@@ -315,7 +315,7 @@ class Request(Struct):
 
     @property
     def rows(self) -> int:
-        """Return the total number of rows, outcomes, baselines, points, training runs and panes."""
+        """Return the total number of rows, outcomes, baselines, points, training runs, business points and panes."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
         return (
             tables
@@ -328,9 +328,19 @@ class Request(Struct):
         )
 
     @property
+    def cells(self) -> int:
+        """Return the number of rows × columns of its tables."""
+        features = sum(len(table) * (len(table.features) + len(table.slices)) for table in self.predictions)
+        return features + sum(len(table) * len(table.slices) for table in self.outcomes)
+
+    @property
     def moves(self) -> bool:
         """Return True if it advances a position in a queue or query."""
         return bool(self.offsets or self.readings)
+
+
+class _Rehearsed(Exception):  # noqa: N818 - not an error: it rolls a transaction back
+    """A transaction could be committed."""
 
 
 class Intake:
@@ -357,6 +367,7 @@ class Intake:
         self.training_runs = TrainingRuns(self._connection)
         self._kept_features = KeptFeatures(self._connection)
         self.limits = ModelLimits(limits, models, counters)
+        self.feature_names = FeatureNames()
         self.prediction_times = PredictionTimes()
         self.unmarked_points = UnmarkedPoints()
         self._load()
@@ -413,14 +424,33 @@ class Intake:
         with self._store.watched():
             return self._take(requests, position, self._clock() if received is None else received)
 
-    def _take(self, requests: Sequence[Request], position: LogPosition | None, received: int) -> list[Receipt]:
+    def can_take(self, requests: Sequence[Request], received: int | None = None) -> bool:
+        """Return whether :meth:`take` would store requests, by a transaction that is rolled back.
+
+        Raises StorageOutage if the storage failed.
+        """
+        try:
+            with self._store.watched():
+                self._take(requests, None, self._clock() if received is None else received, rehearsed=True)
+        except _Rehearsed:
+            return True
+        except StorageOutage:
+            raise
+        except Exception:  # the caller logs the first one
+            return False
+        raise AssertionError("a rehearsal is never committed")
+
+    def _take(
+        self, requests: Sequence[Request], position: LogPosition | None, received: int, rehearsed: bool = False
+    ) -> list[Receipt]:
         work = _Work(received)
         self.balances.at(work.now)
         try:
             with self._audit.transaction(self._connection, work.entries):
                 receipts = [self._sort(request, work) for request in requests]
                 for tables in work.tables.values():
-                    self._take_predictions(concatenate_predictions(tables), work)
+                    for table in self._bounded(tables):
+                        self._take_predictions(table, work)
                 for key, points in work.points.items():
                     self._take_points(key, points, work)
                 self._set_aside(work)
@@ -429,6 +459,8 @@ class Intake:
                     marks = [_POSITION, position.stored, _ACKNOWLEDGED, position.acknowledged]
                     self._connection.execute("INSERT INTO meta VALUES (?, ?), (?, ?)", marks)
                 self._store.stamp(self._connection, work.now)
+                if rehearsed:
+                    raise _Rehearsed
             self._store.acknowledge()
             self._keys.settle()
         except BaseException:
@@ -439,6 +471,8 @@ class Intake:
             self._kept_features.load(self._connection)
             self._load()
             raise
+        for of_table in work.times:
+            self.prediction_times.add(*of_table, work.now)
         self.business.take(work.business, work.readings)
         self.offsets |= work.offsets
         self.position = self.position if position is None else position.stored
@@ -482,7 +516,7 @@ class Intake:
                 work.unused["batch_seen"] += len(table)
                 continue
             usable = _timely(table.time, work.now, rejected)
-            self.prediction_times.add(table.key, table.time, len(table) - len(usable), table.undated, work.now)
+            work.times.append((table.key, table.time, len(table) - len(usable), table.undated))
             table = table if len(usable) == len(table) else take_table(table, usable)
             if not len(table):
                 continue
@@ -594,6 +628,28 @@ class Intake:
         work.batches.append(digest)
         return False
 
+    def _bounded(self, tables: Sequence[PredictionTable]) -> Iterator[PredictionTable]:
+        """Yield the rows of tables of one layout, with the columns that are used, and of bounded size."""
+        key = tables[0].key
+        settings = self.series.settings(key.model)
+        slices = {*settings.slices, *settings.sliced, settings.subject, settings.cluster}
+        tables = [
+            table
+            if table.slices.keys() <= slices
+            else replace(table, slices={key: column for key, column in table.slices.items() if key in slices})
+            for table in tables
+        ]
+        features = self._features_of(key)
+        tables, left_out = self.feature_names.tables(tables, features)
+        self.limits.leave_out_features(key.model, left_out)
+        yield from tables_of_bounded_size(tables, len(features))
+
+    def _features_of(self, key: ModelKey) -> set[str]:
+        """Return the features that the baseline and the configuration of a model name."""
+        in_force, settings = self.baselines.in_force(key), self.series.settings(key.model)
+        names = set() if in_force is None else set(in_force.baseline.bins.features)
+        return names | {*filter(None, (settings.subject, settings.cluster)), *settings.expectations.features}
+
     def _take_predictions(self, table: PredictionTable, work: _Work) -> None:
         in_force = self.baselines.in_force(table.key)
         series = self.series.of(table, in_force.task if in_force else None)
@@ -665,6 +721,8 @@ class Intake:
 
     def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
         """Add the new counts of one model's points."""
+        points, left_out = self.feature_names.points(key, points, self._features_of(key))
+        self.limits.leave_out_features(key.model, left_out)
         in_force = self.baselines.in_force(key)
         task = self.series.declared_task(key)
         if not task.kind:
@@ -800,6 +858,7 @@ class _Work(Struct):
         distributed: Series, panes of rows from distributions, and how many rows each pane has.
         restated: Panes of rows of an earlier transaction that was evaluated.
         unmarked: Points of distributions without ``driftline.capture``.
+        times: Model, times, and numbers of refused and undated rows of each table.
         unused: Reason → number of unused rows.
         entries: Entries of the audit log.
     """
@@ -819,6 +878,7 @@ class _Work(Struct):
     touched: list[tuple[int, I64]] = field(default_factory=list)
     distributed: list[tuple[int, I64, int]] = field(default_factory=list)
     restated: list[tuple[int, I64]] = field(default_factory=list)
+    times: list[tuple[ModelKey, I64, int, int]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
     entries: list[Entry] = field(default_factory=list)
     row_count: int = 0

@@ -31,20 +31,21 @@ class LogReport(Struct):
     notes: list[str] = []
 
 
-def check_log(folder: Path, stored: int, acknowledged: int) -> LogReport:
+def check_log(folder: Path, stored: int, acknowledged: int, mark_copy: Path | None = None) -> LogReport:
     """Read a log, and compare its end with the acknowledged position.
 
     Args:
         folder: Folder of the log.
         stored: Position up to which rows are in the database.
         acknowledged: Position up to which requests were acknowledged, as the database has it.
+        mark_copy: The second file with this position, outside the folder.
 
     Raises:
         UnknownFormat: A file was written by a later version.
         OSError: A file cannot be read.
     """
     report = LogReport()
-    mark = AcknowledgedFile(folder).load()
+    mark = AcknowledgedFile(folder, mark_copy).load()
     if mark is None and folder.exists() and any(folder.glob("*.log")):
         report.notes.append(f"log/{FILE_NAME} is missing or damaged; the next start writes it again")
     end = max(acknowledged, mark.position if mark is not None else 0)

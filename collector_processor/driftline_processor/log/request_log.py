@@ -228,6 +228,7 @@ class RequestLog:
         clock: Unix nanoseconds.
         limits: Limits of all files.
         at_least: Position up to which requests were acknowledged at least, as the state stored it.
+        mark_copy: A second file for the position after the last acknowledged request, outside the folder.
         tidy_every: Seconds between clean-ups.
         monotonic: Monotonic seconds.
     """
@@ -241,6 +242,7 @@ class RequestLog:
         at_least: int = 0,
         tidy_every: float = TIDY_EVERY,
         monotonic: Callable[[], float] = time.monotonic,
+        mark_copy: Path | None = None,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._counters, self._clock = folder, counters, clock
@@ -267,7 +269,7 @@ class RequestLog:
         self._last_write = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="driftline-log", daemon=True)
         self._cursors = Cursors(folder / "cursors")
-        self._acknowledged_file = AcknowledgedFile(folder)
+        self._acknowledged_file = AcknowledgedFile(folder, mark_copy)
         self._mark = self._acknowledged_file.load()
         self._end = max(at_least, self._mark.position if self._mark else 0, self._cursors.furthest())
         self._repair_end()

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from driftline_processor.ingest.transaction import log_position
+from driftline_processor.log.acknowledged import COPY_NAME
 from driftline_processor.log.check import LogReport, check_log
 from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.present.numbers import many
@@ -72,7 +73,7 @@ def check_state(directory: Path) -> StateReport:
     if 0 < report.schema < SCHEMA_VERSION:
         report.notes.append(f"the next start makes a backup and upgrades the state to schema {SCHEMA_VERSION}")
     try:
-        report.log = check_log(directory / "log", stored, acknowledged)
+        report.log = check_log(directory / "log", stored, acknowledged, directory / COPY_NAME)
     except (UnknownFormat, OSError) as error:
         raise NotAState(f"{directory}/log: {error}; use the version of Driftline that wrote it") from error
     report.damages += report.log.damages

@@ -12,7 +12,7 @@ from typing import Any, Final
 from driftline.tables.classes import number_text
 from driftline.tables.table import ModelKey
 
-from driftline_processor.present.csv_cells import FORMULA
+from driftline_processor.present.csv_cells import FORMULA, without_controls
 from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import SLICE
@@ -136,4 +136,8 @@ def _sheet(label_batch: LabelBatch) -> tuple[list[str], list[dict[str, Any]]]:
         outcome["prediction_time"], outcome["time"] = row.prediction_time, row.time
     names = dict.fromkeys((*_SHEET, *(name for outcome in outcomes for name in outcome)))
     new = [{"id": row.id, "prediction_time": row.time, "weight": 1 / row.probability} for row in label_batch.rows]
-    return list(names), [{**row, "weight": repr(row["weight"])} for row in (*new, *outcomes)]
+    rows = ({**row, "weight": repr(row["weight"])} for row in (*new, *outcomes))
+    # an id with an escape character then joins no prediction; in JSON it does
+    return [without_controls(name) for name in names], [
+        {without_controls(name): without_controls(value) for name, value in row.items()} for row in rows
+    ]

@@ -19,6 +19,7 @@ from driftline_processor.core.outcomes.id_form import MOST_IDS, describe_ids
 from driftline_processor.core.outcomes.matching import EARLY
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.present.names import near_names
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.pruning import Condition, IdLookup
@@ -41,10 +42,13 @@ class OutcomeReview:
     def unknown(self, tables: Sequence[OutcomeTable]) -> list[UnknownOutcomes]:
         """Return the outcomes that cannot be used now.
 
-        Outcomes of models without predictions are not checked. Raises StorageOutage.
+        Of models without predictions, those with a name similar to a known one are. Raises StorageOutage.
         """
         results: list[UnknownOutcomes] = []
+        models = sorted({series.key.model for series in self._series})
         for table in tables:
+            if table.model not in models and (near := near_names(table.model, models)):
+                results.append(UnknownOutcomes("model", len(table), len(table), near=near))
             serieses = [
                 series
                 for series in self._series

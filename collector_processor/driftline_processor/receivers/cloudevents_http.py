@@ -35,7 +35,7 @@ from starlette.routing import BaseRoute
 from driftline_processor.access.routes import Guarded, may_send, principal_of
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
 from driftline_processor.health import Counters
-from driftline_processor.memory_ceiling import JSON
+from driftline_processor.memory_ceiling import JSON, MemoryCeiling
 from driftline_processor.readers.inference_payloads import (
     payload_rows,
     predictions_of_rows,
@@ -99,9 +99,9 @@ class Half(NamedTuple):
         model: Name of the model in the event, or "".
         version: Version of the model in the event, or "".
         response: True if it is the response.
-        rows: Rows of features, or predictions.
+        payload: JSON of rows of features, or of predictions. Rows as objects would need twenty times as much memory.
+        rows: Number of its rows.
         time: Unix nanoseconds.
-        size: Bytes of its payload.
     """
 
     call: tuple[str, str, str, str]
@@ -109,9 +109,9 @@ class Half(NamedTuple):
     model: str
     version: str
     response: bool
-    rows: list[Any]
+    payload: bytes
+    rows: int
     time: int
-    size: int
 
 
 class Pairs:
@@ -154,16 +154,16 @@ class Pairs:
             key, (since, half) = next(iter(self._waiting.items()))
             if now - since <= MAX_WAIT and len(self._waiting) < MAX_WAITING and self._bytes <= MAX_WAITING_BYTES:
                 break
-            rows += len(half.rows)
+            rows += half.rows
             self._remove(key)
         return rows
 
     def _add(self, key: tuple[Any, ...], now: float, half: Half) -> None:
         self._waiting[key] = (now, half)
-        self._bytes += half.size
+        self._bytes += len(half.payload)
 
     def _remove(self, key: tuple[Any, ...]) -> None:
-        self._bytes -= self._waiting.pop(key)[1].size
+        self._bytes -= len(self._waiting.pop(key)[1].payload)
 
 
 def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
@@ -189,12 +189,12 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
                 if pair is None:
                     continue
                 try:
-                    logs = await loop.run_in_executor(parsers, partial(logs_request, *pair, options))
+                    logs = await loop.run_in_executor(parsers, partial(_logs, *pair, options, ceiling_of(body.scope)))
                     await asyncio.wrap_future(accept("logs", logs, {}, 0.0, sending))
                 except Overloaded:
                     pairs.keep(pair[0] if half.response else pair[1], options)
                     raise
-                rows += len(pair[0].rows)
+                rows += pair[0].rows
         except UNREADABLE as reason:
             return refuse_body(reason)
         except TooManyMessages as reason:
@@ -273,7 +273,8 @@ def _half(event: Mapping[str, str], payload: str, now: int) -> Half:
         model = model or named
     call = (service, namespace, event.get("component", ""), event["id"])
     response = kind.endswith("response")
-    return Half(call, event["id"], model, version, response, rows, _nanoseconds(event.get("time"), now), len(payload))
+    time = _nanoseconds(event.get("time"), now)
+    return Half(call, event["id"], model, version, response, payload.encode(), len(rows), time)
 
 
 class _Named(msgspec.Struct):
@@ -299,6 +300,13 @@ def _nanoseconds(text: str | None, now: int) -> int:
     return nanoseconds if nanoseconds > 0 else now
 
 
+def _logs(request: Half, response: Half, options: Options, ceiling: MemoryCeiling) -> bytes:
+    """Return the rows of a call as a request of logs, when there is memory for them."""
+    needed = JSON * (len(request.payload) + len(response.payload))
+    with ceiling.working(min(needed, ceiling.work)):
+        return logs_request(request, response, options)
+
+
 def logs_request(request: Half, response: Half, options: Options) -> bytes:
     """Return the rows of a call as an ``ExportLogsServiceRequest`` of predictions. Raises MalformedEvent."""
     model = options.model or request.model or response.model
@@ -317,9 +325,10 @@ def logs_request(request: Half, response: Half, options: Options) -> bytes:
         group.resource.attributes.append(_key_value(attributes.DEPLOYMENT_ENVIRONMENT_NAME, options.environment))
     scope = group.scope_logs.add()
     scope.scope.name = "driftline.cloudevents"
-    rows = list(map(row_values, request.rows))
-    predictions = predictions_of_rows(response.rows, len(rows))
-    if len(response.rows) == 1 and isinstance(response.rows[0], dict) and "error" in response.rows[0]:
+    rows = list(map(row_values, payload_rows(request.payload.decode())))
+    answers = payload_rows(response.payload.decode())
+    predictions = predictions_of_rows(answers, len(rows))
+    if len(answers) == 1 and isinstance(answers[0], dict) and "error" in answers[0]:
         shared.append((attributes.ERROR_TYPE, "inference_error"))
     kind = Task(options.task).of_kind
     for place, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):

@@ -49,6 +49,8 @@ from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
+from driftline_processor.log.acknowledged import COPY_NAME
+from driftline_processor.log.block_attempts import BlockAttempts
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
 from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.maintenance.backup import Backups
@@ -150,8 +152,11 @@ class State:
         directory = Path(config.storage.directory) if self._memory is None else self._memory.path
         self._open_storage(directory, queue_bytes, ceiling)
         self._decoding = decoding = decoding_of(config)
-        reader = self.log.reader(ANALYSIS, self._queue.position or self.log.first)  # a new file reads the whole log
-        self._analysis = Analysis(self.log, reader, decoding, self._queue, counters)
+        # A new file reads the whole log. Without a new file, a log that is gone lacks all that was acknowledged.
+        first = self.log.first if self._store.starts_over or self.log.size else 0
+        reader = self.log.reader(ANALYSIS, self._queue.position or first)
+        attempts = BlockAttempts(directory / "log", reader.position)
+        self._analysis = Analysis(self.log, reader, decoding, self._queue, counters, attempts)
         self._admission = Admission(self.log, decoding, self._queue, counters, clock, ceiling)
         self._erasures = Erasures(
             self._store, self.log, decoding, lambda: self.parts, self._replace_parts, self.audit_log
@@ -188,10 +193,23 @@ class State:
         limits = self._config.storage.log
         log_limits = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
         folder, at_least = self._store.path.parent / "log", self._queue.acknowledged
+        copy = folder.with_name(COPY_NAME)
         try:
-            return RequestLog(folder, self.health.counters, self._clock, log_limits, at_least)
+            log = RequestLog(folder, self.health.counters, self._clock, log_limits, at_least, mark_copy=copy)
         except (OSError, UnknownFormat) as error:
             raise StorageError(f"storage.directory: the log cannot be opened: {error}") from error
+        self._report_gap(log.first <= self._queue.position)
+        return log
+
+    def _report_gap(self, is_in_log: bool) -> None:
+        """Log that the database lacks requests; if the log of requests has them, nothing is lost."""
+        if (gap := self._store.gap) is None:
+            return
+        if is_in_log:
+            self._store.gap = None
+            _log.info("driftline: the write-ahead log of the database was lost; its requests are read again")
+        else:
+            _log.warning("driftline: %s", gap)
 
     def _watch(self) -> None:
         """Register the problems that ``/readyz`` shows."""

@@ -255,11 +255,24 @@ def _lists(scores: F64 | None, n: int) -> pa.Array:
     return pa.ListArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), scores.reshape(-1))
 
 
+_SLICE_CELLS = 1_000_000
+"""Rows × slices that are converted at once: about 50 bytes each, while a row may have few of them."""
+
+
 def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
     """Return a map from slice name to canonical text per row; null if no row has a slice."""
     k = len(slices)
     if not k:
         return pa.nulls(n, pa.map_(pa.string(), pa.string()))
+    if n > 1 and n * k > _SLICE_CELLS:
+        some = max(1, _SLICE_CELLS // k)
+        parts = [slice(first, min(first + some, n)) for first in range(0, n, some)]
+        return pa.concat_arrays(
+            [
+                slices_array({name: take_rows(column, part) for name, column in slices.items()}, part.stop - part.start)
+                for part in parts
+            ]
+        )
     texts = pa.chunked_array([category_array(class_column(column), n) for column in slices.values()]).combine_chunks()
     by_row = texts.take(pa.array(np.arange(n * k).reshape(k, n).T.reshape(-1)))
     names = pa.array(list(slices)).take(pa.array(np.tile(np.arange(k), n)))

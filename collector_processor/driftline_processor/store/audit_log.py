@@ -1,7 +1,9 @@
 """The audit log in the state file: entries are appended in a chain of hashes, and outlive what they are about.
 
 Entries of frequent kinds are grouped: the first of a minute is written at once, those that follow within the minute are
-summed into one entry, so that neither a script that reads rows nor a guessed password can fill the disk.
+summed into one entry, so that neither a script that reads rows nor a guessed password can fill the disk. If there are
+more entries than ``storage.audit`` allows, those of frequent kinds are removed first, so that a sender cannot push
+the decisions of people out of the log.
 """
 
 from __future__ import annotations
@@ -43,7 +45,16 @@ from .database import (
 )
 
 GROUPED: Final[frozenset[EntryKind]] = frozenset({"rows_read", "outcomes_sent", "panes_sent", "login", "login_failed"})
-"""Kinds of entries that are summed per minute."""
+"""Kinds of entries that are summed per minute; baselines that services send are summed, too."""
+
+_FREQUENT: Final = f"(kind IN {(*sorted(GROUPED),)} OR kind = 'baseline_set' AND \"by\" = '')"
+"""The same entries as a condition of SQL."""
+
+_REMOVED: Final = """
+SELECT before + 1, seq - 1, previous, after FROM (
+    SELECT seq, previous, lag(seq, 1, 0) OVER (ORDER BY seq) AS before, lag(hash) OVER (ORDER BY seq) AS after
+    FROM audit WHERE {}) WHERE seq > before + 1 ORDER BY seq"""
+"""Ranges between the entries of a condition: first, last, hash of the last, and hash of the entry before the first."""
 
 MINUTE: Final = 60 * 10**9
 
@@ -111,7 +122,7 @@ class AuditLog:
             try:
                 return self._write(single)
             except StorageOutage:
-                if any(entry.kind not in GROUPED for entry in single):
+                if not all(map(_is_frequent, single)):
                     raise
                 for entry in single:
                     self._groups[_group_of(entry)].count += _count(entry)
@@ -131,14 +142,20 @@ class AuditLog:
         """Commit the block together with entries, or roll both back; the block may add entries."""
         with ExitStack() as until_commit:
             written: list[Entry] = []
+            groups: dict[tuple[str, ...], _Group] | None = None
             try:
                 with transaction(connection):
                     yield
                     if entries:
                         until_commit.enter_context(self._store.appending)
-                        written = self._insert(connection, [*map(_by_sender, entries)])
+                        groups = {key: replace(group) for key, group in self._groups.items()}
+                        single = [
+                            one for entry in map(_by_sender, entries) if (one := self._grouped(entry)) is not None
+                        ]
+                        written = self._insert(connection, single) if single else []
             except BaseException:
                 self._head = None  # a failed commit may be on disk nevertheless
+                self._groups = self._groups if groups is None else groups
                 raise
             if written:
                 self._head = Head(written[-1].sequence, written[-1].hash)
@@ -154,28 +171,36 @@ class AuditLog:
             self._flush(self._clock() + MINUTE)
 
     def prune(self) -> None:
-        """Remove entries beyond the limits, and note the cut as an entry with the hash of the last removed one."""
+        """Remove entries beyond the limits, and note each removed range as an entry with the hashes around it.
+
+        Entries that are too old are removed. If there are too many, those of frequent kinds are removed first; the
+        oldest of other kinds only if these alone are too many.
+        """
         if self._limits is None:
             return
         with self._store.appending, self._store.watched(), self._connected() as connection:
-            head = self._read_head(connection)
+            head, limit = self._read_head(connection), self._limits.entries
             since = self._clock() - self._limits.age
             young = number(connection, "SELECT min(seq) FROM audit WHERE time >= ?", since) or head.sequence
-            first = number(connection, "SELECT min(seq) FROM audit") or 1
-            many = head.sequence - self._limits.entries
             # a tenth more than the limit may remain, so that not every tidying removes a few
-            cut = max(young - 1, many if many - first > self._limits.entries // 10 else 0)
-            if cut < first:
-                return
-            (row,) = connection.execute("SELECT hash FROM audit WHERE seq = ?", [cut]).fetchall()
-            note = Entry(
-                kind="pruned",
-                subject=anchor(cut, row[0].hex()),
-                words=f"entries {first} to {cut} were removed",
-                why="storage.audit",
-            )
-            with self.transaction(connection, [note]):
-                connection.execute("DELETE FROM audit WHERE seq <= ?", [cut])
+            total = number(connection, "SELECT count(*) FROM audit WHERE seq >= ?", young) or 0
+            frequent = self._before_newest(connection, limit, young) if total > limit + limit // 10 else 0
+            lasting = number(connection, f"SELECT count(*) FROM audit WHERE seq >= ? AND NOT {_FREQUENT}", young) or 0
+            if lasting > limit + limit // 10:
+                young = max(young, self._before_newest(connection, limit, young, f"NOT {_FREQUENT}") + 1)
+            kept = f"seq >= {young} AND NOT (seq <= {frequent} AND {_FREQUENT})"
+            before = connection.execute(_REMOVED.format("true")).fetchall()
+            removed = [one for one in connection.execute(_REMOVED.format(kept)).fetchall() if one not in before]
+            if removed:
+                with self.transaction(connection, [_removal(*one) for one in removed]):
+                    connection.execute(f"DELETE FROM audit WHERE NOT ({kept})")
+
+    @staticmethod
+    def _before_newest(connection: Connection, limit: int, first: int, condition: str = "true") -> int:
+        """Return the number of the newest entry that is older than the ``limit`` newest ones of a condition."""
+        query = f"SELECT seq FROM audit WHERE seq >= ? AND {condition} ORDER BY seq DESC LIMIT 1 OFFSET {limit}"
+        rows = connection.execute(query, [first]).fetchall()
+        return int(rows[0][0]) if rows else 0
 
     def digest(self, value: str) -> str:
         """Return the keyed digest of a prediction id or a data subject: HMAC-SHA256 in hexadecimal digits."""
@@ -281,7 +306,7 @@ class AuditLog:
 
     def _grouped(self, entry: Entry) -> Entry | None:
         """Return an entry to write now; None if it was added to its group."""
-        if entry.kind not in GROUPED:
+        if not _is_frequent(entry):
             return entry
         now, key = self._clock(), _group_of(entry)
         if key not in self._groups and sum(one[0] == entry.kind for one in self._groups) >= MOST_GROUPS:
@@ -291,6 +316,8 @@ class AuditLog:
             self._groups.setdefault(key, _Group(now, entry))
         if (group := self._groups.get(key)) is not None:
             group.count += _count(entry)
+            if group.entry.why != entry.why:
+                group.entry = replace(group.entry, why="")  # the sum is about several
             return None
         self._groups[key] = _Group(now, entry)
         return entry
@@ -322,6 +349,20 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "alert": entry.alert or None,
         "digests": list(entry.digests),
     }
+
+
+def _removal(first: int, last: int, previous: bytes, after: bytes | None) -> Entry:
+    return Entry(
+        kind="pruned",
+        subject=anchor(last, previous.hex()),
+        words=f"entries {first} to {last} were removed",
+        why="storage.audit",
+        digests=() if after is None else (after.hex(),),
+    )
+
+
+def _is_frequent(entry: Entry) -> bool:
+    return entry.kind in GROUPED or (entry.kind == "baseline_set" and not entry.by)
 
 
 def _count(entry: Entry) -> int:

@@ -33,7 +33,7 @@ from driftline_processor.receipts import StorageOutage
 
 from .archive import Member, archive_blocks, write_archive
 from .migrations import SCHEMA_VERSION, upgrade
-from .salvage import Salvage, damage_sentence, salvage_tables, set_aside, write_reason
+from .salvage import SEEN, Salvage, damage_sentence, forget_requests, salvage_tables, set_aside, write_reason
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ _SAID_EVERY = 60.0
 _FAULT_OF_THE_DISK = re.compile(
     "No space left on device|Disk quota exceeded|Input/output error|Read-only file system|File too large"
 )
-_DAMAGE = re.compile("corrupt|checksum", re.IGNORECASE)
+_DAMAGE = re.compile("corrupt|checksum|could not read enough bytes", re.IGNORECASE)
 _BROKEN_ENTRY = re.compile(r"entry at byte position ([0-9]+)")
 
 _PATIENCE = 60.0
@@ -283,6 +283,8 @@ class Store:
         """Reason why the file cannot be used until :meth:`reopen`; None normally."""
         self.gap: str | None = None
         """Sentence about acknowledged requests that were missing when the file was opened; None without any."""
+        self.starts_over = False
+        """True if the file is new or lacks rows that were stored, so that the whole log of requests is stored again."""
         self.damage: str | None = None
         """Sentence about files that were damaged and are set aside; None without any."""
         self._acknowledged = directory / "driftline.acknowledged"
@@ -340,6 +342,9 @@ class Store:
         """Move the damaged file away, and copy its readable tables to a new file."""
         fresh, log = self._drop_fresh(), Path(f"{self.path}.wal")
         salvage = salvage_tables(self.path, fresh) if self.path.exists() else Salvage()
+        self.starts_over = bool(salvage.lost.keys() - SEEN) or not salvage.rows
+        if self.starts_over and fresh.exists():
+            forget_requests(fresh)
         folder = set_aside(self.path.parent, self.path, log)
         if fresh.exists():
             fresh.rename(self.path)
@@ -414,6 +419,7 @@ class Store:
         """Open the file and create missing tables."""
         self._drop_fresh()
         file_exists = self.path.exists()
+        self.starts_over |= not file_exists
         root = self._open()
         try:
             if number(root, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"):
@@ -508,7 +514,6 @@ class Store:
                 "the part that is still in the log "
                 "of requests is stored again, and the senders must send the rest again if they still have it"
             )
-            _log.warning("driftline: %s", self.gap)
 
     def _open(self) -> Connection:
         """Open the file; statements cannot read or write any other file, except the copy of :meth:`rewrite`."""

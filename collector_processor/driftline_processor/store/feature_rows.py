@@ -27,6 +27,9 @@ from .database import Connection, insert, number, read
 MOST_COLUMNS = 1024
 """Maximum number of features of one kind per series, against senders that name a feature after each row."""
 
+_CELLS = 2_000_000
+"""Rows × columns in memory: a row has a place for every known column of its series, also for those that it lacks."""
+
 SAMPLE = """
 SELECT prediction FROM kept WHERE series = ? AND day >= ? AND day < ?
 QUALIFY row_number() OVER (PARTITION BY day ORDER BY rank) <= ?
@@ -46,6 +49,11 @@ class _Columns(Struct):
     numbers: dict[str, int] = field(default_factory=dict)
     texts: dict[str, int] = field(default_factory=dict)
     vectors: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """Return the number of places of a row; 1 without columns."""
+        return len(self.numbers) + len(self.texts) + sum(self.vectors.values()) or 1
 
     def learn(self, features: Mapping[str, Column]) -> list[tuple[str, str, int]]:
         """Add the features of more rows; return new ones: kind, name, and length of its vectors."""
@@ -90,6 +98,7 @@ class KeptFeatures:
         self._days: dict[tuple[int, int], _Day] = {}
         self._new: list[tuple[int, str, str, int]] = []
         self._rows: list[pa.Table] = []
+        self._cells = 0
 
     def keep(
         self, connection: Connection, series: int, table: PredictionTable, first: int, keep: Keep, received: int
@@ -109,21 +118,28 @@ class KeptFeatures:
             return
         kept_rows = table if len(chosen) == len(table) else take_table(table, chosen)
         columns = self._columns.setdefault(series, _Columns())
-        self._new += [(series, *new_column) for new_column in columns.learn(kept_rows.features)]
-        self._rows.append(
-            pa.table(
-                {
-                    "series": pa.array(np.full(len(chosen), series, np.int32)),
-                    "prediction": seq[chosen],
-                    "day": day[chosen],
-                    "rank": rank[chosen],
-                    "received": np.full(len(chosen), received),
-                    "numbers": _numbers(kept_rows.features, list(columns.numbers), len(chosen)),
-                    "texts": _texts(kept_rows.features, list(columns.texts), len(chosen)),
-                    "vectors": _vectors(kept_rows.features, columns.vectors, len(chosen)),
-                }
+        self._new += [(series, *new_column) for new_column in columns.learn(table.features)]
+        most_rows = max(1, _CELLS // columns.width)
+        for first in range(0, len(chosen), most_rows):
+            some = chosen[first : first + most_rows]
+            kept_rows, n = table if len(some) == len(table) else take_table(table, some), len(some)
+            self._rows.append(
+                pa.table(
+                    {
+                        "series": pa.array(np.full(n, series, np.int32)),
+                        "prediction": seq[some],
+                        "day": day[some],
+                        "rank": rank[some],
+                        "received": np.full(n, received),
+                        "numbers": _numbers(kept_rows.features, list(columns.numbers), n),
+                        "texts": _texts(kept_rows.features, list(columns.texts), n),
+                        "vectors": _vectors(kept_rows.features, columns.vectors, n),
+                    }
+                )
             )
-        )
+            self._cells += n * columns.width
+            if self._cells > _CELLS:
+                self._insert(connection)
 
     def _within(self, connection: Connection, series: int, rank: U64, day: I64, limit: int) -> NDArray[np.bool_]:
         """Return which rows have the lowest ranks of their day so far."""
@@ -142,11 +158,14 @@ class KeptFeatures:
     def write(self, connection: Connection) -> None:
         """Store the chosen rows, inside the caller's transaction."""
         new, self._new = self._new, []
-        rows, self._rows = self._rows, []
         if new:
             series, kinds, names, widths = zip(*new, strict=True)
             arrays = {"series": pa.array(series, pa.int32()), "kind": list(kinds), "name": list(names)}
             insert(connection, "kept_columns", pa.table({**arrays, "width": pa.array(widths, pa.int32())}))
+        self._insert(connection)
+
+    def _insert(self, connection: Connection) -> None:
+        rows, self._rows, self._cells = self._rows, [], 0
         if rows:
             insert(connection, "kept", pa.concat_tables(rows))
 

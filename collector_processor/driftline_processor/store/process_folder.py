@@ -28,7 +28,7 @@ class ProcessFolder:
     """
 
     def __init__(self, base: Path, prefix: str) -> None:
-        _remove_abandoned(base, prefix)
+        remove_abandoned(base, prefix)
         self._lock = -1
         self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
         try:
@@ -53,7 +53,7 @@ class ProcessFolder:
             self._lock = -1
 
 
-def _remove_abandoned(base: Path, prefix: str) -> None:
+def remove_abandoned(base: Path, prefix: str) -> None:
     """Remove the folders of ended processes, whose locks are free."""
     for folder in base.glob(f"{prefix}*"):
         with suppress(OSError):  # owned by another user, or being created or removed

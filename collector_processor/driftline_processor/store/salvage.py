@@ -24,6 +24,9 @@ REASON_FILE = "reason.txt"
 
 FOLDER = re.compile(r"damaged-[0-9TZ-]+")
 
+SEEN = frozenset({"requests", "batches"})
+"""Tables of digests by which a stored request is known again."""
+
 _ROW_GROUP = 122_880
 """Rows that DuckDB stores together, which are lost together."""
 
@@ -73,6 +76,20 @@ def salvage_tables(damaged: Path, fresh: Path) -> Salvage:
         connection.execute("DETACH damaged")
         connection.execute("CHECKPOINT")
     return salvage
+
+
+def forget_requests(fresh: Path) -> None:
+    """Remove the position in the log of requests, and the digests of stored requests, so that all are stored again.
+
+    Rows that were saved are known again by their ids and times.
+    """
+    with duckdb.connect(str(fresh)) as connection:
+        tables = {table for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        if "meta" in tables:
+            connection.execute("DELETE FROM meta WHERE name = 'log'")
+        for table in tables & SEEN:
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("CHECKPOINT")
 
 
 def _attach(connection: Any, damaged: Path) -> bool:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
+from itertools import accumulate
 from typing import Any
 
 from driftline.tables.classes import seen_classes
@@ -20,8 +21,8 @@ from .database import Connection, mark, read
 LAST_SERIES = "last_series"
 """The mark of the greatest number of a deleted series; numbers are not reused."""
 
-MOST_CLASSES = 1_000
-"""Maximum number of undeclared classes that are learned from rows."""
+MOST_CLASSES, MOST_TEXT = 1_000, 1 << 17
+"""Maximum number of undeclared classes that are learned from rows, and of their characters."""
 
 
 class Series(Struct, frozen=True):
@@ -200,4 +201,6 @@ def _with_classes(task: Task, seen: tuple[str, ...]) -> Task:
     if task.has_threshold and set(task.classes) | set(seen) <= {"0", "1"}:
         return replace(task, classes=("0", "1"))
     limit = 2 if task.has_threshold else MOST_CLASSES
-    return replace(task, classes=tuple(dict.fromkeys((*task.classes, *seen)))[:limit])
+    classes = tuple(dict.fromkeys((*task.classes, *seen)))[:limit]
+    characters = accumulate(map(len, classes))
+    return replace(task, classes=tuple(name for name, n in zip(classes, characters, strict=True) if n <= MOST_TEXT))

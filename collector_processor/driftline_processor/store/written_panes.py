@@ -144,8 +144,8 @@ def write_panes(
                 f" AND {table}.slice = gone.slice AND {table}.pane = gone.pane"
             )
             run(connection, statement, series, source, gone=gone)
-    if folded:
-        insert(connection, "written_panes", pa.concat_tables(_rows(series, source, one) for one in folded))
+    if having := [one for one in folded if one.places]:  # none of the stored panes may have the parts of a refused one
+        insert(connection, "written_panes", pa.concat_tables(_rows(series, source, one) for one in having))
     if panes:
         slices, starts, ends = zip(*(pane.place for pane in panes), strict=True)
         columns = {

@@ -43,6 +43,7 @@ from .api import status as status_api
 from .api import tables as tables_api
 from .api import versions as versions_api
 from .api import weak_slices as weak_slices_api
+from .downloads import remove_downloads_of_killed_processes
 from .page import answer_failure
 from .pages import (
     audit,
@@ -102,6 +103,7 @@ API = (
 def create_app(site: Site) -> Starlette:
     """Build the application with the routes of all pages and of the API."""
     state = site.state
+    remove_downloads_of_killed_processes()
     routes = [route for module in (*PAGES, *API) for route in module.routes(site)]
     routes.append(
         Guarded("/metrics", lambda request: prometheus_page.scrape(request, state, site.exemplars), may="metrics")

@@ -244,7 +244,7 @@ DRIFTLINE_REASON: Final = "driftline.reason"
 """The reason why a row could not be used, or why there is no row."""
 
 DRIFTLINE_LIMIT: Final = "driftline.limit"
-"""The limit of the configuration that a name exceeds: models, versions, environments or memory."""
+"""The limit that a name exceeds: models, versions, environments or memory of the configuration, or the 1,024 features of a series."""
 
 DRIFTLINE_DESTINATION: Final = "driftline.destination"
 """The exporter of the configuration that the request is sent to."""

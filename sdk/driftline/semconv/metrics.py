@@ -164,7 +164,7 @@ DRIFTLINE_REJECTED_ROWS: Final = "driftline.rejected.rows"
 """Spans, rows, outcomes and columns that could not be used."""
 
 DRIFTLINE_LIMITED_ROWS: Final = "driftline.limited.rows"
-"""Rows, outcomes and baselines beyond a limit on the number of names. Rows beyond the limit on models are not stored. All other rows are stored as "other"."""
+"""Rows, outcomes and baselines beyond a limit on the number of names. Rows beyond the limit on models are not stored. Rows beyond the limits on versions, environments and memory are stored as "other". For features, it counts values, which are not used."""
 
 DRIFTLINE_JOINED_OUTCOMES: Final = "driftline.joined.outcomes"
 """Outcomes that were joined with their prediction."""
@@ -393,7 +393,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Rows of predictions and outcomes that were stored.",
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
-    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on the number of names. Rows beyond the limit on models are not stored. All other rows are stored as "other".',
+    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on the number of names. Rows beyond the limit on models are not stored. Rows beyond the limits on versions, environments and memory are stored as "other". For features, it counts values, which are not used.',
     DRIFTLINE_JOINED_OUTCOMES: "Outcomes that were joined with their prediction.",
     DRIFTLINE_AUDIT_ENTRIES: "The sequence number of the last entry of the audit log. The number never decreases.",
     DRIFTLINE_AUDIT_HEAD: "The sequence number of the entry of the audit log that has the hash `driftline.audit.hash`. The value is at most ten minutes old.",

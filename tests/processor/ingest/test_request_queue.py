@@ -126,7 +126,7 @@ def test_a_request_that_cannot_be_stored_fails_alone(
     assert futures[1].exception(60) is not None
     assert futures[2].result(60) == Receipt(1)
     assert opened.rows("SELECT seq, id FROM predictions ORDER BY id") == [(1, "x"), (2, "y")]
-    assert "a request could not be stored" in caplog.text
+    assert "1 of 3 rows cannot be stored and are counted as not_stored" in caplog.text
     assert opened.view().rows == 2
     state.stop()
 
@@ -317,7 +317,7 @@ class HangingIntake:
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()
 
-    def take(self, requests: Sequence[Request]) -> list[Receipt]:
+    def take(self, requests: Sequence[Request], *_: object) -> list[Receipt]:
         self.began.set()
         assert self.go_on.wait(60)
         return [Receipt() for _ in requests]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from driftline.tables.table import OutcomeTable
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.present.sentences.outcomes import unknown_outcomes_sentence
 from driftline_processor.state import state as states
 
 from tests.support.state_rows import DAY, NOON, Opened, outcomes, predictions
@@ -70,3 +71,12 @@ def test_reviews_rest_when_they_have_used_their_share_of_the_time(
 
     assert review(state, outcomes(["x"], [1]))
     assert not review(state, outcomes(["y"], [1]))
+
+
+def test_a_misspelt_model_is_answered_with_the_near_names(state: Opened) -> None:
+    state.send(predictions(IDS))
+
+    (unknown,) = review(state, outcomes(IDS, [1] * 40, model="chrun"))
+
+    assert (unknown.kind, unknown.rows, unknown.checked) == ("model", 40, 40)
+    assert unknown_outcomes_sentence(unknown) == "no prediction of their model has come; did you mean 'churn'?"

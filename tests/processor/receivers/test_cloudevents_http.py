@@ -233,8 +233,8 @@ def test_an_overloaded_processor_keeps_the_request_for_the_next_attempt() -> Non
 
 
 def half(number: int, response: bool = False, size: int = 10) -> Half:
-    rows = [{"age": number}] * 2
-    return Half(("churn", "", "", str(number)), str(number), "churn", "", response, rows, 1, size)
+    payload = b'{"instances": [1, 2]}'.ljust(size)
+    return Half(("churn", "", "", str(number)), str(number), "churn", "", response, payload, 2, 1)
 
 
 def test_a_request_without_a_response_is_counted_after_five_minutes() -> None:

@@ -245,3 +245,54 @@ def test_hostile_names_are_stored_printable_and_found_again(tmp_path: Path, name
         ((entry,), count) = log.entries(name)
         assert (count, entry.model.isprintable(), len(entry.model) <= 1_000) == (1, True, True)
         assert verified(log).broken is None
+
+
+def test_a_flood_of_baselines_cannot_push_a_decision_out(tmp_path: Path) -> None:
+    clock = Clock()
+    with opened(tmp_path, clock, AuditLimits(FOREVER, 1_000)) as log:
+        connection = log._store.connect(lasting=True)
+        log.append(decided("rolled back", by="ann", model="churn"))
+        for minute in range(120):
+            sent = [
+                Entry(kind="baseline_set", words="sent", model=f"m-{minute}-{n}", why=f"digest {n}") for n in range(50)
+            ]
+            with log.transaction(connection, sent):
+                pass
+            clock.now += MINUTE
+            log.flush()
+            if minute == 60:
+                log.append(Entry(kind="baseline_set", words="approved", by="bob", model="churn"))
+        assert 1_100 < log.head.sequence <= 120 * (MOST_GROUPS + 1) + 2, "at most twenty of a minute and a sum"
+        head = log.head
+        log.prune()
+        people = [one for one in log.oldest_first() if one.by]
+        result = verify_chain(map(entry_document, log.oldest_first()), head)
+        notes = log.entries(kinds=["pruned"])[0]
+        assert [one.words for one in people] == ["rolled back", "approved"]
+        assert result.broken is None
+        assert result.entries == 1_000 + 2 + len(notes), "the newest thousand, and two older decisions"
+        assert [note.words for note in reversed(notes)] == [
+            f"entries {a} to {b} were removed" for a, b in result.removed
+        ]
+        run(connection, "UPDATE audit SET words = 'approved' WHERE seq = 1")
+        assert verified(log).broken == 1
+        run(connection, "UPDATE audit SET words = 'rolled back' WHERE seq = 1")
+        run(connection, "DELETE FROM audit WHERE seq = 1")
+        assert verified(log).broken == 1, "the note is about other entries"
+
+
+def test_baselines_of_a_transaction_that_failed_are_not_counted(tmp_path: Path) -> None:
+    clock = Clock()
+    sent = Entry(kind="baseline_set", words="sent", model="churn")
+    with opened(tmp_path, clock) as log:
+        connection = log._store.connect(lasting=True)
+        with pytest.raises(ValueError, match="later"), log.transaction(connection, [sent, sent]):
+            raise ValueError("later")
+        run(connection, "CREATE TABLE effects (a INTEGER)")
+        with pytest.raises(DatabaseError), log.transaction(connection, [sent, sent]):
+            run(connection, "INSERT INTO effects VALUES ('not a number')")
+        with log.transaction(connection, [sent, sent, sent]):
+            pass
+        clock.now += MINUTE
+        log.flush()
+        assert [one.count for one in log.entries()[0]] == [2, None]

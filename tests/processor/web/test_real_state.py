@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import numpy as np
 import pytest
@@ -11,11 +16,13 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.state import State
+from httpx2 import Response
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
 from tests.support.html_page import page as page_of
+from tests.support.paths import ROOT
 from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
 
 ROWS = 400
@@ -107,3 +114,52 @@ def test_what_was_said_of_an_id_and_what_was_believed_before(running: tuple[Stat
     assert now["windows"][0]["believed"] == "2026-11-20T06:40:00Z"
     assert client.get(path + "2026-11-20T06:00:00Z").json()["windows"] == []
     assert client.get(path + "soon").json()["error"] == "as_of must be a time, as in ?as_of=2026-03-01T00:00:00Z"
+
+
+def addresses_in(answer: Response) -> set[str]:
+    """Return the addresses of this processor that a page or a JSON answer lists."""
+    content = answer.headers.get("content-type", "")
+    if content.startswith("text/html"):
+        found = page_links(answer.text)
+    elif content.startswith("application/json"):
+        found = re.findall(r'"((?:http://testserver)?/[^"\s]*)"', answer.text)
+    else:
+        found = []
+    joined = (urljoin(str(answer.url), link).partition("#")[0] for link in found)
+    return {link for link in joined if link.startswith("http://testserver/")}
+
+
+def page_links(html: str) -> list[str]:
+    return re.findall(r'(?:href|src|hx-get|data-href)="([^"#][^"]*)"', unescape(html))
+
+
+@pytest.mark.slow
+def test_every_address_that_a_page_or_the_api_lists_answers(running: tuple[State, TestClient]) -> None:
+    state, client = running
+    for model in ("chrun", "<b>x</b>", "."):
+        body = json.dumps([{"id": "a", "actual": 1}])
+        client.post("/v1/outcomes", params={"model": model}, content=body)
+    client.post("/v1/outcomes?model=churn", content='[{"id": "id-1", "actual": 1}, {"id": "nowhere", "actual": 1}]')
+    state.settle()
+    # every address without a parameter, each page with a parameter of its own, and whatever these list
+    documented = re.findall(r"\| `GET (/[^`{]*)` \|", (ROOT / "docs/reference/http-api.md").read_text(encoding="utf-8"))
+    waiting = {f"http://testserver{path}" for path in (*documented, "/", "/unknown-outcomes?model=chrun")}
+    visited: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    failed = {}
+    seen = set(waiting)
+    while waiting:
+        address = waiting.pop()
+        parts = urlsplit(address)
+        kind = (parts.path, tuple(sorted(parse_qs(parts.query))))
+        visited[kind] += 1
+        if visited[kind] > 2:  # further windows and categories of the same page
+            continue
+        answer = client.get(address, follow_redirects=True)
+        if answer.status_code >= 500 or (answer.status_code == 404 and parts.path not in documented):
+            failed[address] = answer.status_code
+        new = addresses_in(answer) - seen
+        seen |= new
+        waiting |= new
+    assert failed == {}
+    assert ("/unknown-outcomes", ("model",)) in visited
+    assert len(visited) > 40

@@ -15,6 +15,7 @@ from driftline.outputs.rankings import MOST_TEXT
 from driftline.semconv import attributes as a
 from driftline.tables.classes import EXACT, class_column, class_text, quantile_levels
 from driftline.tables.ids import id_text
+from driftline.tables.performance_columns import GREATEST_WEIGHT
 from driftline.tables.table import F64, I32, I64, Column, Text
 from driftline.tables.task import KINDS, Task
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ def bounded_text(text: str) -> str:
 
 
 def sampling_weight(trace_state: str) -> float | None:
-    """Return the number of spans that a sampled one represents; None if unknown.
+    """Return the number of spans that a sampled one represents; None if it is unknown or no usable weight.
 
     The threshold ``ot=th:`` of the OpenTelemetry probability sampling specification ("TraceState: Probability
     Sampling", section "Rejection threshold"): up to 14 hexadecimal digits, without trailing zeros, of the fraction of
@@ -83,17 +84,28 @@ def sampling_weight(trace_state: str) -> float | None:
     if found is None:
         return None
     threshold = int(found[1].ljust(14, "0"), 16)
-    return 2.0**56 / (2**56 - threshold)
+    weight = 2.0**56 / (2**56 - threshold)
+    return weight if weight <= GREATEST_WEIGHT else None
 
 
 MAX_COLUMNS: Final = 1024
 """Maximum features and slices of one request, if a sender uses a new name in each row."""
 
 MAX_CELLS: Final = 16_000_000
-"""Maximum rows × columns of one request; a body of 20 MiB could expand without bound otherwise."""
+"""Maximum number of items of one request, and distinct texts of a slice."""
+
+GRID_CELLS: Final = 8_000_000
+"""Maximum rows × columns of one request, of 9 to 29 bytes each; a body of 20 MiB with other features in each row would
+expand without bound otherwise.
+"""
 
 MAX_TABLES: Final = 1000
 """Maximum tables of one request, one per model, version, environment and task."""
+
+MAX_CLASS_TEXT: Final = 1 << 17
+"""Maximum characters of all declared classes of a model, which are in memory for each version and environment; a list
+of more is ignored.
+"""
 
 MAX_CATEGORIES: Final = 65_536
 """Maximum distinct texts of one feature in one request; others become ``OTHER_CATEGORY``. Slices keep all, since one
@@ -292,7 +304,7 @@ class Grid:
         self.recorded: NDArray[np.bool_] = np.zeros(rows, np.bool_)
         self.rejected: Counter[str] = Counter()
         self._by_key: dict[str, Cells | None] = {}
-        self._room = min(MAX_COLUMNS, MAX_CELLS // max(rows, 1))
+        self._room = min(MAX_COLUMNS, GRID_CELLS // max(rows, 1))
 
     def cells(self, key: str) -> Cells | None:
         """Return the column of an attribute; None for ignored attributes."""
@@ -500,14 +512,15 @@ def task_of(
 ) -> Task:
     """Return the task; invalid properties are ignored.
 
-    These are: an unknown kind, duplicate classes, other than two classes of a binary model, a threshold that is not a
-    probability, and invalid quantile levels.
+    These are: an unknown kind, duplicate or too many classes, other than two classes of a binary model, a threshold
+    that is not a probability, and invalid or too many levels of quantiles.
     """
     texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
     usable = "" not in texts and len(set(texts)) == len(texts) and (len(texts) == 2 or not Task(kind).has_threshold)
+    usable = usable and sum(map(len, texts)) + 8 * len(texts) <= MAX_CLASS_TEXT
     threshold = threshold if 0 <= threshold <= 1 else 0.5
     try:
-        levels = quantile_levels(kind, quantiles)
+        levels = quantile_levels(kind, quantiles) if len(quantiles) <= MAX_COLUMNS else ()
     except ValueError:
         levels = ()
     return Task(kind if kind in KINDS else "", texts if usable else (), positive_class, threshold, quantiles=levels)

@@ -15,7 +15,7 @@ from driftline.tables.table import F64, I64, Column, Items, Text
 from driftline.tables.task import BINARY, MULTICLASS, RANKING, REGRESSION, PerKind, Task
 from msgspec import Struct
 
-from .attributes import MAX_CELLS, MAX_TEXT, Where
+from .attributes import GRID_CELLS, MAX_CELLS, MAX_TEXT, Where
 
 Scores = tuple[I64, list[tuple[Any, ...]]] | F64 | None
 """Codes (n,), -1 = missing, into lists of scalars; or a float64 matrix (n, k) from a columnar record."""
@@ -141,7 +141,11 @@ def _matrix(scores: Scores, k: int, rejected: Counter[str]) -> F64 | None:
     used = used[used >= 0]
     if not len(used):
         return None
-    k = k or max(len(lists[code]) for code in used)
+    most = GRID_CELLS // max(len(codes), len(lists) + 1)  # else a single long list widens all rows
+    k = k or max((len(lists[code]) for code in used if len(lists[code]) <= most), default=0)
+    if not 0 < k <= most:
+        rejected[wrong] += int((codes >= 0).sum())
+        return None
     rows = np.full((len(lists) + 1, k), np.nan)  # the last row is where code -1 lands
     misfits = np.zeros(len(lists) + 1, np.bool_)
     for code in used.tolist():

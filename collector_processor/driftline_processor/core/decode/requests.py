@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from driftline.tables.table import OutcomeTable, PredictionTable
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 from msgspec import Struct, field
+from numpy.typing import NDArray
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -95,10 +96,12 @@ Request = TypeVar("Request", bound=Message)
 
 __all__ = [
     "Decoded",
+    "LimitsExceeded",
     "Malformed",
     "Mappings",
     "Point",
     "TooManyMessages",
+    "decode_bounded_traces",
     "decode_logs",
     "decode_logs_together",
     "decode_metrics",
@@ -129,6 +132,10 @@ class Malformed(ValueError):  # noqa: N818 - the state of a request, and what it
 
 class TooManyMessages(Malformed):
     """The body contains too many messages; nothing was used."""
+
+
+class LimitsExceeded(Exception):  # noqa: N818 - each body may be within the limits
+    """Several bodies together have more columns or tables than a request may have."""
 
 
 class Decoded(Struct):
@@ -178,6 +185,15 @@ def decode_traces_together(bodies: Sequence[bytes], now: int) -> Decoded:
     This makes small requests nearly as cheap as large ones. Rows are in the order of the bodies. Limits per request
     (tables, columns) apply to each body. Unchecked bodies raise Malformed if they affect what is read.
     """
+    return _joined_bodies(_spans, ExportTraceServiceRequest, bodies, now)
+
+
+def decode_bounded_traces(bodies: Sequence[bytes], now: int) -> Decoded:
+    """Decode several bodies at once; see :func:`decode_traces_together`.
+
+    Raises LimitsExceeded if together they exceed the limits of a request. All their tables would need memory without
+    bound; the caller decodes and stores one body after the other.
+    """
     return _together(_spans, ExportTraceServiceRequest, bodies, now)
 
 
@@ -207,8 +223,17 @@ def _together(
     except (otlp_rows.Cut, DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"not an {kind.DESCRIPTOR.name}: {error}") from None
     if len(ours) > 1 and any(decoded.rejected[reason] for reason in _OF_A_REQUEST):
-        return _joined([_together(read, kind, [body], now) for body in ours])
+        raise LimitsExceeded
     return decoded
+
+
+def _joined_bodies(
+    read: Callable[[Sequence[bytes], int], Decoded], kind: type[Message], bodies: Sequence[bytes], now: int
+) -> Decoded:
+    try:
+        return _together(read, kind, bodies, now)
+    except LimitsExceeded:
+        return _joined([_together(read, kind, [body], now) for body in bodies])
 
 
 def _joined(parts: Sequence[Decoded]) -> Decoded:
@@ -238,7 +263,7 @@ def decode_logs(body: bytes, now: int) -> Decoded:
 
 def decode_logs_together(bodies: Sequence[bytes], now: int) -> Decoded:
     """Decode several bodies at once, each an ``ExportLogsServiceRequest``; see :func:`decode_traces_together`."""
-    return _together(_records, ExportLogsServiceRequest, bodies, now)
+    return _joined_bodies(_records, ExportLogsServiceRequest, bodies, now)
 
 
 def decode_metrics(
@@ -276,6 +301,44 @@ def parse_request(signal: str, body: bytes) -> Message:
     0
     """
     return _parsed(_KINDS[signal], body)
+
+
+class OtlpRows:
+    """The spans, log records or data points of a request, in their order."""
+
+    def __init__(self, signal: str, body: bytes) -> None:
+        self._message = parse_request(signal, body)
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return sum(map(len, _row_lists(self._message)))
+
+    def selected(self, kept: NDArray[np.bool_]) -> bytes:
+        """Return the request with some of them; ``kept``: bool (n,)."""
+        message = type(self._message)()
+        message.CopyFrom(self._message)
+        begin = 0
+        for rows in _row_lists(message):
+            left_out = np.flatnonzero(~kept[begin : begin + len(rows)])
+            begin += len(rows)
+            for place in left_out[::-1].tolist():
+                del rows[place]
+        return bytes(message.SerializeToString())
+
+
+def _row_lists(message: Any) -> list[Any]:
+    """Return the repeated fields with the rows of a request."""
+    if isinstance(message, ExportTraceServiceRequest):
+        return [scope.spans for resource in message.resource_spans for scope in resource.scope_spans]
+    if isinstance(message, ExportLogsServiceRequest):
+        return [scope.log_records for resource in message.resource_logs for scope in resource.scope_logs]
+    return [
+        getattr(metric, kind).data_points
+        for resource in message.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if (kind := metric.WhichOneof("data"))
+    ]
 
 
 def holds_ours(

@@ -6,14 +6,14 @@ One pane that cannot be used does not affect the others. ``docs/reference/panes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, compress
 from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 from driftline.tables.column_codec import ColumnError, decode_numbers
 from driftline.tables.table import I64, ModelKey
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 from numpy.typing import NDArray
 
 MOST_PANES = 10_000
@@ -113,6 +113,18 @@ class WrittenPanes(Struct, frozen=True, eq=False):
     def has_outcomes(self) -> bool:
         """Whether rows of a pane have outcomes."""
         return any(part.name == "outcomes" for part in self.parts)
+
+
+def take_panes(written: WrittenPanes, kept: NDArray[np.bool_]) -> WrittenPanes:
+    """Return a document with some of its panes; ``kept``: bool (panes,)."""
+    position, parts = np.cumsum(kept) - 1, list[WrittenPart]()
+    for part in written.parts:
+        panes = kept[part.pane]
+        sums = np.repeat(panes, part.counts)
+        places = None if part.places is None else part.places[sums]
+        parts.append(WrittenPart(part.name, position[part.pane[panes]], part.counts[panes], places, part.sums[sums]))
+    some = tuple(part for part in parts if len(part.pane))
+    return structs.replace(written, panes=tuple(compress(written.panes, kept)), parts=some)
 
 
 class _SomePanes(Struct, forbid_unknown_fields=True):

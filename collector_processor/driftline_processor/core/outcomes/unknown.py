@@ -16,7 +16,8 @@ class UnknownOutcomes(Struct, frozen=True):
     """Outcomes of one model that cannot be used now, for one reason.
 
     Attributes:
-        kind: "id" if no stored prediction has their id, "time" if they are dated more than a day before the
+        kind: "model" if no prediction of their model has come, although a model with a similar name has sent some, "id"
+            if no stored prediction has their id, "time" if they are dated more than a day before the
             predictions with their id, "environment" if they name one in which the model predicts nothing, "actual" if
             their actual is not possible for the model.
         rows: Their number.
@@ -25,15 +26,17 @@ class UnknownOutcomes(Struct, frozen=True):
         stored: Form of the ids of the newest predictions.
         classes: The unknown classes, at most five.
         possible: Words for the actuals that the model can have.
+        near: A question with the similar names of models.
     """
 
-    kind: Literal["id", "time", "environment", "actual"]
+    kind: Literal["model", "id", "time", "environment", "actual"]
     rows: int
     checked: int
     form: IdForm = IdForm()
     stored: IdForm = IdForm()
     classes: tuple[str, ...] = ()
     possible: str = ""
+    near: str = ""
 
     @property
     def has_stored_form(self) -> bool:

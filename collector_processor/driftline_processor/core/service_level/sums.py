@@ -138,7 +138,9 @@ def weight_by_error(errors: Column | None, weight: F64 | None) -> dict[str, floa
     """
     n = 0 if errors is None or errors.codes is None else len(errors.codes)
     parts = call_parts(None, errors, weight, np.zeros(n, np.int64), 1)
-    return {part.removeprefix(FAILED): float(sums.value[0]) for part, sums in parts.items() if part.startswith(FAILED)}
+    return {
+        part.removeprefix(FAILED): float(sums.value.sum()) for part, sums in parts.items() if part.startswith(FAILED)
+    }
 
 
 def bounded_errors(errors: Column | None, known_categories: Collection[str]) -> Column | None:

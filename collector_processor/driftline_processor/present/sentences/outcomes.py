@@ -108,6 +108,8 @@ def unknown_outcomes_sentence(unknown: UnknownOutcomes) -> str:
     ...     possible="none of the classes 0, 1"))
     "their actual ('no') is none of the classes 0, 1; send one of these classes"
     """
+    if unknown.kind == "model":
+        return f"no prediction of their model has come; {unknown.near}"
     if unknown.kind == "time":
         return (
             "they are dated more than a day before the prediction with the same id; "

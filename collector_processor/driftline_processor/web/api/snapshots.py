@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 
 from driftline.tables.table import ModelKey
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
+from driftline_processor.web.downloads import Download, download_folder
 from driftline_processor.web.parameters import moment
 from driftline_processor.web.site import Site
 
@@ -33,9 +30,8 @@ def routes(site: Site) -> list[BaseRoute]:
         key = ModelKey(
             request.path_params["model"], query_params.get("version", ""), query_params.get("environment", "")
         )
-        handle, name = tempfile.mkstemp(suffix=".parquet")
-        os.close(handle)
-        path = Path(name)
+        folder = download_folder()
+        path = folder.path / "rows.parquet"
         finished = None
         try:
             labelled = query_params.get("labelled", "") in ("1", "true")
@@ -46,19 +42,11 @@ def routes(site: Site) -> list[BaseRoute]:
             finished = written
         finally:
             if finished is None:
-                path.unlink(missing_ok=True)
+                folder.close()
         if finished is None:
             raise HTTPException(
                 404, f"no rows of {key.model[:80]!r} are stored from this period; /api/v1/models lists the models"
             )
-        return FileResponse(
-            path,
-            media_type=PARQUET,
-            headers={
-                SAID: json.dumps(finished.summary()),
-                "Content-Encoding": "identity",
-            },
-            background=BackgroundTask(path.unlink, missing_ok=True),
-        )
+        return Download(folder, path.name, PARQUET, {SAID: json.dumps(finished.summary())})
 
     return [Guarded("/v1/snapshots/{model:path}", snapshot, may="read_rows")]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import tarfile
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import xxhash
 from msgspec.json import encode
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, principal_of
@@ -24,10 +21,14 @@ from driftline_processor.present.names import handle, near_names
 from driftline_processor.present.result_schema import SCHEMA_VERSION, TABLES, alert_row
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.result_tables import ResultFiles, utc_day
+from driftline_processor.store.process_folder import ProcessFolder
 from driftline_processor.web.answers import FiniteJSON
+from driftline_processor.web.downloads import Download, download_folder
 from driftline_processor.web.site import Site
 
 from .backups import TAR
+
+FILE = "tables.tar"
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -49,13 +50,8 @@ def routes(site: Site) -> list[BaseRoute]:
         except ValueError:
             raise HTTPException(400, "the day must be a date, as in /v1/tables/2026-03-01") from None
         models = _models(request, site)
-        file = Path(await run_in_threadpool(_write, site, models, day, _windows(request, models)))
-        return FileResponse(
-            file,
-            media_type=TAR,
-            headers={"Content-Encoding": "identity"},  # Parquet is compressed already
-            background=BackgroundTask(file.unlink, missing_ok=True),
-        )
+        folder = await run_in_threadpool(_write, site, models, day, _windows(request, models))
+        return Download(folder, FILE, TAR, {})
 
     return [
         Guarded("/v1/tables", days, may="read", by_model=True),
@@ -98,27 +94,24 @@ def _alerts(models: Iterable[ModelView], site: Site) -> Mapping[date, list[dict[
     return by_day
 
 
-def _write(site: Site, models: Sequence[ModelView], day: date, windows: Sequence[str]) -> str:
-    """Write the tables of a day into a tar file, and return its path. Raises 507 if the disk is full."""
-    name = ""
+def _write(site: Site, models: Sequence[ModelView], day: date, windows: Sequence[str]) -> ProcessFolder:
+    """Write the tables of a day into a tar file, and return its folder. Raises 507 if the disk is full."""
     try:
-        handle, name = tempfile.mkstemp(suffix=".tar")
-        with open(handle, "wb") as tar, tempfile.TemporaryDirectory() as directory:
-            folder = Path(directory)
-            site.state.queries.results.write(models, day, folder, windows)
-            alerts = ResultFiles(folder, ["alerts"])
+        folder = download_folder()
+        try:
+            site.state.queries.results.write(models, day, folder.path, windows)
+            alerts = ResultFiles(folder.path, ["alerts"])
             alerts.add({"alerts": _alerts(models, site).get(day, [])})
             alerts.close()
-            with tarfile.open(fileobj=tar, mode="w") as archive:
+            with tarfile.open(folder.path / FILE, mode="w") as archive:
                 for table in TABLES:
-                    archive.add(folder / f"{table}.parquet", f"{table}.parquet")
-    except BaseException as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise HTTPException(507, f"the tables cannot be written to a temporary file: {error.strerror}") from None
-        raise
-    return name
+                    archive.add(folder.path / f"{table}.parquet", f"{table}.parquet")
+        except BaseException:
+            folder.close()
+            raise
+    except OSError as error:
+        raise HTTPException(507, f"the tables cannot be written to a temporary file: {error.strerror}") from None
+    return folder
 
 
 def _digest(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -49,7 +49,8 @@ def page(kept_predictions: KeptPredictions | None, limit: int = SHOWN, model: st
     """
     outcomes = [] if kept_predictions is None else kept_predictions.of_unknown_models(limit, model)
     elsewhere = sum(not outcome.suggestion for outcome in outcomes) >= STRAYS
-    context = {"found": outcomes, "limit": limit, "model": model, "elsewhere": elsewhere}
+    # not as `model`: to the frame of a page, this is a model with its windows
+    context = {"found": outcomes, "limit": limit, "unknown": model, "elsewhere": elsewhere}
     return Page("unknown_outcomes.html", context, {"outcomes": _table(outcomes)})
 
 
