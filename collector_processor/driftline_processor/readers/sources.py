@@ -29,6 +29,7 @@ from .number_format import PLAIN_NUMBERS, NumberFormat
 from .source import Source, readable
 from .spool import BATCH, no_columns
 from .table_source import TableSource
+from .written_dates import with_written_dates
 
 _SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
 _CONTEXTS = ("reference", "evaluation", "validation", "test")
@@ -227,6 +228,12 @@ def open_source(
 
 
 def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, features: Sequence[str] = ()) -> Source:
+    return with_written_dates(_open_rows(path, text, say, numbers, features), text, numbers.date_format, say)
+
+
+def _open_rows(
+    path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, features: Sequence[str] = ()
+) -> Source:
     if isinstance(path, MemoryRows):
         return TableSource(path, path.table, say, path.mixed)
     check_path(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from driftline.baseline.sections.feature_marks import SERIAL_2000, SERIAL_2100, are_date_keys
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import nanoseconds_per_unit
 from msgspec import Struct
@@ -56,6 +57,9 @@ def read_times(array: pa.ChunkedArray) -> Times:
         return _integer_times(array.cast(pa.int64()), kind.unit)
     if pa.types.is_date(kind):
         return _integer_times(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
+    days = _days(numbers(one_array(array))) if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
+    if days is not None:
+        return days
     if pa.types.is_integer(kind) and kind != pa.uint64():
         values = array.cast(pa.int64())
         unit = _unit_of(numbers(one_array(values)))
@@ -86,6 +90,27 @@ def _unix(values: F64) -> Times:
     whole_seconds = np.floor(usable)
     fraction = np.round((usable - whole_seconds) * factor).astype(np.int64)
     return Times(whole_seconds.astype(np.int64) * factor + fraction, readable, unit)
+
+
+def _days(values: F64) -> Times | None:
+    """Return numbers that are dates such as 20260201, or the days since 1899-12-30 of a spreadsheet; None for others.
+
+    As unix seconds both are in the first year of 1970, in which no predictions were made.
+    """
+    known = np.isfinite(values)
+    finite = values[known]
+    if not len(finite):
+        return None
+    if are_date_keys(finite):
+        whole = np.where(known, values, 19_700_101).astype(np.int64)
+        months = ((whole // 10_000 - 1970) * 12 + whole // 100 % 100 - 1).astype("datetime64[M]")
+        days = (months.astype("datetime64[D]").astype(np.int64) + whole % 100 - 1).astype(np.float64)
+    elif finite.min() >= SERIAL_2000 and finite.max() < SERIAL_2100:
+        days = np.where(known, values, 0.0) - 25_569
+    else:
+        return None
+    milliseconds = np.round(days * 86_400_000).astype(np.int64)
+    return Times(np.where(known, milliseconds * 10**6, 0), known)
 
 
 def _unit_of(values: F64) -> str:

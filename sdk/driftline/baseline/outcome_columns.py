@@ -38,8 +38,8 @@ def possible_outcomes(
 ) -> list[tuple[str, str]]:
     """Return the features that could be the outcome with the reason, the most likely one first.
 
-    That is a column with the name of an outcome, or one that the score or the predicted class predicts: numbers, classes
-    or two values of any type. Predicted columns are ordered by the calibration of the score.
+    That is a column with the name of an outcome, or one that the score or the predicted class predicts: numbers,
+    classes or two values of any type. Predicted columns are ordered by the calibration of the score.
 
     Args:
         features: Name → values of n rows.
@@ -61,9 +61,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
 
-def _prediction_error(
-    column: Column, scores: F64 | None, task: Task, predicted: Column | None
-) -> tuple[str, float]:
+def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted: Column | None) -> tuple[str, float]:
     """Return the description of a column, and how far it is from its prediction; infinite if it is not predicted."""
     n = length(column)
     known = is_present(column)

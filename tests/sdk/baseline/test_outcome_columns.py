@@ -39,7 +39,7 @@ def _features(x: Rows) -> dict[str, Column]:
         ("breast_cancer", 0, "texts"),
         ("wine", 0, "numbers"),
         ("wine", 1, "texts"),
-        ("iris", 1, "texts"),
+        ("iris", 2, "texts"),
         ("digits", 8, "numbers"),
         ("digits", 3, "texts"),
     ],
