@@ -29,6 +29,9 @@ from .spool import Spool, equal_batches
 BLOCK, SAMPLE = 1 << 20, 8 << 20
 """Bytes per block, and bytes at the start of a file from which types are inferred."""
 
+ANSI = "cp1252"
+"""The encoding of Windows, which has the euro sign and curly quotes where Latin-1 has control characters."""
+
 CODED = 0.001
 """Minimum fraction of values with leading zeros in a column of codes, so that one 007 in 2,000 amounts is an outlier.
 """
@@ -255,7 +258,7 @@ class _ByteScan(NamedTuple):
     """Properties of the bytes of a CSV.
 
     Attributes:
-        encoding: UTF-8 if the whole file is valid, else Latin-1, in which every byte is a character.
+        encoding: UTF-8 if the whole file is valid, else that of Windows.
         delimiter: From the header: tabs or semicolons if there is no comma.
         leading_zeros: True if any value begins with a zero and another digit.
     """
@@ -275,7 +278,7 @@ def scan_bytes(path: Path) -> _ByteScan:
                 try:
                     decoder.decode(data)
                 except UnicodeDecodeError:
-                    encoding = "latin-1"
+                    encoding = ANSI
             delimiter = delimiter or delimiter_of(data[:65_536].split(b"\n", 1)[0])
             zeros = zeros or _leading_zero(rest + data, delimiter)
             rest = data[-2:]
@@ -287,7 +290,7 @@ def scan_bytes(path: Path) -> _ByteScan:
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            encoding = "latin-1"
+            encoding = ANSI
     return _ByteScan(encoding, delimiter or ",", zeros)
 
 

@@ -131,7 +131,7 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in map(download_artifact, paths):
         plain = path.exists() or is_database(path) or not glob.has_magic(str(path))
-        matches = [path] if plain else sorted(map(Path, glob.glob(str(path))))
+        matches = [path] if plain else sorted(path for path in map(Path, glob.glob(str(path), recursive=True)) if path.is_file())
         if not matches:
             raise BadInput(f"{path}: no file matches")
         files += matches
@@ -165,7 +165,7 @@ def check_path(path: Reference) -> None:
             )
         raise BadInput(f"{path}: no such file")
     if not path.is_file():
-        raise BadInput(f"{path}: is a directory; use a pattern such as {path}/*.parquet")
+        raise BadInput(f"{path}: is a directory; use a pattern such as {path}/**/*.parquet")
     if not format_of(path):
         raise BadInput(
             f"{path}: unknown extension; rows are read from .parquet, .csv, .ndjson, .json and .log, and from "

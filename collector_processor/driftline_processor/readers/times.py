@@ -18,7 +18,7 @@ _PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _UNIT = {nanoseconds: unit for unit, nanoseconds in _PER_UNIT.items()}
 UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _LATEST = 2**63 - 1
-_ISO = (
+ISO = (
     r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 )
@@ -123,7 +123,7 @@ def _texts(array: pa.ChunkedArray) -> Times:
     """Convert ISO 8601 texts with and without a zone, and unix times as text; each form is cast by Arrow as a whole."""
     n = len(array)
     values, readable = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-    iso, zoned, unix = (_matches(array, pattern) for pattern in (_ISO, _ZONED, _UNIX))
+    iso, zoned, unix = (_matches(array, pattern) for pattern in (ISO, _ZONED, _UNIX))
     for mask, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
         row_indices = np.flatnonzero(mask)
         if len(row_indices):

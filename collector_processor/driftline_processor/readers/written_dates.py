@@ -18,6 +18,7 @@ from driftline_processor.present.numbers import many
 from .arrow_columns import is_text, one_array, valid_of
 from .errors import Say, option_text
 from .source import Source
+from .times import ISO
 
 MOSTLY = 0.9
 """Minimum fraction of the values that a format reads; other values are missing times, and counted."""
@@ -72,7 +73,7 @@ def formats_of(text: str) -> list[str]:
     >>> formats_of("2026-02-01 00:50:00 UTC"), formats_of("soon")
     (['%Y-%m-%d %H:%M:%S UTC'], [])
     """
-    if not 6 <= len(text) <= 60 or not any(sign.isdigit() for sign in text):
+    if not 6 <= len(text) <= 60 or re.match(ISO, text) or not any(sign.isdigit() for sign in text):
         return []
     text = re.sub(_FRACTION, r"\1", text.strip())
     found = []
@@ -88,7 +89,8 @@ def formats_of(text: str) -> list[str]:
                 for zone, of_zone in _ZONES
             ]
             found += [f"{weekday}{date}{end}" for end, pattern in ends if re.fullmatch(pattern, rest)]
-    return found
+    valid = pa.array([text])
+    return [form for form in found if valid_of(read_dates(valid, form))[0]]
 
 
 def read_dates(texts: pa.Array, date_format: str) -> pa.Array:

@@ -46,7 +46,7 @@ def _sqlite(frame: pd.DataFrame, path: Path) -> Rows:
     return path.with_suffix(".db")
 
 
-def _frame(frame: pd.DataFrame, path: Path) -> Rows:
+def _frame(frame: pd.DataFrame, _: Path) -> Rows:
     return read_table(frame, "rows")
 
 

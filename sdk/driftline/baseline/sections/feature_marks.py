@@ -112,8 +112,9 @@ def mark_column(name: str, column: Column) -> str:
 
     Texts are an identifier if more than 90 % of at least 50 values are distinct. Whole numbers that are (nearly) all
     distinct are a time if all are unix times of this century and the name indicates a time or the values only grow.
-    Numbers such as 20260201 are a time if all are dates, and days since 1899-12-30 as unix times are. Whole numbers are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier, also
-    if the values repeat but are mostly rare.
+    Numbers such as 20260201 are a time if all are dates, and days since 1899-12-30 as unix times are. Whole numbers
+    are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier, also if the
+    values repeat but are mostly rare.
 
     >>> mark_column("customer_id", Column(numbers=np.random.default_rng(1).permutation(500_000)[:200].astype(float)))
     'identifier'
