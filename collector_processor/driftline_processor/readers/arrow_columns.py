@@ -304,6 +304,7 @@ def _written_alike(category: str) -> object:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        # float() reads 1_000, as Python writes numbers in its source
+        return float("" if "_" in text else text)
     except ValueError:
         return _BOOLEANS.get(text.lower(), float("nan"))

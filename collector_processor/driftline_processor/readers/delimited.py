@@ -21,7 +21,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import truth_of
 from .errors import Say, say_columns_of_one_name
-from .limits import LONGEST_LINE, check_columns, too_long_line, unpacked
+from .limits import LONGEST_LINE, check_columns, compression_of, too_long_line, unpacked
 from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
 from .source import readable
 from .spool import Spool, equal_batches
@@ -29,8 +29,8 @@ from .spool import Spool, equal_batches
 BLOCK, SAMPLE = 1 << 20, 8 << 20
 """Bytes per block, and bytes at the start of a file from which types are inferred."""
 
-ANSI = "cp1252"
-"""The encoding of Windows, which has the euro sign and curly quotes where Latin-1 has control characters."""
+UNDEFINED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+"""Bytes that cp1252 does not define; a file with one of them is read as Latin-1, in which every byte is a character."""
 
 CODED = 0.001
 """Minimum fraction of values with leading zeros in a column of codes, so that one 007 in 2,000 amounts is an outlier.
@@ -122,7 +122,7 @@ class CsvSource:
             return "skip"
 
         return pa.csv.open_csv(
-            self.path,
+            pa.input_stream(self.path, compression=compression_of(self.path)),
             read_options=pa.csv.ReadOptions(
                 block_size=block or self._block, use_threads=False, encoding=self._scan.encoding
             ),
@@ -258,7 +258,7 @@ class _ByteScan(NamedTuple):
     """Properties of the bytes of a CSV.
 
     Attributes:
-        encoding: UTF-8 if the whole file is valid, else that of Windows.
+        encoding: UTF-8 if the whole file is valid, else cp1252 of Windows, or Latin-1.
         delimiter: From the header: tabs or semicolons if there is no comma.
         leading_zeros: True if any value begins with a zero and another digit.
     """
@@ -271,14 +271,15 @@ class _ByteScan(NamedTuple):
 def scan_bytes(path: Path) -> _ByteScan:
     """Scan all bytes of a CSV before it is parsed."""
     decoder, encoding, delimiter, zeros, rest = codecs.getincrementaldecoder("utf-8")(), "utf-8", "", False, b"\n"
-    line = 0
+    line, undefined = 0, False
     with unpacked(path) as stream:
         while data := stream.read(1 << 22):
+            undefined = undefined or any(byte in data for byte in UNDEFINED)
             if encoding == "utf-8" and (decoder.getstate()[0] or not data.isascii()):
                 try:
                     decoder.decode(data)
                 except UnicodeDecodeError:
-                    encoding = ANSI
+                    encoding = "cp1252"
             delimiter = delimiter or delimiter_of(data[:65_536].split(b"\n", 1)[0])
             zeros = zeros or _leading_zero(rest + data, delimiter)
             rest = data[-2:]
@@ -290,8 +291,8 @@ def scan_bytes(path: Path) -> _ByteScan:
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            encoding = ANSI
-    return _ByteScan(encoding, delimiter or ",", zeros)
+            encoding = "cp1252"
+    return _ByteScan("latin-1" if encoding == "cp1252" and undefined else encoding, delimiter or ",", zeros)
 
 
 def delimiter_of(header: bytes) -> str:

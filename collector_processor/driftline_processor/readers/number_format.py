@@ -113,6 +113,9 @@ class NumberFormat(Struct, frozen=True):
 
 PLAIN_NUMBERS = NumberFormat()
 
+_UNIT = re.compile(r"\s*([+-]?)\s*[$€£¥₹]?\s*(\d(?:[\d.,' \u00a0\u202f]*\d)?)\s*(?:[$€£¥₹%°]|[A-Za-z]{1,4})?\s*")
+"""A number with a currency, a percent sign or a unit, which must be removed before the number can be read."""
+
 _FORMATS = (
     *(NumberFormat(".", mark) for mark in (",", " ", "'")),
     *(NumberFormat(",", mark) for mark in ("", ".", " ", "'")),
@@ -131,6 +134,9 @@ def format_hint(text: str) -> str:
     for candidate in _FORMATS:
         if candidate.count(array)[0]:
             return candidate.options
+    if (number := _UNIT.fullmatch(text)) is not None:
+        options = format_hint(number[1] + number[2])
+        return f"numbers without the unit{f', and {options}' if options else ''}" if "date" not in options else ""
     forms = formats_of(text)
     return " or ".join(option_text("date_format", form) for form in forms)
 

@@ -131,7 +131,11 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in map(download_artifact, paths):
         plain = path.exists() or is_database(path) or not glob.has_magic(str(path))
-        matches = [path] if plain else sorted(path for path in map(Path, glob.glob(str(path), recursive=True)) if path.is_file())
+        matches = (
+            [path]
+            if plain
+            else sorted(path for path in map(Path, glob.glob(str(path), recursive=True)) if path.is_file())
+        )
         if not matches:
             raise BadInput(f"{path}: no file matches")
         files += matches
@@ -142,7 +146,7 @@ def is_built_baseline(path: Reference) -> bool:
     """Return True for a built baseline: in memory, or a ``.json`` file that is not a list of rows."""
     if not isinstance(path, Path):
         return isinstance(path, MemoryBaseline)
-    if path.suffix != ".json":
+    if path.suffix.lower() != ".json":
         return False
     try:
         with path.open("rb") as file:
