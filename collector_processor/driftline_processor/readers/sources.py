@@ -242,6 +242,8 @@ def _open_rows(
         return TableSource(path, path.table, say, path.mixed)
     check_path(path)
     kind = format_of(path)
+    if partitions := [part.partition("=")[0] for part in path.parts[:-1] if "=" in part]:
+        say(f"{path}: the partitions {', '.join(partitions)} are not read as columns")
     with readable(path):
         source: Source
         if kind in ("parquet", "ndjson"):

@@ -115,3 +115,11 @@ def test_a_long_text_is_read(tmp_path: Path, size: int) -> None:
 def test_a_number_of_26_digits_is_a_double(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a\n12345678901234567890123456\n")
     assert CsvSource(tmp_path / "rows.csv", (), silent).column("a").to_pylist() == [1.2345678901234568e25]
+
+
+def test_a_file_of_windows_is_cp1252_unless_it_has_undefined_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "w.csv"
+    path.write_bytes("Betrag €,b\n“x”,1\n".encode("cp1252"))
+    assert CsvSource(path, (), lambda _: None).schema.names == ["Betrag €", "b"]
+    path.write_bytes(b"a,b\n\x81\xe9,1\n")
+    assert CsvSource(path, (), lambda _: None).column("a").to_pylist() == ["\x81é"]

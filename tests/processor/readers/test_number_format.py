@@ -126,7 +126,8 @@ def test_options_that_cannot_be_used_are_named(options: tuple[str, str, str], na
         ("31/12/2026", "--date-format %d/%m/%Y"),
         ("31.12.2026 10:00", "--date-format '%d.%m.%Y %H:%M'"),
         ("12", ""),
-        ("$5", ""),
+        ("$5", "numbers without the unit"),
+        ("$1,234.00", "numbers without the unit, and --thousands comma"),
         ("soon", ""),
     ],
 )
