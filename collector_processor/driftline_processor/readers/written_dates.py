@@ -179,7 +179,7 @@ class DatedSource:
     def __init__(self, source: Source, formats: dict[str, str]) -> None:
         self._source, self._formats = source, formats
         self.path, self.rows = source.path, source.rows
-        self.by_looks = {name for name in source.by_looks if name not in formats}
+        self.by_looks: Collection[str] = {name for name in source.by_looks if name not in formats}
         self.schema = pa.schema(
             [pa.field(f.name, pa.timestamp("ns")) if f.name in formats else f for f in source.schema]
         )
