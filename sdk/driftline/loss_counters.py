@@ -55,8 +55,6 @@ UNRECORDED = PendingCounts[tuple[str, str]]()
 """Model and reason → predictions."""
 
 
-UNDECLARED_TEXT = "undeclared_text"
-"""A text of more than 256 characters that ``text_features=`` does not name. It is not exported."""
 VECTOR_LENGTH = "vector_length"
 """A vector whose length differs from most vectors of the feature, or a value that is not a vector among vectors."""
 VECTOR_TOO_LONG = "vector_too_long"

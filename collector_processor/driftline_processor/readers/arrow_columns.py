@@ -20,6 +20,11 @@ MOSTLY = 0.9
 
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
+NUMBER = "\f"
+"""Begins a number in a column of several types, whose values are all texts here: 12 is a number, and "12" is a text.
+White space, so that an id or a score is read as without it.
+"""
+
 _WHOLE = r"^([+-]?\d+)\.0+$"
 
 
@@ -53,13 +58,14 @@ def is_vector(kind: pa.DataType) -> bool:
     return bool(lists and types.is_floating(kind.value_type))
 
 
-def column(array: pa.Array, number: bool | None = None) -> Column:
+def column(array: pa.Array, number: bool | None = None, typed: bool = False) -> Column:
     """Convert an Arrow array of n values to a :class:`Column`.
 
     Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes;
     lists of floats become vectors, missing if their length is not the most common one.
     ``number``: True reads numeric texts as numbers and keeps other texts, which count as invalid: for a numeric
-    feature in a file without types. False keeps all texts. None decides by :data:`MOSTLY`.
+    feature in a file without types. False keeps all texts. None decides by :data:`MOSTLY`. ``typed``: keeps all texts
+    of a column of several types, in which numbers are marked (:data:`NUMBER`).
 
     >>> column(pa.array(["12", "x", None]), number=True)
     Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), categories=('x',), vectors=None)
@@ -73,6 +79,10 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
         return Column(numbers=numbers(array))
     codes, categories = _codes(array)
     texts = Column(codes=codes, categories=categories)
+    if any(category.startswith(NUMBER) for category in categories):
+        marked = [_number(category) if category.startswith(NUMBER) else np.nan for category in categories]
+        texts = _with_values(texts, np.array(marked, np.float64))
+        number = number and not typed
     if number is False or (number is None and not mostly_numbers(texts)):
         return texts
     return with_numbers(texts)
@@ -95,7 +105,12 @@ def with_numbers(texts: Column) -> Column:
     """Return a column whose numeric texts are numbers; other texts stay."""
     if texts.codes is None or not texts.categories:
         return texts
-    values = _category_numbers(texts.categories)
+    return _with_values(texts, _category_numbers(texts.categories))
+
+
+def _with_values(texts: Column, values: F64) -> Column:
+    """Return a column in which categories with a value, float64 (k,), are numbers."""
+    assert texts.codes is not None
     stray = np.isnan(values)
     rank = np.where(stray, np.cumsum(stray) - 1, -1).astype(np.int32)
     categories = tuple(

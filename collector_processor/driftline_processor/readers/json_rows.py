@@ -21,7 +21,7 @@ from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, Unreadable
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import is_text, one_array
+from .arrow_columns import NUMBER, is_text, one_array
 from .errors import BadInput, Say
 from .limits import LONGEST_LINE, MOST_COLUMNS, too_long_line, unpacked
 from .spool import Spool, equal_batches, no_columns
@@ -189,8 +189,8 @@ def array_of(values: list[Any]) -> pa.Array | None:
 
 
 def texts_of(values: list[Any]) -> pa.Array:
-    """Return values of several types as texts; other values than texts as JSON."""
-    return pa.array([None if value is None else _text(value) for value in values], pa.string())
+    """Return values of several types as texts: numbers with a mark, other values than texts as JSON."""
+    return pa.array([None if value is None or value != value else _text(value) for value in values], pa.string())
 
 
 def times_of(values: pa.Array) -> pa.Array:
@@ -225,7 +225,10 @@ def _double(value: float) -> float:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    return f"{NUMBER}{text}" if isinstance(value, bool | int | float) else text
 
 
 _SPACE = re.compile(r"\s*")

@@ -6,6 +6,7 @@ No table library is imported: the type or the methods of a table determine its c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Number
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.inputs.column import libraries_of
 from msgspec import Struct
 
+from .arrow_columns import NUMBER
 from .errors import BadInput
 
 
@@ -159,7 +161,14 @@ def _pandas_array(series: Any) -> pa.Array | pa.ChunkedArray | None:
 
 
 def _texts(series: Any) -> list[str | None]:
-    return [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
+    """Return values as texts: numbers with a mark."""
+    texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
+    if series.dtype != object:
+        return texts
+    return [
+        f"{NUMBER}{text}" if isinstance(value, Number) and text is not None else text
+        for value, text in zip(series, texts, strict=True)
+    ]
 
 
 def _no_table(value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.inputs.text_descriptors import described, without_texts
+from driftline.inputs.text_descriptors import described, with_short_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.relevance import Relevance
@@ -94,7 +94,7 @@ def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStor
             predicted=read.get(predicted),
             actual=read.get(actual),
             cluster=read.get(cluster),
-            slices={name: read[reading] for name, reading in slices.items()},
+            slices={name: with_short_texts(read[reading]) for name, reading in slices.items()},
             duration=_durations(source, roles.latency, read[latency], say) if roles.latency else None,
             errors=_errors(source, read[error]) if roles.error else None,
         )
@@ -186,9 +186,9 @@ def _features(
     texts: Mapping[str, Vocabulary],
     rules: Mapping[str, Rule | None],
 ) -> dict[str, Column]:
-    columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
+    columns = {name: column(batch.column(name), number, typed=True) for name, number in numeric.items()}
     columns |= {name: as_known(columns[name], category) for name, category in categories.items()}
-    short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
+    short = {name: values if name in texts else with_short_texts(values) for name, values in columns.items()}
     return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
 
 

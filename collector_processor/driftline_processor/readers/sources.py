@@ -27,7 +27,7 @@ from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .number_format import PLAIN_NUMBERS, NumberFormat
 from .source import Source, readable
-from .spool import BATCH, no_columns
+from .spool import BATCH, batch_rows, no_columns
 from .table_source import TableSource
 from .written_dates import with_written_dates
 
@@ -322,7 +322,7 @@ class ParquetSource:
         columns = [name for name in self.schema.names if name in names]
         with readable(self.path):
             if columns:
-                yield from self._file.iter_batches(BATCH, columns=columns)
+                yield from self._file.iter_batches(batch_rows(len(columns)), columns=columns)
             else:  # Parquet yields no batches without columns
                 for start in range(0, self.rows, BATCH):
                     yield no_columns(min(BATCH, self.rows - start))

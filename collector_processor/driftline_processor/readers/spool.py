@@ -13,8 +13,19 @@ import pyarrow.ipc
 MOST_IN_MEMORY = 64 << 20
 """Maximum bytes of columns per file in memory."""
 
-BATCH = 131_072
-"""Rows per batch: 1 MB per column of doubles, which stays in the cache between two steps."""
+BATCH, BATCH_CELLS = 131_072, 64 * 131_072
+"""Rows per batch: 1 MB per column of doubles, which stays in the cache between two steps. A batch of more than 64
+columns has fewer rows, so that it is 64 MB at most.
+"""
+
+
+def batch_rows(columns: int) -> int:
+    """Return the number of rows per batch.
+
+    >>> batch_rows(20), batch_rows(1_000)
+    (131072, 8388)
+    """
+    return min(BATCH, BATCH_CELLS // max(1, columns))
 
 
 class _Place(NamedTuple):
@@ -96,15 +107,16 @@ def no_columns(rows: int) -> pa.RecordBatch:
 
 
 def equal_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows in batches of :data:`BATCH` rows; the last may be smaller."""
+    """Yield the rows in batches of :func:`batch_rows` rows; the last may be smaller."""
     waiting, rows = list[pa.RecordBatch](), 0
     for batch in batches:
         waiting.append(batch)
         rows += batch.num_rows
-        while rows >= BATCH:
+        size = batch_rows(batch.num_columns)
+        while rows >= size:
             table = pa.Table.from_batches(waiting)
-            [full] = table.slice(0, BATCH).combine_chunks().to_batches()
-            waiting, rows = table.slice(BATCH).to_batches(), rows - BATCH
+            [full] = table.slice(0, size).combine_chunks().to_batches()
+            waiting, rows = table.slice(size).to_batches(), rows - size
             yield full
     if rows:
         yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()

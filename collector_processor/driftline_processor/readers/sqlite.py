@@ -18,6 +18,7 @@ from driftline_processor.core.nearest_names import listed, near
 from .addresses import Address, address_of
 from .errors import BadInput
 from .json_rows import JsonSource, ParsedLines, array_of, flattened, texts_of
+from .spool import batch_rows
 
 _CHUNK = 50_000
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, 33}  # 33: SQLITE_RECURSIVE
@@ -46,10 +47,10 @@ def _chunks(database: sqlite3.Connection, query: str) -> Iterator[tuple[list[str
     """Yield the names of the columns and the next rows."""
     cursor = database.execute(query)
     names = [str(cell[0]) for cell in cursor.description]
-    chunks = 0
+    chunks, size = 0, min(_CHUNK, batch_rows(len(names)))
     while True:
         try:
-            rows = cursor.fetchmany(_CHUNK)
+            rows = cursor.fetchmany(size)
         except sqlite3.OperationalError as error:
             if "decode" not in str(error) or database.text_factory is not str:
                 raise
@@ -57,7 +58,7 @@ def _chunks(database: sqlite3.Connection, query: str) -> Iterator[tuple[list[str
             database.text_factory = lambda text: text.decode("utf-8", "replace")
             cursor = database.execute(query)
             for _ in range(chunks):
-                cursor.fetchmany(_CHUNK)
+                cursor.fetchmany(size)
             continue
         if not rows:
             return

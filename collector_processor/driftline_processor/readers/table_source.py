@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from .errors import Say, say_columns_of_one_name
 from .memory import Rows
-from .spool import BATCH, no_columns
+from .spool import batch_rows, no_columns
 
 
 class TableSource:
@@ -27,7 +27,7 @@ class TableSource:
         """Yield the rows in batches."""
         selected_table = self._table.select([name for name in self.schema.names if name in names])
         if selected_table.num_columns:
-            yield from selected_table.to_batches(max_chunksize=BATCH)
+            yield from selected_table.to_batches(max_chunksize=batch_rows(selected_table.num_columns))
         else:
             yield no_columns(self.rows)
 

@@ -19,7 +19,7 @@ from driftline.baseline.sections.feature_marks import HASHED, ROUNDED, AppliedRu
 from driftline.baseline.sections.importance import Importance, Predict, permutation_importance
 from driftline.baseline.sections.ranges import Ranges
 from driftline.baseline.sections.seasons import check_timezone
-from driftline.inputs.dataframes import ArrayLike, FrameLike
+from driftline.inputs.dataframes import ArrayLike, FrameLike, category_columns
 from driftline.inputs.text_descriptors import SUFFIXES, raw_names
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import Bins
@@ -190,7 +190,9 @@ class Baseline(Document):
                     "with importance="
                 )
             names: Columns = {}
-            built = build(lambda: _rows_of_batches(X(), description, columns, names), description)
+            typed: set[str] = set()
+            description = replace(description, typed_categories=typed)
+            built = build(lambda: _rows_of_batches(X(), description, columns, names, typed), description)
             if not built.pane.rows:
                 raise ValueError(
                     "the batches can be read only once, but they are read twice; "
@@ -210,6 +212,7 @@ class Baseline(Document):
                 columns=names,
                 texts=texts,
                 category_features=category_features,
+                typed_categories=category_columns(X),
                 features_named=features is not None,
                 seasonality=description.seasonality,
             )
@@ -230,6 +233,7 @@ class Baseline(Document):
         provisional: bool = False,
         texts: Mapping[str, Vocabulary] | None = None,
         category_features: Sequence[str] | None = None,
+        typed_categories: Collection[str] = (),
         features_named: bool = False,
         seasonality: AnySeasonality | None = None,
     ) -> Baseline:
@@ -243,6 +247,7 @@ class Baseline(Document):
                 value of only a few rows.
             texts: Vocabulary of each text feature.
             category_features: Features of numbers that are categories; None = detected.
+            typed_categories: Features whose column has the type of a category; they count as detected.
             features_named: True if the caller named the features: then none is treated as an identifier.
             seasonality: Seasons with sums of their own, or the request to detect them.
 
@@ -258,7 +263,7 @@ class Baseline(Document):
         marks = None if features_named else marks_of(tables, texts or {})
         names = dict.fromkeys(name for table in tables for name in table.features)
         raw = [name for name in names if raw_names((name,), tuple(texts or ())) == (name,)]
-        codes = code_features(tables, actual or [None] * len(tables), raw, category_features)
+        codes = code_features(tables, actual or [None] * len(tables), raw, category_features, typed_categories)
         bins = choose_bins(tables, first.task, marks, anonymous=provisional, codes=codes)
         pane, seasons = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
         if provisional:
@@ -405,12 +410,20 @@ def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool
 
 
 def _rows_of_batches(
-    batches: Iterable[FrameLike], description: ReferenceDescription, columns: FrameColumns, names: Columns
+    batches: Iterable[FrameLike],
+    description: ReferenceDescription,
+    columns: FrameColumns,
+    names: Columns,
+    typed: set[str],
 ) -> Iterator[ReferenceRows]:
-    """Yield the rows of each batch, with the features of the first batch; set ``names`` to the names of its columns."""
+    """Yield the rows of each batch, with the features of the first batch.
+
+    ``names``: set to the names of its columns; ``typed``: to the columns that have the type of a category.
+    """
     for batch in batches:
         rows, own_names = rows_from_frame(batch, description, columns)
         names.update(own_names if not names else {})
+        typed |= category_columns(batch)
         columns = replace(columns, features=cast(list[str], own_names["features"]))
         yield rows
 

@@ -17,7 +17,7 @@ from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
 from driftline.baseline.sections.slices import SlicesGatherer
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.faults import logger
-from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
+from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, with_short_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
 from driftline.panes.embedding_projection import Projection
@@ -71,6 +71,7 @@ class ReferenceDescription:
         task: Kind of the task; "" if only features are compared.
         text_features: None = detected.
         category_features: Features of numbers that are categories; None = detected.
+        typed_categories: Features whose column has the type of a category.
         features_named: True if the features were listed by name; then none of them is treated as an identifier.
         sample: Maximum number of rows from which bins are chosen; None = all.
         seasonality: Seasons of the rows, or the request to detect them; None = no seasons.
@@ -85,6 +86,7 @@ class ReferenceDescription:
     text_features: Sequence[str] | None = None
     category_features: Sequence[str] | None = None
     features_named: bool = False
+    typed_categories: Collection[str] = ()
     sample: int | None = MOST_SAMPLED
     settle: Settle | None = None
     check_actual: ActualCheck | None = None
@@ -134,7 +136,9 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
                 yield table_of(settle(rows), description.key, task, texts), rows.actual
 
     marks = None if description.features_named else NonFeatures.learned(_not(texts, sampled.features))
-    codes = code_features([reference], [sampled.actual], _not(texts, sampled.features), description.category_features)
+    numbers = _not(texts, sampled.features)
+    named, typed = description.category_features, description.typed_categories
+    codes = code_features([reference], [sampled.actual], numbers, named, typed)
     bins = choose_bins([reference], task, marks, codes=codes)
     pane, extras = fold_all(tables(), bins, reference, description.seasonality)
     pane = merge([pane, ranked])
@@ -273,11 +277,11 @@ def fold_tables(
 
 
 def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str, Vocabulary]) -> PredictionTable:
-    """Return rows as a table of a known task; texts become descriptors, other long texts are missing.
+    """Return rows as a table of a known task; texts become descriptors, other long texts are shortened.
 
     Raises ``ValueError`` if the scores do not fit the classes.
     """
-    short = {name: column if name in texts else without_texts(column)[0] for name, column in rows.features.items()}
+    short = {name: column if name in texts else with_short_texts(column) for name, column in rows.features.items()}
     return PredictionTable(
         key=key,
         task=task,
@@ -286,7 +290,7 @@ def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str,
         scores=None if rows.scores is None else task.shape_scores(rows.scores),
         predicted=rows.predicted if task.may_have_classes else None,
         features=described(short, texts),
-        slices=dict(rows.slices),
+        slices={key: with_short_texts(column) for key, column in rows.slices.items()},
     )
 
 

@@ -49,6 +49,7 @@ def code_features(
     actual: Sequence[Column | None],
     features: Collection[str],
     named: Collection[str] | None = None,
+    typed: Collection[str] = (),
 ) -> frozenset[str]:
     """Return the features that are codes.
 
@@ -57,12 +58,13 @@ def code_features(
         actual: Actual values of each table; None for a table without outcomes.
         features: Names of the features that may be codes.
         named: The features that the caller names as categories; None = detected.
+        typed: Features whose column has the type of a category, such as a ``Categorical``.
     """
     if named is not None:
         return frozenset(named).intersection(features)
     columns = {name: _joined([table.features.get(name) for table in tables]) for name in features}
     candidates = {name: values for name, values in columns.items() if values is not None and _repeats(values)}
-    codes = {name for name in candidates if has_code_name(name)}
+    codes = {name for name in candidates if has_code_name(name)}.union(typed).intersection(features)
     unnamed = {name: values for name, values in candidates.items() if name not in codes}
     if unnamed:
         responses = _responses(tables, actual)

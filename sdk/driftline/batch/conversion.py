@@ -32,6 +32,7 @@ from driftline.capture.row_schema import RowSchema
 from driftline.capture.snapshot import read_output
 from driftline.faults import FAULTS, retry_in_halves
 from driftline.inputs.row import clean_value
+from driftline.inputs.text_descriptors import with_short_texts
 from driftline.inputs.values import Columns, column_of_clean, column_of_values
 from driftline.loss_counters import UNREAD_RESULT, UNRECORDED
 from driftline.outputs.output import Output
@@ -294,7 +295,8 @@ def _or_now(plan: CallPlan, values: Values, now: I64) -> tuple[I64, NDArray[np.b
 
 def _slice_values(values: list[Any]) -> Values:
     """Return values as a column; whole numbers beyond 2^53 become texts, to keep all digits."""
-    return column_of_values([str(value) if _is_beyond(value) else value for value in values])
+    column = column_of_values([str(value) if _is_beyond(value) else value for value in values])
+    return with_short_texts(column) if isinstance(column, Column) else column
 
 
 def _is_beyond(value: Any) -> bool:

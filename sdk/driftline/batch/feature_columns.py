@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from driftline.capture.call_plan import CallPlan
 from driftline.faults import FAULTS, logger
-from driftline.inputs.row import TEXT_LIMIT
-from driftline.inputs.text_descriptors import describe, without_texts
+from driftline.inputs.text_descriptors import describe, with_short_texts
+from driftline.inputs.texts_and_vectors import TEXT_LIMIT
 from driftline.inputs.values import Columns
-from driftline.loss_counters import DUPLICATE_NAME, TOO_MANY_FEATURES, UNDECLARED_TEXT, UNUSABLE
+from driftline.loss_counters import DUPLICATE_NAME, TOO_MANY_FEATURES, UNUSABLE
 from driftline.tables.table import Column
 
 if TYPE_CHECKING:
@@ -26,26 +28,25 @@ def features_of(plan: CallPlan, columns: Columns) -> Columns:
         if name in texts:
             features |= _texts(plan, name, values if isinstance(values, Column) else Column(values))
         else:
-            features[name] = drop_long_texts(plan.identity.name, name, values) if isinstance(values, Column) else values
+            features[name] = shorten_long_texts(plan.identity.name, name, values)
     return features
 
 
 def slices_of(plan: CallPlan, columns: Columns) -> Columns:
-    """Return the slices among columns; a long text is neither a slice nor exported."""
+    """Return the slices among columns."""
     slices = {name: values for name, values in columns.items() if plan.cuts(name)}
-    return {
-        name: drop_long_texts(plan.identity.name, name, v) if isinstance(v, Column) else v for name, v in slices.items()
-    }
+    return {name: with_short_texts(v) if isinstance(v, Column) else v for name, v in slices.items()}
 
 
-def drop_long_texts(model: str, name: str, column: Column) -> Column:
-    """Replace texts of more than 256 characters by missing values, count them, and log it once."""
-    short_texts, lost = without_texts(column)
-    UNUSABLE.add(UNDECLARED_TEXT, lost)
-    if lost and FAULTS.once(f"text {model} {name}"):
+def shorten_long_texts(model: str, name: str, values: NDArray[Any] | Column) -> NDArray[Any] | Column:
+    """Shorten texts of more than 256 characters, and log it once."""
+    if not isinstance(values, Column):
+        return values
+    short_texts = with_short_texts(values)
+    if short_texts is not values and FAULTS.once(f"text {model} {name}"):
         logger.warning(
-            "driftline: %s: %r contains texts of more than %d characters, which are not recorded; "
-            "Model(text_features=(%r,)) records their length, words and script instead",
+            "driftline: %s: %r contains texts of more than %d characters, which are recorded as categories: their "
+            "first characters and a hash; Model(text_features=(%r,)) records their length, words and script instead",
             model, name, TEXT_LIMIT, name,
         )  # fmt: skip
     return short_texts

@@ -16,7 +16,8 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags, set_span_in_context
 
 from driftline.faults import FAULTS
-from driftline.inputs.row import MOST_VALUES, TEXT_LIMIT, clean, cost_of
+from driftline.inputs.row import MOST_VALUES, clean, cost_of
+from driftline.inputs.texts_and_vectors import TEXT_LIMIT
 from driftline.outputs import row_result
 from driftline.tables.ids import IDS, id_text
 from driftline.tables.text import sendable

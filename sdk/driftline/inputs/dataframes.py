@@ -98,6 +98,19 @@ def is_time(values: ArrayLike) -> bool:
     return str(kind).lower().startswith(("datetime", "timestamp", "date"))
 
 
+def category_columns(frame: FrameLike) -> set[str]:
+    """Return the columns that have the type of a category, such as a ``Categorical`` of pandas.
+
+    >>> import pandas as pd
+    >>> category_columns(pd.DataFrame({"agent": pd.Categorical([1, 2]), "age": [31, 5]}))
+    {'agent'}
+    """
+    if not (isinstance(frame, Mapping) or hasattr(frame, "columns")):
+        return set()
+    kinds = {name: getattr(values, "dtype", getattr(values, "type", "")) for name, values in _pairs(frame, None)}
+    return {name for name, kind in kinds.items() if str(kind).startswith(("category", "dictionary"))}
+
+
 def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str, ArrayLike]]:
     if isinstance(frame, Mapping) and not hasattr(frame, "shape"):  # one sparse layout of scipy is a dict
         return [(str(name), values) for name, values in frame.items()]

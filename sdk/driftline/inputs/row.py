@@ -15,11 +15,8 @@ import numpy as np
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.text import sendable
 
-from .texts_and_vectors import Document, Vector, vector_of
+from .texts_and_vectors import TEXT_LIMIT, Document, Vector, short_text, vector_of
 from .vocabulary import LOOKED_AT
-
-TEXT_LIMIT = 256
-"""Maximum characters of a text value; a longer text is a document, of which only descriptors are exported."""
 
 MOST_VALUES = 100_000
 """Maximum values of one row; a larger one is an image or a document, not features."""
@@ -121,14 +118,14 @@ def clean_value(value: Any) -> Any:
     if type(value) in _SMALL:
         return value
     if isinstance(value, str):
-        return sendable(str(value)[:TEXT_LIMIT])
+        return sendable(short_text(str(value)))
     if isinstance(value, int):  # an IntEnum, too
         integer = int.__pos__(value)  # `in range` is immediate for an int, but iterates for other types
         return integer if integer in _INT64 else number(integer)
     if isinstance(value, float):
         return float(value)
     if isinstance(value, bytes):
-        return value[:TEXT_LIMIT].decode("utf-8", "replace")
+        return short_text(value[:_MOST_BYTES].decode("utf-8", "replace"))
     if isinstance(value, Enum):
         return clean_value(value.value)
     if hasattr(value, "isoformat"):  # a date or a time

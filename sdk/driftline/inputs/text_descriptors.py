@@ -18,6 +18,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,7 @@ from numpy.typing import NDArray
 
 from driftline.tables.table import F64, Column, length
 
-from .row import TEXT_LIMIT
-from .texts_and_vectors import full_length
+from .texts_and_vectors import TEXT_LIMIT, full_length, short_text
 from .vocabulary import Vocabulary, sample, words_of
 
 NONE = "none"
@@ -168,19 +168,15 @@ def looks_like_texts(column: Column) -> bool:
     return sum(len(text[:1000].split()) for text in sampled) >= FEWEST_WORDS * len(sampled)
 
 
-def without_texts(column: Column) -> tuple[Column, int]:
-    """Replace texts of more than 256 characters by missing values; return the column and the number of these rows.
+def with_short_texts(column: Column, longest: int = TEXT_LIMIT) -> Column:
+    """Return a column with the categories of :func:`~.texts_and_vectors.short_text`.
 
-    >>> without_texts(Column(codes=np.array([0, 1], np.int32), categories=("a" * 300, "b")))[0]
-    Column(numbers=None, codes=array([-1,  0], dtype=int32), categories=('b',), vectors=None)
+    >>> with_short_texts(Column(codes=np.array([0, 1], np.int32), categories=("a" * 300, "b"))).categories[0][-18:]
+    'a…f9c9fbff3741cca3'
     """
-    if column.codes is None or not column.categories or len(max(column.categories, key=len)) <= TEXT_LIMIT:
-        return column, 0
-    is_short = np.array([len(category) <= TEXT_LIMIT for category in column.categories])
-    place = np.where(is_short, np.cumsum(is_short) - 1, -1).astype(np.int32)
-    codes = np.append(place, np.int32(-1))[column.codes]
-    short_texts = tuple(category for category in column.categories if len(category) <= TEXT_LIMIT)
-    return Column(column.numbers, codes, short_texts), int(np.count_nonzero((codes < 0) & (column.codes >= 0)))
+    if not column.categories or len(max(column.categories, key=len)) <= longest:
+        return column
+    return replace(column, categories=tuple(short_text(category, longest) for category in column.categories))
 
 
 def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:

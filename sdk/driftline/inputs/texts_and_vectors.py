@@ -6,6 +6,7 @@ of n vectors of one length, monitored by their L2 norm.
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -17,8 +18,15 @@ from numpy.typing import NDArray
 
 from driftline.loss_counters import UNUSABLE, VECTOR_LENGTH, VECTOR_TOO_LONG
 from driftline.tables.table import Column
+from driftline.tables.text import sendable
 
 from .vocabulary import LOOKED_AT
+
+TEXT_LIMIT = 256
+"""Maximum characters of a text value; of a longer text, the first characters and a hash are kept."""
+
+_KEPT = 200
+"""Characters of a long text that are kept before its hash."""
 
 
 class Excerpt(str):
@@ -47,6 +55,20 @@ def excerpt(text: str, full_length: int) -> Excerpt:
 def full_length(text: str) -> int:
     """Return the number of characters of a text, or of the whole text of an excerpt."""
     return text.full_length if isinstance(text, Excerpt) else len(text)
+
+
+def short_text(text: str, longest: int = TEXT_LIMIT) -> str:
+    """Return a text that is usable as a category: of a longer one its first 200 characters and a hash.
+
+    The hash is that of the first 10,000 characters and the length, because a service keeps no more of a text.
+
+    >>> short_text("AA"), len(short_text("x" * 1_000_000))
+    ('AA', 217)
+    """
+    if len(text) <= longest:
+        return text
+    read = f"{text[:LOOKED_AT]}{full_length(text)}".encode("utf-8", "replace")
+    return f"{sendable(text[:_KEPT])}…{hashlib.blake2b(read, digest_size=8).hexdigest()}"
 
 
 LONGEST_VECTOR = 4096

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.table import F64, Column
 
-from .row import TEXT_LIMIT, clean_value, feature_value
-from .texts_and_vectors import LONGEST_VECTOR, Document, Vector, column_of_vectors, vector_column
+from .row import clean_value, feature_value
+from .texts_and_vectors import LONGEST_VECTOR, TEXT_LIMIT, Document, Vector, column_of_vectors, vector_column
 
 Columns = dict[str, NDArray[Any] | Column]
 """Name → numbers or booleans (n,), or a Column if there are texts or missing values of any kind."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.texts_and_vectors import Document, Vector, vector_column
+from driftline.inputs.texts_and_vectors import Document, Vector, short_text, vector_column
 from driftline.panes.bins import RARE, TOLERANCE, Bins, CategoryBins, NumberBins, assign
 from driftline.tables.classes import number_text
 from driftline.tables.table import F64, Column, length
@@ -263,10 +263,8 @@ def _cuts(edges: F64, inner: F64, rare: NDArray[np.bool_]) -> list[float]:
 
 def _text(value: Any) -> str | None:
     """Return the text of a clean value; None if it is missing."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Document):
-        return value.category()
+    if isinstance(value, str | Document):
+        return short_text(value if isinstance(value, str) else value.category())
     if isinstance(value, int):  # a boolean is 0 or 1
         return str(int(value))
     if isinstance(value, float) and value == value:

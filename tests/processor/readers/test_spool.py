@@ -198,3 +198,10 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
 
     few, many = peak(10), peak(40)
     assert many < 1.2 * few
+
+
+def test_wide_batches_have_fewer_rows_and_the_same_values() -> None:
+    wide = pa.record_batch({f"f{at}": np.arange(20_000.0) for at in range(1_000)})
+    batches = [*equal_batches(iter([wide.slice(0, 9_000), wide.slice(9_000)]))]
+    assert [batch.num_rows for batch in batches] == [8_388, 8_388, 3_224]
+    assert pa.Table.from_batches(batches).equals(pa.Table.from_batches([wide]))

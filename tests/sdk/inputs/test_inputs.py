@@ -21,6 +21,7 @@ from driftline.batch.conversion import list_of
 from driftline.inputs.batch import Unrecorded
 from driftline.inputs.readers import reader_for
 from driftline.inputs.row import MOST_VALUES
+from driftline.inputs.texts_and_vectors import short_text
 from driftline.tables.column_codec import strings
 
 from tests.support.facts import lacking
@@ -236,7 +237,7 @@ def test_values_of_every_kind(service: Service) -> None:
         "beyond int64": [float(2**70)],
         "beyond doubles": [math.inf],
         "text": ["x" * 256],
-        "document": [None],
+        "document": [short_text("x" * 1_000_000)],
         "none": [None],
         "float32": [1.5],
         "int64": [7.0],

@@ -17,6 +17,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.codec import from_json, to_json
 from driftline.export import counters as counts
 from driftline.inputs.text_descriptors import SCRIPTS, describe, script_of, script_of_letter
+from driftline.inputs.texts_and_vectors import short_text
 from driftline.inputs.vocabulary import LOOKED_AT, Vocabulary, words_of
 from driftline.loss_counters import UNRECORDED, UNUSABLE
 from driftline.panes.fold import fold
@@ -100,7 +101,7 @@ def test_descriptors_leave_and_the_text_does_not(service: Service, shape: str) -
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_undeclared_document_is_missing_counted_and_told_once(
+def test_an_undeclared_document_is_a_short_category_and_told_once(
     service: Service, shape: str, caplog: pytest.LogCaptureFixture, own: dict[str, AddedCounts]
 ) -> None:
     @service.model().predict
@@ -111,12 +112,14 @@ def test_an_undeclared_document_is_missing_counted_and_told_once(
         for value in SHAPES[shape](ROWS):
             score(value)
         table = service.table()
-    assert told(table, "message") == [None, "Где моя посылка?", None, "short"]
+    assert told(table, "message") == [short_text(SECRET), "Где моя посылка?", None, "short"]
+    assert short_text(SECRET)[:200] == SECRET[:200]
     assert [record.getMessage() for record in caplog.records] == [
-        "driftline: churn: 'message' contains texts of more than 256 characters, which are not recorded; "
-        "Model(text_features=('message',)) records their length, words and script instead"
+        "driftline: churn: 'message' contains texts of more than 256 characters, which are recorded as "
+        "categories: their first characters and a hash; Model(text_features=('message',)) records their length, words "
+        "and script instead"
     ]
-    assert own["driftline.sdk.unusable.values"].points == [(1, {"driftline.reason": "undeclared_text"})]
+    assert own["driftline.sdk.unusable.values"].points == []
     assert "parcel" not in repr([span.attributes for span in service.spans])
 
 

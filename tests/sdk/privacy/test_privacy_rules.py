@@ -280,7 +280,9 @@ PLANTED: dict[str, set[tuple[str, str]]] = {
     "outcomes": set(),
     "broken_inside": both(SHORT, "spans", "records") | {("vector", "records")} | both(NUMERIC, "distributions"),
 }
-"""What is found of each where no rule is set. A nested value and an object are no features; a text never leaves."""
+for place in ("row", "block", "instance", "series", "dicts", "frame", "array", "exceptions", "broken_inside"):
+    PLANTED[place] |= {("long", "records")}
+"""What is found of each where no rule is set. A nested value and an object are no features."""
 
 MEANT: dict[tuple[str, str], set[tuple[str, str]]] = {
     ("slices", "scores"): both(SCALARS, "spans", "records"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 import numpy as np
+from driftline.inputs.texts_and_vectors import short_text
 from driftline.outputs.rankings import MOST_TEXT
 from driftline.semconv import attributes as a
 from driftline.tables.classes import EXACT, class_column, class_text, quantile_levels
@@ -20,13 +20,10 @@ from driftline.tables.task import KINDS, Task
 from numpy.typing import NDArray
 
 MAX_TEXT: Final = 1024
-"""Maximum characters of an id, a name or a class; a longer feature value is cut and extended by a hash."""
+"""Maximum characters of an id, a name or a class."""
 
 MAX_ROWS: Final = 1_000_000
 """Maximum rows of one batch; a larger count is invalid. Our SDK sends at most 5,000 per record."""
-
-_KEPT = 200
-"""Characters of a feature value that are kept before its hash if it is longer than :data:`MAX_TEXT`."""
 
 ABSENT, NUMBER, INTEGER, BOOLEAN, TEXT, LIST, OTHER, EMPTY = range(8)
 """Kinds of attribute values: ``OTHER`` is a map or bytes, ``EMPTY`` an AnyValue without a value."""
@@ -64,14 +61,12 @@ def _read_element(value: Any) -> tuple[int, Any]:
 
 
 def bounded_text(text: str) -> str:
-    """Return a text usable as a category: texts longer than ``MAX_TEXT`` are cut and extended by a hash.
+    """Return a usable name: one of more than ``MAX_TEXT`` characters is cut and extended by a hash.
 
     >>> bounded_text("AA"), len(bounded_text("x" * 1_000_000))
     ('AA', 217)
     """
-    if len(text) <= MAX_TEXT:
-        return text
-    return f"{text[:_KEPT]}…{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+    return short_text(text, MAX_TEXT)
 
 
 def sampling_weight(trace_state: str) -> float | None:
@@ -217,7 +212,7 @@ class Cells:
         """
         if self.plain:
             return self._index.setdefault(thing, len(self._index))
-        text = bounded_text(thing)
+        text = short_text(thing)
         if text not in self._index and len(self._index) >= self._max_values - 1:
             text = OTHER_CATEGORY
         return self._index.setdefault(text, len(self._index))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
+from driftline.inputs.texts_and_vectors import short_text
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_text
@@ -183,7 +184,7 @@ def _points_of(
             captured=True,
             task="",
             feature=bounded_text(feature),
-            category=named,
+            category=short_text(named),
             invalid=False,
             decided="",
             begin=begin,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 from driftline.capture.model_identity import SCOPE
+from driftline.inputs.texts_and_vectors import short_text
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
@@ -221,7 +222,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         captured=source.captured or attributes.get(a.DRIFTLINE_CAPTURE) == (TEXT, _METRICS),
         task=task_of(_text(attributes, a.ML_MODEL_TASK), (), "", 0.5).kind,
         feature=bounded_text(feature),
-        category=bounded_text(_text(attributes, a.DRIFTLINE_FEATURE_CATEGORY)),
+        category=short_text(_text(attributes, a.DRIFTLINE_FEATURE_CATEGORY)),
         invalid=attributes.get(a.DRIFTLINE_FEATURE_INVALID) == (BOOLEAN, True),
         decided=class_text(decided[1])[:MAX_TEXT] if decided[0] in (TEXT, INTEGER, NUMBER, BOOLEAN) else "",
         begin=begin,

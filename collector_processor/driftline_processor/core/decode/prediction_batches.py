@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, vector_column
+from driftline.inputs.text_descriptors import with_short_texts
+from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, TEXT_LIMIT, vector_column
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_column, class_text
 from driftline.tables.column_codec import Array, ColumnError, Value, decode, strings, texts
@@ -283,12 +284,12 @@ def _width(ids: Array, width: int) -> Array:
 
 
 def _classes(value: Value) -> Column:
-    return class_column(_column(value, MAX_CATEGORIES))
+    return class_column(_column(value, MAX_CATEGORIES, MAX_TEXT))
 
 
 def _error_types(value: Value) -> Column:
     """Return error types; the empty text is missing."""
-    column = _column(value, MAX_CATEGORIES)
+    column = _column(value, MAX_CATEGORIES, MAX_TEXT)
     if column.numbers is not None or column.codes is None:
         raise ColumnError("column_kind")
     if "" in column.categories:
@@ -297,7 +298,7 @@ def _error_types(value: Value) -> Column:
     return column
 
 
-def _column(value: Value, most: int) -> Column:
+def _column(value: Value, most: int, longest: int) -> Column:
     """Return a feature or slice; :meth:`~driftline_processor.core.decode.attributes.Cells.code` limits its texts."""
     if isinstance(value, np.ndarray):
         if value.dtype.char != "d" or value.ndim != 1:
@@ -310,14 +311,12 @@ def _column(value: Value, most: int) -> Column:
     if len(value.categories) >= most and value.codes is not None:
         last = most - 1
         value = Column(value.numbers, np.minimum(value.codes, last), (*value.categories[:last], OTHER_CATEGORY))
-    if value.categories and len(max(value.categories, key=len)) > MAX_TEXT:
-        value = replace(value, categories=tuple(bounded_text(text) for text in value.categories))
-    return value
+    return with_short_texts(value, longest)
 
 
 def _slice(value: Value) -> Column:
     """Return a slice, in which whole numbers keep all their digits, since it may be a customer number."""
-    column = _column(value, MAX_CELLS)
+    column = _column(value, MAX_CELLS, TEXT_LIMIT)
     if isinstance(value, np.ndarray) and value.dtype.kind == "i":
         return whole_column(column, value.astype(np.int64, copy=False))
     return column
@@ -330,7 +329,7 @@ _FLAT: Final = (a.DRIFTLINE_PREDICTION_ITEMS, a.DRIFTLINE_PREDICTION_ITEM_SCORES
 def _feature(value: Value) -> Column:
     """Return a feature, which may be an embedding: n × k singles."""
     if not isinstance(value, np.ndarray) or value.ndim == 1:
-        return _column(value, MAX_CATEGORIES)
+        return _column(value, MAX_CATEGORIES, TEXT_LIMIT)
     if value.dtype.char != "f" or value.shape[1] > LONGEST_VECTOR:
         raise ColumnError("column_length")
     return vector_column(value)

@@ -82,6 +82,21 @@ def unsure(reference: F64, current: F64, others: I64) -> Mask:
     return in_doubt & (pooled > 0)
 
 
+def indistinct(reference: F64, current: F64, others: I64) -> F64:
+    """Return the fraction of the reference's rows in ``other`` and in categories that could as well be: float64 (k,).
+
+    If these rows change their categories among themselves, no test shows it.
+
+    >>> indistinct(np.array([[970.0, 20.0, 10.0]]), np.array([[480.0, 5.0, 15.0]]), np.array([2])).round(3).tolist()
+    [0.03]
+    """
+    hidden = unsure(reference, current, others)
+    hidden |= np.arange(reference.shape[1]) == others[:, np.newaxis]
+    total, rows = reference.sum(axis=1), np.where(hidden, reference, 0.0).sum(axis=1)
+    fraction: F64 = np.divide(rows, total, out=np.zeros(len(total)), where=total > 0)
+    return fraction
+
+
 def in_other(which: Mask, counts: F64, others: I64) -> F64:
     """Return the counts with the rows of the bins ``which``, bool (k, bins), moved to ``other``.
 

@@ -28,6 +28,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.importance import Importance
 from driftline.panes.fold import PREFIX
 from driftline.panes.pane import Pane
+from driftline.panes.pca import MOST_RARE
 from driftline.tables.table import F64, I64
 from msgspec import Struct, field
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ from driftline_processor.core.evaluation import ColumnDrift, InconclusiveReason,
 from driftline_processor.core.outcomes.coverage import GUESSED
 from driftline_processor.core.special_functions import chdtri, ndtr, ndtri, stdtrit
 
+from .coarse_bins import indistinct
 from .dependence import clustered_design, student_p_value
 from .display_cells import draw
 from .method_choice import Choices
@@ -795,6 +797,7 @@ class _Columns(Struct, eq=False):
         visible = self.detectable_change[at]
         blunt = visible > np.maximum(least_shift, np.where(np.isnan(endless), 0.0, days))
         days_lack = drifts & timed & ~outside & unknown
+        hidden = indistinct(self.reference[at], self.current[at], self.other_bin[at]) > MOST_RARE
         for place, column in enumerate(at.tolist()):
             if drifts[place]:
                 self.state[column], self.reason[column] = "drift", "too_few_days" if days_lack[place] else ""
@@ -804,6 +807,8 @@ class _Columns(Struct, eq=False):
                 self.state[column], self.reason[column] = "inconclusive", "too_few_rows"
             elif short[place] or open_question[place]:
                 self.state[column], self.reason[column] = "inconclusive", "too_few_days"
+            elif hidden[place]:  # most rows are not distinguished, so that no change among them would be seen
+                self.state[column], self.reason[column] = "inconclusive", "not_comparable"
             elif blunt[place]:
                 self.state[column] = "inconclusive"
                 self.reason[column] = "too_few_rows" if by_rows[place] > least_shift[place] else "too_few_days"

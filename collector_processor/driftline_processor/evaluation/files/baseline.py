@@ -221,6 +221,7 @@ def build_from_files(
         threshold=0.5 if options.threshold is None else options.threshold,
         text_features=_listed(options.text_features),
         category_features=_listed(options.category_features),
+        typed_categories={f.name for source in sources for f in source.schema if pa.types.is_dictionary(f.type)},
         features_named=bool(options.features) and not patterns,
         sample=sample,
         settle=reading.settle,
@@ -426,7 +427,8 @@ class _Reading:
             for field in source.schema
             if is_text(field.type) and field.name not in source.by_looks
         }
-        numeric = {name for name, values in sample.features.items() if name in looks and mostly_numbers(values)}
+        texts = {name: values for name, values in sample.features.items() if name in looks and values.numbers is None}
+        numeric = {name for name, values in texts.items() if mostly_numbers(values)}
         return lambda read: _with_numbers(read, numeric)
 
     def no_number(self) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import values_of
 from driftline.baseline.slice_groups import SliceKey
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import I64, PredictionTable, concatenate
+from driftline.tables.table import I64, PredictionTable, concatenate, is_present
 from msgspec import Struct
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.performance.labelled_predictions import Values
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import BadInput, Say, about_option, option_text
 
 from .dataset import Dataset
@@ -82,6 +84,9 @@ class WindowSlices:
                         f"cannot cause a verdict; build it with {option_text('slices', key)}",
                     )
                 )
+            missing = sum(int(np.count_nonzero(~is_present(rows.slices[key]))) for rows in read.rows)
+            if missing:
+                say(f"{key}: {many(missing)} without a value, in no slice")
         self._steps, self._baseline = steps, baseline
         self._panes: list[dict[str, Pane]] = [{} for _ in range(windows)]
         self._counts: dict[str, StepCounts] = {}

@@ -24,8 +24,13 @@ from driftline_processor.readers.row_store import chunks_of, is_many
 
 from .outcomes import LabelledWindows
 
-ALL_ROWS = 2_000_000
-"""Maximum number of rows of all windows: two bytes per feature and row, 200 MB with 50 features."""
+ALL_CELLS = 100_000_000
+"""Maximum number of rows × features of all windows: two bytes each, so that 50 features have 2,000,000 rows."""
+
+WINDOW_CELLS = 100 * MOST_ROWS
+"""Maximum number of rows × features of one window, so that 100 features have all rows: a search has a few arrays of
+eight bytes each.
+"""
 
 MOST_WINDOWS = 31
 """Maximum number of windows searched for weak slices, newest first; a search takes some tenths of a second."""
@@ -58,7 +63,8 @@ class WeakSliceRows:
         if labelled_windows is None or not labelled_windows.rows.labelled:
             return None
         windows = labelled_windows.windows
-        max_rows = min(MOST_ROWS, ALL_ROWS // windows)
+        features = max(1, len(baseline.bins.features))
+        max_rows = min(MOST_ROWS, WINDOW_CELLS // features, ALL_CELLS // features // windows)
         chosen_rows = _Chosen.join(
             [_choose(labelled_windows, window, baseline.task, max_rows) for window in range(windows)]
         )

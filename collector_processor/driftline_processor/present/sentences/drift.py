@@ -128,7 +128,8 @@ def _ok(column: ColumnDrift) -> str:
 
 def _inconclusive(column: ColumnDrift) -> str:
     if column.reason == "not_comparable":
-        return "cannot be compared with the reference"
+        rare = ": most rows have categories that are too rare to compare" if column.size else ""
+        return f"cannot be compared with the reference{rare}"
     if column.reason == "too_few_rows":
         few = f"{column.rows:,} rows are too few"
         if column.detectable_change is not None:

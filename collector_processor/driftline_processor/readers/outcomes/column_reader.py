@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from driftline.inputs.text_descriptors import with_short_texts
 from driftline.outputs.rankings import MOST_TEXT, relevant_text
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import no_weight
@@ -198,7 +199,7 @@ def read_columns(
         rejected.where(torn, "the line is not UTF-8")
     columns: dict[str, _Values] = {name: table[name].combine_chunks() for name in table.column_names}
     rows = _read_fields(columns, model, environment, rejected, bare_numbers)
-    rows.slices = _slices(columns, rejected)
+    rows.slices = _slices(columns)
     return rows if not rejected.bad.any() else rows.take(rejected.usable()), rejected
 
 
@@ -374,18 +375,14 @@ def _slices_of_objects(outcomes: Sequence[Mapping[str, object]], rejected: Rejec
     return {name: pa.array([row.get(name) for row in slices], pa.string()) for name in names}
 
 
-def _slices(columns: Mapping[str, Any], rejected: Rejections) -> dict[str, pa.StringArray]:
+def _slices(columns: Mapping[str, Any]) -> dict[str, pa.StringArray]:
     """Return the fields of ``slices`` and the columns ``slice.NAME``, as canonical texts."""
     slices_column = columns.get("slices", pa.nulls(0))
     slice_columns = {}
     if pa.types.is_struct(slices_column.type):
         slice_columns = {field.name: pc.struct_field(slices_column, field.name) for field in slices_column.type}
     slice_columns |= {name.removeprefix(SLICE): values for name, values in columns.items() if name.startswith(SLICE)}
-    slices = {name: _canonical(values) for name, values in slice_columns.items()}
-    for name, texts in slices.items():
-        long = _mask(pc.greater(pc.utf8_length(texts), MAX_TEXT))
-        rejected.where(long, too_long(f"slices.{name[:80]}"))
-    return slices
+    return {name: _canonical(values) for name, values in slice_columns.items()}
 
 
 def _canonical(column: pa.Array) -> pa.StringArray:
@@ -399,7 +396,7 @@ def _canonical(column: pa.Array) -> pa.StringArray:
     encoded = column.dictionary_encode()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
     categories = tuple(encoded.dictionary.to_pylist())
-    return category_array(class_column(Column(codes=codes, categories=categories)), len(column))
+    return category_array(with_short_texts(class_column(Column(codes=codes, categories=categories))), len(column))
 
 
 def _instants(column: _Values, name: str, rejected: Rejections) -> I64:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from driftline.inputs.texts_and_vectors import short_text
 from driftline.outputs.rankings import MOST_TEXT, relevant_text
 from driftline.tables.classes import class_text
 from driftline.tables.performance_columns import GREATEST_WEIGHT, LEAST_WEIGHT, WEIGHTS
@@ -203,10 +204,7 @@ def _slice(name: str, value: object) -> str:
         return ""
     if not isinstance(value, bool | int | float | str):
         raise UnusableField(f"slices.{name[:80]} is {kind_of(value)}; send a string, a number or a boolean")
-    text = class_text(value)
-    if len(text) > MAX_TEXT:
-        raise UnusableField(too_long(f"slices.{name[:80]}"))
-    return text
+    return short_text(class_text(value))
 
 
 def weight_of(value: object) -> float:

@@ -78,7 +78,8 @@ def test_a_new_category_is_found_beside_a_tail(share: float, rows: int) -> None:
 def test_a_rare_category_that_becomes_frequent_is_found_though_it_was_kept_by_chance() -> None:
     rng = np.random.default_rng(5)
     baseline = baseline_of(drawn(rng, EQUAL, 20_000))
-    assert compared(drawn(rng, EQUAL, 2_000), baseline).state == "ok"
+    unchanged = compared(drawn(rng, EQUAL, 2_000), baseline)  # most rows are in ``other``: no change would be seen
+    assert (unchanged.state, unchanged.reason, unchanged.detectable_change) == ("inconclusive", "not_comparable", None)
     (known, *_) = baseline.bins.features["x"].categories  # type: ignore[union-attr]
     now = drawn(rng, EQUAL, 2_000)
     now["x"][:200] = known
@@ -150,3 +151,23 @@ def test_categories_beyond_the_kept_ones_are_not_unseen_but_new_ones_are() -> No
     now["x"][:1_000] = "a new one"
     (one,) = found(now, baseline)
     assert one.check == "unseen"
+
+
+@pytest.mark.parametrize(("codes", "rows"), [(900, 4_000), (300, 4_000), (600, 20_000)])
+def test_half_of_many_rare_categories_gone_is_drift_or_not_comparable(codes: int, rows: int) -> None:
+    rng = np.random.default_rng(codes)
+    states = set[str]()
+    for _ in range(5):
+        baseline = baseline_of({"x": rng.integers(0, codes, rows).astype(str)})
+        states.add(compared({"x": rng.integers(0, codes // 2, rows // 2).astype(str)}, baseline).state)
+        states.add(compared({"x": rng.integers(0, codes, rows // 2).astype(str)}, baseline).reason)
+    assert states <= {"drift", "inconclusive", "not_comparable"}
+
+
+def test_rare_categories_that_were_kept_by_chance_have_no_coordinate() -> None:
+    rng = np.random.default_rng(15)
+    others = {"y": rng.normal(size=4_000), "z": rng.normal(size=4_000)}
+    for codes, is_in in ((900, False), (300, True), (20, True)):
+        space = baseline_of({"x": rng.integers(0, codes, 4_000).astype(str), **others}).bins.space
+        assert space is not None
+        assert ("x" in space.names) == is_in

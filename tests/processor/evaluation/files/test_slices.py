@@ -175,3 +175,13 @@ def test_objectives_of_slices_are_judged_and_decide_exit_codes(tmp_path: Path) -
     wrong = run("--objectives", "accuracy >= 0.9 in contry", "--slices", "country")
     assert wrong.exit_code == 2
     assert lacking(wrong.stderr, "'contry'", "'country'") == []
+
+
+def test_rows_without_a_value_of_a_slice_are_counted(files: Path, tmp_path: Path) -> None:
+    week = frame(1_000, 5)
+    week.loc[week.index[:286], "country"] = None
+    week.to_parquet(tmp_path / "week.parquet")
+    said: list[str] = []
+    inputs = EvaluationInputs([tmp_path / "week.parquet"], files / "sliced.json")
+    evaluate_files(inputs, EvaluationOptions(slices=("country",)), said.append)
+    assert "country: 286 rows without a value, in no slice" in said

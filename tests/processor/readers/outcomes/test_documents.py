@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from driftline.inputs.texts_and_vectors import short_text
 from driftline.tables.classes import class_column
 from driftline.tables.column_codec import strings
 from driftline.tables.table import Text
@@ -177,7 +178,6 @@ def test_odd_cells_cost_their_row_and_nothing_else() -> None:
         ("a", "x", "", ""),
         ("b", "inf", "", ""),
         ("c", "", "maybe", ""),
-        ("d", "", "", "n" * 1025),
         ("e", "7", "false", "n"),
     ]
     body = "id,actual,value,retracted,slice.x\n" + "".join(f"{i},1,{v},{r},{s}\n" for i, v, r, s in rows)
@@ -186,9 +186,15 @@ def test_odd_cells_cost_their_row_and_nothing_else() -> None:
         (0, "value is a string; send a number"),
         (1, "value is a string; send a number"),
         (2, "retracted is a string; send true or false"),
-        (3, "slices.x has more than 1,024 characters"),
     ]
     assert parsed.rows.id.to_pylist() == ["e"]
+
+
+def test_a_long_slice_is_shortened_as_that_of_its_prediction() -> None:
+    url = "https://example.com/?" + "q" * 2000
+    by_columns = parse_csv(f"id,actual,slice.x\na,1,{url}\n".encode(), "m", None)
+    by_rows = parse_json(json.dumps({"outcomes": [{"id": "a", "actual": 1, "slices": {"x": url}}]}).encode(), "m", None)
+    assert slices(by_columns) == slices(by_rows) == [{"x": short_text(url)}]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""The same rows give the same result in every format: CSV, Parquet, NDJSON, JSON, frames and Arrow tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import driftline
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from driftline.inputs.texts_and_vectors import short_text
+from driftline.panes.bins import CategoryBins
+from driftline_processor.evaluation.files import weak_slices
+from driftline_processor.readers.arrow_columns import ids, whole_column
+from driftline_processor.readers.sources import open_source
+
+from tests.support.unwrap import unwrap
+
+N = 600
+
+
+def _csv(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_csv(path.with_suffix(".csv"), index=False)
+    return path.with_suffix(".csv")
+
+
+def _parquet(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_parquet(path.with_suffix(".parquet"))
+    return path.with_suffix(".parquet")
+
+
+def _ndjson(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_json(path.with_suffix(".ndjson"), orient="records", lines=True)
+    return path.with_suffix(".ndjson")
+
+
+def _json(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_json(path.with_suffix(".json"), orient="records")
+    return path.with_suffix(".json")
+
+
+FORMATS: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
+    "csv": _csv,
+    "parquet": _parquet,
+    "ndjson": _ndjson,
+    "json": _json,
+    "pandas": lambda frame, _: frame,
+    "polars": lambda frame, _: pl.DataFrame(frame.to_dict("list")),
+    "arrow": lambda frame, _: pa.table(frame.to_dict("list")),
+}
+
+
+def rows(seed: int, **columns: Any) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    score = rng.random(N)
+    return pd.DataFrame({"x": rng.normal(size=N), "score": score, "actual": rng.random(N) < score, **columns})
+
+
+def evaluated(now: Any, was: Any) -> dict[str, Any]:
+    report = driftline.evaluate(now, baseline=was, task="binary", actual="actual", score="score")
+    window: dict[str, Any] = report.to_dict()["windows"][0]
+    return window
+
+
+def feature(now: Any, was: Any, name: str) -> dict[str, Any]:
+    answer: dict[str, Any] = evaluated(now, was)["drift"]["features"][name]
+    return answer
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_long_text_is_a_category_of_its_own(form: str, tmp_path: Path) -> None:
+    urls = [f"https://example.com/{'a' * 300}?plan={plan}" for plan in "abc"]
+    was = rows(1, url=np.resize(urls, N))
+    same, other = rows(2, url=np.resize(urls, N)), rows(3, url=np.resize(urls[:1], N))
+    write = FORMATS[form]
+    baseline = write(was, tmp_path / "was")
+    assert feature(write(same, tmp_path / "same"), baseline, "url")["state"] == "ok"
+    answer = feature(write(other, tmp_path / "other"), baseline, "url")
+    assert (answer["state"], answer["missing"]) == ("drift", {"was": 0.0, "now": 0.0})
+
+
+def test_a_frame_has_the_long_categories_of_a_file(tmp_path: Path) -> None:
+    url = "https://example.com/" + "a" * 300
+    baseline = driftline.Baseline.from_frame(rows(1, url=[url] * N), model="m", task="binary", score="score")
+    assert baseline.bins.features["url"] == CategoryBins((short_text(url),))
+    assert feature(_csv(rows(2, url=[url] * N), tmp_path / "now"), baseline, "url")["missing"]["now"] == 0.0
+
+
+def test_whole_numbers_of_the_type_of_a_category_are_categories() -> None:
+    was, now = (rows(seed, agent=pd.Categorical(np.arange(N) % 5)) for seed in (1, 2))
+    assert feature(now, was, "agent")["decided_by"] == "chi2"
+    assert feature(now.astype({"agent": int}), was, "agent")["state"] == "ok"
+    arrow = pa.Table.from_pandas(was)
+    for frame in (was, arrow, lambda: [arrow]):
+        baseline = driftline.Baseline.from_frame(frame, model="m", task="binary", score="score")
+        assert baseline.bins.features["agent"] == CategoryBins(("0", "1", "2", "3", "4"))
+
+
+def _written_as_texts(form: str, frame: pd.DataFrame, path: Path) -> Any:
+    """Return rows of which each third value of ``a`` is a text, in a format that has both types."""
+    records = [
+        {**row, "a": str(row["a"]) if at % 3 == 0 else row["a"]} for at, row in enumerate(frame.to_dict("records"))
+    ]
+    if form == "pandas":
+        return frame.assign(a=pd.Series([record["a"] for record in records], dtype=object))
+    path = path.with_suffix(f".{form}")
+    path.write_text(json.dumps(records) if form == "json" else "\n".join(map(json.dumps, records)))
+    return path
+
+
+@pytest.mark.parametrize("form", ["pandas", "ndjson", "json"])
+def test_numbers_that_are_texts_are_said(form: str, tmp_path: Path) -> None:
+    was, now = (rows(seed, a=1 + np.arange(N) % 7) for seed in (1, 2))
+    mixed = _written_as_texts(form, now, tmp_path / "now")
+    findings = evaluated(mixed, was)["quality"]["findings"]
+    assert [(one["check"], one["features"], round(one["now"], 2)) for one in findings] == [("type_change", ["a"], 0.33)]
+    texts = was.astype({"a": str})  # in a feature of texts, a number is its text
+    assert feature(mixed, texts, "a")["state"] == "ok"
+
+
+def test_ids_and_scores_of_several_types_keep_their_values(tmp_path: Path) -> None:
+    lines = [{"id": 9007199254740993, "score": 0.25, "actual": 1}, {"id": "A-1", "score": "0.75", "actual": 0}]
+    path = tmp_path / "rows.ndjson"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    source = open_source(path, (), print)
+    assert ids(source.column("id")).to_pylist() == ["9007199254740993", "A-1"]
+    assert unwrap(whole_column(source.column("score"), True).numbers).tolist() == [0.25, 0.75]
+
+
+def test_the_search_for_slices_is_bounded_in_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "N", 2_000)
+    was, now = rows(1), rows(2)
+    assert evaluated(now, was)["performance"]["weak_slices"]["rows"] == 2_000
+    monkeypatch.setattr(weak_slices, "WINDOW_CELLS", 1_000)
+    assert evaluated(now, was)["performance"]["weak_slices"]["rows"] <= 1_000
