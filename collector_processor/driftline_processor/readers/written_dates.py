@@ -168,9 +168,7 @@ def _options(formats: Sequence[str]) -> str:
 
 
 def _first(batch: pa.RecordBatch) -> list[object]:
-    values = batch.column(0) if batch.num_columns else pa.nulls(0)
-    valid = np.flatnonzero(valid_of(values)) if len(values) else ()
-    return [values[int(valid[0])].as_py()] if len(valid) else []
+    return list(batch.column(0).drop_null()[:1].to_pylist()) if batch.num_columns else []
 
 
 class DatedSource:

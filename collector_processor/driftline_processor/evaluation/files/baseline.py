@@ -124,7 +124,7 @@ def save_rows(
 
 def holds_kept_rows(path: Rows) -> TypeGuard[Path]:
     """Return True if a file was written by :func:`save_rows`; otherwise its columns are the user's."""
-    if not isinstance(path, Path) or path.suffix != ".parquet":
+    if not isinstance(path, Path) or path.suffix != ".parquet" or not path.is_file():
         return False
     with readable(path):
         return any(name.startswith(FEATURE) for name in pyarrow.parquet.read_schema(path).names)
