@@ -74,10 +74,16 @@ class CsvSource:
         self.path = str(path)
         self._numbers, self._block = numbers, BLOCK if block is None else block
         self._scan = scan_bytes(path)
+        self._header: list[str] | None = None
+        self.schema: pa.Schema
         with readable(path):
             while True:
                 try:
                     header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
+                    if self._header is None and len(bad) > self.rows:
+                        self._header = _header_of_lines(header, bad, self._scan.delimiter)
+                        if self._header is not None:
+                            continue
                     break
                 except pa.ArrowInvalid as error:
                     if "straddling object" not in str(error):
@@ -86,6 +92,9 @@ class CsvSource:
                         raise too_long_line(path) from None
                     self._block *= 8
         say_bad_lines(path, bad, say)
+        # a delimiter at the end of every line
+        if header[-1] == "" and not any(str(value).strip() for value in self.column("").drop_null().unique()):
+            self.schema = self.schema.remove(self.schema.get_field_index(""))
         say_columns_of_one_name(self.path, header, say)
         self.by_looks: Collection[str] = set(self.schema.names) - codes
 
@@ -124,7 +133,11 @@ class CsvSource:
         return pa.csv.open_csv(
             pa.input_stream(self.path, compression=compression_of(self.path)),
             read_options=pa.csv.ReadOptions(
-                block_size=block or self._block, use_threads=False, encoding=self._scan.encoding
+                block_size=block or self._block,
+                use_threads=False,
+                encoding=self._scan.encoding,
+                column_names=self._header,
+                skip_rows=0 if self._header is None else 1,
             ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self._scan.delimiter, newlines_in_values=True, invalid_row_handler=skip
@@ -309,6 +322,18 @@ def _leading_zero(data: bytes, delimiter: str) -> bool:
     block = np.frombuffer(data, np.uint8)
     zero_indices = np.flatnonzero((block[1:-1] == ord("0")) & ((block[2:] - ord("0")) < np.uint8(10)))
     return bool(np.isin(block[zero_indices], np.frombuffer(b'\n\r"' + delimiter.encode(), np.uint8)).any())
+
+
+def _header_of_lines(header: list[str], bad: Sequence[Any], delimiter: str) -> list[str] | None:
+    """Return the header of lines that differ from it by a delimiter at the end; None if other lines are bad."""
+    width = len(header)
+    if all(
+        line.actual_columns == width + 1 and re.search(rf'{re.escape(delimiter)}(""|\s)*$', line.text) for line in bad
+    ):
+        return [*header, ""]
+    if header[-1] == "" and all(line.actual_columns == width - 1 for line in bad):
+        return header[:-1]
+    return None
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
