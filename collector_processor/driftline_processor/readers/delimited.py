@@ -146,14 +146,12 @@ class CsvSource:
         )
 
     def _conversion(self, types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
-        parsers = [pa.csv.ISO8601, self._numbers.date_format] if self._numbers.date_format else None
         return pa.csv.ConvertOptions(
             column_types=types,
             include_columns=names,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             decimal_point=self._numbers.decimal,
-            timestamp_parsers=parsers,
         )
 
     def _count_texts(self, text: Collection[str]) -> dict[str, _TextCounts]:

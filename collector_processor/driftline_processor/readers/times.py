@@ -104,7 +104,9 @@ def _days(values: F64) -> Times | None:
     if are_date_keys(finite):
         whole = np.where(known, values, 19_700_101).astype(np.int64)
         months = ((whole // 10_000 - 1970) * 12 + whole // 100 % 100 - 1).astype("datetime64[M]")
-        days = (months.astype("datetime64[D]").astype(np.int64) + whole % 100 - 1).astype(np.float64)
+        dates = months.astype("datetime64[D]") + (whole % 100 - 1)
+        known &= dates.astype("datetime64[M]") == months  # 20260230 does not exist
+        days = dates.astype(np.int64).astype(np.float64)
     elif finite.min() >= SERIAL_2000 and finite.max() < SERIAL_2100:
         days = np.where(known, values, 0.0) - 25_569
     else:

@@ -94,19 +94,41 @@ def formats_of(text: str) -> list[str]:
 
 
 def read_dates(texts: pa.Array, date_format: str) -> pa.Array:
-    """Read texts in a format as times in UTC; null for other texts.
+    """Read texts in a format as times in UTC; null for other texts, and for days that do not exist.
 
-    >>> read_dates(pa.array(["02/01/2026", "soon", "30/01/2026"]), "%m/%d/%Y").is_valid().to_pylist()
-    [True, False, False]
+    >>> read_dates(pa.array(["02/01/2026", "soon", "30/01/2026", "02/30/2026"]), "%m/%d/%Y").is_valid().to_pylist()
+    [True, False, False, False]
     """
     texts = pc.utf8_trim_whitespace(one_array(texts).cast(pa.string()))
     whole = pc.replace_substring_regex(texts, _FRACTION, r"\1")
     read = pc.strptime(whole, date_format, "ns", error_is_null=True).cast(pa.int64())
+    read = pc.if_else(_exists(whole, date_format), read, pa.nulls(len(read), read.type))
     if whole.equals(texts):
         return read.cast(pa.timestamp("ns"))
     digits = pc.struct_field(pc.extract_regex(texts, r":\d\d\.(?P<digits>\d{1,9})"), "digits")
     fraction = pc.fill_null(pc.utf8_rpad(digits, 9, "0").cast(pa.int64()), 0)
     return pc.add(read, fraction).cast(pa.timestamp("ns"))
+
+
+_ZONE = r" ?[+-]\d\d:?\d\d$"
+_DIRECTIVES = {
+    "%d": r"(?P<day>\d{1,2})",
+    "%Y": r"\d{4}",
+    **dict.fromkeys(("%m", "%y", "%H", "%I", "%M", "%S"), r"\d{1,2}"),
+}
+
+
+def _exists(texts: pa.Array, date_format: str) -> pa.Array:
+    """Return False for days that do not exist, which Arrow moves to the next month: 30 February is 2 March."""
+    if date_format.count("%d") != 1:
+        return pa.scalar(True)
+    if date_format.endswith("%z"):  # the day in UTC may be another one
+        texts, date_format = pc.replace_substring_regex(texts, _ZONE, ""), date_format.removesuffix("%z").rstrip()
+    parts = re.split(r"(%[a-zA-Z%])", date_format)
+    pattern = "".join(_DIRECTIVES.get(part, ".+?") if part[:1] == "%" else re.escape(part) for part in parts)
+    day = pc.struct_field(pc.extract_regex(texts, f"^{pattern}$"), "day").cast(pa.int64())
+    read = pc.strptime(texts, date_format, "s", error_is_null=True)
+    return pc.fill_null(pc.equal(pc.day(read), day), True)
 
 
 def with_written_dates(source: Source, text: Collection[str], date_format: str, say: Say) -> Source:
@@ -127,8 +149,11 @@ def with_written_dates(source: Source, text: Collection[str], date_format: str, 
 
 def _format(source: Source, name: str, date_format: str, say: Say) -> str:
     """Return the format of a column of dates; "" for other columns."""
-    first = next((str(value) for batch in source.batches({name}) for value in _first(batch)), "")
-    candidates = list(dict.fromkeys([date_format, *formats_of(first)] if date_format else formats_of(first)))
+    first_values = next((values for batch in source.batches({name}) if (values := _first(batch))), [""])
+    first, found = next(
+        ((value, forms) for value in first_values if (forms := formats_of(value))), (first_values[0], [])
+    )
+    candidates = list(dict.fromkeys([date_format, *found] if date_format else found))
     if not candidates:
         return ""
     counts, values, strays = np.zeros(len(candidates), np.int64), 0, [""] * len(candidates)
@@ -167,8 +192,9 @@ def _options(formats: Sequence[str]) -> str:
     return " or ".join(option_text("date_format", found) for found in formats)
 
 
-def _first(batch: pa.RecordBatch) -> list[object]:
-    return list(batch.column(0).drop_null()[:1].to_pylist()) if batch.num_columns else []
+def _first(batch: pa.RecordBatch) -> list[str]:
+    """Return the first values; more than one, because the first may be a day that does not exist."""
+    return [str(value) for value in batch.column(0).drop_null()[:10].to_pylist()] if batch.num_columns else []
 
 
 class DatedSource:
