@@ -17,6 +17,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.delimited import CsvSource
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.number_format import NumberFormat, format_hint
+from driftline_processor.readers.sources import open_source
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ def read(folder: Path, values: list[str], decimal: str = "", thousands: str = ""
     """Return a column of a CSV as it is read."""
     path = folder / "rows.csv"
     path.write_text("a;b\n" + "".join(f'"{value}";x\n' for value in values))
-    source = CsvSource(path, (), silent, NumberFormat.of(decimal, thousands, date_format))
+    source = open_source(path, (), silent, NumberFormat.of(decimal, thousands, date_format))
     return list(source.column("a").to_pylist())
 
 

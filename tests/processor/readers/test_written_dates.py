@@ -110,3 +110,36 @@ def test_dates_as_numbers_are_times(values: list[float]) -> None:
         "2026-02-02",
     ]
     assert read_days.readable.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("date_format", "wrong"),
+    [
+        ("%d/%m/%Y", "30/02/2026"),
+        ("%m/%d/%Y %I:%M %p", "02/29/2026 09:00 AM"),
+        ("%d-%b-%Y", "31-Apr-2026"),
+        ("%Y%m%dT%H%M%SZ", "20260231T000000Z"),
+        ("%Y-%m-%d", "2026-02-30"),
+        ("%d.%m.%Y %H:%M %z", "31.06.2026 23:30 -0500"),
+    ],
+)
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+@pytest.mark.parametrize("option", [False, True])
+def test_a_day_that_does_not_exist_is_missing_and_counted(
+    date_format: str, wrong: str, reader: Callable[[pd.DataFrame, Path], Rows], option: bool, tmp_path: Path
+) -> None:
+    written = [wrong, *(time.strftime(date_format.replace("%z", "+0000")) for time in TIMES[:30])]
+    rows = reader(pd.DataFrame({"at": written, "a": 1.5}), tmp_path / "rows")
+    numbers = NumberFormat.of("", "", date_format) if option else PLAIN_NUMBERS
+    said: list[str] = []
+    source = open_source(rows, (), said.append, numbers)
+    times = read_times(source.column("at"))
+    assert times.readable.tolist() == [False, *[True] * (len(written) - 1)]
+    assert [sentence for sentence in said if repr(wrong) in sentence and "1 value without a time" in sentence] or (
+        date_format == "%Y-%m-%d"  # ISO 8601 is counted where times are used
+    )
+
+
+def test_a_date_key_that_does_not_exist_is_missing() -> None:
+    keys = pa.chunked_array([pa.array([20260230, *[20260201 + day for day in range(20)]])])
+    assert read_times(keys).readable.tolist() == [False, *[True] * 20]

@@ -154,8 +154,12 @@ def _mark_numbers(name: str, values: F64) -> str:
     return IDENTIFIER if counts and len(finite) >= FEWEST_NUMBERS else ""
 
 
+_EXISTING = 0.9
+"""Minimum fraction of the dates that exist; fewer are numbers."""
+
+
 def are_date_keys(values: F64) -> bool:
-    """Return True if all numbers are dates such as 20260201.
+    """Return True if all numbers are dates such as 20260201, of which a few may not exist, such as 20260230.
 
     >>> are_date_keys(np.array([20260201.0, 19991231.0])), are_date_keys(np.array([20260201.0, 20261301.0]))
     (True, False)
@@ -166,7 +170,9 @@ def are_date_keys(values: F64) -> bool:
     months = (whole // 10_000 - 1970) * 12 + whole // 100 % 100 - 1
     first_day, next_first = (at.astype("datetime64[M]").astype("datetime64[D]") for at in (months, months + 1))
     is_month = (whole // 100 % 100 >= 1) & (whole // 100 % 100 <= 12)
-    return bool((is_month & (whole % 100 >= 1) & (whole % 100 <= (next_first - first_day).astype(np.int64))).all())
+    is_day = (whole % 100 >= 1) & (whole % 100 <= 31)
+    exists = whole % 100 <= (next_first - first_day).astype(np.int64)
+    return bool((is_month & is_day).all() and exists.mean() >= _EXISTING)
 
 
 def _are_serials(name: str, values: F64, grows: bool) -> bool:
