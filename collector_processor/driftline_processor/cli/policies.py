@@ -59,7 +59,11 @@ def replay(
     ] = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Baseline file (.json), or rows to compare with.", parser=file_or_address),
+        typer.Option(
+            metavar="FILE",
+            help="Baseline file (.json), or rows to compare with: a file, a pattern or a folder.",
+            parser=file_or_address,
+        ),
     ] = None,
     window: Annotated[
         str,

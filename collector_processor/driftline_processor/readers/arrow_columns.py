@@ -55,9 +55,7 @@ def is_vector(kind: pa.DataType) -> bool:
     >>> is_vector(pa.list_(pa.float32())), is_vector(pa.list_(pa.float64(), 3)), is_vector(pa.list_(pa.int64()))
     (True, True, False)
     """
-    types = pa.types
-    lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-    return bool(lists and types.is_floating(kind.value_type))
+    return is_number_list(kind) and bool(pa.types.is_floating(kind.value_type))
 
 
 def column(array: pa.Array, number: bool | None = None, typed: bool = False) -> Column:
@@ -236,11 +234,28 @@ def _vectors(array: pa.Array) -> Column:
     if len(vector_lengths) == 0:
         return Column(numbers=np.full(len(array), np.nan))
     k = int(np.bincount(vector_lengths).argmax())
-    usable = lengths == k
-    rows = np.full((len(array), k), np.nan, np.float32)
-    flat = pc.list_flatten(array.take(positions(np.flatnonzero(usable)))).cast(pa.float64())
-    rows[usable] = values_of(flat, np.nan).astype(np.float32).reshape(-1, k)
+    rows = list_rows(array, k, np.float32)
     return vector_column(rows)
+
+
+def list_rows(array: pa.Array, k: int, dtype: Any = np.float64) -> Any:
+    """Return lists of k numbers as rows (n, k); NaN for lists of another length."""
+    usable = values_of(pc.list_value_length(array), -1) == k
+    rows = np.full((len(array), k), np.nan, dtype)
+    flat = pc.list_flatten(array.take(positions(np.flatnonzero(usable)))).cast(pa.float64())
+    rows[usable] = values_of(flat, np.nan).astype(dtype).reshape(-1, k)
+    return rows
+
+
+def is_number_list(kind: pa.DataType) -> bool:
+    """Return True if values of this type are lists of numbers.
+
+    >>> is_number_list(pa.list_(pa.int64())), is_number_list(pa.list_(pa.string())), is_number_list(pa.int64())
+    (True, False, False)
+    """
+    types = pa.types
+    lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(lists and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type)))
 
 
 def _bits(buffer: pa.Buffer, offset: int, n: int) -> NDArray[np.bool_]:
@@ -326,6 +341,7 @@ def _written_alike(category: str) -> object:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        # float() reads 1_000, as Python writes numbers in its source
+        return float("" if "_" in text else text)
     except ValueError:
         return _BOOLEANS.get(text.lower(), float("nan"))

@@ -21,13 +21,16 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import truth_of
 from .errors import Say, say_columns_of_one_name
-from .limits import LONGEST_LINE, check_columns, too_long_line, unpacked
+from .limits import LONGEST_LINE, check_columns, compression_of, too_long_line, unpacked
 from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
 from .source import readable
 from .spool import Spool, equal_batches
 
 BLOCK, SAMPLE = 1 << 20, 8 << 20
 """Bytes per block, and bytes at the start of a file from which types are inferred."""
+
+UNDEFINED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+"""Bytes that cp1252 does not define; a file with one of them is read as Latin-1, in which every byte is a character."""
 
 CODED = 0.001
 """Minimum fraction of values with leading zeros in a column of codes, so that one 007 in 2,000 amounts is an outlier.
@@ -71,10 +74,16 @@ class CsvSource:
         self.path = str(path)
         self._numbers, self._block = numbers, BLOCK if block is None else block
         self._scan = scan_bytes(path)
+        self._header: list[str] | None = None
+        self.schema: pa.Schema
         with readable(path):
             while True:
                 try:
                     header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
+                    if self._header is None and len(bad) > self.rows:
+                        self._header = _header_of_lines(header, bad, self._scan.delimiter)
+                        if self._header is not None:
+                            continue
                     break
                 except pa.ArrowInvalid as error:
                     if "straddling object" not in str(error):
@@ -83,6 +92,9 @@ class CsvSource:
                         raise too_long_line(path) from None
                     self._block *= 8
         say_bad_lines(path, bad, say)
+        # a delimiter at the end of every line
+        if header[-1] == "" and not any(str(value).strip() for value in self.column("").drop_null().unique()):
+            self.schema = self.schema.remove(self.schema.get_field_index(""))
         say_columns_of_one_name(self.path, header, say)
         self.by_looks: Collection[str] = set(self.schema.names) - codes
 
@@ -119,9 +131,13 @@ class CsvSource:
             return "skip"
 
         return pa.csv.open_csv(
-            self.path,
+            pa.input_stream(self.path, compression=compression_of(self.path)),
             read_options=pa.csv.ReadOptions(
-                block_size=block or self._block, use_threads=False, encoding=self._scan.encoding
+                block_size=block or self._block,
+                use_threads=False,
+                encoding=self._scan.encoding,
+                column_names=self._header,
+                skip_rows=0 if self._header is None else 1,
             ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self._scan.delimiter, newlines_in_values=True, invalid_row_handler=skip
@@ -130,14 +146,12 @@ class CsvSource:
         )
 
     def _conversion(self, types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
-        parsers = [pa.csv.ISO8601, self._numbers.date_format] if self._numbers.date_format else None
         return pa.csv.ConvertOptions(
             column_types=types,
             include_columns=names,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             decimal_point=self._numbers.decimal,
-            timestamp_parsers=parsers,
         )
 
     def _count_texts(self, text: Collection[str]) -> dict[str, _TextCounts]:
@@ -255,7 +269,7 @@ class _ByteScan(NamedTuple):
     """Properties of the bytes of a CSV.
 
     Attributes:
-        encoding: UTF-8 if the whole file is valid, else Latin-1, in which every byte is a character.
+        encoding: UTF-8 if the whole file is valid, else cp1252 of Windows, or Latin-1.
         delimiter: From the header: tabs or semicolons if there is no comma.
         leading_zeros: True if any value begins with a zero and another digit.
     """
@@ -268,14 +282,15 @@ class _ByteScan(NamedTuple):
 def scan_bytes(path: Path) -> _ByteScan:
     """Scan all bytes of a CSV before it is parsed."""
     decoder, encoding, delimiter, zeros, rest = codecs.getincrementaldecoder("utf-8")(), "utf-8", "", False, b"\n"
-    line = 0
+    line, undefined = 0, False
     with unpacked(path) as stream:
         while data := stream.read(1 << 22):
+            undefined = undefined or any(byte in data for byte in UNDEFINED)
             if encoding == "utf-8" and (decoder.getstate()[0] or not data.isascii()):
                 try:
                     decoder.decode(data)
                 except UnicodeDecodeError:
-                    encoding = "latin-1"
+                    encoding = "cp1252"
             delimiter = delimiter or delimiter_of(data[:65_536].split(b"\n", 1)[0])
             zeros = zeros or _leading_zero(rest + data, delimiter)
             rest = data[-2:]
@@ -287,8 +302,8 @@ def scan_bytes(path: Path) -> _ByteScan:
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            encoding = "latin-1"
-    return _ByteScan(encoding, delimiter or ",", zeros)
+            encoding = "cp1252"
+    return _ByteScan("latin-1" if encoding == "cp1252" and undefined else encoding, delimiter or ",", zeros)
 
 
 def delimiter_of(header: bytes) -> str:
@@ -305,6 +320,18 @@ def _leading_zero(data: bytes, delimiter: str) -> bool:
     block = np.frombuffer(data, np.uint8)
     zero_indices = np.flatnonzero((block[1:-1] == ord("0")) & ((block[2:] - ord("0")) < np.uint8(10)))
     return bool(np.isin(block[zero_indices], np.frombuffer(b'\n\r"' + delimiter.encode(), np.uint8)).any())
+
+
+def _header_of_lines(header: list[str], bad: Sequence[Any], delimiter: str) -> list[str] | None:
+    """Return the header of lines that differ from it by a delimiter at the end; None if other lines are bad."""
+    width = len(header)
+    if all(
+        line.actual_columns == width + 1 and re.search(rf'{re.escape(delimiter)}(""|\s)*$', line.text) for line in bad
+    ):
+        return [*header, ""]
+    if header[-1] == "" and all(line.actual_columns == width - 1 for line in bad):
+        return header[:-1]
+    return None
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:

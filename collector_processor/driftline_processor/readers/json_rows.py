@@ -302,7 +302,7 @@ class JsonSource:
         self.rows = self._spool.rows
         if not self.rows:
             raise BadInput(f"{path}: {self._no_rows}")
-        self.schema = _united(schemas)
+        self.schema = united(schemas)
         types = {
             field.name: [schema.field(field.name).type for schema in schemas if field.name in schema.names]
             for field in self.schema
@@ -529,8 +529,8 @@ def _logged(line: bytes) -> dict[str, Any] | None:
     return row
 
 
-def _united(schemas: list[pa.Schema]) -> pa.Schema:
-    """Return one schema for all blocks; a column of incompatible types is text."""
+def united(schemas: list[pa.Schema]) -> pa.Schema:
+    """Return one schema for all blocks or files; a column of incompatible types is text."""
     names = dict.fromkeys(name for schema in schemas for name in schema.names)
     fields = []
     for name in names:

@@ -64,8 +64,17 @@ class UnpackedFile:
         return b"".join(iter(lambda: self.read(1 << 24), b""))
 
 
+def compression_of(path: Path | str) -> str | None:
+    """Return the compression of a file by its name, of which case does not matter.
+
+    >>> compression_of("week.csv.GZ"), compression_of("week.csv")
+    ('gzip', None)
+    """
+    return "gzip" if str(path).lower().endswith(".gz") else None
+
+
 @contextmanager
 def unpacked(path: Path) -> Iterator[UnpackedFile]:
     """Open a file, which may be compressed."""
-    with pa.input_stream(str(path), compression="detect") as stream:
+    with pa.input_stream(str(path), compression=compression_of(path)) as stream:
         yield UnpackedFile(path, stream)

@@ -19,6 +19,7 @@ from driftline_processor.present.numbers import many
 from .arrow_columns import is_text, mask_of, truth_of
 from .errors import BadInput, Say, option_text
 from .source import Source
+from .written_dates import formats_of
 
 MOSTLY = 0.9
 """Minimum fraction of numbers in a text column that is read as numbers."""
@@ -27,8 +28,6 @@ _DECIMALS = {"": ".", ".": ".", "point": ".", ",": ",", "comma": ","}
 _WORDS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
 _THOUSANDS = {"": "", **{mark: mark for mark in _WORDS}, **{word: mark for mark, word in _WORDS.items()}}
 _PLAIN = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$"
-_DATES = (("%d.%m.%Y", r"\d{1,2}\.\d{1,2}\.\d{4}"), ("%d/%m/%Y", r"\d{1,2}/\d{1,2}/\d{4}"))
-_TIMES = ((" %H:%M:%S", r" \d{1,2}:\d{2}:\d{2}"), (" %H:%M", r" \d{1,2}:\d{2}"), ("", ""))
 
 
 class NumberFormat(Struct, frozen=True):
@@ -114,6 +113,9 @@ class NumberFormat(Struct, frozen=True):
 
 PLAIN_NUMBERS = NumberFormat()
 
+_UNIT = re.compile(r"\s*([+-]?)\s*[$€£¥₹]?\s*(\d(?:[\d.,' \u00a0\u202f]*\d)?)\s*(?:[$€£¥₹%°]|[A-Za-z]{1,4})?\s*")
+"""A number with a currency, a percent sign or a unit, which must be removed before the number can be read."""
+
 _FORMATS = (
     *(NumberFormat(".", mark) for mark in (",", " ", "'")),
     *(NumberFormat(",", mark) for mark in ("", ".", " ", "'")),
@@ -132,9 +134,11 @@ def format_hint(text: str) -> str:
     for candidate in _FORMATS:
         if candidate.count(array)[0]:
             return candidate.options
-    forms = ((date + time, of_date + of_time) for date, of_date in _DATES for time, of_time in _TIMES)
-    form = next((form for form, pattern in forms if re.fullmatch(rf"\s*{pattern}\s*", text)), "")
-    return option_text("date_format", form) if form else ""
+    if (number := _UNIT.fullmatch(text)) is not None:
+        options = format_hint(number[1] + number[2])
+        return f"numbers without the unit{f', and {options}' if options else ''}" if "date" not in options else ""
+    forms = formats_of(text)
+    return " or ".join(option_text("date_format", form) for form in forms)
 
 
 def with_hint(text: str) -> str:
@@ -186,6 +190,5 @@ def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None
             f"{source.path}: {name}: {count} without a number, treated as missing: the first is row {row}, "
             f"{with_hint(text)}"
         )
-    elif hint := format_hint(text):
-        kind = "dates" if "date" in hint else "numbers"
-        say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; to read {kind}, use {hint}")
+    elif (hint := format_hint(text)) and not formats_of(text):
+        say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; to read numbers, use {hint}")

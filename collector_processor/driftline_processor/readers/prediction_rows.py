@@ -29,6 +29,7 @@ from .column_roles import TRACES, Roles, id_column
 from .errors import BadInput, Say
 from .number_format import with_hint
 from .row_store import Reading, RowStore, chunks_of, gather_columns, is_many, numbered_batches
+from .score_lists import split_scores
 from .source import Source, readable
 from .times import UNIT_NAMES, Times, read_times
 
@@ -78,7 +79,9 @@ def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStor
     ``store``: where they are stored; None = a new store.
     """
     store = RowStore() if store is None else store
-    scores = tuple(roles.scores_of(task))
+    rows, scores = source, tuple(roles.scores_of(task))
+    if not task.ranks_items:
+        [source], scores = split_scores([source], scores, say)
     predicted = Reading(roles.predicted if task.may_have_classes else "", False)
     actual = Reading("" if task.ranks_items else roles.actual, task.predicts_number, task.may_have_classes)
     latency, error, cluster = Reading(roles.latency, True), Reading(roles.error, False), Reading(roles.cluster, None)
@@ -89,7 +92,7 @@ def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStor
     with readable(source.path):
         read = gather_columns(source, {reading for reading in (*plain, cluster) if reading.name}, store)
         return FileRows(
-            source,
+            rows,
             scores=_scores(source, {name: read[Reading(name, True)] for name in scores}, say, store),
             predicted=read.get(predicted),
             actual=read.get(actual),

@@ -13,7 +13,7 @@ import glob
 import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +23,15 @@ from numpy.typing import NDArray
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
 from .errors import BadInput, Say, quiet
+from .json_rows import united
 from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .number_format import PLAIN_NUMBERS, NumberFormat
+from .partitions import PartitionedSource, partition_values
 from .source import Source, readable
 from .spool import BATCH, batch_rows, no_columns
 from .table_source import TableSource
+from .written_dates import with_written_dates
 
 _SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
 _CONTEXTS = ("reference", "evaluation", "validation", "test")
@@ -103,6 +106,9 @@ _CSV = (".csv", ".tsv")
 _NDJSON = (".ndjson", ".jsonl", ".json", ".log")
 
 
+_EXTENSIONS = "rows are read from .parquet, .csv, .ndjson, .json and .log, and from sqlite:///FILE?table=NAME"
+
+
 def format_of(path: Rows) -> str:
     """Return ``"parquet"``, ``"csv"``, ``"ndjson"`` or ``"sqlite"`` by the name (``.gz`` may follow), else ``""``.
 
@@ -122,26 +128,60 @@ def format_of(path: Rows) -> str:
     return ""
 
 
-def expand_paths(paths: Sequence[Path]) -> list[Path]:
-    """Return files in order, with patterns such as ``rows/*.parquet`` expanded and artifacts downloaded.
+AnyRows = TypeVar("AnyRows", Path, Rows)
 
-    Raises :class:`BadInput` if a pattern matches no file.
+
+def expand_paths(paths: Sequence[AnyRows]) -> list[AnyRows]:
+    """Return files in order, with patterns such as ``rows/*.parquet`` and folders expanded and artifacts downloaded.
+
+    A folder has the files of rows in it and in its folders; ``**`` in a pattern matches folders at any depth. As in
+    Spark, names that begin with ``_`` or ``.`` are not rows. A table in memory stays. Raises :class:`BadInput` if a
+    pattern or a folder has no file.
     """
-    files: list[Path] = []
-    for path in map(download_artifact, paths):
-        plain = path.exists() or is_database(path) or not glob.has_magic(str(path))
-        matches = [path] if plain else sorted(map(Path, glob.glob(str(path))))
-        if not matches:
-            raise BadInput(f"{path}: no file matches")
-        files += matches
+    files: list[AnyRows] = []
+    for path in paths:
+        files += [path] if isinstance(path, MemoryRows) else _matches(download_artifact(path))
     return files
+
+
+def _matches(path: Path) -> list[Path]:
+    if path.is_dir():
+        every = sorted(file for file in path.rglob("*") if file.is_file() and format_of(file))
+        matches = [file for file in every if not any(part[0] in "._" for part in file.relative_to(path).parts)]
+        if not matches:
+            raise BadInput(f"{path}: the folder has no file of rows; {_EXTENSIONS}")
+        return matches
+    if path.exists() or is_database(path) or not glob.has_magic(str(path)):
+        return [path]
+    matches = sorted(match for match in map(Path, glob.glob(str(path), recursive=True)) if match.is_file())
+    if not matches:
+        raise BadInput(f"{path}: no file matches; ** matches folders at any depth, and a folder is read as a whole")
+    return matches
+
+
+def expand_reference(reference: Reference | None) -> Reference | None:
+    """Return the file of a reference if it is an artifact or a pattern of one file; other references stay.
+
+    Raises :class:`BadInput` if there is no file, or if one of several files is a built baseline.
+    """
+    if not isinstance(reference, Path):
+        return reference
+    reference = download_artifact(reference)
+    files = expand_paths([reference])
+    for file in files:
+        check_path(file)
+    if len(files) == 1:
+        return files[0]
+    if built := [file for file in files if is_built_baseline(file)]:
+        raise BadInput(f"{reference}: {built[0]} is a built baseline; use it alone, or a pattern of files with rows")
+    return reference
 
 
 def is_built_baseline(path: Reference) -> bool:
     """Return True for a built baseline: in memory, or a ``.json`` file that is not a list of rows."""
     if not isinstance(path, Path):
         return isinstance(path, MemoryBaseline)
-    if path.suffix != ".json":
+    if path.suffix.lower() != ".json" or path.is_dir() or (glob.has_magic(str(path)) and not path.exists()):
         return False
     try:
         with path.open("rb") as file:
@@ -163,13 +203,8 @@ def check_path(path: Reference) -> None:
                 f"{scheme}://{rest}: only local files are read; download it, or use `driftline spark evaluate`"
             )
         raise BadInput(f"{path}: no such file")
-    if not path.is_file():
-        raise BadInput(f"{path}: is a directory; use a pattern such as {path}/*.parquet")
     if not format_of(path):
-        raise BadInput(
-            f"{path}: unknown extension; rows are read from .parquet, .csv, .ndjson, .json and .log, and from "
-            "sqlite:///FILE?table=NAME"
-        )
+        raise BadInput(f"{path}: unknown extension; {_EXTENSIONS}")
     if path.stat().st_size == 0:
         raise BadInput(f"{path}: the file is empty")
 
@@ -184,8 +219,10 @@ def open_sources(
     """Open files that are one set of rows, with equal types: a text column in one file is text in all.
 
     So a CSV is read like a Parquet file of the same set, and codes such as 02139 are texts also in a file without
-    leading zeros. The arguments and errors are those of :func:`open_source`.
+    leading zeros. Patterns and folders are expanded, see :func:`expand_paths`; partitions are columns. The arguments
+    and errors are those of :func:`open_source`.
     """
+    paths = expand_paths(paths)
     sources_by_rows: dict[Rows, Source] = {}
     text_names = set(text)
     for kind in ("table", "parquet", "sqlite", "ndjson", "csv"):
@@ -200,7 +237,10 @@ def open_sources(
             field.name in text_names and not is_text(field.type) for field in source.schema
         ):
             sources_by_rows[path] = _open(path, text_names, quiet, numbers)
-    return [sources_by_rows[path] for path in paths]
+    return [
+        PartitionedSource(sources_by_rows[path], values) if values else sources_by_rows[path]
+        for path, values in zip(paths, partition_values(paths, text_names), strict=True)
+    ]
 
 
 def open_source(
@@ -210,7 +250,7 @@ def open_source(
     numbers: NumberFormat = PLAIN_NUMBERS,
     features: Sequence[str] = (),
 ) -> Source:
-    """Open a file.
+    """Open a file, or the files of a pattern or a folder as one.
 
     Args:
         path: The file, or a table in memory.
@@ -222,11 +262,17 @@ def open_source(
     Raises:
         BadInput: The file cannot be read or has no rows.
     """
-    [source] = open_sources([path], text, say, numbers, features)
-    return source
+    sources = open_sources([path], text, say, numbers, features)
+    return sources[0] if len(sources) == 1 else ConcatenatedSource(str(path), sources)
 
 
 def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, features: Sequence[str] = ()) -> Source:
+    return with_written_dates(_open_rows(path, text, say, numbers, features), text, numbers.date_format, say)
+
+
+def _open_rows(
+    path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, features: Sequence[str] = ()
+) -> Source:
     if isinstance(path, MemoryRows):
         return TableSource(path, path.table, say, path.mixed)
     check_path(path)
@@ -258,6 +304,39 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, fe
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source
+
+
+class ConcatenatedSource:
+    """The rows of several files one after another; a column that a file lacks has no values there."""
+
+    def __init__(self, path: str, sources: Sequence[Source]) -> None:
+        self.path, self._sources = path, sources
+        self.rows = sum(source.rows for source in sources)
+        self.schema = united([pa.schema([_plain(field) for field in source.schema]) for source in sources])
+        self.by_looks: Collection[str] = {name for source in sources for name in source.by_looks}
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of all rows."""
+        fields = [field for field in self.schema if field.name in names]
+        for source in self._sources:
+            for batch in source.batches(names):
+                arrays = {
+                    field.name: batch.column(field.name).cast(field.type)
+                    if field.name in batch.schema.names
+                    else pa.nulls(batch.num_rows, field.type)
+                    for field in fields
+                }
+                yield pa.RecordBatch.from_pydict(arrays) if arrays else batch
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one whole column."""
+        kind = self.schema.field(name).type
+        return pa.chunked_array([batch.column(0) for batch in self.batches({name})], kind)
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """Return a field without the codes of its texts, which are those of one file."""
+    return pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
 
 
 class FilteredSource:

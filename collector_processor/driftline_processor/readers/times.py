@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from driftline.baseline.sections.feature_marks import SERIAL_2000, SERIAL_2100, are_date_keys
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import nanoseconds_per_unit
 from msgspec import Struct
@@ -17,7 +18,7 @@ _PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _UNIT = {nanoseconds: unit for unit, nanoseconds in _PER_UNIT.items()}
 UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _LATEST = 2**63 - 1
-_ISO = (
+ISO = (
     r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 )
@@ -56,6 +57,9 @@ def read_times(array: pa.ChunkedArray) -> Times:
         return _integer_times(array.cast(pa.int64()), kind.unit)
     if pa.types.is_date(kind):
         return _integer_times(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
+    days = _days(numbers(one_array(array))) if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
+    if days is not None:
+        return days
     if pa.types.is_integer(kind) and kind != pa.uint64():
         values = array.cast(pa.int64())
         unit = _unit_of(numbers(one_array(values)))
@@ -88,6 +92,29 @@ def _unix(values: F64) -> Times:
     return Times(whole_seconds.astype(np.int64) * factor + fraction, readable, unit)
 
 
+def _days(values: F64) -> Times | None:
+    """Return numbers that are dates such as 20260201, or the days since 1899-12-30 of a spreadsheet; None for others.
+
+    As unix seconds both are in the first year of 1970, in which no predictions were made.
+    """
+    known = np.isfinite(values)
+    finite = values[known]
+    if not len(finite):
+        return None
+    if are_date_keys(finite):
+        whole = np.where(known, values, 19_700_101).astype(np.int64)
+        months = ((whole // 10_000 - 1970) * 12 + whole // 100 % 100 - 1).astype("datetime64[M]")
+        dates = months.astype("datetime64[D]") + (whole % 100 - 1)
+        known &= dates.astype("datetime64[M]") == months  # 20260230 does not exist
+        days = dates.astype(np.int64).astype(np.float64)
+    elif finite.min() >= SERIAL_2000 and finite.max() < SERIAL_2100:
+        days = np.where(known, values, 0.0) - 25_569
+    else:
+        return None
+    milliseconds = np.round(days * 86_400_000).astype(np.int64)
+    return Times(np.where(known, milliseconds * 10**6, 0), known)
+
+
 def _unit_of(values: F64) -> str:
     finite = np.abs(values[np.isfinite(values)])
     size = float(np.median(finite)) if len(finite) else 0.0
@@ -98,7 +125,7 @@ def _texts(array: pa.ChunkedArray) -> Times:
     """Convert ISO 8601 texts with and without a zone, and unix times as text; each form is cast by Arrow as a whole."""
     n = len(array)
     values, readable = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-    iso, zoned, unix = (_matches(array, pattern) for pattern in (_ISO, _ZONED, _UNIX))
+    iso, zoned, unix = (_matches(array, pattern) for pattern in (ISO, _ZONED, _UNIX))
     for mask, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
         row_indices = np.flatnonzero(mask)
         if len(row_indices):

@@ -24,6 +24,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.memory import Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, table_batches
+from driftline_processor.readers.sources import expand_reference
 
 from .traffic import Traffic, joined, values_of
 
@@ -56,7 +57,8 @@ def recorded_traffic(
     Raises:
         BadInput: A file or a column is invalid, or rows have no times.
     """
-    given, reference, live = reference is not None, reference or settings.baseline, settings_of(settings)
+    given, live = reference is not None, settings_of(settings)
+    reference = expand_reference(reference or settings.baseline)
     options = replace(options, **keys_of_options(settings, options, with_task=load_baseline(reference) is None))
     baseline = baseline_of(data[0] if reference is None else reference, data[0], options, say)
     if reference is not None and outcomes is not None:

@@ -75,7 +75,7 @@ def read_frame(
     task, texts = task_and_vocabularies(rows, description, classes)
     warn_unlikely_rows(rows, task)
     if rows.actual is None:
-        for name, why in possible_outcomes(rows.features, rows.scores, task):
+        for name, why in possible_outcomes(rows.features, rows.scores, task, rows.predicted)[:1]:
             logger.warning(
                 "driftline: baseline: is %r the outcome (%s)? It is taken for a feature; if it is the outcome, pass it "
                 "as actual=%r", name, why, name,

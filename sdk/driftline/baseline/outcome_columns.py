@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
+from driftline.tables.classes import class_column
 from driftline.tables.table import F64, Column, is_present, length
 from driftline.tables.task import Task
 
@@ -14,7 +15,11 @@ _OUTCOME_NAME = re.compile(r"actuals?|outcomes?|(class|true)?labels?|targets?|y(
 """Names of outcomes, in lower case without marks."""
 
 _SKILL = 0.01
-"""Minimum part of the variance of a column of 0 and 1 that its score explains, so that it could be the outcome."""
+"""Minimum part of the variance of a column that its score explains, so that it could be the outcome."""
+
+_ERROR = 0.25
+"""Maximum calibration error of the score, in standard deviations of the column: the score of an outcome is its mean at
+that score. A feature that the model depends on is correlated with the score, but has another mean."""
 
 _FEWEST = 100
 
@@ -28,34 +33,85 @@ def is_outcome_name(name: str) -> bool:
     return _OUTCOME_NAME.fullmatch(_plain(name)) is not None
 
 
-def possible_outcomes(features: Mapping[str, Column], scores: F64 | None, task: Task) -> Iterator[tuple[str, str]]:
-    """Yield the features that could be the outcome, each with the reason.
+def possible_outcomes(
+    features: Mapping[str, Column], scores: F64 | None, task: Task, predicted: Column | None = None
+) -> list[tuple[str, str]]:
+    """Return the features that could be the outcome with the reason, the most likely one first.
 
-    That is a column with the name of an outcome, or of 0 and 1 that the score of a binary model predicts better than
-    their mean does.
+    That is a column with the name of an outcome, or one that the score or the predicted class predicts: numbers,
+    classes or two values of any type. Predicted columns are ordered by the calibration of the score.
 
     Args:
         features: Name → values of n rows.
         scores: float64 (n, k), in the order of the classes; None without any.
         task: The task of the model.
+        predicted: The predicted classes of the rows; None without any.
     """
+    found: list[tuple[bool, bool, float, str, str]] = []
     for name, column in features.items():
-        if is_outcome_name(name) and not (_plain(name) == "y" and {"x", "X"} & {*features}):
-            yield name, "its name is that of an outcome"
-        elif _is_predicted(column, scores, task):
-            yield name, "it is 0 or 1, and the score predicts it"
+        named = is_outcome_name(name) and not (_plain(name) == "y" and {"x", "X"} & {*features})
+        what, error = _prediction_error(column, scores, task, predicted)
+        if named or error <= _ERROR:
+            why = "its name is that of an outcome" if named else what
+            found.append((error > _ERROR, not named, error, name, why))
+    return [(name, why) for *_, name, why in sorted(found, key=lambda candidate: candidate[:3])]
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
 
 
-def _is_predicted(column: Column, scores: F64 | None, task: Task) -> bool:
-    if not task.has_threshold or scores is None or column.numbers is None or length(column) < _FEWEST:
-        return False
-    score = task.monitored_score(scores)
-    known = is_present(column) & np.isfinite(score)
-    values, score = column.numbers[known], score[known]
-    if len(values) < _FEWEST or not np.isin(values, (0.0, 1.0)).all() or np.ptp(values) == 0:
-        return False
-    return float(np.mean((values - score) ** 2)) < (1 - _SKILL) * float(values.var())
+def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted: Column | None) -> tuple[str, float]:
+    """Return the description of a column, and how far it is from its prediction; infinite if it is not predicted."""
+    n = length(column)
+    known = is_present(column)
+    if column.vectors is not None or int(known.sum()) < _FEWEST:
+        return "", np.inf
+    if task.predicts_number:
+        if scores is None or column.numbers is None or column.codes is not None:
+            return "", np.inf
+        score = task.monitored_score(scores)
+        known &= np.isfinite(score) & np.isfinite(column.numbers)
+        return "the predicted value predicts it", _calibration_error(column.numbers[known], score[known])
+    values = class_column(column)
+    assert values.codes is not None
+    classes, counts = np.unique(values.codes[known], return_counts=True)
+    if len(classes) < 2:
+        return "", np.inf
+    if task.has_threshold and scores is not None:
+        score = task.monitored_score(scores)
+        known &= np.isfinite(score)
+        if len(classes) != 2:
+            return "", np.inf
+        texts = [values.categories[code] for code in classes]
+        errors = [_calibration_error((values.codes[known] == code).astype(float), score[known]) for code in classes]
+        return f"its values are {texts[0]} and {texts[1]}, and the score predicts it", min(errors)
+    decided = predicted
+    if decided is None and scores is not None and scores.shape[1] == len(task.classes):
+        best = np.where(np.isfinite(scores), scores, -np.inf).argmax(axis=1)
+        decided = Column(codes=best.astype(np.int32), categories=tuple(task.classes))
+    if decided is None or length(decided) != n:
+        return "", np.inf
+    decided = class_column(decided)
+    assert decided.codes is not None
+    known &= decided.codes >= 0
+    if not {values.categories[code] for code in classes} <= {*task.classes, *decided.categories} or not known.any():
+        return "", np.inf
+    places = {category: code for code, category in enumerate(decided.categories)}
+    same = np.array([places.get(category, -2) for category in values.categories])[values.codes[known]]
+    correct, most = float((same == decided.codes[known]).mean()), float(counts.max() / counts.sum())
+    # a copy of the prediction is not an outcome
+    return "the predicted class predicts it", 1 - correct if most + _SKILL < correct < 1 else np.inf
+
+
+def _calibration_error(values: F64, score: F64) -> float:
+    """Return the mean difference of values and score over groups of equal size, in standard deviations of the values.
+
+    It is infinite if the score explains less than :data:`_SKILL` of the variance.
+    """
+    spread = float(values.std()) if len(values) >= _FEWEST else 0.0
+    if spread == 0 or float(np.mean((values - score) ** 2)) > (1 - _SKILL) * spread**2:
+        return np.inf
+    order = np.argsort(score, kind="stable")
+    groups = np.array_split(order, min(10, len(order) // 50))
+    return float(np.mean([abs(values[rows].mean() - score[rows].mean()) for rows in groups])) / spread

@@ -203,7 +203,8 @@ def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, index: Index
 
 def _is_number(category: str) -> bool:
     try:
-        float(category)
+        # as the readers: float() reads 1_000, as Python writes numbers in its source
+        float("" if "_" in category else category)
     except ValueError:
         return False
     return True

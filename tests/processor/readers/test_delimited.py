@@ -115,3 +115,36 @@ def test_a_long_text_is_read(tmp_path: Path, size: int) -> None:
 def test_a_number_of_26_digits_is_a_double(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a\n12345678901234567890123456\n")
     assert CsvSource(tmp_path / "rows.csv", (), silent).column("a").to_pylist() == [1.2345678901234568e25]
+
+
+def test_a_file_of_windows_is_cp1252_unless_it_has_undefined_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "w.csv"
+    path.write_bytes("Betrag €,b\n“x”,1\n".encode("cp1252"))
+    assert CsvSource(path, (), lambda _: None).schema.names == ["Betrag €", "b"]
+    path.write_bytes(b"a,b\n\x81\xe9,1\n")
+    assert CsvSource(path, (), lambda _: None).column("a").to_pylist() == ["\x81é"]
+
+
+@pytest.mark.parametrize(
+    ("header", "end"), [("a,b,", ","), ("a,b", ","), ("a,b,", ""), ("a;b", ";"), ("a,b", ',""'), ("a\tb\t", "\t")]
+)
+def test_a_delimiter_at_the_end_of_every_line_is_no_column(tmp_path: Path, header: str, end: str) -> None:
+    path = tmp_path / "rows.csv"
+    mark = header[1]
+    path.write_text("\n".join([header, *(f"00{k}{mark}{k}.5{end}" for k in range(5))]) + "\n")
+    source = CsvSource(path, (), silent)
+    assert source.schema.names == ["a", "b"]
+    assert source.column("a").to_pylist() == ["000", "001", "002", "003", "004"]
+    assert source.column("b").to_pylist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+
+
+def test_a_last_column_with_values_stays(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b,\n1,2,\n3,4,x\n")
+    assert CsvSource(tmp_path / "rows.csv", (), silent).schema.names == ["a", "b", ""]
+
+
+def test_lines_with_another_value_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2,5\n3,4,6\n7,8\n")
+    said: list[str] = []
+    assert CsvSource(tmp_path / "rows.csv", (), said.append).rows == 1
+    assert lacking(said[0], "left out 2 lines: line 2 has 3 values, but the header has 2") == []

@@ -17,6 +17,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.delimited import CsvSource
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.number_format import NumberFormat, format_hint
+from driftline_processor.readers.sources import open_source
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +36,7 @@ def read(folder: Path, values: list[str], decimal: str = "", thousands: str = ""
     """Return a column of a CSV as it is read."""
     path = folder / "rows.csv"
     path.write_text("a;b\n" + "".join(f'"{value}";x\n' for value in values))
-    source = CsvSource(path, (), silent, NumberFormat.of(decimal, thousands, date_format))
+    source = open_source(path, (), silent, NumberFormat.of(decimal, thousands, date_format))
     return list(source.column("a").to_pylist())
 
 
@@ -126,7 +127,8 @@ def test_options_that_cannot_be_used_are_named(options: tuple[str, str, str], na
         ("31/12/2026", "--date-format %d/%m/%Y"),
         ("31.12.2026 10:00", "--date-format '%d.%m.%Y %H:%M'"),
         ("12", ""),
-        ("$5", ""),
+        ("$5", "numbers without the unit"),
+        ("$1,234.00", "numbers without the unit, and --thousands comma"),
         ("soon", ""),
     ],
 )
@@ -215,15 +217,13 @@ def test_a_baseline_names_the_option_of_a_column_that_looks_like_numbers(tmp_pat
     assert isinstance(build_from_files([tmp_path / "rows.csv"], options, silent).bins.features["a"], NumberBins)
 
 
-def test_a_time_that_cannot_be_read_names_the_option(run: Run, tmp_path: Path) -> None:
+def test_the_format_of_times_is_found_and_named(run: Run, tmp_path: Path) -> None:
     pd.DataFrame({"time": ["13/04/2026", "14/05/2026"] * N, "a": np.arange(2 * N) % 7}).to_csv(
         tmp_path / "now.csv", index=False
     )
     command = ("evaluate", tmp_path / "now.csv", "--baseline", tmp_path / "now.csv", "--time", "time")
-    result = run(*command)
-    assert result.exit_code == 2
-    assert lacking(result.stderr, "'13/04/2026'", "--date-format", "%d/%m/%Y") == []
-    result = run(*command, "--date-format", "%d/%m/%Y", "--json")
+    result = run(*command, "--json")
+    assert lacking(result.stderr, "time: read as times", "--date-format", "%d/%m/%Y") == []
     assert json.loads(result.stdout)["windows"][0]["start"] == "2026-04-13T00:00:00Z"
 
 

@@ -60,6 +60,7 @@ from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts, with_hint
 from driftline_processor.readers.prediction_rows import ruled
+from driftline_processor.readers.score_lists import split_scores
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
@@ -124,7 +125,7 @@ def save_rows(
 
 def holds_kept_rows(path: Rows) -> TypeGuard[Path]:
     """Return True if a file was written by :func:`save_rows`; otherwise its columns are the user's."""
-    if not isinstance(path, Path) or path.suffix != ".parquet":
+    if not isinstance(path, Path) or path.suffix != ".parquet" or not path.is_file():
         return False
     with readable(path):
         return any(name.startswith(FEATURE) for name in pyarrow.parquet.read_schema(path).names)
@@ -329,9 +330,11 @@ class _Reading:
         until: int | None = None,
         progress: Progress = no_progress,
     ) -> None:
-        self._sources, self._roles, self._task, self._say = sources, roles, task, say
+        self._sources, self._roles, self._task, self._say = [*sources], roles, task, say
         self._until, self._progress = until, progress
-        self._score = roles.scores_of(task)
+        self._score = tuple(roles.scores_of(task))
+        if not task.ranks_items:
+            self._sources, self._score = split_scores(sources, self._score, say)
         self._predicted = roles.predicted if task.may_have_classes else ""
         self._strays: dict[tuple[str, str], tuple[int, str]] = {}
         self._timeless: dict[str, int] = {}

@@ -115,7 +115,7 @@ def ask_about_outcomes(sample: PredictionTable, roles: Roles, path: str) -> None
     """Raise BadInput if a feature could be the outcome of reference rows without outcomes."""
     if roles.actual:
         return
-    for name, why in possible_outcomes(sample.features, sample.scores, sample.task):
+    for name, why in possible_outcomes(sample.features, sample.scores, sample.task, sample.predicted):
         raise _question(path, name, why)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -59,7 +58,7 @@ from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
-from driftline_processor.readers.sources import check_path, download_artifact, expand_paths, is_built_baseline
+from driftline_processor.readers.sources import check_path, expand_paths, expand_reference, is_built_baseline
 
 from .champion import (
     compare_with_champion,
@@ -157,16 +156,14 @@ def evaluate_files(
     Raises:
         BadInput: A file, a column or an option cannot be used.
     """
-    if isinstance(inputs.reference, Path):
-        inputs = inputs._replace(reference=download_artifact(inputs.reference))
+    inputs = inputs._replace(reference=expand_reference(inputs.reference))
     if options.config is not None:
         from .configuration import configure_evaluation  # it is slow to load
 
         inputs, options = configure_evaluation(inputs, options, say)
-    data = [file for rows in inputs.data for file in ([rows] if isinstance(rows, MemoryRows) else expand_paths([rows]))]
-    for path in (*data, inputs.reference, inputs.outcomes, inputs.champion):
-        if path is not None:
-            check_path(path)
+    data = expand_paths(inputs.data)
+    for path in (*data, *expand_paths([rows for rows in (inputs.outcomes, inputs.champion) if rows is not None])):
+        check_path(path)
     declared = declared_settings(options, inputs.settings)
     inputs = inputs._replace(data=data)
     if inputs.champion is not None:

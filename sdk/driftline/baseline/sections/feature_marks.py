@@ -60,6 +60,8 @@ _ID = re.compile(r"(?:^|[^a-z])(?:id|uuid|guid|key|index|idx|row|nr|no|num|numbe
 _TIME = re.compile(r"(?:^|[^a-z])(?:time|timestamp|ts|date|datetime|at|epoch|created|updated)$|[a-z](?:Time|Date|At)$")
 _YEAR_2000, _YEAR_2100 = 946_684_800.0, 4_102_444_800.0
 _UNITS = (1.0, 1e3, 1e6, 1e9)
+SERIAL_2000, SERIAL_2100 = 36_526.0, 73_051.0
+"""Days since 1899-12-30, as spreadsheets store dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,10 @@ def mark_column(name: str, column: Column) -> str:
     """Return the role of a reference column: "identifier", "time", or "" for a feature.
 
     Texts are an identifier if more than 90 % of at least 50 values are distinct. Whole numbers that are (nearly) all
-    distinct are a time if all are unix times of this century and the name indicates a time or the values only grow;
-    they are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier, also
-    if the values repeat but are mostly rare.
+    distinct are a time if all are unix times of this century and the name indicates a time or the values only grow.
+    Numbers such as 20260201 are a time if all are dates, and days since 1899-12-30 as unix times are. Whole numbers
+    are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier, also if the
+    values repeat but are mostly rare.
 
     >>> mark_column("customer_id", Column(numbers=np.random.default_rng(1).permutation(500_000)[:200].astype(float)))
     'identifier'
@@ -138,6 +141,8 @@ def _mark_numbers(name: str, values: F64) -> str:
         different = len(np.unique(finite)) > 0.5 * len(finite)
         if different and (_TIME.search(name) or (grows and len(finite) >= FEWEST_NUMBERS)):
             return TIME
+    if len(np.unique(finite)) >= 2 and (are_date_keys(finite) or _are_serials(name, finite, grows)):
+        return TIME
     if (finite != np.floor(finite)).any():
         return ""
     if len(np.unique(finite)) < 0.999 * len(finite):
@@ -147,6 +152,34 @@ def _mark_numbers(name: str, values: F64) -> str:
         return IDENTIFIER
     counts = grows or bool((steps <= 0).all()) or greatest - smallest < 2 * len(finite)
     return IDENTIFIER if counts and len(finite) >= FEWEST_NUMBERS else ""
+
+
+_EXISTING = 0.9
+"""Minimum fraction of the dates that exist; fewer are numbers."""
+
+
+def are_date_keys(values: F64) -> bool:
+    """Return True if all numbers are dates such as 20260201, of which a few may not exist, such as 20260230.
+
+    >>> are_date_keys(np.array([20260201.0, 19991231.0])), are_date_keys(np.array([20260201.0, 20261301.0]))
+    (True, False)
+    """
+    if not ((values >= 19_000_101) & (values <= 21_001_231) & (values == np.floor(values))).all():
+        return False
+    whole = np.unique(values).astype(np.int64)
+    months = (whole // 10_000 - 1970) * 12 + whole // 100 % 100 - 1
+    first_day, next_first = (at.astype("datetime64[M]").astype("datetime64[D]") for at in (months, months + 1))
+    is_month = (whole // 100 % 100 >= 1) & (whole // 100 % 100 <= 12)
+    is_day = (whole % 100 >= 1) & (whole % 100 <= 31)
+    exists = whole % 100 <= (next_first - first_day).astype(np.int64)
+    return bool((is_month & is_day).all() and exists.mean() >= _EXISTING)
+
+
+def _are_serials(name: str, values: F64, grows: bool) -> bool:
+    """Return True if numbers are dates of a spreadsheet: days of this century that a name or growing values show."""
+    if values.min() < SERIAL_2000 or values.max() >= SERIAL_2100:
+        return False
+    return _TIME.search(name) is not None or (grows and len(values) >= FEWEST_NUMBERS)
 
 
 HASHED, ROUNDED = "hash", "round"

@@ -1,0 +1,133 @@
+"""Partitioned folders, patterns and folders as rows and as a baseline."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import driftline
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from driftline_processor.readers.errors import BadInput, quiet
+from driftline_processor.readers.sources import (
+    check_path,
+    expand_paths,
+    expand_reference,
+    is_built_baseline,
+    open_source,
+    open_sources,
+)
+
+
+def _write(path: Path, **columns: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(columns)
+    if path.name.endswith(".parquet"):
+        pyarrow.parquet.write_table(table, path)
+    elif path.name.endswith(".csv"):
+        pyarrow.csv.write_csv(table, path)
+    else:
+        path.write_text("\n".join(map(repr, table.to_pylist())).replace("'", '"') + "\n")
+    return path
+
+
+@pytest.mark.parametrize("extension", ["parquet", "csv", "ndjson"])
+def test_partitions_are_columns(tmp_path: Path, extension: str) -> None:
+    for region, day in (("eu", "2026-02-01"), ("us", "2026-02-02")):
+        _write(tmp_path / f"region={region}/run_date={day}/year=2026/part.{extension}", x=[1, 2])
+    for path in (tmp_path, tmp_path / f"**/*.{extension}", tmp_path / f"*/*/*/*.{extension}"):
+        source = open_source(path, (), quiet)
+        assert source.rows == 4
+        assert source.column("region").to_pylist() == ["eu", "eu", "us", "us"]
+        assert source.column("year").to_pylist() == [2026] * 4
+        assert [day.day for day in source.column("run_date").to_pylist()] == [1, 1, 2, 2]
+        assert [batch.schema.names for batch in source.batches({"region"})] == [["region"], ["region"]]
+        assert source.column("x").to_pylist() == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("parts", "values"),
+    [
+        (("k=1", "k=2"), [1, 2]),
+        (("k=01", "k=12"), [1, 12]),
+        (("k=1", "k=b"), ["1", "b"]),
+        (("k=1", "k=__HIVE_DEFAULT_PARTITION__"), [1, None]),
+        (("k=S%C3%A3o%20Paulo", "k=a%2Fb"), ["São Paulo", "a/b"]),
+        (("k=a=b", "k="), ["a=b", ""]),
+        (("k=1", "other"), [1, None]),
+    ],
+)
+def test_values_of_partitions_have_one_type(tmp_path: Path, parts: tuple[str, str], values: list[object]) -> None:
+    for index, part in enumerate(parts):
+        _write(tmp_path / part / f"{index}.parquet", x=[1])
+    files = [tmp_path / part / f"{index}.parquet" for index, part in enumerate(parts)]
+    sources = open_sources(files, (), quiet)
+    assert [s.column("k")[0].as_py() if "k" in s.schema.names else None for s in sources] == values
+
+
+def test_a_column_of_the_file_wins_over_a_partition(tmp_path: Path) -> None:
+    file = _write(tmp_path / "region=eu/0.parquet", region=["us"])
+    assert open_source(file, (), quiet).column("region").to_pylist() == ["us"]
+
+
+def test_a_partition_that_is_an_id_stays_text(tmp_path: Path) -> None:
+    file = _write(tmp_path / "id=007/0.parquet", x=[1])
+    assert open_source(file, {"id"}, quiet).column("id").to_pylist() == ["007"]
+
+
+def test_files_of_a_folder(tmp_path: Path) -> None:
+    rows = _write(tmp_path / "a/rows.csv", x=[1, 2])
+    for name in ("_SUCCESS", "_metadata.parquet", ".rows.csv.crc", ".hidden.csv", "a/readme.md"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "_delta_log").mkdir()
+    (tmp_path / "_delta_log/0.json").write_text("{}")
+    assert expand_paths([tmp_path]) == [rows]
+    assert expand_reference(tmp_path) == rows
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="the folder has no file of rows"):
+        expand_paths([tmp_path / "empty"])
+    with pytest.raises(BadInput, match="no file matches"):
+        expand_paths([tmp_path / "*.csv.bz2"])
+
+
+@pytest.mark.parametrize("name", ["a.CSV", "a.csv.GZ", "a.CSV.gz", "a.Csv.Gz", "a.NDJSON", "a.jsonl.GZ", "a.PARQUET"])
+def test_case_of_an_extension_does_not_matter(tmp_path: Path, name: str) -> None:
+    lower = name.lower()
+    path = tmp_path / name
+    plain = _write(tmp_path / f"plain.{lower.split('.')[1]}", x=[1, 2])
+    path.write_bytes(gzip.compress(plain.read_bytes()) if lower.endswith(".gz") else plain.read_bytes())
+    check_path(path)
+    assert open_source(path, (), quiet).column("x").to_pylist() == [1, 2]
+    assert expand_paths([tmp_path / "a.*"]) == [path]
+
+
+def test_baseline_is_a_pattern_or_a_folder(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    for folder, start in (("before", 0), ("after", 4)):
+        for day in range(start, start + 4):
+            score = random.random(300)
+            _write(
+                tmp_path / folder / f"region={'eu' if day % 2 else 'us'}" / f"{day}.parquet",
+                x=random.normal(size=300),
+                score=score,
+                actual=(random.random(300) < score).astype(int),
+            )
+    reports = [
+        driftline.evaluate(tmp_path / "after", baseline=baseline, task="binary", exact=True).to_dict()["windows"][0]
+        for baseline in (tmp_path / "before", tmp_path / "before/**/*.parquet", f"{tmp_path}/before/*/*.parquet")
+    ]
+    assert reports[0]["rows"] == 1200
+    assert set(reports[0]["drift"]["features"]) >= {"x", "region"}
+    assert reports[0]["drift"] == reports[1]["drift"] == reports[2]["drift"]
+
+
+def test_a_built_baseline_among_several_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text('{"model": "m"}')
+    _write(tmp_path / "rows.parquet", x=[1])
+    assert not is_built_baseline(tmp_path / "*.json")
+    assert expand_reference(tmp_path / "*.json") == tmp_path / "m.json"
+    with pytest.raises(BadInput, match=r"m\.json is a built baseline; use it alone"):
+        expand_reference(tmp_path)

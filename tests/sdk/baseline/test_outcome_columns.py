@@ -1,0 +1,87 @@
+"""Which column is the outcome: the one that the score predicts, whatever its type and its place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline.baseline.outcome_columns import possible_outcomes
+from driftline.tables.table import Column
+from driftline.tables.task import Task
+from numpy.typing import NDArray
+from sklearn import datasets
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+Rows = NDArray[np.float64]
+
+
+def _texts(values: NDArray[np.generic]) -> Column:
+    categories, codes = np.unique(values, return_inverse=True)
+    return Column(codes=codes.astype(np.int32), categories=tuple(map(str, categories)))
+
+
+def _rows(name: str) -> tuple[Rows, Rows]:
+    data = getattr(datasets, f"load_{name}")()
+    return data.data, data.target
+
+
+def _features(x: Rows) -> dict[str, Column]:
+    halves = x[:, 0] > np.median(x[:, 0])
+    return {"half": Column(numbers=halves.astype(float)), **{f"f{k}": Column(numbers=v) for k, v in enumerate(x.T)}}
+
+
+@pytest.mark.parametrize(
+    ("name", "positive", "form"),
+    [
+        ("breast_cancer", 1, "numbers"),
+        ("breast_cancer", 0, "texts"),
+        ("wine", 0, "numbers"),
+        ("wine", 1, "texts"),
+        ("iris", 2, "texts"),
+        ("digits", 8, "numbers"),
+        ("digits", 3, "texts"),
+    ],
+)
+def test_outcome_of_a_binary_model_is_first(name: str, positive: int, form: str) -> None:
+    x, target = _rows(name)
+    y = target == positive
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    score = cross_val_predict(model, x, y, cv=3, method="predict_proba")[:, [1]]
+    outcome = Column(numbers=y.astype(float)) if form == "numbers" else _texts(np.where(y, "yes", "no"))
+    found = possible_outcomes({**_features(x), "result": outcome}, score, Task("binary", ("0", "1"), "1"))
+    assert found[0][0] == "result"
+
+
+def test_outcome_of_a_regression_is_first() -> None:
+    x, y = _rows("diabetes")
+    values = cross_val_predict(LinearRegression(), x, y, cv=3)[:, None]
+    found = possible_outcomes({**_features(x), "progress": Column(numbers=y)}, values, Task("regression"))
+    assert [name for name, _ in found] == ["progress"]
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "digits"])
+def test_outcome_of_classes_is_first(name: str) -> None:
+    x, y = _rows(name)
+    classes = tuple(f"c{k}" for k in np.unique(y))
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    scores = cross_val_predict(model, x, y, cv=3, method="predict_proba")
+    outcome = _texts(np.array(classes)[y])
+    found = possible_outcomes({**_features(x), "kind": outcome}, scores, Task("multiclass", classes))
+    assert [name for name, _ in found] == ["kind"]
+
+
+def test_feature_that_the_score_follows_is_after_the_outcome() -> None:
+    random = np.random.default_rng(1)
+    score = random.random(3_000)
+    senior, approved = (random.random(3_000) < p for p in (0.15 + 0.7 * score, score))
+    columns = {"senior": Column(numbers=senior.astype(float)), "approved": Column(numbers=approved.astype(float))}
+    found = possible_outcomes(columns, score[:, None], Task("binary", ("0", "1"), "1"))
+    assert found[0][0] == "approved"
+
+
+def test_two_values_that_the_score_does_not_predict_are_a_feature() -> None:
+    random = np.random.default_rng(1)
+    column = _texts(random.choice(["m", "f"], 3_000))
+    assert possible_outcomes({"sex": column}, random.random((3_000, 1)), Task("binary", ("0", "1"), "1")) == []
