@@ -133,7 +133,8 @@ def _score_error(outcomes: F64, score: F64) -> float:
     if len(outcomes) < _FEWEST or not 0 < ones < len(outcomes):
         return np.inf
     area = (float(ranks[outcomes == 1].sum()) - ones * (ones + 1) / 2) / (ones * (len(outcomes) - ones))
-    return 2 - area if area >= _RANKS else np.inf
+    # a column that follows from the score is not an outcome
+    return 2 - area if _RANKS <= area < 1 else np.inf
 
 
 def _at_base_rate(score: F64, rate: float) -> F64:
