@@ -206,7 +206,8 @@ def evaluate(
         error: Column of the error of the call. The value is empty, 0 or false if the call succeeded.
         decimal: Decimal mark of numbers in a CSV: '.' or ','. Default: '.'.
         thousands: Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none.
-        date_format: Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'.
+        date_format: Format of times, such as '%d/%m/%Y'. Default: ISO 8601, unix times, or the format that is found
+            from the values.
         cluster: Rows with the same value in this column are dependent, such as rows of one customer or machine.
         window: Length of the windows, such as '1d'. Default: one window of all rows.
         window_rows: Number of rows per window, for windows without a fixed length.

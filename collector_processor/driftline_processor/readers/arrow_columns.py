@@ -58,14 +58,14 @@ def is_vector(kind: pa.DataType) -> bool:
     return is_number_list(kind) and bool(pa.types.is_floating(kind.value_type))
 
 
-def column(array: pa.Array, number: bool | None = None, typed: bool = False) -> Column:
+def column(array: pa.Array, number: bool | None = None) -> Column:
     """Convert an Arrow array of n values to a :class:`Column`.
 
     Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes;
     lists of floats become vectors, missing if their length is not the most common one.
     ``number``: True reads numeric texts as numbers and keeps other texts, which count as invalid: for a numeric
-    feature in a file without types. False keeps all texts. None decides by :data:`MOSTLY`. ``typed``: keeps all texts
-    of a column of several types, in which numbers are marked (:data:`NUMBER`).
+    feature in a file without types. False keeps all texts. None decides by :data:`MOSTLY`. Numbers
+    of a column of several types, which are marked (:data:`NUMBER`), are always numbers.
 
     >>> column(pa.array(["12", "x", None]), number=True)
     Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), categories=('x',), vectors=None)
@@ -82,7 +82,6 @@ def column(array: pa.Array, number: bool | None = None, typed: bool = False) -> 
     if any(category.startswith(NUMBER) for category in categories):
         marked = [_number(category) if category.startswith(NUMBER) else np.nan for category in categories]
         texts = _with_values(texts, np.array(marked, np.float64))
-        number = number and not typed
     if number is False or (number is None and not mostly_numbers(texts)):
         return texts
     return with_numbers(texts)

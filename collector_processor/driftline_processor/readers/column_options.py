@@ -176,7 +176,12 @@ class ColumnOptions(Options, frozen=True):
         str, Option("Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none", "MARK")
     ] = ""
     date_format: Annotated[
-        str, Option("Format of times in a CSV that are not ISO 8601, such as '%d/%m/%Y'", "FORMAT")
+        str,
+        Option(
+            "Format of times, such as '%d/%m/%Y'. Default: ISO 8601, unix times, or the format that is found from the "
+            "values",
+            "FORMAT",
+        ),
     ] = ""
     cluster: Annotated[
         str,

@@ -26,6 +26,7 @@ from driftline_processor.present.numbers import many
 from .arrow_columns import NUMBER, is_text, one_array
 from .errors import BadInput, Say
 from .limits import LONGEST_LINE, MOST_COLUMNS, too_long_line, unpacked
+from .source import with_several_types
 from .spool import Spool, equal_batches, no_columns
 from .times import read_times
 
@@ -312,6 +313,7 @@ class JsonSource:
             for name, kinds in types.items()
             if len({is_text(kind) for kind in kinds if not pa.types.is_null(kind)}) > 1
         }
+        self.schema = with_several_types(self.schema, self.by_looks)
         UnreadableLines(bad, first, noun).tell(path, say)
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:

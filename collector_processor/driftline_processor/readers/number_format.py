@@ -1,7 +1,7 @@
-"""The format of numbers and dates in a CSV: decimal mark, thousands mark and date format from options.
+"""The format of numbers and dates: decimal mark and thousands mark of a CSV, and date format, from options.
 
-By default numbers have a decimal point and no thousands mark, and times are ISO 8601. Nothing is guessed: a column
-that needs an option is reported with the option.
+By default numbers have a decimal point and no thousands mark. No mark is guessed: a column that needs an option is
+reported with the option. Formats of dates are found from all values of a column (:mod:`.written_dates`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class NumberFormat(Struct, frozen=True):
     Attributes:
         decimal: The decimal mark, "." or ",".
         thousands: The thousands mark, "" = none.
-        date_format: ``strptime`` format of times that are not ISO 8601; "" = none.
+        date_format: ``strptime`` format of times in files of any kind; "" = the formats that are found.
     """
 
     decimal: str = "."

@@ -30,7 +30,7 @@ from .errors import BadInput, Say
 from .number_format import with_hint
 from .row_store import Reading, RowStore, chunks_of, gather_columns, is_many, numbered_batches
 from .score_lists import split_scores
-from .source import Source, readable
+from .source import Source, has_several_types, readable
 from .times import UNIT_NAMES, Times, read_times
 
 
@@ -124,7 +124,10 @@ def table_batches(
     schema, bins, texts = read.source.schema, baseline.bins.features, baseline.texts
     looks = read.source.by_looks
     numeric = {
-        name: name in looks and name not in texts and isinstance(bins[name], NumberBins)
+        name: name in looks
+        and name not in texts
+        and isinstance(bins[name], NumberBins)
+        and not has_several_types(schema.field(name))
         for name in roles.features
         if (name in bins or name in texts) and name in schema.names and _readable(name, schema, baseline)
     }
@@ -189,7 +192,7 @@ def _features(
     texts: Mapping[str, Vocabulary],
     rules: Mapping[str, Rule | None],
 ) -> dict[str, Column]:
-    columns = {name: column(batch.column(name), number, typed=True) for name, number in numeric.items()}
+    columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
     columns |= {name: as_known(columns[name], category) for name, category in categories.items()}
     short = {name: values if name in texts else with_short_texts(values) for name, values in columns.items()}
     return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}

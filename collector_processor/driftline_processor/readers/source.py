@@ -32,6 +32,19 @@ class Source(Protocol):
         """Return one whole column."""
 
 
+_SEVERAL = {b"types": b"several"}
+
+
+def with_several_types(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
+    """Return a schema that marks columns of several types, in which a text is a text, also in a batch of texts only."""
+    return pa.schema([field.with_metadata(_SEVERAL) if field.name in names else field for field in schema])
+
+
+def has_several_types(field: pa.Field) -> bool:
+    """Return True for a column that :func:`with_several_types` marks."""
+    return bool(field.metadata == _SEVERAL)
+
+
 @contextmanager
 def readable(path: Path | str) -> Iterator[None]:
     """Convert errors of Arrow and the system about a file to one sentence."""

@@ -155,7 +155,7 @@ def _matches(path: Path) -> list[Path]:
         return [path]
     matches = sorted(match for match in map(Path, glob.glob(str(path), recursive=True)) if match.is_file())
     if not matches:
-        raise BadInput(f"{path}: no file matches; ** matches folders at any depth, and a folder is read as a whole")
+        raise BadInput(f"{path}: no file matches")
     return matches
 
 

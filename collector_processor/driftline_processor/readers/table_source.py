@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from .errors import Say, say_columns_of_one_name
 from .memory import Rows
+from .source import with_several_types
 from .spool import batch_rows, no_columns
 
 
@@ -19,7 +20,7 @@ class TableSource:
         if say_columns_of_one_name(str(path), names, say):
             table = table.select([i for i, name in enumerate(names) if names.index(name) == i])
         self.path, self.by_looks = str(path), by_looks
-        self.schema = table.schema
+        self.schema = with_several_types(table.schema, self.by_looks)
         self.rows = len(table)
         self._table = table
 

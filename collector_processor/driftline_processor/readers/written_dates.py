@@ -149,7 +149,7 @@ def with_written_dates(source: Source, text: Collection[str], date_format: str, 
 
 def _format(source: Source, name: str, date_format: str, say: Say) -> str:
     """Return the format of a column of dates; "" for other columns."""
-    first_values = next((values for batch in source.batches({name}) if (values := _first(batch))), [""])
+    first_values = next((texts for batch in source.batches({name}) if (texts := _first(batch))), [""])
     first, found = next(
         ((value, forms) for value in first_values if (forms := formats_of(value))), (first_values[0], [])
     )

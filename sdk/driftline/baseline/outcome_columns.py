@@ -21,6 +21,12 @@ _ERROR = 0.25
 """Maximum calibration error of the score, in standard deviations of the column: the score of an outcome is its mean at
 that score. A feature that the model depends on is correlated with the score, but has another mean."""
 
+_RANKS = 0.6
+"""Minimum area under the ROC curve of a score that could predict a column, but is not a calibrated probability."""
+
+_AGREES = 0.05
+"""Minimum Cohen's kappa of the predicted class and a column that could be the outcome."""
+
 _FEWEST = 100
 
 
@@ -39,7 +45,8 @@ def possible_outcomes(
     """Return the features that could be the outcome with the reason, the most likely one first.
 
     That is a column with the name of an outcome, or one that the score or the predicted class predicts: numbers,
-    classes or two values of any type. Predicted columns are ordered by the calibration of the score.
+    classes or two values of any type. Predicted columns are ordered by the calibration of the score; a score that
+    only ranks a column well, such as that of a model trained with class weights, comes after them.
 
     Args:
         features: Name → values of n rows.
@@ -47,14 +54,14 @@ def possible_outcomes(
         task: The task of the model.
         predicted: The predicted classes of the rows; None without any.
     """
-    found: list[tuple[bool, bool, float, str, str]] = []
+    found: list[tuple[bool, float, str, str]] = []
     for name, column in features.items():
         named = is_outcome_name(name) and not (_plain(name) == "y" and {"x", "X"} & {*features})
         what, error = _prediction_error(column, scores, task, predicted)
-        if named or error <= _ERROR:
+        if named or error < np.inf:
             why = "its name is that of an outcome" if named else what
-            found.append((error > _ERROR, not named, error, name, why))
-    return [(name, why) for *_, name, why in sorted(found, key=lambda candidate: candidate[:3])]
+            found.append((not named or error == np.inf, error, name, why))
+    return [(name, why) for *_, name, why in sorted(found, key=lambda candidate: candidate[:2])]
 
 
 def _plain(name: str) -> str:
@@ -72,10 +79,11 @@ def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted:
             return "", np.inf
         score = task.monitored_score(scores)
         known &= np.isfinite(score) & np.isfinite(column.numbers)
-        return "the predicted value predicts it", _calibration_error(column.numbers[known], score[known])
+        error = _calibration_error(column.numbers[known], score[known])
+        return "the predicted value predicts it", error if error <= _ERROR else np.inf
     values = class_column(column)
     assert values.codes is not None
-    classes, counts = np.unique(values.codes[known], return_counts=True)
+    classes = np.unique(values.codes[known])
     if len(classes) < 2:
         return "", np.inf
     if task.has_threshold and scores is not None:
@@ -84,7 +92,7 @@ def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted:
         if len(classes) != 2:
             return "", np.inf
         texts = [values.categories[code] for code in classes]
-        errors = [_calibration_error((values.codes[known] == code).astype(float), score[known]) for code in classes]
+        errors = [_score_error((values.codes[known] == code).astype(float), score[known]) for code in classes]
         return f"its values are {texts[0]} and {texts[1]}, and the score predicts it", min(errors)
     decided = predicted
     if decided is None and scores is not None and scores.shape[1] == len(task.classes):
@@ -99,9 +107,45 @@ def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted:
         return "", np.inf
     places = {category: code for code, category in enumerate(decided.categories)}
     same = np.array([places.get(category, -2) for category in values.categories])[values.codes[known]]
-    correct, most = float((same == decided.codes[known]).mean()), float(counts.max() / counts.sum())
+    size = len(decided.categories) + 1
+    fractions = [
+        np.bincount(codes + 1, minlength=size)[1:] / len(same) for codes in (np.maximum(same, -1), decided.codes[known])
+    ]
+    correct, chance = float((same == decided.codes[known]).mean()), float(fractions[0] @ fractions[1])
     # a copy of the prediction is not an outcome
-    return "the predicted class predicts it", 1 - correct if most + _SKILL < correct < 1 else np.inf
+    return "the predicted class predicts it", 1 - correct if correct < 1 and correct - chance >= _AGREES * (
+        1 - chance
+    ) else np.inf
+
+
+def _score_error(outcomes: F64, score: F64) -> float:
+    """Return how far a score is from the probability of outcomes 0 and 1; infinite if it does not rank them.
+
+    It is at most :data:`_ERROR` for a probability, at most twice as much for a probability of other base rates, as of a
+    model trained with class weights, and more than 1 for other scores.
+    """
+    for known, calibrated in ((0.0, score), (_ERROR, _at_base_rate(score, float(outcomes.mean())))):
+        if (error := _calibration_error(outcomes, calibrated)) <= _ERROR:
+            return known + error
+    _, places, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    ones = int(outcomes.sum())
+    if len(outcomes) < _FEWEST or not 0 < ones < len(outcomes):
+        return np.inf
+    area = (float(ranks[outcomes == 1].sum()) - ones * (ones + 1) / 2) / (ones * (len(outcomes) - ones))
+    # a column that follows from the score is not an outcome
+    return 2 - area if _RANKS <= area < 1 else np.inf
+
+
+def _at_base_rate(score: F64, rate: float) -> F64:
+    """Return probabilities whose log odds are shifted by a constant, so that their mean is a rate."""
+    odds = np.clip(score, 1e-9, 1 - 1e-9)
+    odds = np.log(odds / (1 - odds))
+    low, high = -30.0, 30.0
+    for _ in range(40):
+        shift = (low + high) / 2
+        low, high = (shift, high) if float((1 / (1 + np.exp(-odds - shift))).mean()) < rate else (low, shift)
+    return np.asarray(1 / (1 + np.exp(-odds - low)), np.float64)
 
 
 def _calibration_error(values: F64, score: F64) -> float:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import driftline
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -38,6 +39,23 @@ def read(folder: Path, values: list[str], decimal: str = "", thousands: str = ""
     path.write_text("a;b\n" + "".join(f'"{value}";x\n' for value in values))
     source = open_source(path, (), silent, NumberFormat.of(decimal, thousands, date_format))
     return list(source.column("a").to_pylist())
+
+
+def test_an_underscore_is_no_part_of_a_number(tmp_path: Path) -> None:
+    """A text in every count: missing in the result, reported once, and not called a number written as a text."""
+    random = np.random.default_rng(1)
+    frames = [pd.DataFrame({"x": random.normal(size=1_000), "z": random.normal(size=1_000)}) for _ in range(2)]
+    frames[1]["x"] = frames[1].x.map("{:.4f}".format)
+    frames[1].loc[:199, "x"] = "1_000"
+    for name, frame in zip(("was", "now"), frames, strict=True):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    report = driftline.evaluate(tmp_path / "now.csv", baseline=tmp_path / "was.csv")
+    values = report.to_dict()["windows"][0]["drift"]["features"]["x"]
+    assert (values["rows"], values["missing"]) == (800, {"was": 0.0, "now": 0.2})
+    assert [note for note in report.notes if "1_000" in note] == [
+        f"{tmp_path}/now.csv: x: 200 of 1,000 values without a number, treated as missing: the first is row 1, '1_000'"
+    ]
+    assert "numbers written as texts" not in str(report.to_dict())
 
 
 @pytest.mark.parametrize(

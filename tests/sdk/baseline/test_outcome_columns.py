@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from driftline.baseline.outcome_columns import possible_outcomes
@@ -85,3 +87,39 @@ def test_two_values_that_the_score_does_not_predict_are_a_feature() -> None:
     random = np.random.default_rng(1)
     column = _texts(random.choice(["m", "f"], 3_000))
     assert possible_outcomes({"sex": column}, random.random((3_000, 1)), Task("binary", ("0", "1"), "1")) == []
+
+
+@pytest.mark.parametrize(("name", "positive"), [("digits", 8), ("digits", 1), ("wine", 2), ("breast_cancer", 0)])
+def test_outcome_of_a_model_with_class_weights_is_found(name: str, positive: int) -> None:
+    x, target = _rows(name)
+    random = np.random.default_rng(1)
+    y = (target == positive) & (random.random(len(target)) < 0.5)  # rarer, and noisy
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", C=0.01))
+    score = cross_val_predict(model, x, y, cv=3, method="predict_proba")[:, [1]]
+    assert np.mean((y - score[:, 0]) ** 2) > np.var(y)  # it predicts worse than the mean
+    columns = {"sex": _texts(random.choice(["m", "f"], len(y))), "result": _texts(np.where(y, "yes", "no"))}
+    found = possible_outcomes(columns, score, Task("binary", ("0", "1"), "1"))
+    assert [name for name, _ in found] == ["result"]
+
+
+@pytest.mark.parametrize("change", [lambda p: p**3, np.sqrt, lambda p: 100 * p, lambda p: 20 * p - 10])
+def test_a_score_that_only_ranks_asks_about_the_outcome(change: Callable[[Rows], Rows]) -> None:
+    random = np.random.default_rng(1)
+    p = random.beta(1, 4, 3_000)
+    columns = {
+        "noise": Column(numbers=(random.random(3_000) < 0.5).astype(float)),
+        "late": Column(numbers=(random.random(3_000) < p).astype(float)),
+    }
+    found = possible_outcomes(columns, change(p)[:, None], Task("binary", ("0", "1"), "1"))
+    assert [name for name, _ in found] == ["late"]
+
+
+def test_classes_of_a_model_with_class_weights_are_found() -> None:
+    random = np.random.default_rng(1)
+    actual = random.choice(3, 2_000, p=(0.9, 0.05, 0.05))
+    predicted = np.where(random.random(2_000) < 0.6, actual, random.integers(0, 3, 2_000))
+    assert np.mean(predicted == actual) < 0.9  # always predicting the first class would be right more often
+    classes = np.array(["a", "b", "c"])
+    columns = {"kind": _texts(classes[actual]), "other": _texts(classes[random.permutation(actual)])}
+    found = possible_outcomes(columns, None, Task("multiclass", ("a", "b", "c")), _texts(classes[predicted]))
+    assert [name for name, _ in found] == ["kind"]

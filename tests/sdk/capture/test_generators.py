@@ -95,7 +95,7 @@ def test_selectors_read_the_only_value_and_each_of_many(service: Service) -> Non
     list(many([ORDER, ORDER]))
 
     scores = [table.scores.tolist() for table in service.tables() if table.scores is not None]
-    assert scores == [[[0.5], [0.75], [0.25]]]
+    assert scores == [[[0.25], [0.5], [0.75]]]
 
 
 def test_an_iteration_of_more_than_is_kept_is_unread_and_holds_nothing(

@@ -23,8 +23,10 @@ from tests.support.service import Service, returns
 from tests.support.unwrap import unwrap
 
 HEAD = """
-import os, sys, time
+import logging, os, sys, time
 import driftline
+
+logging.getLogger("driftline").setLevel("WARNING")
 
 churn = driftline.Model("churn", task="binary")
 

@@ -6,12 +6,12 @@ never a feature silently: the caller names it, or states that the rows have no o
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.outcome_columns import possible_outcomes
-from driftline.panes.bins import CategoryBins
+from driftline.baseline.outcome_columns import is_outcome_name, possible_outcomes
+from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.tables.table import PredictionTable
 from msgspec import Struct
 
@@ -115,24 +115,57 @@ def ask_about_outcomes(sample: PredictionTable, roles: Roles, path: str) -> None
     """Raise BadInput if a feature could be the outcome of reference rows without outcomes."""
     if roles.actual:
         return
-    for name, why in possible_outcomes(sample.features, sample.scores, sample.task, sample.predicted):
-        raise _question(path, name, why)
+    found = possible_outcomes(sample.features, sample.scores, sample.task, sample.predicted)
+    if found:
+        raise _question(path, *found[0], [name for name, _ in found[1:4]])
 
 
 def ask_about_missing_outcomes(baseline: Baseline, names: Collection[str], path: str) -> None:
-    """Raise BadInput if a binary feature of a baseline without outcomes is missing in the new rows ``names``."""
+    """Raise BadInput if a feature of a baseline without outcomes could be the outcome and the new rows lack it."""
     if baseline.columns.get("actual") or not baseline.task.kind:
         return
-    for name in baseline.bins.features:
+    missing = [name for name in baseline.bins.features if baseline.raw_name(name) not in names]
+    found = [name for name in missing if is_outcome_name(name)]
+    found += [name for name in missing if name not in found and _like_outcomes(baseline, name)]
+    if found:
+        why = "its name is that of an outcome" if is_outcome_name(found[0]) else _LIKE[baseline.task.kind]
+        raise _question(path, found[0], f"{why}, and the new rows lack it", found[1:4])
+
+
+_LIKE = {
+    "binary": "it has two values",
+    "multiclass": "its values are classes",
+    "regression": "its values are like the predicted ones",
+    "ranking": "its values are like the items",
+}
+
+
+def _like_outcomes(baseline: Baseline, name: str) -> bool:
+    """Return True if the values of a feature are like outcomes of the task."""
+    task, over, predicted = baseline.task, baseline.bins.features[name], baseline.bins.score
+    if task.has_threshold:
         counts = baseline.pane.parts.get(f"feature:{name}")
-        if baseline.raw_name(name) not in names and counts is not None and np.count_nonzero(counts[:-2]) == 2:
-            raise _question(path, name, "it has two values, and the new rows lack it")
+        return counts is not None and np.count_nonzero(counts[:-2]) == 2
+    if isinstance(over, CategoryBins):
+        return not task.predicts_number and {*over.categories} <= {*task.classes} and len(over.categories) > 1
+    if (
+        not task.predicts_number
+        or not isinstance(predicted, NumberBins)
+        or min(map(len, (over.edges, predicted.edges))) < 3
+    ):
+        return False
+    # the inner half of the values, which outliers do not change
+    (low, middle, high), (below, center, above) = (
+        np.quantile(bins.edges, (0.25, 0.5, 0.75)) for bins in (over, predicted)
+    )
+    return bool(low <= center <= high and below <= middle <= above)
 
 
-def _question(path: str, name: str, why: str) -> BadInput:
+def _question(path: str, name: str, why: str, others: Sequence[str] = ()) -> BadInput:
+    also = f" (or {listed(list(others))})" if others else ""
     return BadInput(
-        f"{path}: is '{name}' the outcome ({why})? If so, name it with {option_text('actual', name)}; if the rows have "
-        f"no outcomes, use {option_text('actual', NO_OUTCOMES)}, and it is a feature"
+        f"{path}: is '{name}' the outcome ({why})? If so, name it with {option_text('actual', name)}{also}; if the "
+        f"rows have no outcomes, use {option_text('actual', NO_OUTCOMES)}, and it is a feature"
     )
 
 

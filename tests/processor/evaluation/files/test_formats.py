@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from driftline.inputs.texts_and_vectors import short_text
 from driftline.panes.bins import CategoryBins
 from driftline_processor.evaluation.files import weak_slices
+from driftline_processor.readers import json_rows, spool, sqlite
 from driftline_processor.readers.arrow_columns import ids, whole_column
 from driftline_processor.readers.sources import open_source
 
@@ -121,6 +123,29 @@ def test_numbers_that_are_texts_are_said(form: str, tmp_path: Path) -> None:
     assert [(one["check"], one["features"], round(one["now"], 2)) for one in findings] == [("type_change", ["a"], 0.33)]
     texts = was.astype({"a": str})  # in a feature of texts, a number is its text
     assert feature(mixed, texts, "a")["state"] == "ok"
+
+
+@pytest.mark.parametrize("form", ["ndjson", "sqlite", "pandas"])
+def test_a_block_of_texts_is_not_read_as_numbers(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    was, now = (rows(seed, a=1 + np.arange(N) % 7) for seed in (1, 2))
+    records = [{**row, "a": str(row["a"]) if at >= 400 else row["a"]} for at, row in enumerate(now.to_dict("records"))]
+    source: Any
+    if form == "pandas":
+        monkeypatch.setattr(spool, "BATCH", 100)
+        source = now.assign(a=pd.Series([record["a"] for record in records], dtype=object))
+    elif form == "ndjson":
+        monkeypatch.setattr(json_rows, "BLOCK", 2_000)
+        source = tmp_path / "now.ndjson"
+        source.write_text("\n".join(map(json.dumps, records)))
+    else:
+        monkeypatch.setattr(sqlite, "_CHUNK", 100)
+        source = tmp_path / "now.db"
+        with sqlite3.connect(source) as database:
+            database.execute("CREATE TABLE rows (x, score, actual, a)")
+            database.executemany("INSERT INTO rows VALUES (:x, :score, :actual, :a)", records)
+        database.close()
+    findings = evaluated(source, was)["quality"]["findings"]
+    assert [(one["check"], one["features"], round(one["now"], 2)) for one in findings] == [("type_change", ["a"], 0.33)]
 
 
 def test_ids_and_scores_of_several_types_keep_their_values(tmp_path: Path) -> None:
