@@ -43,7 +43,7 @@ def protobuf_of(signal: Signal, body: bytes) -> bytes:
         if not isinstance(document, dict):
             raise TypeError("it is not an object")
         return bytes(ParseDict(document, _REQUESTS[signal](), ignore_unknown_fields=True).SerializeToString())
-    except (ValueError, ParseError, RecursionError, TypeError, AttributeError) as error:
+    except (ValueError, ParseError, RecursionError, TypeError, AttributeError, OverflowError) as error:
         raise Malformed(f"not an OTLP/JSON request for {signal}: {str(error)[:200]}") from None
 
 

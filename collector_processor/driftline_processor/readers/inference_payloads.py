@@ -68,7 +68,7 @@ def _tensor_rows(tensor: dict[str, Any]) -> list[list[Any]]:
         raise ValueError(f"the tensor '{name}' has no shape; send a list of whole numbers, as in [2, 4]")
     flat = list(_flat(data))
     rows, width = shape[0], math.prod(shape[1:])
-    if min(shape) < 0 or rows * width != len(flat):
+    if min(shape) < 0 or not width or rows * width != len(flat):  # [10**9, 0] has as many empty rows
         raise ValueError(f"the tensor '{name}' has the shape {shape}, but {len(flat)} values")
     return [flat[row * width : (row + 1) * width] for row in range(rows)]
 
@@ -96,7 +96,8 @@ def _input_rows(tensors: Sequence[dict[str, Any]]) -> list[Any]:
     objects: list[Any] = [{} for _ in read[0][1]]
     for tensor, rows in read:
         for row, values in zip(objects, rows, strict=True):
-            names = [tensor["name"]] if len(values) == 1 else [f"{tensor['name']}_{at}" for at in range(len(values))]
+            name = str(tensor["name"])
+            names = [name] if len(values) == 1 else [f"{name}_{at}" for at in range(len(values))]
             row.update(zip(names, values, strict=True))
     return objects
 

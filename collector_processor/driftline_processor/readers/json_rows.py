@@ -19,7 +19,7 @@ import pyarrow.json
 from driftline.tables.classes import EXACT
 from driftline.tables.ids import id_text
 
-from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, UnreadableJson, load_json, shape_of
+from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, UnreadableJson, has_null_line, load_json, shape_of
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
@@ -449,7 +449,7 @@ def _after_space(text: str, start: int) -> int:
 
 def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> ParsedLines:
     """Parse whole lines of NDJSON; ``first``: number of the first line; ``text``: columns whose texts are not times."""
-    if shape_of(data).depth > MAX_DEPTH:  # which would crash Arrow
+    if shape_of(data).depth > MAX_DEPTH or has_null_line(data):  # either would crash Arrow
         return _line_by_line(data, first, text)
     try:
         data.decode()  # Arrow does not check, and reading such a text fails later

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from msgspec import Struct
 
+from driftline_processor.core.decode.untrusted_json import load_json
 from driftline_processor.present.wording import iso_time
 
 from .migrations import SCHEMA_VERSION
@@ -149,7 +150,7 @@ def unpack(archive: Path, into: Path | None = None) -> Manifest:
                         "use a file that 'driftline state backup' wrote"
                     )
                 if info.name == MANIFEST:
-                    manifest = json.loads(content.read(_CHUNK))
+                    manifest = _manifest_of(content.read(_CHUNK))
                 else:
                     digests[info.name] = _read(content, into / info.name if into is not None else None)
     except (tarfile.TarError, EOFError, ValueError) as error:
@@ -157,6 +158,14 @@ def unpack(archive: Path, into: Path | None = None) -> Manifest:
             f"{archive}: is not a complete backup ({error}); use a file that 'driftline state backup' wrote completely"
         ) from None
     return _checked(archive, manifest, digests)
+
+
+def _manifest_of(data: bytes) -> dict[str, Any]:
+    manifest = load_json(data)
+    schema, digests = (manifest.get(name) if isinstance(manifest, dict) else None for name in ("schema", "digests"))
+    if not isinstance(schema, int) or not isinstance(digests, dict):
+        raise ValueError("its manifest has no schema or no digests")
+    return dict(manifest)
 
 
 def _read(content: IO[bytes], path: Path | None) -> str:

@@ -2,11 +2,13 @@
 
 Arrow's parser crashes the process at some 12,000 brackets, which are 88 bytes when compressed, and ten bytes of
 brackets become a kilobyte of Python objects. So brackets and commas are counted first, in one pass over the bytes.
+A line ``null`` crashes Arrow's parser, too, if its block begins with it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -104,6 +106,18 @@ def _kinds(data: bytes) -> list[NDArray[np.uint8]]:
     data = _without_escapes(data)
     blocks = (data[index : index + _BLOCK].translate(None, _OTHERS) for index in range(0, len(data), _BLOCK))
     return [_KIND[np.frombuffer(block, np.uint8)] for block in blocks if block]
+
+
+_NULL_LINE = re.compile(rb"(?:\A|[\r\n])(?:\xef\xbb\xbf)?[ \t]*null")
+
+
+def has_null_line(data: bytes) -> bool:
+    r"""Return True if a line begins with ``null``; Arrow must not read it.
+
+    >>> has_null_line(b'{"a": null}\n'), has_null_line(b'{"a": 1}\n null\n')
+    (False, True)
+    """
+    return _NULL_LINE.search(data) is not None
 
 
 def check_json(data: bytes, most: int = MAX_VALUES) -> None:

@@ -22,6 +22,7 @@ from driftline_processor.core.decode.untrusted_json import (
     TooManyValues,
     UnreadableJson,
     distinct_keys,
+    has_null_line,
     load_json,
     shape_of,
 )
@@ -116,7 +117,7 @@ def _block_by_columns(block: bytes, model: str | None, environment: str | None) 
     # 8: maximum nesting that is read column by column; an outcome has three levels
     if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > 8 or not _is_utf8(block):
         return None  # Arrow takes any bytes for a text, and DuckDB then fails to store them
-    if distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
+    if has_null_line(block) or distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
         return None
     try:
         table = pa.json.read_json(pa.BufferReader(block), pa.json.ReadOptions(block_size=len(block) + 1))
