@@ -28,9 +28,9 @@ from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import no_links
+from driftline_processor.process_folder import ProcessFolder
 from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
 from driftline_processor.state import State
-from driftline_processor.store.process_folder import ProcessFolder
 
 from .traffic import Traffic
 

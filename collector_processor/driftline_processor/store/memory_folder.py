@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from driftline_processor.process_folder import ProcessFolder
+
 from .database import StorageError
-from .process_folder import ProcessFolder
 
 BASE = Path("/dev/shm")
 """The file system in memory of every Linux."""

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from driftline_processor.store.process_folder import ProcessFolder, remove_abandoned
+from driftline_processor.process_folder import ProcessFolder, remove_abandoned
 
 PREFIX: Final = "driftline-download-"
 

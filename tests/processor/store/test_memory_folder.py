@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from driftline_processor.store import memory_folder, process_folder
+from driftline_processor import process_folder
+from driftline_processor.store import memory_folder
 from driftline_processor.store.database import StorageError
 from driftline_processor.store.memory_folder import MemoryFolder
 

@@ -19,9 +19,9 @@ from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.present.names import handle, near_names
 from driftline_processor.present.result_schema import SCHEMA_VERSION, TABLES, alert_row
+from driftline_processor.process_folder import ProcessFolder
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.result_tables import ResultFiles, utc_day
-from driftline_processor.store.process_folder import ProcessFolder
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.downloads import Download, download_folder
 from driftline_processor.web.site import Site
