@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -113,6 +114,9 @@ class GuardedLogger:
             self._is_blocked = not line.is_written.wait(PATIENCE_SECONDS)
 
     def _start(self) -> None:
+        if sys.is_finalizing():  # a thread would never start, and Python 3.11 would wait for it for ever
+            self._write()
+            return
         writer = self._writer = threading.Thread(target=self._write, name="driftline-log", daemon=True)
         try:
             writer.start()
@@ -127,7 +131,7 @@ class GuardedLogger:
                     self._writer = None
                     return
                 line = self._lines.popleft()
-            with suppress(Exception):
+            with suppress(BaseException):  # a handler may call sys.exit
                 line.context.run(_handle, line.record, line.is_noted)
             line.is_written.set()
             self._is_blocked = False
@@ -140,7 +144,7 @@ def _handle(record: logging.LogRecord, is_noted: bool) -> None:
             logging.lastResort.handle(record)  # which otherwise writes warnings only
         else:
             logging.getLogger(record.name).handle(record)
-    except Exception:  # a filter or handler; Python's last resort writes warnings to stderr
+    except BaseException:  # a filter or handler; Python's last resort writes warnings to stderr
         if logging.lastResort is not None and record.levelno >= logging.lastResort.level:
             logging.lastResort.handle(record)
 

@@ -250,7 +250,7 @@ class WatchedEstimator:
         if rows is ABSENT:
             return None
         is_inside = open_of(recorder.plan, open_prediction()) is not None  # it combines all calls within it
-        first = None if is_inside else first_call(estimator, method, samples, rows)
+        first = None if is_inside else first_call(estimator, method, samples, rows, recorder.plan.pipeline.session)
         if first is not None:
             self._is_called_twice = True
             return Completion(first, method, fitted, reading)

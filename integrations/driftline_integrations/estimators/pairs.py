@@ -39,6 +39,7 @@ class FirstCall:
         samples: The samples object; dead, or None for a list.
         cells: Some cells of an array, to notice new values after the record is encoded.
         methods: Methods that have been called for these rows.
+        session: Session of the pipeline: a call of one test does not complete a call of another.
     """
 
     estimator: int
@@ -46,6 +47,7 @@ class FirstCall:
     samples: weakref.ref[Any] | None
     cells: bytes
     methods: set[str]
+    session: object
     waiting: WaitingResult | None = None
 
 
@@ -83,7 +85,14 @@ def remember(estimator: Any, method: str, samples: Any, prediction: Prediction) 
         reference = weakref.ref(samples)
     except TypeError:  # a list
         reference = None
-    call = FirstCall(id(estimator), weakref.ref(prediction), reference, _some_cells(samples), {method})
+    call = FirstCall(
+        id(estimator),
+        weakref.ref(prediction),
+        reference,
+        _some_cells(samples),
+        {method},
+        prediction.plan.pipeline.session,
+    )
     _newest.set(call)
     if reference is not None:
         key = (call.estimator, id(samples))
@@ -95,7 +104,7 @@ def remember(estimator: Any, method: str, samples: Any, prediction: Prediction) 
     return call
 
 
-def first_call(estimator: Any, method: str, samples: Any, rows: Any) -> FirstCall | None:
+def first_call(estimator: Any, method: str, samples: Any, rows: Any, session: object) -> FirstCall | None:
     """Return the call about the same rows that this call completes; None if there is none.
 
     A second call of the same method is another prediction. ``rows``: the samples as they are recorded.
@@ -104,7 +113,7 @@ def first_call(estimator: Any, method: str, samples: Any, rows: Any) -> FirstCal
     same_object = call is not None and call.samples is not None and call.samples() is samples
     if not same_object:
         call = _newest.get()
-    if call is None or call.estimator != id(estimator) or method in call.methods:
+    if call is None or (call.estimator, call.session) != (id(estimator), session) or method in call.methods:
         return None
     prediction = call.prediction()
     if prediction is None:

@@ -66,9 +66,11 @@ class EntrySink(Protocol):
 
     Attributes:
         recording: True if entries reach a record; exported on spans as ``driftline.prediction.recorded``.
+        session: Another object while a test diverts the entries.
     """
 
     recording: bool
+    session: object
 
     def append(self, entry: Any, cost: int, rows: int, /) -> bool:
         """Append an entry of about ``cost`` bytes and ``rows`` rows; return False if the sink is closed."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from driftline.faults import FAULTS
+from driftline.faults import FAULTS, position_outside
 from driftline.inputs.objects import fields
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
@@ -71,8 +71,9 @@ def parts_of(result: Any, copy: Callable[[Any], Any]) -> tuple[ResultPart, ...]:
                 parts.append(ResultPart(path, copy(value)))
             if len(path) < _DEPTH:
                 waiting += [((*path, *steps), inner) for steps, inner in _inside(value)]
-        except Exception as fault:  # an object whose own methods raise has no parts
-            FAULTS.swallow("advice", fault)
+        except Exception as fault:  # an object whose own methods raise has no parts, and is unread
+            if not position_outside(fault):
+                FAULTS.swallow("advice", fault)
     return tuple(parts)
 
 

@@ -213,7 +213,11 @@ def flush(timeout: float = 10.0) -> bool:
     >>> flush()
     True
     """
-    return _flush(timeout, TEMPORARY)
+    try:
+        seconds = float(timeout)
+    except (TypeError, ValueError):  # the caller's service goes on
+        seconds = 10.0
+    return _flush(seconds, TEMPORARY)
 
 
 def _flush(timeout: float, states: Collection[State], flushes: Collection[End] = ()) -> bool:

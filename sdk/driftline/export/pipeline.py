@@ -91,6 +91,7 @@ class Pipeline:
     ) -> None:
         self.recording = recording
         """True if rows reach a record; exported on spans as ``driftline.prediction.recorded``."""
+        self._is_silent = not recording
         self._open_channel = open_channel
         self._reporter = reporter
         self._baselines: dict[tuple[str, str], tuple[Identity, Baseline]] = {}
@@ -99,6 +100,7 @@ class Pipeline:
         lifecycle.register_pipeline(self)
 
     def _clear(self) -> None:
+        self.session = object()
         self._channel: Channel | None = None
         self._lost = DroppedRows()
         self._rows: BoundedBuffer[Entry] = BoundedBuffer(BUFFER_BYTES, _measure, self._drop)
@@ -142,7 +144,7 @@ class Pipeline:
 
     def _refuse(self) -> None:
         """Log once that an entry came too late."""
-        if self.recording and FAULTS.once("closed"):
+        if not self._is_silent and FAULTS.once("closed"):
             logger.warning(
                 "driftline: predictions and outcomes after driftline.shutdown() or the end of the process are not "
                 "recorded; if an atexit handler makes them, register it after 'import driftline'"
@@ -231,6 +233,7 @@ class Pipeline:
             self._channel.close()
         if self._reporter is not None:
             self._reporter.close_channel()
+        self.recording = False  # spans of later calls have no row
         return delivered
 
     def _end_with(self, name: str, run: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ All later exemplars, log lines and spans of the thread would then belong to the 
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,11 +24,13 @@ _TURN_SECONDS = 0.05
 
 
 def start_thread(name: str, run: Callable[..., None], *args: Any) -> threading.Thread:
-    """Start a daemon thread in an empty context, and return it.
+    """Start a daemon thread in an empty context, and return it. Raises ``RuntimeError`` if no thread can be opened.
 
     >>> start_thread("driftline-example", print, "apart").join()
     apart
     """
+    if sys.is_finalizing():  # the thread would never start, and Python 3.11 would wait for it for ever
+        raise RuntimeError("the interpreter ends")
     thread = threading.Thread(target=run, args=args, name=name, daemon=True)
     contextvars.Context().run(thread.start)
     return thread

@@ -166,6 +166,8 @@ def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     if values.ndim == 2:
         if kind != "f" or not 0 < values.shape[1] == len(task.classes):
             return _unread_output(stored)
+        if task.has_threshold and _are_fractions_of_no_whole(values):
+            return _unread_output(stored)
         return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
         return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread_output(stored)
@@ -180,6 +182,17 @@ def are_class_scores(values: list[float]) -> bool:
     """
     total = sum(values)
     return abs(total - 1) <= ROUNDING * len(values) + 1e-9 or not math.isfinite(total)
+
+
+def _are_fractions_of_no_whole(values: NDArray[Any]) -> bool:
+    """Return True for two columns within 0 to 1 that are no scores of two classes, such as a probability and a class.
+
+    >>> _are_fractions_of_no_whole(np.array([[0.3, 0.0], [0.8, 1.0]])), _are_fractions_of_no_whole(np.eye(2))
+    (True, False)
+    """
+    sums = values.sum(axis=1)
+    differs = np.abs(sums - 1) > ROUNDING * values.shape[1] + 1e-9
+    return bool(np.count_nonzero(differs) > len(values) / 2) and bool(((values >= 0) & (values <= 1)).all())
 
 
 def _double(values: NDArray[Any]) -> F64:

@@ -75,6 +75,8 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
     """
     if value is None:
         return None
+    if isinstance(value, list) and name == "id":
+        value = id_text(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnusableField(f"{name} is {kind_of(value)}; send a string or a number")
     text = id_text(value) if isinstance(value, float) else str(value).strip()
