@@ -64,6 +64,10 @@ def _raising_handler() -> logging.Handler:
     return Lines(raising(LookupError))
 
 
+def _exiting_handler() -> logging.Handler:
+    return Lines(raising(SystemExit))
+
+
 def _raising_filter() -> logging.Handler:
     handler = Lines()
     handler.addFilter(lambda _: bool(REQUEST.get()))
@@ -94,7 +98,7 @@ def _endless_recursion() -> logging.Handler:
     return Lines(again)
 
 
-BROKEN = [_raising_handler, _raising_filter, _raising_formatter, _closed_stream, _endless_recursion]
+BROKEN = [_raising_handler, _exiting_handler, _raising_filter, _raising_formatter, _closed_stream, _endless_recursion]
 
 
 @pytest.mark.parametrize("broken", BROKEN)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from driftline.faults import FAULTS, position_outside
+from driftline.faults import FAULTS
 from driftline.inputs.objects import fields
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
@@ -72,8 +72,7 @@ def parts_of(result: Any, copy: Callable[[Any], Any]) -> tuple[ResultPart, ...]:
             if len(path) < _DEPTH:
                 waiting += [((*path, *steps), inner) for steps, inner in _inside(value)]
         except Exception as fault:  # an object whose own methods raise has no parts, and is unread
-            if not position_outside(fault):
-                FAULTS.swallow("advice", fault)
+            FAULTS.swallow("advice", fault)
     return tuple(parts)
 
 

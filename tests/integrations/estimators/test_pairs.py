@@ -206,3 +206,13 @@ def test_a_call_after_the_record_is_encoded_is_not_a_second_row() -> None:
         assert len(capture.predictions) == 4
         estimator.predict(rows)
     assert len(capture.predictions) == 4
+
+
+def test_a_call_of_one_capture_does_not_complete_a_call_of_another() -> None:
+    estimator = driftline.Model("m").instrument(fixed())
+    with driftline.testing.capture() as first:
+        estimator.predict(FRAME[:2])
+    with driftline.testing.capture() as second:
+        estimator.predict_proba(FRAME[:2])
+    assert [p.score is None for p in first.predictions] == [True, True]
+    assert [p.score is None for p in second.predictions] == [False, False]

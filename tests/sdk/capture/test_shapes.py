@@ -342,4 +342,35 @@ def test_a_result_whose_fields_raise_is_counted_once() -> None:
             return super().__getattribute__(name)
 
     capture = captured(BINARY, {"x": 1.0}, Hostile("1", 0.25))
-    assert [(loss.reason, loss.count) for loss in capture.lost] == [("unread_result", 1)]
+    assert [(loss.reason, loss.count) for loss in capture.lost] == [("ZeroDivisionError", 1), ("unread_result", 1)]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pd.DataFrame({"probability": [0.3, 0.8], "label": [0, 1]}),
+        [(0.3, 0.0), (0.8, 1.0)],
+        np.array([[0.3, 0], [0.8, 1]]),
+    ],
+    ids=["frame", "pairs", "array"],
+)
+def test_a_probability_and_a_class_are_not_the_scores_of_two_classes(result: Any) -> None:
+    capture = captured(BINARY, [{"x": 1.0}, {"x": 2.0}], result)
+    assert [prediction.score for prediction in capture.predictions] == [None, None]
+    assert [(loss.reason, loss.count) for loss in capture.lost] == [("unread_result", 2)]
+
+
+@pytest.mark.parametrize(
+    "given", [pd.DataFrame({"x": [1.0]}), [{"x": 1.0}], np.array([[1.0, 2.0]]), {"x": [1], "y": [2]}]
+)
+def test_the_only_row_of_a_batch_has_the_id_of_the_call(given: Any) -> None:
+    with driftline.testing.capture() as capture:
+        model = driftline.Model("m", task="binary")
+        model.predict(lambda rows, order_id: 0.25, id="order_id")(given, "A-1")  # noqa: ARG005
+        model.outcome("A-1", actual=1)
+    assert [prediction.id for prediction in capture.predictions] == [capture.outcomes[0].id] == ["A-1"]
+
+
+def test_one_nested_object_is_not_a_table() -> None:
+    capture = captured(BINARY, {"user": {"id": 7}, "amount": {"id": 8}}, 0.25)
+    assert [prediction.features for prediction in capture.predictions] == [{"user": None, "amount": None}]

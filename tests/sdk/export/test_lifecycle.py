@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
-from typing import Never
+from typing import Any, Never
 
 import pytest
 from driftline.export import counters, lifecycle, pipeline, threads
@@ -62,3 +64,43 @@ def test_a_forked_child_does_not_send_the_sums_of_its_parent(reasons: Callable[[
     assert reasons("driftline.sdk.dropped.rows") == {}
     counters.count_dropped(2, "refused")
     assert reasons("driftline.sdk.dropped.rows") == {"refused": 2}
+
+
+@pytest.mark.parametrize("timeout", [None, "soon", "2", float("nan"), -1])
+def test_a_flush_with_any_timeout_returns_a_bool(timeout: Any) -> None:
+    assert lifecycle.flush(timeout) in (True, False)
+
+
+def test_a_span_after_the_shutdown_does_not_claim_a_row(service: Service) -> None:
+    score = service.model().predict(returns(0.25))
+    score(ROW)
+    pipeline.pipeline_of(service.channel).shutdown(10.0)
+    score(ROW)
+    assert [(span.attributes or {})["driftline.prediction.recorded"] for span in service.spans] == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kept", ["rows = stream({'a': 1.0}); next(rows)", "last = Last(); last.itself = last"], ids=["generator", "del"]
+)
+def test_a_call_while_the_interpreter_ends_does_not_hang(kept: str) -> None:
+    script = """
+import driftline
+
+model = driftline.Model("churn", task="binary")
+
+@model.predict
+def score(row):
+    return 0.25
+
+@model.predict
+def stream(row):
+    yield 0.25
+    yield 0.25
+
+class Last:
+    def __del__(self, score=score):
+        score({"a": 1.0})
+"""
+    done = subprocess.run([sys.executable, "-c", script + kept], capture_output=True, timeout=300, check=False)
+    assert done.returncode == 0

@@ -68,10 +68,12 @@ def not_a_time(name: str) -> str:
 def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
     """Return a name or id as text; None if missing. The numbers 17 and 17.0 are the text "17".
 
+    A list is an id with several parts, as a tuple is in the SDK.
+
     Raises :class:`UnusableField` for other types, and for texts longer than ``longest``.
 
-    >>> text_of(17.0, "id"), text_of(" A-1 ", "id"), text_of("", "id")
-    ('17', 'A-1', None)
+    >>> text_of(17.0, "id"), text_of(" A-1 ", "id"), text_of("", "id"), text_of(["B", 2], "id")
+    ('17', 'A-1', None, "('B', 2)")
     """
     if value is None:
         return None
