@@ -7,7 +7,6 @@ so that the receiver reports them with the row numbers of the file.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
@@ -32,6 +31,7 @@ from driftline_processor.exporters.otlp import RETRYABLE_STATUSES
 from driftline_processor.present.csv_cells import plain_cell
 from driftline_processor.present.numbers import count, many
 from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.limits import is_utf16
 from driftline_processor.readers.outcomes.column_reader import misfit_reason, plain_table
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
@@ -215,7 +215,7 @@ def _text(path: Path) -> IO[str]:
     """Open a text file in UTF-8; invalid bytes are sent unchanged, and the receiver reports their lines."""
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     with opened(path, "rb") as file:
-        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        if is_utf16(file.read(2)):
             raise BadInput(f"{path}: the file is UTF-16; save it as UTF-8")
     return opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,25 @@ BLOCK, SAMPLE = 1 << 20, 8 << 20
 
 UNDEFINED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 """Bytes that cp1252 does not define; a file with one of them is read as Latin-1, in which every byte is a character."""
+
+REPLACED = "-replaced"
+"""Suffix of the name of a codec that replaces invalid bytes; Arrow decodes with a codec that has a name."""
+
+
+@codecs.register
+def _replacing_codec(name: str) -> codecs.CodecInfo | None:
+    """Return the codec of a name such as ``utf-8-replaced``."""
+    base = name.replace("_", "-").removesuffix(REPLACED)
+    if not name.replace("_", "-").endswith(REPLACED):
+        return None
+    codec = codecs.lookup(base)
+    return codecs.CodecInfo(
+        codec.encode,
+        codec.decode,
+        incrementaldecoder=cast("Any", partial(codec.incrementaldecoder, "replace")),
+        name=f"{base}{REPLACED}",
+    )
+
 
 CODED = 0.001
 """Minimum fraction of values with leading zeros in a column of codes, so that one 007 in 2,000 amounts is an outlier.
@@ -91,6 +111,7 @@ class CsvSource:
                     if self._block > LONGEST_LINE:
                         raise too_long_line(path) from None
                     self._block *= 8
+        say_encoding(path, self._scan, say)
         say_bad_lines(path, bad, say)
         # a delimiter at the end of every line
         if header[-1] == "" and not any(str(value).strip() for value in self.column("").drop_null().unique()):
@@ -137,7 +158,7 @@ class CsvSource:
                 use_threads=False,
                 encoding=self._scan.encoding,
                 column_names=self._header,
-                skip_rows=0 if self._header is None else 1,
+                skip_rows=self._scan.skipped_lines + (self._header is not None),
             ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self._scan.delimiter, newlines_in_values=True, invalid_row_handler=skip
@@ -269,50 +290,87 @@ class _ByteScan(NamedTuple):
     """Properties of the bytes of a CSV.
 
     Attributes:
-        encoding: UTF-8 if the whole file is valid, else cp1252 of Windows, or Latin-1.
-        delimiter: From the header: tabs or semicolons if there is no comma.
+        encoding: UTF-8 if that is valid for most characters beyond ASCII, UTF-16 with its byte order mark, else cp1252
+            of Windows, or Latin-1.
+        delimiter: Of the line ``sep=;`` of Excel, or from the header, see :func:`delimiter_of`.
         leading_zeros: True if any value begins with a zero and another digit.
+        invalid: Number of bytes or sequences of bytes that are not valid in UTF-8.
+        skipped_lines: Lines before the header.
     """
 
     encoding: str
     delimiter: str
     leading_zeros: bool
+    invalid: int = 0
+    skipped_lines: int = 0
+
+
+_SEPARATOR = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([^\w\r\n"])"?\r?', re.IGNORECASE)
+"""The first line of a CSV of Excel."""
 
 
 def scan_bytes(path: Path) -> _ByteScan:
     """Scan all bytes of a CSV before it is parsed."""
-    decoder, encoding, delimiter, zeros, rest = codecs.getincrementaldecoder("utf-8")(), "utf-8", "", False, b"\n"
-    line, undefined = 0, False
+    delimiter, zeros, rest, skipped, line, undefined = "", False, b"\n", 0, 0, False
+    characters = _Utf8Count()
     with unpacked(path) as stream:
         while data := stream.read(1 << 22):
             undefined = undefined or any(byte in data for byte in UNDEFINED)
-            if encoding == "utf-8" and (decoder.getstate()[0] or not data.isascii()):
-                try:
-                    decoder.decode(data)
-                except UnicodeDecodeError:
-                    encoding = "cp1252"
-            delimiter = delimiter or delimiter_of(data[:65_536].split(b"\n", 1)[0])
+            characters.add(data)
+            if not delimiter:
+                first = data[:65_536].split(b"\n", 1)[0]
+                separator = _SEPARATOR.fullmatch(first)
+                delimiter, skipped = (
+                    (separator[1].decode("ascii", "replace"), 1) if separator else (delimiter_of(first), 0)
+                )
             zeros = zeros or _leading_zero(rest + data, delimiter)
             rest = data[-2:]
             ends = max(data.rfind(b"\n"), data.rfind(b"\r"))
             line = len(data) - ends - 1 if ends >= 0 else line + len(data)
             if line > LONGEST_LINE:
                 raise too_long_line(path)
-    if encoding == "utf-8":
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            encoding = "cp1252"
-    return _ByteScan("latin-1" if encoding == "cp1252" and undefined else encoding, delimiter or ",", zeros)
+        characters.add(b"", final=True)
+        if stream.utf16:
+            encoding = f"utf-16{REPLACED}"
+        elif not characters.are_utf8:
+            encoding = "latin-1" if undefined else "cp1252"
+        else:
+            encoding = f"utf-8{REPLACED}" if characters.invalid else "utf-8"
+    return _ByteScan(encoding, delimiter or ",", zeros, characters.invalid, skipped)
+
+
+class _Utf8Count:
+    """Numbers of characters beyond ASCII that are valid in UTF-8, and of those that are not."""
+
+    def __init__(self) -> None:
+        self.valid = self.invalid = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, data: bytes, final: bool = False) -> None:
+        """Count the next bytes of a file."""
+        pending = self._decoder.getstate()[0]
+        if data.isascii() and not pending:
+            return
+        text = self._decoder.decode(data, final)
+        own = (pending + data).count("\ufffd".encode())
+        invalid = text.count("\ufffd") - own
+        ascii_bytes = int(np.count_nonzero(np.frombuffer(data, np.uint8) < 128))
+        self.invalid += invalid
+        self.valid += len(text) - ascii_bytes - invalid
+
+    @property
+    def are_utf8(self) -> bool:
+        """True unless most are invalid: text in another encoding is valid in UTF-8 only by rare chance."""
+        return self.invalid <= self.valid
 
 
 def delimiter_of(header: bytes) -> str:
-    """Return the delimiter of a header line.
+    """Return the delimiter of a header line: tabs, semicolons or pipes if there is no comma.
 
-    >>> delimiter_of(b"a;b"), delimiter_of(b"a,b;c"), delimiter_of(b"a")
-    (';', ',', ',')
+    >>> delimiter_of(b"a;b"), delimiter_of(b"a,b;c"), delimiter_of(b"a|b"), delimiter_of(b"a")
+    (';', ',', '|', ',')
     """
-    return next((mark for mark in (",", "\t", ";") if mark.encode() in header), ",")
+    return next((mark for mark in (",", "\t", ";", "|") if mark.encode() in header), ",")
 
 
 def _leading_zero(data: bytes, delimiter: str) -> bool:
@@ -332,6 +390,14 @@ def _header_of_lines(header: list[str], bad: Sequence[Any], delimiter: str) -> l
     if header[-1] == "" and all(line.actual_columns == width - 1 for line in bad):
         return header[:-1]
     return None
+
+
+def say_encoding(path: Path, scan: _ByteScan, say: Say) -> None:
+    """Report a CSV whose text is not UTF-8 throughout."""
+    if scan.encoding in ("cp1252", "latin-1"):
+        say(f"{path}: not UTF-8; read as {scan.encoding}; save it as UTF-8 if texts look wrong")
+    elif scan.invalid:
+        say(f"{path}: {many(scan.invalid, 'character')} not valid in UTF-8, replaced by U+FFFD")
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:

@@ -1,7 +1,8 @@
-"""Limits of files of rows: columns, bytes per line, and bytes after unpacking."""
+"""Limits of files of rows: columns, bytes per line, and bytes after unpacking; and their text as UTF-8."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,22 +41,45 @@ def too_long_line(path: Path | str) -> BadInput:
     )
 
 
+def is_utf16(start: bytes) -> bool:
+    """Return True if the first bytes of a file are the byte order mark of UTF-16.
+
+    >>> is_utf16("a".encode("utf-16")), is_utf16("a".encode("utf-8-sig"))
+    (True, False)
+    """
+    return start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+
+
 class UnpackedFile:
-    """The bytes of a file, unpacked if it is compressed, up to the limit."""
+    """The text of a file, unpacked if it is compressed, up to the limit. UTF-16 is converted to UTF-8.
+
+    Attributes:
+        utf16: True if the file is UTF-16, known after the first read.
+    """
 
     def __init__(self, path: Path, stream: pa.NativeFile) -> None:
         self._path, self._stream = path, stream
         self._read = 0
+        self.utf16 = False
+        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
         self._most = max(LEAST_UNPACKED, MOST_TIMES * path.stat().st_size)
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes. Raises :class:`BadInput` beyond the limit."""
+        """Return the next bytes. Raises :class:`BadInput` beyond the limit, and for bytes that are not text."""
         data: bytes = self._stream.read(size)
+        is_first = self._read == 0
         self._read += len(data)
         if self._read > self._most:
             raise BadInput(
                 f"{self._path}: unpacks to more than {self._most >> 20:,} MiB, {MOST_TIMES} times its size, which no "
                 "table of rows does; unpack it, and look at its content"
+            )
+        self.utf16 = self.utf16 or (is_first and is_utf16(data))
+        if self.utf16:
+            data = self._decoder.decode(data, final=not data).encode()
+        if is_first and b"\0" in data[:2]:
+            raise BadInput(
+                f"{self._path}: has a NUL byte at its start, as in UTF-16 without a mark; save the file as UTF-8"
             )
         return data
 

@@ -31,6 +31,10 @@ _DATES = (
     ("%Y%m%d", r"(?:19|20)\d{6}"),
     ("%b %d, %Y", rf"{_WORD} {_DAY}, \d{{4}}"),
     ("%b %d %Y", rf"{_WORD} {_DAY} \d{{4}}"),
+    *(  # the year after the time: ctime of C, and dates of Java
+        (f"%b %d %H:%M:%S{zone} %Y", rf"{_WORD} {{1,2}}{_DAY} \d{{1,2}}:\d\d:\d\d{zone} \d{{4}}")
+        for zone in ("", " UTC", " GMT")
+    ),
     ("%Y-%b-%d", rf"\d{{4}}-{_WORD}-{_DAY}"),
     *(
         (f"%d{mark}%b{mark}%{y}", rf"{_DAY}{mark}{_WORD}{mark}{n}")

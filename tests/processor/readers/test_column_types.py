@@ -73,7 +73,7 @@ def test_a_file_without_zeros_is_read_as_the_files_beside_it(tmp_path: Path) -> 
 def test_a_csv_that_is_no_utf_8_is_latin_1(tmp_path: Path, block: int | None) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes("straße,b\nZürich,1\nBern,2\n".encode("latin-1"))
-    source = CsvSource(path, (), silent, block=block)
+    source = CsvSource(path, (), lambda _: None, block=block)
     assert source.column("straße").to_pylist() == ["Zürich", "Bern"]
 
 

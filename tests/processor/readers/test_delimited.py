@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.csv
 import pytest
 from driftline_processor.readers.delimited import CsvSource
+from driftline_processor.readers.errors import BadInput
 
 from tests.support.facts import lacking
 
@@ -92,7 +93,67 @@ def test_the_first_of_several_columns_of_one_name_is_read(tmp_path: Path) -> Non
 def test_a_large_file_that_is_not_utf_8_is_latin_1(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"city,score\n" + b"Bern,0.5\n" * (1 << 19) + "Zürich,0.5\n".encode("latin-1"))
-    assert CsvSource(path, (), silent).column("city").to_pylist()[-1] == "Zürich"
+    said: list[str] = []
+    assert CsvSource(path, (), said.append).column("city").to_pylist()[-1] == "Zürich"
+    assert said == [f"{path}: not UTF-8; read as cp1252; save it as UTF-8 if texts look wrong"]
+
+
+ROWS = "city,x\nZürich,01\nKöln,02\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "cities", "notes"),
+    [
+        (ROWS.encode(), ["Zürich", "Köln"], []),
+        (ROWS.encode("utf-8-sig"), ["Zürich", "Köln"], []),
+        (ROWS.encode() + b"Ulm\xc3,03\n", ["Zürich", "Köln", "Ulm\ufffd"], ["1 character not valid in UTF-8"]),
+        (ROWS.encode() + b"\xe4\xff,03\n", ["Zürich", "Köln", "\ufffd\ufffd"], ["2 characters not valid in UTF-8"]),
+        ("city,x\n\ufffd,01\n".encode(), ["\ufffd"], []),
+        (ROWS.encode("cp1252") + "ü,03\n".encode(), ["Zürich", "Köln", "Ã¼"], ["not UTF-8; read as cp1252"]),
+        (b"city,x\n\x81\xe9,01\n", ["\x81é"], ["not UTF-8; read as latin-1"]),
+        (ROWS.encode("utf-16"), ["Zürich", "Köln"], []),
+        ("\ufeff".encode("utf-16-be") + ROWS.encode("utf-16-be"), ["Zürich", "Köln"], []),
+    ],
+)
+def test_text_is_decoded_as_most_of_it_is_valid(
+    content: bytes, cities: list[str], notes: list[str], tmp_path: Path
+) -> None:
+    path, said = tmp_path / "rows.csv", list[str]()
+    path.write_bytes(content)
+    source = CsvSource(path, (), said.append)
+    assert source.column("city").to_pylist() == cities
+    assert source.column("x").to_pylist() == ["01", "02", "03"][: len(cities)]
+    assert [sentence for sentence, note in zip(said, notes, strict=True) if note not in sentence] == []
+
+
+def test_an_invalid_byte_in_a_later_chunk_changes_no_other_text(tmp_path: Path) -> None:
+    path, said = tmp_path / "rows.csv", list[str]()
+    path.write_bytes(b"towns\n" + "Zürich\n".encode() * (1 << 19) + b"\xc3(\n")  # a chunk ends within a character
+    column = CsvSource(path, (), said.append).column("towns")
+    assert set(column.to_pylist()) == {"Zürich", "\ufffd("}
+    assert said == [f"{path}: 1 character not valid in UTF-8, replaced by U+FFFD"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_wide_characters_without_a_mark_are_an_error(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(ROWS.encode(encoding))
+    with pytest.raises(BadInput, match="save the file as UTF-8"):
+        CsvSource(tmp_path / "rows.csv", (), silent)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a|b\n1|2\n", "sep=;\na;b\n1;2\n", '"sep=;"\na;b\n1;2\n', "sep=|\na|b,c\n1|2\n", "sep=;\na;b;\n1;2;\n"),
+        *("SEP=;\r\na;b\r\n1;2\r\n", "\ufeffsep=;\na;b\n1;2\n", "sep=\t\na\tb\n1\t2\n", "sep=;\na;b;\n1;2\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_delimiter_of_the_header_or_the_line_of_excel(text: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(text.encode(encoding))
+    source = CsvSource(tmp_path / "rows.csv", (), silent)
+    assert [name[0] for name in source.schema.names] == ["a", "b"]
+    assert [source.column(name).to_pylist() for name in source.schema.names] == [[1], [2]]
 
 
 # decision 0028: what a reader of CSV does with files that other readers refuse or rename

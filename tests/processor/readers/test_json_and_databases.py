@@ -310,3 +310,17 @@ def test_a_text_of_a_database_that_is_no_utf_8_costs_only_its_letters(
         database.execute("INSERT INTO t VALUES ('a'), (CAST(X'78FC' AS TEXT)), ('ü')")
         database.commit()
     assert open_source(tmp_path / "a.db", (), silent).column("a").to_pylist() == ["a", "x\ufffd", "ü"]
+
+
+@pytest.mark.parametrize("mark", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("text", ['{"city": "Zürich"}\n{"city": "Köln"}\n', '[{"city": "Zürich"},\n{"city": "Köln"}]'])
+def test_a_byte_order_mark_decides_the_encoding(mark: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_bytes(text.encode(mark))
+    assert open_source(path, (), silent).column("city").to_pylist() == ["Zürich", "Köln"]
+
+
+def test_utf_16_without_its_mark_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "rows.ndjson").write_bytes('{"city": "x"}\n'.encode("utf-16-le"))
+    with pytest.raises(BadInput, match="save the file as UTF-8"):
+        open_source(tmp_path / "rows.ndjson", (), silent)

@@ -21,6 +21,7 @@ FORMATS = (
     *("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M %p", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S UTC"),
     *("%Y%m%dT%H%M%SZ", "%d-%b-%Y %H:%M", "%b %d, %Y %I:%M %p", "%d.%m.%Y %H:%M", "%m-%d-%y %H:%M:%S"),
     *("%a, %d %b %Y %H:%M:%S GMT", "%d/%b/%Y:%H:%M:%S +0000", "%B %d, %Y %H:%M"),
+    *("%a %b %d %H:%M:%S %Y", "%a %b %e %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y", "%b %d %H:%M:%S GMT %Y"),
 )
 
 
@@ -65,7 +66,7 @@ def test_format_is_found_and_named(written: str, reader: Callable[[pd.DataFrame,
     frame = pd.DataFrame({"at": [time.strftime(written) for time in TIMES], "a": 1.5})
     values, said = read(reader(frame, tmp_path / "rows"))
     assert values == TIMES
-    named = written.replace("%B", "%b").replace(" +0000", " %z")
+    named = written.replace("%B", "%b").replace("%e", "%d").replace(" +0000", " %z")
     assert [sentence for sentence in said if f"at: read as times, --date-format '{named}'" in sentence] or (
         " " not in named and said
     )

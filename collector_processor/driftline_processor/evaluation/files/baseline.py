@@ -248,8 +248,10 @@ def build_from_files(
             )
     reading.tell()
     report_texts(sources, roles.features, None, say)
-    for sentence in [] if built.extras.marks is None else built.extras.marks.sentences():
-        say(sentence.replace("in features", f"in {option_text('features')}"))
+    marks = built.extras.marks
+    for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
+        as_options = sentence.replace("pass it as time", f"use {option_text('time', name)}")
+        say(as_options.replace("in features", f"in {option_text('features')}"))
     baseline = Baseline(
         options.model,
         options.version,

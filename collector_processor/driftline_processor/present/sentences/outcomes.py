@@ -68,11 +68,13 @@ def id_form_words(form: IdForm) -> str:
     '12 digits with leading zeros'
     >>> id_form_words(IdForm("digits", 1, 3, prefix="CUST-"))
     "'CUST-' followed by 1 to 3 digits"
+    >>> id_form_words(IdForm("uuid", 36, 36, case="upper"))
+    'UUIDs in upper case'
     >>> id_form_words(IdForm("characters", 6, 9, case="upper", alphabet=("letters", "-_")))
     "6 to 9 characters (upper case letters and '-_')"
     """
     if form.kind in _ID_BODIES:
-        body = _ID_BODIES[form.kind]
+        body = _ID_BODIES[form.kind] + (f" in {form.case} case" if form.kind == "uuid" and form.case else "")
     else:
         lengths = f"{form.shortest} to {form.longest}" if form.shortest < form.longest else str(form.longest)
         noun = _ID_CHARACTERS.get(form.kind, "character") + ("" if form.longest == 1 else "s")

@@ -86,8 +86,11 @@ class NonFeatures(FeatureKinds):
             IDENTIFIER: "most values are rare, as in an identifier",
             TIME: "a time stored as a number, so every later row is outside its range",
         }
-        fix = "not compared; list it in features if it is a feature"
-        return [f"{name}: {why[kind]}: {fix}" for name, kind in self.by_feature.items()]
+        fix = {
+            IDENTIFIER: "list it in features if it is a feature",
+            TIME: "pass it as time if it is the time of the rows, or list it in features if it is a feature",
+        }
+        return [f"{name}: {why[kind]}: not compared; {fix[kind]}" for name, kind in self.by_feature.items()]
 
     def tell(self) -> None:
         """Log the sentences."""

@@ -28,6 +28,7 @@ NAMES = ["anna.smith", "bob.jones", "carol.w"]
         (PREFIXED, NUMBERS, "prefix"),
         (FLOATS, NUMBERS, "suffix"),
         ([key.upper() for key in KEYS], KEYS, "case"),
+        ([key.upper() for key in RANDOM], RANDOM, "case"),
         (NUMBERS, GENERATED, "generated"),
         (RANDOM, GENERATED, "generated"),
         (RANDOM, NUMBERS, "kind"),
@@ -41,6 +42,18 @@ def test_the_difference_of_two_forms(sent: list[str], stored: list[str], differe
     assert describe_ids(sent).difference(describe_ids(stored)) == difference
     assert describe_ids(stored).difference(describe_ids(sent)) == difference
     assert id_fix_words(describe_ids(sent), describe_ids(stored))
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (RANDOM, "UUIDs in lower case"),
+        ([key.upper() for key in RANDOM], "UUIDs in upper case"),
+        (RANDOM[:9] + [key.upper() for key in RANDOM[9:]], "UUIDs"),
+    ],
+)
+def test_the_words_of_uuids_name_their_case(ids: list[str], words: str) -> None:
+    assert id_form_words(describe_ids(ids)) == words
 
 
 @pytest.mark.parametrize(

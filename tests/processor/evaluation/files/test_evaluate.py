@@ -712,6 +712,18 @@ def test_a_feature_that_a_built_baseline_compares_with_nothing_is_named(
     assert any(line.startswith("driftline: order: not compared") and str(path) in line for line in said)
 
 
+def test_a_time_stored_as_a_number_is_said_with_the_option_of_the_time(
+    run: Run, files: Path, reference: pd.DataFrame
+) -> None:
+    rows = reference[["age"]].assign(event_ts=1_770_000_000 + np.arange(len(reference)))
+    rows.to_csv(files / "rows.csv", index=False)
+    said = run("evaluate", files / "rows.csv", "--baseline", files / "rows.csv").stderr.splitlines()
+    (sentence,) = (line for line in said if "event_ts: a time stored as a number" in line)
+    assert sentence.endswith(
+        "use --time event_ts if it is the time of the rows, or list it in --features if it is a feature"
+    )
+
+
 NAMED = ("--score", "score", "--id", "id", "--time", "time", "--task", "binary", "--actual", "late")
 DAY = 86_400
 START = 1_767_225_600
