@@ -156,11 +156,11 @@ def _matches(path: Path) -> list[Path]:
         return matches
     if path.exists() or is_database(path) or not glob.has_magic(str(path)):
         return [path]
-    every = map(Path, glob.glob(str(path), recursive=True))
+    found = map(Path, glob.glob(str(path), recursive=True))
     named = _hidden(path.parts)
     matches = sorted(
         file
-        for file in every
+        for file in found
         if file.is_file() and all(any(fnmatchcase(part, name) for name in named) for part in _hidden(file.parts))
     )
     if not matches:
@@ -263,7 +263,7 @@ def open_sources(
             sources_by_rows[path] = _open(path, text_names, quiet, numbers)
     return [
         PartitionedSource(sources_by_rows[path], values) if values else sources_by_rows[path]
-        for path, values in zip(paths, partition_values(paths, text_names), strict=True)
+        for path, values in zip(paths, partition_values(paths, text_names, say), strict=True)
     ]
 
 

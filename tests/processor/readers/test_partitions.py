@@ -204,3 +204,46 @@ def test_a_pattern_matches_hidden_names_only_if_it_contains_them(
     for name in ("a", "_d", "b/c", "b/_tmp", "b/.e", "_delta_log/1", "b/_temporary/0"):
         _write(folder / f"{name}.parquet", x=[1])
     assert [file.resolve().relative_to(folder).as_posix() for file in expand_paths([folder / pattern])] == files
+
+
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        ("year=2026/month=02/day=03", {"partition_date": "2026-02-03T00:00:00"}),
+        ("year=2026/month=2/day=3", {"partition_date": "2026-02-03T00:00:00"}),
+        ("Year=2026/Month=02/Day=03/Hour=7", {"partition_date": "2026-02-03T07:00:00"}),
+        ("y=2026/m=02/d=03/h=23", {"partition_date": "2026-02-03T23:00:00"}),
+        ("yyyy=2026/mm=02/dd=03", {"partition_date": "2026-02-03T00:00:00"}),
+        ("region=eu/year=2026/month=02/day=03", {"region": "eu", "partition_date": "2026-02-03T00:00:00"}),
+        ("year=2026/month=02", {}),
+        ("year=2026", {"year": 2026}),
+        ("month=02/day=03", {"month": 2, "day": 3}),
+        ("m=7/d=9/region=eu", {"m": 7, "d": 9, "region": "eu"}),
+        ("year=2026/month=13/day=03", {"year": 2026, "month": 13, "day": 3}),
+        ("year=2026/month=feb/day=03", {"year": 2026, "month": "feb", "day": 3}),
+    ],
+)
+def test_partitions_that_are_a_date_are_one_time(tmp_path: Path, path: str, columns: dict[str, object]) -> None:
+    _write(tmp_path / path / "0.parquet", x=[1])
+    notes: list[str] = []
+    source = open_source(tmp_path, (), notes.append)
+    values = {name: source.column(name)[0].as_py() for name in source.schema.names if name != "x"}
+    if "partition_date" in values:
+        values["partition_date"] = values["partition_date"].replace(tzinfo=None).isoformat()
+    assert values == columns
+    assert len(notes) == (set(columns) <= {"region", "partition_date"})
+
+
+def test_a_date_of_partitions_is_not_compared_and_does_not_replace_times(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for month in (1, 2):
+        for day in range(1, 22):
+            _write(
+                tmp_path / f"{month}/year=2026/month={month:02}/day={day:02}/0.parquet",
+                x=rng.normal(size=100),
+                made=np.full(100, f"2026-{month:02}-{day:02}T09", "datetime64[s]"),
+            )
+    source = open_source(tmp_path, (), quiet)
+    assert source.schema.names == ["x", "made"]
+    evaluation = driftline.evaluate(tmp_path / "2", baseline=tmp_path / "1")
+    assert list(evaluation.to_dict()["windows"][0]["drift"]["features"]) == ["x"]
