@@ -86,6 +86,10 @@ class BadInput(Exception):  # noqa: N818 - the state of a file or an option, not
         self.problem, self.option = problem, field
 
 
+class NoRows(BadInput):
+    """A file without rows: an error only if no other file of the same set has rows."""
+
+
 def missing_option(name: str, fix: str) -> BadInput:
     """Return the error for a missing required option.
 

@@ -24,7 +24,7 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import NUMBER, is_text, one_array
-from .errors import BadInput, Say
+from .errors import BadInput, NoRows, Say
 from .limits import LONGEST_LINE, MOST_COLUMNS, too_long_line, unpacked
 from .source import with_several_types
 from .spool import Spool, equal_batches, no_columns
@@ -302,7 +302,7 @@ class JsonSource:
                 self._spool.add(batch)
         self.rows = self._spool.rows
         if not self.rows:
-            raise BadInput(f"{path}: {self._no_rows}")
+            raise (BadInput if bad else NoRows)(f"{path}: {self._no_rows}")
         self.schema = united(schemas)
         types = {
             field.name: [schema.field(field.name).type for schema in schemas if field.name in schema.names]
@@ -359,6 +359,8 @@ class NdjsonSource(JsonSource):
             while read := stream.read(self._block):
                 if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")) and not _whole_line(read):
                     read += stream.rest()
+                    if read.split() == [b"[]"]:  # a list without rows
+                        return
                     if (listed := listed_lines(read)) is not None:
                         yield listed.parse(self._text)
                         return

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from .errors import BadInput
+from .errors import BadInput, NoRows
 
 
 class Source(Protocol):
@@ -52,4 +52,6 @@ def readable(path: Path | str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "Empty CSV file" in reason:
+            raise NoRows(f"{path}: the file has no rows") from error
         raise BadInput(f"{path}: cannot be read: {reason}") from error

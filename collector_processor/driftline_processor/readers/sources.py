@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,9 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from driftline_processor.present.numbers import many
+
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
-from .errors import BadInput, Say, quiet
+from .errors import BadInput, NoRows, Say, quiet
 from .json_rows import united
 from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
@@ -135,8 +138,8 @@ def expand_paths(paths: Sequence[AnyRows]) -> list[AnyRows]:
     """Return files in order, with patterns such as ``rows/*.parquet`` and folders expanded and artifacts downloaded.
 
     A folder has the files of rows in it and in its folders; ``**`` in a pattern matches folders at any depth. As in
-    Spark, names that begin with ``_`` or ``.`` are not rows. A table in memory stays. Raises :class:`BadInput` if a
-    pattern or a folder has no file.
+    Spark, names that begin with ``_`` or ``.`` are not rows, unless a pattern contains such a name. A table in memory
+    stays. Raises :class:`BadInput` if a pattern or a folder has no file.
     """
     files: list[AnyRows] = []
     for path in paths:
@@ -147,16 +150,27 @@ def expand_paths(paths: Sequence[AnyRows]) -> list[AnyRows]:
 def _matches(path: Path) -> list[Path]:
     if path.is_dir():
         every = sorted(file for file in path.rglob("*") if file.is_file() and format_of(file))
-        matches = [file for file in every if not any(part[0] in "._" for part in file.relative_to(path).parts)]
+        matches = [file for file in every if not _hidden(file.relative_to(path).parts)]
         if not matches:
             raise BadInput(f"{path}: the folder has no file of rows; {_EXTENSIONS}")
         return matches
     if path.exists() or is_database(path) or not glob.has_magic(str(path)):
         return [path]
-    matches = sorted(match for match in map(Path, glob.glob(str(path), recursive=True)) if match.is_file())
+    found = map(Path, glob.glob(str(path), recursive=True))
+    named = _hidden(path.parts)
+    matches = sorted(
+        file
+        for file in found
+        if file.is_file() and all(any(fnmatchcase(part, name) for name in named) for part in _hidden(file.parts))
+    )
     if not matches:
         raise BadInput(f"{path}: no file matches")
     return matches
+
+
+def _hidden(parts: Sequence[str]) -> set[str]:
+    """Return the parts of a path that begin with ``_`` or ``.``, such as the log of a Delta table."""
+    return {part for part in parts if part[0] in "._" and part != ".."}
 
 
 def expand_reference(reference: Reference | None) -> Reference | None:
@@ -169,7 +183,7 @@ def expand_reference(reference: Reference | None) -> Reference | None:
     reference = download_artifact(reference)
     files = expand_paths([reference])
     for file in files:
-        check_path(file)
+        check_path(file, may_be_empty=len(files) > 1)
     if len(files) == 1:
         return files[0]
     if built := [file for file in files if is_built_baseline(file)]:
@@ -190,7 +204,7 @@ def is_built_baseline(path: Reference) -> bool:
         return True
 
 
-def check_path(path: Reference) -> None:
+def check_path(path: Reference, *, may_be_empty: bool = False) -> None:
     """Raise :class:`BadInput` if a file is missing, empty, or of an unknown kind."""
     if not isinstance(path, Path):
         return
@@ -205,8 +219,8 @@ def check_path(path: Reference) -> None:
         raise BadInput(f"{path}: no such file")
     if not format_of(path):
         raise BadInput(f"{path}: unknown extension; {_EXTENSIONS}")
-    if path.stat().st_size == 0:
-        raise BadInput(f"{path}: the file is empty")
+    if path.stat().st_size == 0 and not may_be_empty:
+        raise NoRows(f"{path}: the file is empty")
 
 
 def open_sources(
@@ -219,19 +233,29 @@ def open_sources(
     """Open files that are one set of rows, with equal types: a text column in one file is text in all.
 
     So a CSV is read like a Parquet file of the same set, and codes such as 02139 are texts also in a file without
-    leading zeros. Patterns and folders are expanded, see :func:`expand_paths`; partitions are columns. The arguments
-    and errors are those of :func:`open_source`.
+    leading zeros. Patterns and folders are expanded, see :func:`expand_paths`; partitions are columns. Files without
+    rows are counted and left out if another file has rows. The arguments and errors are those of :func:`open_source`.
     """
     paths = expand_paths(paths)
+    without_rows: dict[Rows, NoRows] = {}
     sources_by_rows: dict[Rows, Source] = {}
     text_names = set(text)
     for kind in ("table", "parquet", "sqlite", "ndjson", "csv"):
         for path in paths:
-            if path not in sources_by_rows and (format_of(path) == kind or kind == "csv"):
-                source = sources_by_rows[path] = _open(path, text_names, say, numbers, features)
+            if path not in sources_by_rows and path not in without_rows and (format_of(path) == kind or kind == "csv"):
+                try:
+                    source = sources_by_rows[path] = _open(path, text_names, say, numbers, features)
+                except NoRows as error:
+                    without_rows[path] = error
+                    continue
                 text_names |= {
                     field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks
                 }
+    for first in list(without_rows.values())[:1]:
+        if not sources_by_rows:
+            raise first
+        say(f"{first}; {many(len(without_rows), 'file')} without rows left out")
+    paths = [path for path in paths if path in sources_by_rows]
     for path, source in sources_by_rows.items():
         if format_of(path) == "csv" and any(
             field.name in text_names and not is_text(field.type) for field in source.schema
@@ -239,7 +263,7 @@ def open_sources(
             sources_by_rows[path] = _open(path, text_names, quiet, numbers)
     return [
         PartitionedSource(sources_by_rows[path], values) if values else sources_by_rows[path]
-        for path, values in zip(paths, partition_values(paths, text_names), strict=True)
+        for path, values in zip(paths, partition_values(paths, text_names, say), strict=True)
     ]
 
 
@@ -302,7 +326,7 @@ def _open_rows(
             raise NotImplementedError(f"format_of() returns the format {kind}, which has no source class")
     check_columns(str(path), source.schema.names)
     if not source.rows:
-        raise BadInput(f"{path}: the file has columns but no rows")
+        raise NoRows(f"{path}: the file has columns but no rows")
     return source
 
 

@@ -131,3 +131,119 @@ def test_a_built_baseline_among_several_files_is_named(tmp_path: Path) -> None:
     assert expand_reference(tmp_path / "*.json") == tmp_path / "m.json"
     with pytest.raises(BadInput, match=r"m\.json is a built baseline; use it alone"):
         expand_reference(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("0.parquet", None),
+        ("0.csv", "x,plan\n"),
+        ("0.csv", ""),
+        ("0.csv", "\n"),
+        ("0.csv.gz", ""),
+        ("0.csv.gz", "x,plan\n"),
+        ("0.ndjson", ""),
+        ("0.ndjson", "\n"),
+        ("0.ndjson.gz", ""),
+        ("0.json", "[]"),
+    ],
+)
+def test_files_without_rows_are_counted_if_another_file_has_rows(
+    tmp_path: Path, name: str, content: str | None
+) -> None:
+    folder = tmp_path / "rows"
+    for day in ("1", "2"):
+        file = folder / f"day={day}" / name
+        file.parent.mkdir(parents=True)
+        if content is None:
+            pyarrow.parquet.write_table(pa.table({"x": pa.array([], pa.int64())}), file)
+        else:
+            file.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    with pytest.raises(BadInput, match=r"rows/day=1/0.*(no rows|empty|no line)"):
+        open_source(folder, (), quiet)
+    _write(folder / "day=3/0.parquet", x=[1, 2])
+    notes: list[str] = []
+    source = open_source(folder, (), notes.append)
+    assert (source.rows, source.column("day").to_pylist()) == (2, [3, 3])
+    assert [note.rpartition("; ")[2] for note in notes] == ["2 files without rows left out"]
+
+
+def test_a_part_file_without_rows_does_not_stop_an_evaluation_with_a_champion(tmp_path: Path) -> None:
+    rows = {
+        "id": [f"{k}" for k in range(200)],
+        "x": [k % 7 for k in range(200)],
+        "score": [k / 200 for k in range(200)],
+    }
+    _write(tmp_path / "now/1.csv", **rows)
+    (tmp_path / "now/0.csv").write_text("")
+    reference = _write(tmp_path / "before/1.csv", **rows, actual=[k % 2 for k in range(200)])
+    (tmp_path / "before/0.csv").write_text("id,score,actual\n")
+    for champion in (None, reference):
+        evaluation = driftline.evaluate(
+            tmp_path / "now", baseline=tmp_path / "before", task="binary", champion=champion
+        )
+        assert evaluation.to_dict()["windows"][0]["rows"] == 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ("**/*.parquet", ["a.parquet", "b/c.parquet"]),
+        ("*/*.parquet", ["b/c.parquet"]),
+        ("_delta_log/*.parquet", ["_delta_log/1.parquet"]),
+        ("_*/*.parquet", ["_delta_log/1.parquet"]),
+        ("**/_*.parquet", ["_d.parquet", "b/_tmp.parquet"]),
+        ("**/.*.parquet", ["b/.e.parquet"]),
+        ("../rows/*.parquet", ["a.parquet"]),
+    ],
+)
+def test_a_pattern_matches_hidden_names_only_if_it_contains_them(
+    tmp_path: Path, pattern: str, files: list[str]
+) -> None:
+    folder = tmp_path / "_rows" / "rows"
+    for name in ("a", "_d", "b/c", "b/_tmp", "b/.e", "_delta_log/1", "b/_temporary/0"):
+        _write(folder / f"{name}.parquet", x=[1])
+    assert [file.resolve().relative_to(folder).as_posix() for file in expand_paths([folder / pattern])] == files
+
+
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        ("year=2026/month=02/day=03", {"partition_date": "2026-02-03T00:00:00"}),
+        ("year=2026/month=2/day=3", {"partition_date": "2026-02-03T00:00:00"}),
+        ("Year=2026/Month=02/Day=03/Hour=7", {"partition_date": "2026-02-03T07:00:00"}),
+        ("y=2026/m=02/d=03/h=23", {"partition_date": "2026-02-03T23:00:00"}),
+        ("yyyy=2026/mm=02/dd=03", {"partition_date": "2026-02-03T00:00:00"}),
+        ("region=eu/year=2026/month=02/day=03", {"region": "eu", "partition_date": "2026-02-03T00:00:00"}),
+        ("year=2026/month=02", {}),
+        ("year=2026", {"year": 2026}),
+        ("month=02/day=03", {"month": 2, "day": 3}),
+        ("m=7/d=9/region=eu", {"m": 7, "d": 9, "region": "eu"}),
+        ("year=2026/month=13/day=03", {"year": 2026, "month": 13, "day": 3}),
+        ("year=2026/month=feb/day=03", {"year": 2026, "month": "feb", "day": 3}),
+    ],
+)
+def test_partitions_that_are_a_date_are_one_time(tmp_path: Path, path: str, columns: dict[str, object]) -> None:
+    _write(tmp_path / path / "0.parquet", x=[1])
+    notes: list[str] = []
+    source = open_source(tmp_path, (), notes.append)
+    values = {name: source.column(name)[0].as_py() for name in source.schema.names if name != "x"}
+    if "partition_date" in values:
+        values["partition_date"] = values["partition_date"].replace(tzinfo=None).isoformat()
+    assert values == columns
+    assert len(notes) == (set(columns) <= {"region", "partition_date"})
+
+
+def test_a_date_of_partitions_is_not_compared_and_does_not_replace_times(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for month in (1, 2):
+        for day in range(1, 22):
+            _write(
+                tmp_path / f"{month}/year=2026/month={month:02}/day={day:02}/0.parquet",
+                x=rng.normal(size=100),
+                made=np.full(100, f"2026-{month:02}-{day:02}T09", "datetime64[s]"),
+            )
+    source = open_source(tmp_path, (), quiet)
+    assert source.schema.names == ["x", "made"]
+    evaluation = driftline.evaluate(tmp_path / "2", baseline=tmp_path / "1")
+    assert list(evaluation.to_dict()["windows"][0]["drift"]["features"]) == ["x"]

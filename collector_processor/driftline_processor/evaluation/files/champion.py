@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
@@ -17,9 +19,8 @@ from driftline_processor.present.sentences import clause
 from driftline_processor.readers.arrow_columns import ids
 from driftline_processor.readers.column_options import NO_OUTCOMES, ColumnOptions
 from driftline_processor.readers.column_roles import id_column
-from driftline_processor.readers.errors import BadInput, Say, missing_option, option_text, quiet
+from driftline_processor.readers.errors import BadInput, NoRows, Say, missing_option, option_text, quiet
 from driftline_processor.readers.memory import MemoryRows, Rows
-from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import is_built_baseline, open_source
 
 from .dataset import Dataset, read_dataset
@@ -50,15 +51,21 @@ def share_outcomes(inputs: EvaluationInputs, options: ColumnOptions) -> Evaluati
     built = load_baseline(inputs.reference)
     columns = {} if built is None else built.columns
     id, actual = id_column(options, columns), options.actual or str(columns.get("actual", "actual"))
-    sources = [open_source(rows, {id}, quiet, options.number_format) for rows in (champion, *inputs.data)]
-    with_actual = [source for source in sources if actual in source.schema.names]
+    sources = {champion: open_source(champion, {id}, quiet, options.number_format)}
+    for rows in inputs.data:
+        with suppress(NoRows):
+            sources[rows] = open_source(rows, {id}, quiet, options.number_format)
+    with_actual = [source for source in sources.values() if actual in source.schema.names]
     labelled = [source for source in with_actual if id in source.schema.names]
     if not labelled or len(with_actual) == len(sources):
         return inputs
     tables = [pa.table({"id": ids(source.column(id)), "actual": source.column(actual)}) for source in labelled]
     outcomes = pa.concat_tables(tables, promote_options="permissive")
 
-    def with_outcomes(rows: Rows, source: Source) -> Rows:
+    def with_outcomes(rows: Rows) -> Rows:
+        if rows not in sources:
+            return rows
+        source = sources[rows]
         names = source.schema.names
         if actual in names or id not in names:
             return rows
@@ -66,7 +73,7 @@ def share_outcomes(inputs: EvaluationInputs, options: ColumnOptions) -> Evaluati
         places = pc.index_in(ids(table[id]), outcomes["id"], skip_nulls=True)
         return MemoryRows(str(rows), table.append_column(actual, outcomes["actual"].take(places)))
 
-    champion, *data = map(with_outcomes, (champion, *inputs.data), sources)
+    champion, *data = map(with_outcomes, (champion, *inputs.data))
     return inputs._replace(champion=champion, data=data)
 
 

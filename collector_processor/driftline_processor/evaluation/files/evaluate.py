@@ -163,7 +163,7 @@ def evaluate_files(
         inputs, options = configure_evaluation(inputs, options, say)
     data = expand_paths(inputs.data)
     for path in (*data, *expand_paths([rows for rows in (inputs.outcomes, inputs.champion) if rows is not None])):
-        check_path(path)
+        check_path(path, may_be_empty=True)
     declared = declared_settings(options, inputs.settings)
     inputs = inputs._replace(data=data)
     if inputs.champion is not None:
