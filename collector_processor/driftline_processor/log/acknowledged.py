@@ -74,6 +74,12 @@ class AcknowledgedFile:
                 os.close(file)
 
 
+def last_received(directory: Path) -> int:
+    """Return when the last acknowledged request in the log of a state was received; 0 without any."""
+    mark = AcknowledgedFile(directory / "log", directory / COPY_NAME).load()
+    return mark.received if mark is not None else 0
+
+
 def _read(path: Path) -> AcknowledgedMark | None:
     try:
         content = path.read_bytes()

@@ -20,6 +20,7 @@ class LogReport(Struct):
         files: Number of files.
         requests: Number of readable requests.
         size: Bytes of all files.
+        first: Position of the oldest request; the end of the log if it has no files.
         damages: A sentence per damage, with its effect.
         notes: A sentence for what is not a damage.
     """
@@ -27,6 +28,7 @@ class LogReport(Struct):
     files: int = 0
     requests: int = 0
     size: int = 0
+    first: int = 0
     damages: list[str] = []
     notes: list[str] = []
 
@@ -51,8 +53,8 @@ def check_log(folder: Path, stored: int, acknowledged: int, mark_copy: Path | No
     end = max(acknowledged, mark.position if mark is not None else 0)
     segments = existing(folder) if folder.exists() else []
     cursors = Cursors(folder / "cursors")
-    first = segments[0].first if segments else end
-    stored = resumed_at(stored, first, cursors.load(ANALYSIS, stored))
+    report.first = segments[0].first if segments else end
+    stored = resumed_at(stored, report.first, cursors.load(ANALYSIS, stored))
     needed = min([stored, *cursors.positions()]) if segments else stored
     position = segments[0].first if segments else min(needed, end)
     for segment in segments:

@@ -7,12 +7,21 @@ from pathlib import Path
 from msgspec import Struct
 
 from driftline_processor.ingest.transaction import log_position
-from driftline_processor.log.acknowledged import COPY_NAME
+from driftline_processor.log.acknowledged import COPY_NAME, last_received
 from driftline_processor.log.check import LogReport, check_log
 from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.present.numbers import many
 from driftline_processor.store.archive import DATABASE
-from driftline_processor.store.database import Connection, DatabaseError, mark, reading_only
+from driftline_processor.store.database import (
+    ACKNOWLEDGED,
+    AUDIT_KEY,
+    Connection,
+    DatabaseError,
+    acknowledged_time,
+    gap_sentence,
+    mark,
+    reading_only,
+)
 from driftline_processor.store.migrations import SCHEMA_VERSION
 from driftline_processor.store.salvage import damage_sentence
 
@@ -47,13 +56,18 @@ def check_state(directory: Path) -> StateReport:
     """
     report = StateReport()
     file = directory / DATABASE
-    if not file.exists():
+    is_missing = not file.exists()
+    if is_missing and not any((directory / name).exists() for name in (AUDIT_KEY, ACKNOWLEDGED, COPY_NAME, "log")):
         raise NotAState(f"{directory}: contains no {DATABASE}; use the directory of storage.directory, or a backup")
     stored = acknowledged = 0
+    gap = gap_sentence(directory, 0, last_received(directory), is_missing=True) if is_missing else None
     try:
-        with reading_only(file) as connection:
-            stored, acknowledged = log_position(connection)
-            _check_tables(connection, report)
+        if not is_missing:
+            with reading_only(file) as connection:
+                stored, acknowledged = log_position(connection)
+                _check_tables(connection, report)
+                if "acknowledged" in report.rows:
+                    gap = gap_sentence(directory, acknowledged_time(connection), 0, is_missing=False)
     except DatabaseError as error:
         reason = str(error).splitlines()[0]
         if "Could not set lock on file" in reason:
@@ -76,6 +90,13 @@ def check_state(directory: Path) -> StateReport:
         report.log = check_log(directory / "log", stored, acknowledged, directory / COPY_NAME)
     except (UnknownFormat, OSError) as error:
         raise NotAState(f"{directory}/log: {error}; use the version of Driftline that wrote it") from error
+    is_in_log = report.log.size > 0 and report.log.first <= stored
+    if gap is not None and not is_in_log:
+        report.damages.append(f"{gap}; or restore a backup")
+    elif is_missing and is_in_log:
+        report.notes.append(f"{DATABASE} is missing; the next start reads all requests from the log again")
+    elif is_missing:
+        report.damages.append(f"{DATABASE} is missing; restore a backup")
     report.damages += report.log.damages
     report.notes += report.log.notes
     if (sentence := damage_sentence(directory)) is not None:

@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -53,8 +54,14 @@ PATH = "/v1/cloudevents"
 UNPAIRED = "unpaired_event"
 """The reason under which rows are counted whose request or response did not arrive."""
 
+UNUSABLE_EVENT = "unusable_event"
+"""The reason under which events are counted that cannot be read."""
+
 MAX_EVENT = 16 * 2**20
 """Maximum bytes of an event."""
+
+MAX_REJECTED = 1_000
+"""Maximum number of rejected events that an answer lists."""
 
 MAX_WAIT = 300.0
 """Seconds for which an event is kept until the other one arrives."""
@@ -183,23 +190,27 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
             options = _options(request.query_params)
             body = await receive_body(request, MAX_EVENT)
             halves = await loop.run_in_executor(parsers, _halves, body, request.headers, clock())
-            rows = 0
-            for half in halves:
+            rows, rejected = 0, list[tuple[int, Exception, int]]()
+            for place, half in enumerate(halves):
+                if isinstance(half, MalformedEvent):
+                    rejected.append((place, half, 1))
+                    continue
                 pair = pairs.join(half, options)
                 if pair is None:
                     continue
                 try:
                     logs = await loop.run_in_executor(parsers, partial(_logs, *pair, options, ceiling_of(body.scope)))
                     await asyncio.wrap_future(accept("logs", logs, {}, 0.0, sending))
+                except (MalformedEvent, Malformed) as reason:
+                    rejected.append((place, reason, pair[0].rows))
                 except Overloaded:
                     pairs.keep(pair[0] if half.response else pair[1], options)
                     raise
-                rows += pair[0].rows
+                else:
+                    rows += pair[0].rows
         except UNREADABLE as reason:
             return refuse_body(reason)
-        except TooManyMessages as reason:
-            return _error(413, str(reason))
-        except (MalformedEvent, Malformed) as reason:
+        except MalformedEvent as reason:
             return _error(400, str(reason))
         except Overloaded as overloaded:
             return retry_later(overloaded)
@@ -208,7 +219,12 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
         except Exception:
             _log.exception("an event could not be stored")
             return retry_later(Overloaded(), "the event could not be stored; see the log of driftline")
-        return JSONResponse({"rows": rows}, 200 if rows else 202)
+        if lost := sum(count for _, _, count in rejected):
+            counters.add(metrics.DRIFTLINE_REJECTED_ROWS, lost, {attributes.DRIFTLINE_REASON: UNUSABLE_EVENT})
+        if rejected and len(rejected) == len(halves):
+            _, first, _ = rejected[0]
+            return _error(413 if isinstance(first, TooManyMessages) else 400, str(first))
+        return _answer(rows, rejected)
 
     return [Guarded("/v1/cloudevents", post_event, may="ingest", methods=["POST"], by_model=True)]
 
@@ -224,20 +240,37 @@ def _options(query: QueryParams) -> Options:
     return Options(query.get("model", ""), query.get("version", ""), query.get("environment", ""), task, features)
 
 
-def _halves(body: Body, headers: Headers, now: int) -> list[Half]:
-    """Return the events of a body: of one in binary mode, or of one or more in structured mode."""
+def _halves(body: Body, headers: Headers, now: int) -> list[Half | MalformedEvent]:
+    """Return the events of a body, of one in binary mode, or of one or more in structured mode, or why not."""
     data = body.unpacked()
     with ceiling_of(body.scope).working(JSON * len(data)):
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
-        try:
-            if kind == "application/cloudevents+json":
-                return [_structured(msgspec.json.decode(data), now)]
-            if kind == "application/cloudevents-batch+json":
-                return [_structured(event, now) for event in msgspec.json.decode(data, type=list[Any])]
-            event = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
-            return [_half(event, data.decode(), now)]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            raise MalformedEvent(f"the event cannot be read: {error}") from None
+        if kind == "application/cloudevents-batch+json":
+            with _readable():
+                batch = msgspec.json.decode(data, type=list[Any])
+            return [_half_or_reason(partial(_structured, event, now)) for event in batch]
+        if kind == "application/cloudevents+json":
+            return [_half_or_reason(lambda: _structured(msgspec.json.decode(data), now))]
+        event = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
+        return [_half_or_reason(lambda: _half(event, data.decode(), now))]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise MalformedEvent for what cannot be read in the block."""
+    try:
+        yield
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise MalformedEvent(f"the event cannot be read: {error}") from None
+
+
+def _half_or_reason(read: Callable[[], Half]) -> Half | MalformedEvent:
+    """Return an event, or why it cannot be read; the other events of its batch are stored."""
+    try:
+        with _readable():
+            return read()
+    except MalformedEvent as reason:
+        return reason
 
 
 def _structured(event: Any, now: int) -> Half:
@@ -303,7 +336,7 @@ def _nanoseconds(text: str | None, now: int) -> int:
 def _logs(request: Half, response: Half, options: Options, ceiling: MemoryCeiling) -> bytes:
     """Return the rows of a call as a request of logs, when there is memory for them."""
     needed = JSON * (len(request.payload) + len(response.payload))
-    with ceiling.working(min(needed, ceiling.work)):
+    with ceiling.working(min(needed, ceiling.work)), _readable():
         return logs_request(request, response, options)
 
 
@@ -396,6 +429,15 @@ def _float(value: int | float) -> float:
         return float(value)
     except OverflowError:
         return math.inf
+
+
+def _answer(rows: int, rejected: Sequence[tuple[int, Exception, int]]) -> Response:
+    answer: dict[str, object] = {"rows": rows}
+    if rejected:
+        answer["rejected"] = [{"index": place, "reason": str(reason)} for place, reason, _ in rejected[:MAX_REJECTED]]
+    if len(rejected) > MAX_REJECTED:
+        answer["more_rejected"] = len(rejected) - MAX_REJECTED
+    return JSONResponse(answer, 200 if rows or rejected else 202)
 
 
 def _error(status: int, sentence: str) -> Response:

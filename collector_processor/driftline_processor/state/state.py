@@ -49,7 +49,7 @@ from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
-from driftline_processor.log.acknowledged import COPY_NAME
+from driftline_processor.log.acknowledged import COPY_NAME, last_received
 from driftline_processor.log.block_attempts import BlockAttempts
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
 from driftline_processor.log.segments import UnknownFormat
@@ -168,7 +168,7 @@ class State:
         """Open the file and the log; if a block of the file is damaged, set the file aside and open the rest."""
         config, clock = self._config, self._clock
         for attempt in (1, 2):
-            self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
+            self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB", received=last_received(directory))
             kept = config.storage.audit
             limits = AuditLimits(int(kept.max_age.total_seconds()) * 10**9, kept.max_entries)
             self.audit_log = AuditLog(self._store, clock, limits)
@@ -198,7 +198,7 @@ class State:
             log = RequestLog(folder, self.health.counters, self._clock, log_limits, at_least, mark_copy=copy)
         except (OSError, UnknownFormat) as error:
             raise StorageError(f"storage.directory: the log cannot be opened: {error}") from error
-        self._report_gap(log.first <= self._queue.position)
+        self._report_gap(log.size > 0 and log.first <= self._queue.position)
         return log
 
     def _report_gap(self, is_in_log: bool) -> None:

@@ -109,6 +109,9 @@ MB at the next start takes a quarter of a second.
 
 _FILE = "driftline.duckdb"
 
+ACKNOWLEDGED = "driftline.acknowledged"
+"""Name of the file with the time of the last acknowledged request."""
+
 AUDIT_KEY = "driftline.audit.key"
 """Name of the file with the key of the digests in the audit log."""
 
@@ -259,10 +262,11 @@ class StorageError(Exception):
 class Store:
     """The open DuckDB file. Each thread uses its own connection, see :meth:`connect`."""
 
-    def __init__(self, directory: Path, *, threads: int = 2, memory: str = "1GB") -> None:
+    def __init__(self, directory: Path, *, threads: int = 2, memory: str = "1GB", received: int = 0) -> None:
         """Open or create the file in ``directory``, with recovery after a crash.
 
-        ``threads`` and ``memory`` limit DuckDB. Raises StorageError if the directory is not writable, another process
+        ``threads`` and ``memory`` limit DuckDB. ``received`` is the time of the last request in the log of requests.
+        Raises StorageError if the directory is not writable, another process
         has the file open, or a newer Driftline wrote it.
         """
         self.path = directory / _FILE
@@ -287,8 +291,8 @@ class Store:
         """True if the file is new or lacks rows that were stored, so that the whole log of requests is stored again."""
         self.damage: str | None = None
         """Sentence about files that were damaged and are set aside; None without any."""
-        self._acknowledged = directory / "driftline.acknowledged"
-        self._marks, self._stamp = -1, 0
+        self._acknowledged = directory / ACKNOWLEDGED
+        self._marks, self._stamp, self._received = -1, 0, received
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             keep_private(directory)
@@ -324,7 +328,7 @@ class Store:
         acknowledged = self._acknowledged_in_file() if blamed else None
         if acknowledged is None:
             return False
-        stop = self._acknowledged_last() or log.stat().st_mtime_ns
+        stop = _acknowledged_last(self.path.parent) or log.stat().st_mtime_ns
         folder = set_aside(self.path.parent, log)
         place = _BROKEN_ENTRY.search(text)
         if place is not None:
@@ -389,18 +393,11 @@ class Store:
                 tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
                 if ("acknowledged",) not in tables:
                     return 0
-                return number(connection, "SELECT max(time) FROM acknowledged") or 0
+                return acknowledged_time(connection)
         except (duckdb.Error, OSError):
             return None
         finally:
             copy_path.unlink(missing_ok=True)
-
-    def _acknowledged_last(self) -> int:
-        """Return the time of the last acknowledged request from the mark files; 0 without any."""
-        try:
-            return int(self._acknowledged.read_text())
-        except (OSError, ValueError):
-            return 0
 
     def stamp(self, connection: Connection, now: int) -> None:
         """Write the time into the caller's transaction; ``now``: unix nanoseconds."""
@@ -419,6 +416,7 @@ class Store:
         """Open the file and create missing tables."""
         self._drop_fresh()
         file_exists = self.path.exists()
+        is_missing = not file_exists and not self.starts_over  # a file that was set aside is a damage
         self.starts_over |= not file_exists
         root = self._open()
         try:
@@ -436,9 +434,8 @@ class Store:
                 root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk instead of one per table
             with transaction(root):
                 set_mark(root, "schema", SCHEMA_VERSION)  # a truncated file fails at its first write
-            self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
-            if file_exists:
-                self._look_for_gap()
+            self._stamp = acknowledged_time(root)
+            self.gap = gap_sentence(self.path.parent, self._stamp, self._received, is_missing=is_missing)
             if self._marks < 0:
                 self._marks = os.open(self._acknowledged, os.O_RDWR | os.O_CREAT, 0o600)
             keep_private(self.path.parent)
@@ -503,17 +500,6 @@ class Store:
         for path in (self.path.with_name(AUDIT_KEY), *self.path.parent.glob("erase.*")):
             if path.exists():
                 shutil.copyfile(path, folder / path.name)
-
-    def _look_for_gap(self) -> None:
-        """Set ``gap`` if the file and its log lack acknowledged requests."""
-        last = self._acknowledged_last()
-        if last > self._stamp:
-            self.gap = (
-                f"storage.directory: data acknowledged from {_when(self._stamp)} to {_when(last)} was lost in "
-                f"{self.path}: its write-ahead log was truncated, lost or moved away; "
-                "the part that is still in the log "
-                "of requests is stored again, and the senders must send the rest again if they still have it"
-            )
 
     def _open(self) -> Connection:
         """Open the file; statements cannot read or write any other file, except the copy of :meth:`rewrite`."""
@@ -850,6 +836,39 @@ def state_members(directory: Path, database: Path) -> list[Member]:
 
 
 _DELETE_FOLDER = "delete the folder when you no longer need it, because deletions of rows do not reach it"
+
+
+def acknowledged_time(connection: Connection) -> int:
+    """Return the time of the last acknowledged request in a database; 0 without any."""
+    return number(connection, "SELECT max(time) FROM acknowledged") or 0
+
+
+def _acknowledged_last(directory: Path) -> int:
+    """Return the time of the last acknowledged request from the mark files; 0 without any."""
+    try:
+        return int((directory / ACKNOWLEDGED).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def gap_sentence(directory: Path, stamp: int, received: int, *, is_missing: bool) -> str | None:
+    """Return a sentence about acknowledged requests that a database and its log lack; None if they have all.
+
+    Args:
+        directory: The directory of the state.
+        stamp: Time of the last request in the database.
+        received: Time of the last request in the log of requests, which counts if there was no database.
+        is_missing: True if there was no database.
+    """
+    last, file = max(_acknowledged_last(directory), received if is_missing else 0), directory / _FILE
+    if last <= stamp:
+        return None
+    what = "the file is missing" if is_missing else "its write-ahead log was truncated, lost or moved away"
+    return (
+        f"storage.directory: data acknowledged from {_when(stamp)} to {_when(last)} was lost in {file}: {what}; "
+        "the part that is still in the log of requests is stored again, and the senders must send the rest again if "
+        "they still have it"
+    )
 
 
 def _when(time: int) -> str:

@@ -225,6 +225,69 @@ def test_a_log_that_was_read_to_its_end_and_deleted_is_no_damage(tmp_path: Path)
     again.stop()
 
 
+def lost_database(directory: Path, *names: str) -> str:
+    """Remove the database and more files of a state that has deleted its log; return the output of the check."""
+    state = opened(directory)
+    send(state, "a")
+    state.catch_up()
+    state.log.let_go()
+    state.stop()
+    for name in ("driftline.duckdb", *names):
+        (directory / name).unlink()
+    code, output = run("check", directory)
+    assert code == 1
+    return "\n".join(output)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (),
+        ("driftline.acknowledged",),
+        ("log/acknowledged", "driftline.acknowledged.log"),
+        ("driftline.acknowledged", "log/acknowledged"),
+        ("driftline.acknowledged", "driftline.acknowledged.log"),
+    ],
+)
+def test_a_database_that_is_missing_is_said_with_the_time_of_the_last_acknowledgment(
+    tmp_path: Path, names: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tmp_path / "state"
+    said = lost_database(directory, *names)
+    lost = "data acknowledged from the beginning to 20[0-9]{2}-[0-9T:.-]+Z was lost in .*: the file is missing"
+    assert re.search(lost, said), said
+    again = opened(directory)
+    [problem] = [problem for problem in again.health.problems() if problem.name == "storage_gap"]
+    assert re.search(lost, problem.message)
+    assert any(re.search(lost, record.getMessage()) for record in caplog.records)
+    again.stop()
+
+
+def test_a_database_that_is_missing_without_marks_is_a_damage(tmp_path: Path) -> None:
+    marks = ("driftline.acknowledged", "log/acknowledged", "driftline.acknowledged.log")
+    assert "driftline.duckdb is missing; restore a backup" in lost_database(tmp_path / "state", *marks)
+
+
+def test_a_database_that_is_missing_is_no_damage_if_the_log_has_all_requests(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    state = opened(directory)
+    send(state, "a")
+    state.catch_up()
+    state.stop()
+    (directory / "driftline.duckdb").unlink()
+    (directory / "driftline.duckdb.wal").unlink(missing_ok=True)
+    code, output = run("check", directory)
+    assert (code, output[-1]) == (0, "no damage found"), output
+    assert "note: driftline.duckdb is missing; the next start reads all requests from the log again" in output
+    again = opened(directory)
+    assert (ids(again), again.health.problems()) == ({"a"}, [])
+    again.stop()
+
+
+def test_a_directory_without_files_of_a_state_is_refused(tmp_path: Path) -> None:
+    assert run("check", tmp_path)[0] == 2
+
+
 # -- the commands -----------------------------------------------------------------------------------------------------
 
 

@@ -14,10 +14,11 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.access.access import Access
 from driftline_processor.access.routes import Authentication
+from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.health import Counters
 from driftline_processor.receipts import NOT_PERMITTED, Overloaded, Receipt
 from driftline_processor.receivers import cloudevents_http
-from driftline_processor.receivers.cloudevents_http import UNPAIRED, Half, Options, Pairs
+from driftline_processor.receivers.cloudevents_http import UNPAIRED, UNUSABLE_EVENT, Half, Options, Pairs
 from httpx2 import Response
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from starlette.applications import Starlette
@@ -204,6 +205,75 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(
     assert answer.status_code == 400
     assert sentence in answer.json()["error"]
     assert sender.intake.taken == []
+
+
+def structured(half: str, data: object, id: str = "bad", service: str = "other") -> dict[str, Any]:
+    kind = f"org.kubeflow.serving.inference.{half}"
+    return {"specversion": "1.0", "source": "s", "id": id, "type": kind, "inferenceservicename": service, "data": data}
+
+
+GOOD = [structured(half, data, "c1", "churn") for half, data in (("request", [[1]]), ("response", [0.5]))]
+BATCH = {"content-type": "application/cloudevents-batch+json"}
+BAD_TENSOR = {"inputs": [tensor("x", [2, 2], "FP32", [1.0])]}
+
+
+@pytest.mark.parametrize(
+    ("bad", "rows", "reason"),
+    [
+        ([5], 1, "the event is not a JSON object"),
+        ([structured("request", None)], 1, "the payload has no rows"),
+        ([structured("guess", [[1]])], 1, "ce-type: 'org.kubeflow.serving.inference.guess' is not supported"),
+        ([structured("request", [[1]], id="")], 1, "ce-id is missing"),
+        ([structured("request", BAD_TENSOR)], 1, "the event cannot be read: the tensor 'x' has the shape [2, 2]"),
+        ([{**structured("request", None), "data_base64": "%"}], 1, "the event cannot be read: data_base64: "),
+        (
+            [structured("request", [[1], [2]], service=""), structured("response", [1, 2], service="")],
+            2,
+            "the model is",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_event_that_cannot_be_read_loses_no_other_event_of_its_batch(
+    bad: list[Any], rows: int, reason: str, place: int
+) -> None:
+    sender = Sender()
+    answer = sender.client.post("/v1/cloudevents", json=[*GOOD[:place], *bad, *GOOD[place:]], headers=BATCH)
+    assert answer.status_code == 200
+    [rejected] = answer.json()["rejected"]
+    assert (answer.json()["rows"], rejected["index"]) == (1, place + len(bad) - 1)
+    assert rejected["reason"].startswith(reason)
+    assert [row[a.ML_PREDICTION_ID] for row in sender.rows()] == ["c1"]
+    assert sender.counters.snapshot() == {(m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, UNUSABLE_EVENT),)): rows}
+
+
+def test_a_call_that_the_intake_cannot_read_loses_no_other_call_of_its_batch() -> None:
+    answers: list[Any] = [Malformed("too deep"), Receipt()]
+
+    def answer() -> Receipt:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        assert isinstance(found, Receipt)
+        return found
+
+    sender = Sender(FakeIntake(answer, later=True))
+    batch = [structured("request", [[1]]), structured("response", [1]), *GOOD]
+    said = sender.client.post("/v1/cloudevents", json=batch, headers=BATCH)
+    assert (said.status_code, said.json()) == (200, {"rows": 1, "rejected": [{"index": 1, "reason": "too deep"}]})
+
+
+def test_a_batch_without_a_readable_event_is_refused() -> None:
+    sender = Sender()
+    answer = sender.client.post("/v1/cloudevents", json=[5, structured("request", None)], headers=BATCH)
+    assert (answer.status_code, sender.intake.taken) == (400, [])
+    assert answer.json()["error"].startswith("the event is not a JSON object")
+
+
+def test_an_answer_lists_the_first_rejected_events() -> None:
+    sender = Sender()
+    answer = sender.client.post("/v1/cloudevents", json=[*GOOD, *[5] * 1_002], headers=BATCH).json()
+    assert (len(answer["rejected"]), answer["more_rejected"]) == (1_000, 2)
 
 
 def test_names_must_be_as_many_as_values() -> None:

@@ -103,10 +103,12 @@ def rows_of(store: Store) -> int:
     return rows
 
 
-def missing(directory: Path, since: int) -> str:
+def missing(
+    directory: Path, since: int, why: str = "its write-ahead log was truncated, lost or moved away", last: int = 0
+) -> str:
     return (
-        f"storage.directory: data acknowledged from {iso_time(since)} to {iso_time(STAMPS[-1])} was lost in "
-        f"{directory}/driftline.duckdb: its write-ahead log was truncated, lost or moved away; "
+        f"storage.directory: data acknowledged from {iso_time(since) if since else 'the beginning'} to "
+        f"{iso_time(last or STAMPS[-1])} was lost in {directory}/driftline.duckdb: {why}; "
         "the part that is still in the log "
         "of requests is stored again, and the senders must send the rest again if they still have it"
     )
@@ -149,12 +151,23 @@ def test_a_log_that_is_gone_leaves_a_gap_until_the_next_request(tmp_path: Path, 
     assert Store(state).gap is None
 
 
-def test_a_file_that_begins_anew_has_no_gap(tmp_path: Path, crashed: Path) -> None:
+@pytest.mark.parametrize("received", [0, STAMPS[3], STAMPS[-1] + MINUTE])
+@pytest.mark.parametrize("has_mark", [True, False])
+def test_a_file_that_is_missing_next_to_a_mark_is_a_gap(
+    tmp_path: Path, crashed: Path, received: int, has_mark: bool
+) -> None:
     state = tmp_path / "state"
     shutil.copytree(crashed, state)
-    for name in ("driftline.duckdb", "driftline.duckdb.wal"):
+    for name in ("driftline.duckdb", "driftline.duckdb.wal", *(() if has_mark else ("driftline.acknowledged",))):
         (state / name).unlink()
-    assert Store(state).gap is None
+    last = max(received, STAMPS[-1] if has_mark else 0)
+    store = Store(state, received=received)
+    assert store.gap == (missing(state, 0, "the file is missing", last) if last else None)
+    store.close()
+
+
+def test_a_new_directory_has_no_gap(tmp_path: Path) -> None:
+    assert Store(tmp_path).gap is None
 
 
 def set_aside(state: Path) -> Path:
