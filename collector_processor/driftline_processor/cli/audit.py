@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
@@ -155,6 +154,8 @@ def _seconds(time: str) -> str:
 
 def _documents(file: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a file of an export; one that is not an entry is empty. Raises :class:`BadInput`."""
+    from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
+
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):

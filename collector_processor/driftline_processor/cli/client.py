@@ -23,7 +23,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.errors import BadInput
 
-from .connection import WAIT, Connection, foreign
+from .connection import WAIT, Connection, error_of
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _LONG_WAIT = 600.0
@@ -504,8 +504,4 @@ def _period(since: str, until: str) -> dict[str, str]:
 
 
 def _refused(server: Connection, answer: httpx.Response) -> BadInput:
-    try:
-        message = answer.json()["error"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        message = foreign(answer)
-    return BadInput(server.refusal(answer.status_code, message))
+    return BadInput(server.refusal(answer.status_code, error_of(answer)))

@@ -111,7 +111,7 @@ class Connection(Struct, frozen=True):
         with self.report_failures(), self.open(WAIT) as client:
             answer = client.get("/healthz")
             if not _is_health(answer):
-                raise BadInput(self.refusal(answer.status_code, foreign(answer)))
+                raise BadInput(self.refusal(answer.status_code, error_of(answer)))
             client.timeout = timeout
             yield client
 
@@ -197,6 +197,14 @@ class Connection(Struct, frozen=True):
 def foreign(answer: httpx.Response, usage: str = "the address of the pages (web.endpoint)") -> str:
     """Return the sentence about an answer of another server."""
     return f"the response {answer.status_code} is not from Driftline; use {usage}"
+
+
+def error_of(answer: httpx.Response) -> str:
+    """Return the error in an answer of a processor, such as one that needs TLS; else that it is not from Driftline."""
+    try:
+        return str(answer.json()["error"]) if answer.is_error else foreign(answer)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return foreign(answer)
 
 
 def _is_health(answer: httpx.Response) -> bool:

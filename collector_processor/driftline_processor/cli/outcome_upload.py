@@ -307,7 +307,8 @@ def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> Non
     pushed.accepted += answer["accepted"]
     pushed.rejected += sum(rows for _, rows, _ in rejected)
     for outcomes in answer.get("unknown", ()):
-        pushed.unknown[outcomes["reason"]] += outcomes["rows"]
+        if outcomes["kind"] != "model":  # the models of a file are compared before, with all their names
+            pushed.unknown[outcomes["reason"]] += outcomes["rows"]
 
 
 def _send(client: httpx.Client, part: UploadPart, target: UploadTarget, say: Say) -> dict[str, Any]:
