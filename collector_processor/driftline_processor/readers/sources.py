@@ -199,7 +199,7 @@ def is_built_baseline(path: Reference) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+            return not file.read(64).lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"[")
     except OSError:
         return True
 

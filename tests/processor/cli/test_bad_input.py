@@ -164,8 +164,9 @@ def test_a_ragged_line_in_a_file_that_is_not_utf8(run: Run, folder: Path) -> Non
     (folder / "week.csv").write_bytes("\n".join([*lines, "café"]).encode("latin-1"))
     window, said = evaluate(run, "week.csv")
     assert window["rows"] == N
-    assert len(said) == 1
-    assert lacking(said[0], "week.csv:", "1 line", f"{N + 2}", "1 value") == []
+    assert len(said) == 2
+    assert lacking(said[0], "week.csv:", "not UTF-8", "cp1252") == []
+    assert lacking(said[1], "week.csv:", "1 line", f"{N + 2}", "1 value") == []
 
 
 def test_a_quoted_line_break_is_a_value(run: Run, folder: Path) -> None:

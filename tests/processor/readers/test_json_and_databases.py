@@ -20,7 +20,7 @@ from driftline_processor.readers.arrow_columns import column, one_array
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.json_rows import NdjsonSource, columns_of
 from driftline_processor.readers.limits import MOST_COLUMNS
-from driftline_processor.readers.sources import open_source
+from driftline_processor.readers.sources import is_built_baseline, open_source
 
 from tests.support.churn_files import Run
 from tests.support.paths import ROOT
@@ -315,8 +315,9 @@ def test_a_text_of_a_database_that_is_no_utf_8_costs_only_its_letters(
 @pytest.mark.parametrize("mark", ["utf-16", "utf-8-sig"])
 @pytest.mark.parametrize("text", ['{"city": "Zürich"}\n{"city": "Köln"}\n', '[{"city": "Zürich"},\n{"city": "Köln"}]'])
 def test_a_byte_order_mark_decides_the_encoding(mark: str, text: str, tmp_path: Path) -> None:
-    path = tmp_path / "rows.ndjson"
+    path = tmp_path / "rows.json"
     path.write_bytes(text.encode(mark))
+    assert is_built_baseline(path) == text.startswith("{")
     assert open_source(path, (), silent).column("city").to_pylist() == ["Zürich", "Köln"]
 
 
