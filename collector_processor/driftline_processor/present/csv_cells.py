@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
+from unicodedata import category
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters of a text that a spreadsheet may evaluate."""
@@ -11,17 +11,27 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 TEXT_MARK: Final = "'"
 """Prefix that marks a cell as a text for spreadsheets."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters except tabs and line breaks, such as the escape character of terminals."""
+_JOINERS: Final = "\u200c\u200d"
+"""Format characters that words of some languages and emoji need."""
+
+_LINE: Final = "\t\n\r"
 
 
 def without_controls(value: Any) -> Any:
-    r"""Replace the control characters of a text by a dot; a file is often printed in a terminal.
+    r"""Replace control and format characters of a text by a dot; a file is often printed in a terminal.
 
-    >>> without_controls("a\x1b[31mb"), without_controls("a\nb"), without_controls(0.5)
-    ('a·[31mb', 'a\nb', 0.5)
+    Format characters such as U+202E change the order in which a text is shown. Tabs, line breaks and joiners stay.
+
+    >>> without_controls("a\x1b[31mb"), without_controls("a\nb"), without_controls("a\u202eb"), without_controls(0.5)
+    ('a·[31mb', 'a\nb', 'a·b', 0.5)
     """
-    return _CONTROL.sub("·", value) if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join("·" if _is_control(character) else character for character in value)
+
+
+def _is_control(character: str) -> bool:
+    return category(character) in ("Cc", "Cf") and character not in _LINE + _JOINERS
 
 
 def plain_cell(value: Any) -> Any:
