@@ -86,6 +86,8 @@ class ColumnDrift(Struct, frozen=True):
         reason: Why the state is ``inconclusive``; for ``drift``, ``too_few_days`` if the reference has too few days to
             know its variance over time.
         detectable_change: Smallest shift, in standard deviations of the reference, that would be drift in this window.
+        pooled: Fraction of the reference's rows in categories that are too rare to compare, if a shift of
+            ``detectable_change`` among these rows would not be detected; else None.
         alike: Number of the reference's own windows of this length that differ from the rest of it as much as this one,
             and their total; None if there are too few.
         was: Fractions over ``cells`` display cells in the baseline; ``cells`` are their labels ("12.5 – 20", "AA").
@@ -118,6 +120,7 @@ class ColumnDrift(Struct, frozen=True):
     detectable_change: float | None = None
     alike: tuple[int, int] | None = None
     p_normal_variation: float | None = None
+    pooled: float | None = None
 
     @property
     def words(self) -> str:

@@ -186,7 +186,7 @@ SHAPES = Shapes(
             "rows methods effect",
             or_null("size"),
             group("missing", Key("was", "missing_was"), Key("now", "missing_now")),
-            "design_effect blocks detectable_change alike p_normal_variation",
+            "design_effect blocks detectable_change pooled alike p_normal_variation",
             computed("sentence", column_sentence, str),
         ),
         SliceDrift: (

@@ -27,6 +27,10 @@ _RANKS = 0.6
 _AGREES = 0.05
 """Minimum Cohen's kappa of the predicted class and a column that could be the outcome."""
 
+_LEVEL, _CORRELATION = 0.1, 0.3
+"""Maximum relative difference of means, and minimum rank correlation, of a number and a predicted value that is biased
+or shrunk. The unit must be that of the outcome, because the score is correlated with the features, too."""
+
 _FEWEST = 100
 
 
@@ -79,8 +83,7 @@ def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted:
             return "", np.inf
         score = task.monitored_score(scores)
         known &= np.isfinite(score) & np.isfinite(column.numbers)
-        error = _calibration_error(column.numbers[known], score[known])
-        return "the predicted value predicts it", error if error <= _ERROR else np.inf
+        return "the predicted value predicts it", _value_error(column.numbers[known], score[known])
     values = class_column(column)
     assert values.codes is not None
     classes = np.unique(values.codes[known])
@@ -118,6 +121,29 @@ def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted:
     ) else np.inf
 
 
+def _value_error(values: F64, score: F64) -> float:
+    """Return how far a predicted value is from the mean of the values; infinite if it does not predict them.
+
+    It is at most :data:`_ERROR` for a calibrated prediction, and more than 1 for one that is biased or shrunk.
+    """
+    if (error := _calibration_error(values, score)) <= _ERROR:
+        return error
+    level = float(values.mean()) if len(values) >= _FEWEST else 0.0
+    # the means of numbers around zero, such as standardized features, are close without a common unit
+    if abs(level) <= values.std() or abs(level - score.mean()) > _LEVEL * abs(level) or score.min() == score.max():
+        return np.inf
+    correlation = float(np.corrcoef(_ranks(values), _ranks(score))[0, 1]) if values.min() < values.max() else 0.0
+    # a column that follows from the score is not an outcome
+    return 2 - correlation if _CORRELATION <= correlation < 1 - 1e-9 else np.inf
+
+
+def _ranks(values: F64) -> F64:
+    """Return the ranks of values; equal values have their mean rank."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: F64 = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks
+
+
 def _score_error(outcomes: F64, score: F64) -> float:
     """Return how far a score is from the probability of outcomes 0 and 1; infinite if it does not rank them.
 
@@ -127,8 +153,7 @@ def _score_error(outcomes: F64, score: F64) -> float:
     for known, calibrated in ((0.0, score), (_ERROR, _at_base_rate(score, float(outcomes.mean())))):
         if (error := _calibration_error(outcomes, calibrated)) <= _ERROR:
             return known + error
-    _, places, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    ranks = _ranks(score)
     ones = int(outcomes.sum())
     if len(outcomes) < _FEWEST or not 0 < ones < len(outcomes):
         return np.inf

@@ -123,3 +123,35 @@ def test_classes_of_a_model_with_class_weights_are_found() -> None:
     columns = {"kind": _texts(classes[actual]), "other": _texts(classes[random.permutation(actual)])}
     found = possible_outcomes(columns, None, Task("multiclass", ("a", "b", "c")), _texts(classes[predicted]))
     assert [name for name, _ in found] == ["kind"]
+
+
+@pytest.mark.parametrize(
+    ("change", "asks"),
+    [
+        (lambda mean: mean - 8, True),
+        (lambda mean: 1.05 * mean, True),
+        (lambda mean: 100 + (mean - 100) / 20, True),
+        (lambda mean: mean / 60, False),
+    ],
+)
+def test_a_biased_or_shrunk_prediction_asks_about_the_outcome(change: Callable[[Rows], Rows], asks: bool) -> None:
+    random = np.random.default_rng(1)
+    z = random.normal(size=3_000)
+    columns = {
+        "x": Column(numbers=z + random.normal(size=3_000)),
+        "age": Column(numbers=40 + 10 * z + random.normal(size=3_000)),
+        "price_of_others": Column(numbers=random.normal(100, 10, 3_000)),
+        "rounded": Column(numbers=2 * change(100 + 10 * z)),
+        "demand": Column(numbers=100 + 10 * z + 5 * random.normal(size=3_000)),
+    }
+    found = possible_outcomes(columns, change(100 + 10 * z)[:, None], Task("regression"))
+    assert [name for name, _ in found] == ["demand"] * asks
+
+
+def test_standardized_features_and_copies_of_a_biased_prediction_are_features() -> None:
+    random = np.random.default_rng(1)
+    score = random.normal(100, 10, 3_000)
+    columns = {"copy": Column(numbers=score + 4), "z": Column(numbers=score - 100 + random.normal(size=3_000))}
+    assert possible_outcomes(columns, score[:, None], Task("regression")) == []
+    z = {"z": Column(numbers=random.normal(size=3_000) + (score - 100) / 5)}
+    assert possible_outcomes(z, (score[:, None] - 100) / 40, Task("regression")) == []

@@ -839,14 +839,14 @@ class _Columns(Struct, eq=False):
         columns = zip(
             self.columns, self.methods, drawings, unseen.tolist(), has_p_value, compared, self.rows.tolist(), design,
             optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
-            optional(self.own_p), optional(self.detectable_change), self.own_window_counts.T.tolist(),
-            self.blocks.T.tolist(),
+            optional(self.own_p), optional(self.detectable_change), optional(self._pooled()),
+            self.own_window_counts.T.tolist(), self.blocks.T.tolist(),
             strict=True,
         )  # fmt: skip
         column_drifts = []
         for index, (
-            column, names, cells, hidden, sure, is_compared, rows, worth, missing, effect, excess, p, own_p, see, alike,
-            blocks,
+            column, names, cells, hidden, sure, is_compared, rows, worth, missing, effect, excess, p, own_p, see,
+            pooled, alike, blocks,
         ) in enumerate(columns):  # fmt: skip
             methods = {name: MethodValue(values[name][index] if is_compared else None) for name in names}
             if sure:
@@ -875,10 +875,20 @@ class _Columns(Struct, eq=False):
                     reason=reason if state in ("inconclusive", "drift") else "",
                     p_normal_variation=own_p if sure and comparable else None,
                     detectable_change=see if sure and comparable else None,
+                    pooled=pooled if sure and comparable else None,
                     alike=None if not comparable or math.isnan(alike[0]) else (round(alike[0]), round(alike[1])),
                 )
             )
         return [column_drifts[start:end] for start, end in zip(self.starts, self.ends, strict=True)]
+
+    def _pooled(self) -> F64:
+        """Return the fraction of rows in rare categories if they could hide the detectable change; else NaN.
+
+        These rows hide the shift of a normal feature that moves as large a fraction of its rows.
+        """
+        pooled = indistinct(self.reference, self.current, self.other_bin)
+        hides = 2 * ndtri((1 + np.minimum(pooled, 1.0)) / 2) >= self.detectable_change
+        return np.where(~self.number & hides, pooled, np.nan)
 
 
 MOST_FREEDOM = 1e6

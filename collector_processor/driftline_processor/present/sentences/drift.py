@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
+from driftline_processor.present.numbers import percent
 from driftline_processor.present.wording import short
 
 from .outcomes import unreviewed_words
@@ -95,7 +96,15 @@ def _detectable(column: ColumnDrift) -> str:
     """Return the smallest shift that would have been detected; "" if unknown."""
     if column.detectable_change is None:
         return ""
-    return f"a shift of {column.detectable_change:.2g} standard deviations or more would have been detected"
+    detectable = f"a shift of {column.detectable_change:.2g} standard deviations or more would have been detected"
+    return detectable + among_frequent(column)
+
+
+def among_frequent(column: ColumnDrift) -> str:
+    """Return the rows to which the detectable change is limited; "" if it applies to all."""
+    if column.pooled is None:
+        return ""
+    return f" among the {percent(1 - column.pooled)} of the rows with frequent categories"
 
 
 def _drift(column: ColumnDrift) -> str:

@@ -14,7 +14,7 @@ from driftline_processor.present.states import compared, drifted, inconclusive_r
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import printable, short
 
-from .drift import column_sentence
+from .drift import among_frequent, column_sentence
 from .objectives import objective_sentence, overdue
 
 COMPLETE = 0.99
@@ -79,22 +79,24 @@ def drift_remarks(columns: Iterable[ColumnDrift]) -> list[str]:
     temp is inconclusive: 20 rows are too few; use a longer window
     a shift of 0.31 σ or more would have been detected in age
     """
-    lines, sizes = [], []
+    lines, sizes, limits = [], [], dict[str, str]()
     for column in columns:
         if column.state == "within_normal_variation" or column.reason.startswith("too_few"):
             lines.append(printable(column_sentence(column)).rstrip("."))
         elif column.state == "ok" and column.detectable_change is not None:
             sizes.append((column.detectable_change, column_name(column)))
+            limits[column_name(column)] = among_frequent(column)
     if lines[MOST_REMARKS:]:
         lines = [*lines[:MOST_REMARKS], f"likewise {many(len(lines) - MOST_REMARKS, 'more column')}"]
     if sizes:
         (smallest, _), (greatest, name) = min(sizes), max(sizes)
         detected = "or more would have been detected"
         if len(sizes) == 1:
-            lines.append(f"a shift of {number(greatest)} σ {detected} in {name}")
+            lines.append(f"a shift of {number(greatest)} σ {detected} in {name}{limits[name]}")
         else:
             sizes_by_column = f"depending on the column (the largest in {name})"
             lines.append(f"a shift of {ends(smallest, greatest)} σ {detected}, {sizes_by_column}")
+            lines += [f"in {name}, only{limit}" for name, limit in limits.items() if limit][:MOST_REMARKS]
     return lines
 
 

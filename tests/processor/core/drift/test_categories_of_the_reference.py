@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import driftline
 import numpy as np
+import pyarrow as pa
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
@@ -15,6 +17,7 @@ from driftline_processor.core.drift.coarse_bins import coarse, least_kept, misse
 from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.evaluation import ColumnDrift, Finding
 from driftline_processor.core.quality.judge import quality
+from driftline_processor.present.numbers import percent
 
 EQUAL = np.full(400, 1 / 400)
 ZIPF = 1 / np.arange(1, 101) / (1 / np.arange(1, 101)).sum()
@@ -171,3 +174,25 @@ def test_rare_categories_that_were_kept_by_chance_have_no_coordinate() -> None:
         space = baseline_of({"x": rng.integers(0, codes, 4_000).astype(str), **others}).bins.space
         assert space is not None
         assert ("x" in space.names) == is_in
+
+
+@pytest.mark.parametrize(("rare", "pooled"), [(0.0, False), (0.02, False), (0.3, True), (0.45, True)])
+def test_the_detectable_change_is_limited_to_frequent_categories_if_others_could_hide_it(
+    rare: float, pooled: bool
+) -> None:
+    def rows(seed: int, n: int, first: int) -> pa.Table:
+        rng = np.random.default_rng(seed)
+        ids = np.char.add("u", (rng.integers(0, 3000, n) + first).astype(str))
+        return pa.table({"place": np.where(rng.random(n) < rare, ids, rng.choice(["main", "web"], n))})
+
+    evaluation = driftline.evaluate(rows(1, 3_000, 10_000), baseline=rows(0, 10_000, 0)).to_dict()
+    place = evaluation["windows"][0]["drift"]["features"]["place"]
+    assert place["state"] == "ok"
+    assert (place["pooled"] is not None) == pooled
+    if pooled:
+        assert place["pooled"] == pytest.approx(rare, abs=0.02)
+        assert place["sentence"].endswith(
+            f"would have been detected among the {percent(1 - place['pooled'])} of the rows with frequent categories."
+        )
+    else:
+        assert place["sentence"].endswith("or more would have been detected.")

@@ -108,6 +108,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "design_effect",
         "blocks",
         "detectable_change",
+        "pooled",
         "alike",
         "p_normal_variation",
         "sentence",
