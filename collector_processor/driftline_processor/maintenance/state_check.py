@@ -12,11 +12,13 @@ from driftline_processor.log.check import LogReport, check_log
 from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.present.numbers import many
 from driftline_processor.store.archive import DATABASE
+from driftline_processor.store.audit_log import read_audit_key
 from driftline_processor.store.database import (
     ACKNOWLEDGED,
     AUDIT_KEY,
     Connection,
     DatabaseError,
+    StorageError,
     acknowledged_time,
     gap_sentence,
     mark,
@@ -97,6 +99,12 @@ def check_state(directory: Path) -> StateReport:
         report.notes.append(f"{DATABASE} is missing; the next start reads all requests from the log again")
     elif is_missing:
         report.damages.append(f"{DATABASE} is missing; restore a backup")
+    try:
+        read_audit_key(directory / AUDIT_KEY)
+    except FileNotFoundError:
+        pass  # the next start creates it
+    except StorageError as error:
+        report.damages.append(str(error))
     report.damages += report.log.damages
     report.notes += report.log.notes
     if (sentence := damage_sentence(directory)) is not None:

@@ -31,16 +31,6 @@ def first_names(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(short(name, 40) for name in names[:most]) + more
 
 
-def near_names(name: str, names: Sequence[str]) -> str:
-    """Return a question with the most similar names; "" if none is similar.
-
-    >>> near_names("rsik", ["churn", "risk"]), near_names("x", ["churn"])
-    ("did you mean 'risk'?", '')
-    """
-    close = nearest(name[:LINKED], names[:MOST_COMPARED])
-    return f"did you mean {' or '.join(repr(short(match, 40)) for match in close)}?" if close else ""
-
-
 @lru_cache(maxsize=4096)
 def handle(name: str) -> str:
     """Return a name's representation in an address: the name, or its printable beginning with a digest.
@@ -55,6 +45,35 @@ def handle(name: str) -> str:
     if len(name) <= LINKED and name.isprintable() and name not in (".", ".."):
         return name
     return f"{short(name, LINKED)}~{xxhash.xxh3_64_hexdigest(name.encode('utf-8', 'surrogatepass'))}"
+
+
+def near_handles(name: str, names: Sequence[str]) -> str:
+    r"""Return a question with the handles of the most similar names; "" if none is similar.
+
+    >>> near_handles("rsik", ["churn", "risk"]), near_handles("x", ["churn"]), near_handles("·", ["\x00"])
+    ("did you mean 'risk'?", '', "did you mean '·~c44bdff4074eecdb'?")
+    """
+    handles = {short(known, LINKED): handle(known) for known in names[:MOST_COMPARED]}
+    close = nearest(name[:LINKED], list(handles))
+    return f"did you mean {' or '.join(repr(handles[match]) for match in close)}?" if close else ""
+
+
+def near_names(name: str, names: Sequence[str]) -> str:
+    r"""Return a question with the most similar names for a sender; a handle is no name that a sender can use.
+
+    >>> near_names("rsik", ["churn", "risk"]), near_names("x", ["churn"]), near_names("·", ["\x00"])
+    ("did you mean 'risk'?", '', '')
+    """
+    return near_handles(name, usable(names))
+
+
+def usable(names: Sequence[str]) -> list[str]:
+    r"""Return the names that can be typed as they are shown.
+
+    >>> usable(["churn", "\x00"])
+    ['churn']
+    """
+    return [name for name in names if handle(name) == name]
 
 
 def model_name(key: ModelKey) -> str:

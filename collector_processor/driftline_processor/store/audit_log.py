@@ -410,32 +410,38 @@ def _entry(row: dict[str, Any]) -> Entry:
     return Entry(**{**fields, "previous": row["previous"].hex(), "hash": row["hash"].hex()})
 
 
-def _key(file: Path) -> bytes:
-    """Return the key of digests, which is created once. Raises StorageError."""
+def read_audit_key(file: Path) -> bytes:
+    """Return the key of digests from its file. Raises FileNotFoundError, or StorageError if it cannot be used."""
     try:
-        text = file.read_text().strip()
+        key = bytes.fromhex(file.read_text().strip())
     except FileNotFoundError:
-        text = secrets.token_hex(32)
-        draft = file.with_suffix(".draft")
-        try:
-            draft.unlink(missing_ok=True)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                out.write(f"{text}\n")
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(draft, file)
-        except OSError as error:
-            raise StorageError(f"storage.directory: {file} cannot be written ({error.strerror})") from error
-        synced(file.parent)
-    except (OSError, ValueError) as error:
+        raise
+    except OSError as error:
         raise StorageError(f"storage.directory: {file} cannot be read ({error}); restore it from a backup") from error
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
+    except ValueError:  # neither digits nor text
         key = b""
     if len(key) != 32:
         raise StorageError(
             f"storage.directory: {file} is not a key of 64 hexadecimal digits; restore it from a backup, or move it "
             "away: then digests in earlier entries of the audit log can no longer be matched"
         )
+    return key
+
+
+def _key(file: Path) -> bytes:
+    """Return the key of digests, which is created once. Raises StorageError."""
+    with suppress(FileNotFoundError):
+        return read_audit_key(file)
+    key = secrets.token_bytes(32)
+    draft = file.with_suffix(".draft")
+    try:
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(f"{key.hex()}\n")
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(draft, file)
+    except OSError as error:
+        raise StorageError(f"storage.directory: {file} cannot be written ({error.strerror})") from error
+    synced(file.parent)
     return key

@@ -12,7 +12,7 @@ from driftline_processor.access.routes import readable, require_covered
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
-from driftline_processor.present.names import handle, near_names
+from driftline_processor.present.names import handle, near_handles
 from driftline_processor.present.times import date_words
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
@@ -29,7 +29,7 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     name = with_slashes(request.path_params["name"])
     models = snapshot.versions_of(name)
     if not models:
-        near_models = near_names(name, readable(request, (model.key.model for model in snapshot.models)))
+        near_models = near_handles(name, readable(request, (model.key.model for model in snapshot.models)))
         raise HTTPException(404, f"no model {name[:80]!r} has sent data; {near_models or '/ lists all models'}")
     require_covered(request, models[0].key.model)
     parts = ("version", "environment")

@@ -284,6 +284,22 @@ def test_a_database_that_is_missing_is_no_damage_if_the_log_has_all_requests(tmp
     again.stop()
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff" * 10, b"broken\n", b"ab" * 31, b"ab" * 33, None])
+def test_a_check_names_the_key_of_the_audit_log_that_a_start_refuses(tmp_path: Path, content: bytes | None) -> None:
+    directory = tmp_path / "state"
+    opened(directory).stop()
+    key = directory / "driftline.audit.key"
+    key.unlink()
+    if content is None:
+        key.mkdir()
+    else:
+        key.write_bytes(content)
+    code, output = run("check", directory)
+    with pytest.raises(StorageError) as refused:
+        opened(directory)
+    assert (code, output[-2:]) == (1, [f"damaged: {refused.value}", "1 damage found"])
+
+
 def test_a_directory_without_files_of_a_state_is_refused(tmp_path: Path) -> None:
     assert run("check", tmp_path)[0] == 2
 

@@ -282,6 +282,17 @@ def test_what_is_not_there_is_told_with_its_slashes(browse: Browse) -> None:
     assert client.get("/api/v1/models/x%2Fversions").json()["error"].startswith("no model 'x/versions' has sent data")
 
 
+@pytest.mark.parametrize("name", ["\x00", "left\u202eright", "\x1b[31mred", "x" * 300, "x" * 60])
+def test_a_suggested_name_is_one_that_the_links_use(browse: Browse, name: str) -> None:
+    client = browse(named(name))
+    shown = handle(name).rpartition("~")[0] or name[:-1]
+    answer = client.get(f"/api/v1/models/{quote(shown, safe='')}")
+    assert answer.status_code == 404
+    suggested = re.findall("'([^']*)'", answer.json()["error"].split("; ")[1])
+    assert handle(name) in suggested
+    assert all(client.get(f"/models/{quote(one, safe='')}").status_code == 200 for one in suggested)
+
+
 def test_a_name_that_cannot_be_encoded_is_a_question_mark_in_every_form(browse: Browse) -> None:
     client = browse(named("a\ud800b"))
     assert [one["model"] for one in client.get("/api/v1/models").json()["models"]] == ["a", "a?b"]

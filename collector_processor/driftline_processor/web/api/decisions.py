@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from driftline_processor.access.routes import Guarded
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.decisions import KINDS, Decision, decision_json
-from driftline_processor.present.names import handle
+from driftline_processor.present.names import handle, usable
 from driftline_processor.present.wording import short
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.answers import FiniteJSON
@@ -28,7 +28,7 @@ def _warning(decision: Decision, model_views: Sequence[ModelView]) -> str | None
     versions = list(dict.fromkeys(view.key.version for view in model_views))
     if not decision.version or decision.version in versions:
         return None
-    fix = near(decision.version, [short(version, 80) for version in versions if version])
+    fix = near(decision.version, [version for version in usable(versions) if version])
     return f"there are no predictions of version '{short(decision.version, 80)}' of {short(decision.model, 80)}; {fix}"
 
 

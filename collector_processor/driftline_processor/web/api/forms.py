@@ -60,7 +60,7 @@ def find_model(request: Request, snapshot: StateSnapshot, name: str) -> Sequence
     """
     models = snapshot.versions_of(name) or snapshot.versions_of(handle(name))
     if not models:
-        names = [short(name, 80) for name in readable(request, (view.key.model for view in snapshot.models))]
+        names = [handle(model) for model in readable(request, (view.key.model for view in snapshot.models))]
         raise HTTPException(404, f"there is no model '{short(name, 80)}'; {near(name, names)}")
     require_covered(request, models[0].key.model)
     return models

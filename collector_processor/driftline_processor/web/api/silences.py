@@ -18,6 +18,7 @@ from driftline_processor.access.routes import Guarded, principal_of, require
 from driftline_processor.config.values import parse_duration
 from driftline_processor.core.nearest_names import near
 from driftline_processor.policy.silences import silence_json
+from driftline_processor.present.names import usable
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 
@@ -54,7 +55,7 @@ def routes(site: Site) -> list[BaseRoute]:
                 400, f"policy: there is no policy '{form['policy'][:80]}'; {near(form['policy'], policies)}"
             )
         if form["environment"] and form["environment"] not in environments:
-            fix = near(form["environment"], environments)
+            fix = near(form["environment"], usable(environments))
             raise HTTPException(400, f"environment: the model has no environment '{form['environment'][:80]}'; {fix}")
         place = models[0].key.model, form["environment"], form["policy"]
         lasts = _nanoseconds(form["for"])

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.policy.alert_history import alert_histories, alert_json
-from driftline_processor.present.names import handle, near_names
+from driftline_processor.present.names import handle, near_handles
 from driftline_processor.present.result_schema import SCHEMA_VERSION, TABLES, alert_row
 from driftline_processor.process_folder import ProcessFolder
 from driftline_processor.queries.model_view import ModelView
@@ -66,7 +66,7 @@ def _models(request: Request, site: Site) -> Sequence[ModelView]:
     handles = {handle(model.key.model) for model in readable}
     for name in wanted:
         if handle(name) not in handles:
-            near = near_names(name, list({model.key.model: None for model in readable}))
+            near = near_handles(name, list({model.key.model: None for model in readable}))
             raise HTTPException(404, f"no model {name[:80]!r} has sent data; {near or '/ lists all models'}")
     chosen = {handle(name) for name in wanted} or handles
     return [model for model in readable if handle(model.key.model) in chosen]
