@@ -83,7 +83,7 @@ def last_received(directory: Path) -> int:
 def _read(path: Path) -> AcknowledgedMark | None:
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     mark, checksum = content[: _MARK.size], content[_MARK.size :]
     if len(mark) != _MARK.size or checksum != _digest(mark):

@@ -108,7 +108,7 @@ BAD: list[tuple[object, str]] = [
     ({"id": "", "actual": 1}, "id is missing"),
     ({"id": math.nan, "actual": 1}, "id is missing"),
     ({"id": True, "actual": 1}, "id is true or false; send a string or a number"),
-    ({"id": ["a"], "actual": 1}, "id is a list; send a string or a number"),
+    ({"id": {"a": 1}, "actual": 1}, "id is an object; send a string or a number"),
     ({"id": "x" * 1_000_000, "actual": 1}, "id has more than 1,024 characters"),
     ({"id": "a\ud800", "actual": 1}, "id contains half a surrogate pair, which is not valid Unicode"),
     ({"id": "a", "actual": "\udfff"}, "actual contains half a surrogate pair, which is not valid Unicode"),
