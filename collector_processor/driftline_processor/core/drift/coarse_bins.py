@@ -73,7 +73,7 @@ def unsure(reference: F64, current: F64, others: I64) -> Mask:
     pooled = reference + current
     has_rows = np.take_along_axis(pooled, np.maximum(others, 0)[:, np.newaxis], axis=1) > 0
     n, m = reference.sum(axis=1, keepdims=True), current.sum(axis=1, keepdims=True)
-    expected = pooled * (n / (n + m))
+    expected = pooled * np.divide(n, n + m, out=np.zeros_like(n), where=n + m > 0)  # a column may have no rows at all
     in_doubt: Mask = (
         _categories(reference, others)
         & has_rows
