@@ -218,9 +218,9 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_opens(
     twice = ", and their rows without an id or of a batch.* count twice .*" if kept else ""
     assert re.fullmatch(
         rf"storage\.directory: the file {file} was damaged \(.*\) and is set aside in {folder}; {copied}; "
-        rf"the requests that are still in the log are stored again{twice}; to have all data, stop driftline and restore "
-        r"a backup with 'driftline state restore'; delete the folder when you no longer need it, because deletions of "
-        r"rows do not reach it",
+        rf"the requests that are still in the log are stored again{twice}; to have all data, stop driftline and "
+        r"restore a backup with 'driftline state restore'; delete the folder when you no longer need it, because "
+        r"deletions of rows do not reach it",
         unwrap(store.damage),
     )
     assert [record.getMessage() for record in caplog.records] == [f"driftline: {store.damage}"]
