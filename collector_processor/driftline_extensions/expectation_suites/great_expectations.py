@@ -28,7 +28,7 @@ def read_suite(text: str) -> ImportedSuite:
     """Read a suite. Raises ``ValueError`` for an invalid text."""
     try:
         suite = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"is not valid JSON: {error}") from None
     checks = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(checks, list):

@@ -444,6 +444,7 @@ _SUBJECTS = (
     (("outcome waits", "outcomes wait"), "outcomes do not find their prediction"),
     (("could not be used",), "outcomes cannot be used"),
     (("No outcomes yet",), "a model has no outcomes"),
+    (("repeat the id",), "predictions arrive more than once"),
     (("time",), "prediction times are improbable"),
 )
 """Words of a hint → what it is about."""

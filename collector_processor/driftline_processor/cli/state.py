@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -59,6 +60,7 @@ def restore(
     """Write a backup into a directory, which `driftline up` can then use as its storage.directory."""
     with report_bad_input():
         manifest_text = _restore(file, into)
+        os.sync()
         typer.echo(f"{into}: restored {manifest_text}; start driftline with storage.directory: {into}")
 
 

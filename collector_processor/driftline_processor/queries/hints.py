@@ -37,6 +37,8 @@ from driftline_processor.present.wording import short
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series
 
+from .repeated_ids import RepeatedIds
+
 _FEW = 5
 
 
@@ -62,6 +64,7 @@ class ModelSummary(Struct, frozen=True):
         times: Improbable times of its newest predictions; None if they are usual.
         unmarked: Points of its distributions that were set aside, because nothing states that their rows are in no
             record.
+        repeated: Its newest predictions, if many arrived again.
         rows_elsewhere: Whether another processor may have rows that were counted.
         predictions_elsewhere: Whether another processor may have the predictions of the pending outcomes.
         is_pending_long: Whether the oldest pending outcome has waited for longer than a sender keeps predictions. An
@@ -84,6 +87,7 @@ class ModelSummary(Struct, frozen=True):
     unknown: tuple[UnknownOutcomes, ...] = ()
     times: ImprobableTimes | None = None
     unmarked: int = 0
+    repeated: RepeatedIds | None = None
     rows_elsewhere: bool = False
     predictions_elsewhere: bool = False
     is_pending_long: bool = True
@@ -99,7 +103,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
         hint_list += _incomplete(series, model.balance, settings.timezone, model.rows_elsewhere)
         hint_list += _counted_twice(series, model.balance, totals, settings.timezone)
     hint_list += _baseline(series, in_force, model.learned, totals)
-    hint_list += [*_task(series, settings), *_unscored(series, totals)]
+    hint_list += [*_task(series, settings), *_unscored(series, totals), *_repeated(series, model.repeated)]
     hint_list += _features(in_force, model.fullest, settings.timezone)
     hint_list += [
         *_marked(in_force),
@@ -273,6 +277,17 @@ def _unscored(series: Series, totals: SeriesTotals) -> Iterator[str]:
         yield (
             f"{count(totals.unscored)} of {count(totals.rows)} predictions of {series.key.model} arrived without "
             "score or class: either the call failed, or its return value is not a score; see the log of the service."
+        )
+
+
+def _repeated(series: Series, repeated: RepeatedIds | None) -> Iterator[str]:
+    """Yield that predictions arrived again at another time, as the calls of a service that retries."""
+    if repeated is not None:
+        yield (
+            f"The newest {many(repeated.rows, 'prediction')} of {series.key.model} have {many(repeated.ids, 'id')}: "
+            f"{count(repeated.repeats)} repeat the id, the features and the result of one at most an hour earlier, and "
+            "each counts; if the service retries its calls, send the time of the first call with each retry, or create "
+            "an id per call."
         )
 
 

@@ -53,6 +53,7 @@ from driftline_processor.store.series import Series
 from .hints import ModelSummary, hints, unknown_model_hints, unmarked_hints
 from .model_view import ModelView, baseline_view, part_of_model
 from .other_processors import predictions_may_be_elsewhere, rows_may_be_elsewhere
+from .repeated_ids import RepeatedIdWatch
 from .unknown_outcomes import OutcomeReview
 from .verdicts import VerdictInputs, Verdicts
 
@@ -191,6 +192,7 @@ class SnapshotPublisher(Struct, kw_only=True):
     delays: OutcomeDelays
     verdicts: Verdicts
     outcome_review: OutcomeReview
+    repeated_ids: RepeatedIdWatch
     clock: Callable[[], int]
     currency: str = ""
     newest: StateSnapshot = msgspec.field(default_factory=StateSnapshot)
@@ -264,6 +266,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         """Create and return a snapshot of the current state, without the models that are not loaded yet."""
         with self._lock:
             now, self._may_review = self.clock(), True
+            self.repeated_ids.update(now)
             by_name = self._by_name()
             self._models = {
                 name: self._model(name, all_series, now)
@@ -371,6 +374,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
             *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
             intake.unmarked_points.of(key, now),
+            self.repeated_ids.of(number),
         )
         return _Inputs(series, objects, values, known_windows, verdict)
 
@@ -430,6 +434,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             unknown=known_windows.unknown,
             times=times,
             unmarked=intake.unmarked_points.of(key, now),
+            repeated=self.repeated_ids.of(number),
             rows_elsewhere=rows_elsewhere,
             predictions_elsewhere=predictions_elsewhere,
             is_pending_long=now - self.join.pending_since.get(key.model, 0) >= PENDING_LONG,

@@ -94,7 +94,7 @@ def _table(path: Path) -> Path:
         return path
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return path
     if not isinstance(document, dict) or document.keys() != {"columns", "data"}:
         return path

@@ -35,6 +35,7 @@ from driftline_processor.queries.history import History
 from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.predictions import KeptPredictions
+from driftline_processor.queries.repeated_ids import RepeatedIdWatch
 from driftline_processor.queries.result_tables import ResultTables
 from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.state_snapshot import SnapshotPublisher
@@ -218,6 +219,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             delays=evaluator.delays,
             verdicts=verdicts,
             outcome_review=outcome_review,
+            repeated_ids=RepeatedIdWatch(store),
             clock=clock,
             currency=config.currency,
         )

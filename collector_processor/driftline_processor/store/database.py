@@ -352,13 +352,14 @@ class Store:
         folder = set_aside(self.path.parent, self.path, log)
         if fresh.exists():
             fresh.rename(self.path)
+        twice = f", and {salvage.counted_twice()}" if self.starts_over and salvage.rows else ""
         self._damage_mark.unlink(missing_ok=True)
         self._acknowledged.unlink(missing_ok=True)  # what is missing now is the damage
         write_reason(
             folder,
             f"storage.directory: the file {self.path} was damaged ({reason}) and is set aside in {folder}; "
-            f"{salvage.sentence()}; the requests that are still in the log are stored again; to have all data, stop "
-            f"driftline and restore a backup with 'driftline state restore'; {_DELETE_FOLDER}",
+            f"{salvage.sentence()}; the requests that are still in the log are stored again{twice}; to have all data, "
+            f"stop driftline and restore a backup with 'driftline state restore'; {_DELETE_FOLDER}",
         )
 
     def _unopenable(self, text: str) -> str | None:

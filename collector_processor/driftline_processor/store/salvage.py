@@ -55,6 +55,13 @@ class Salvage:
         )
         return f"{many(copied, 'row')} could be read and are kept; lost: {lost}"
 
+    def counted_twice(self) -> str:
+        """Return which rows count twice if the log is read again: those that kept tables count but do not know."""
+        unknown = "without an id or of a batch"
+        if "predictions" not in self.lost:
+            return f"their rows {unknown} count twice if they were kept"
+        return f"their rows {unknown}, and those of lost predictions, count twice in windows whose counts were kept"
+
 
 def salvage_tables(damaged: Path, fresh: Path) -> Salvage:
     """Copy the readable rows of a damaged file to a new file. Raises duckdb.Error if the new file cannot be written."""

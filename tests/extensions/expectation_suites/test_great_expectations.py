@@ -138,6 +138,7 @@ def test_two_ranges_of_one_column_are_one_and_what_contradicts_is_left_out() -> 
     ("text", "why"),
     [
         ("{", "is not valid JSON: "),
+        ("[" * 100_000, "is not valid JSON: "),
         *((text, "the list 'expectations' is missing") for text in ("[]", '{"expectations": 3}', '"x"')),
     ],
 )

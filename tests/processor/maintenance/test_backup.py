@@ -17,7 +17,7 @@ from driftline_processor.cli.commands import app
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry
 from driftline_processor.maintenance.backup import BackupError
 from driftline_processor.state import State
-from driftline_processor.store.archive import ArchiveError, archive_blocks, unpack, write_archive
+from driftline_processor.store.archive import ArchiveError, Member, archive_blocks, unpack, write_archive
 from driftline_processor.store.database import StorageError, set_mark
 from driftline_processor.store.migrations import SCHEMA_VERSION
 from typer.testing import CliRunner
@@ -391,6 +391,34 @@ def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     state.stop()
     _, output = run("restore", tmp_path / "newer.tar", "--into", tmp_path / "into")
     assert f"was made by a newer version of Driftline (0.1.0, schema {SCHEMA_VERSION + 1}; this version" in output[0]
+
+
+@pytest.mark.slow
+def test_a_backup_of_many_files_is_synced_once(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    syncs: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _: syncs.append("file"))
+    monkeypatch.setattr(os, "sync", lambda: syncs.append("all"))
+    unpack(file, tmp_path / "origin")
+    names = [f"log/cursors/reader-{number}" for number in range(20_000)]
+    members = [Member("driftline.duckdb", tmp_path / "origin" / "driftline.duckdb"), *(Member(n, b"") for n in names)]
+    write_archive(tmp_path / "many.tar", archive_blocks(members))
+    syncs.clear()
+    code, output = run("restore", tmp_path / "many.tar", "--into", tmp_path / "into")
+    assert (code, len(output), output[0].startswith(f"{tmp_path / 'into'}: restored schema ")) == (0, 1, True)
+    assert syncs == ["all"]
+    assert len([*(tmp_path / "into" / "log" / "cursors").iterdir()]) == 20_000
+    assert run("check", tmp_path / "many.tar")[0] == 0
+    assert syncs == ["all"]
+
+
+def test_many_damaged_files_are_one_sentence(tmp_path: Path) -> None:
+    def blocks(content: bytes) -> list[bytes]:
+        return [*archive_blocks(Member(f"log/cursors/reader-{number}", content) for number in range(200))]
+
+    written, changed = blocks(b"a"), blocks(b"b")
+    write_archive(tmp_path / "many.tar", [*written[:-4], *changed[-4:]])
+    with pytest.raises(ArchiveError, match=r"driftline\.duckdb and 200 other files are damaged or missing"):
+        unpack(tmp_path / "many.tar")
 
 
 # -- check ------------------------------------------------------------------------------------------------------------

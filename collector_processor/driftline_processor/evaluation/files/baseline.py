@@ -9,7 +9,6 @@ no texts of documents, no identifiers, and no category with fewer than ten rows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, 
 from driftline.tables.task import Task
 from msgspec import structs
 
+from driftline_processor.core.decode.untrusted_json import load_json
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
@@ -302,7 +302,7 @@ def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
 def read_importance(path: Path) -> dict[str, float]:
     """Read the importance of features from a file: a JSON object of names and numbers."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = load_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}", "importance") from error
     try:

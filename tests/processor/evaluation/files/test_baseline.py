@@ -132,6 +132,8 @@ def test_importance_is_read_from_a_file(run: Run, files: Path) -> None:
             f"driftline: --importance: {written} must be a JSON object of names and numbers, such as ",
         ),
         ("oops", f"driftline: --importance: {written} cannot be read: "),
+        ("[" * 100_000, f"driftline: --importance: {written} cannot be read: it has 100,000 levels of nesting; the "),
+        ('{"age": ' * 500 + "1" + "}" * 500, f"driftline: --importance: {written} cannot be read: it has 500 levels "),
     ):
         written.write_text(text)
         result = run("baseline", "build", files / "reference.parquet", *options)
