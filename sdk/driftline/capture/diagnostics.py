@@ -75,35 +75,73 @@ def unread_line(plan: CallPlan, unread: UnreadResult, rows: int | None) -> str:
 
     ``rows``: rows of a batch; None for one row.
     """
-    from .result_selectors import first_or_last, parts_of, reads, suggest_selectors  # most processes need no advice
+    parts = _nameable_parts(plan, unread)
+    advice = next(text for advise in _ADVICE if (text := advise(plan, unread, rows, parts)))
+    return f"{plan.identity.name}.{plan.name} returned {_result_description(plan, unread)}{advice}"
 
-    task, n, value = plan.identity.task, rows or 1, unread.stored
-    returned = f"{plan.identity.name}.{plan.name} returned {_result_description(plan, unread)}"
-    parts, plan.unread_parts = plan.unread_parts or parts_of(value, plan.copy_assigned), ()
+
+def _nameable_parts(plan: CallPlan, unread: UnreadResult) -> tuple[ResultPart, ...]:
+    """Return the values inside the result that the fix may name; () if values may not be logged."""
+    from .result_selectors import parts_of  # imported here and below, because most processes need no advice
+
+    parts, plan.unread_parts = plan.unread_parts or parts_of(unread.stored, plan.copy_assigned), ()
     if plan.identity.discreet or plan.fix is None:
-        parts = ()
+        return ()
     if plan.selects_paths:  # a name with a point is not one step of a path
-        parts = tuple(part for part in parts if not any("." in str(name) for _, name in part.path))
-    if suggested := suggest_selectors(task, parts, rows):
-        return f"{returned}; specify how to read the result: {_code(plan, suggested)}"
-    if unread.text in ("None", "a NoneType") and plan.fix is not None and not plan.selects_paths:
-        setting = f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
-        return f"{returned}; return the result, or set it inside the function: {setting}"
+        return tuple(part for part in parts if not any("." in str(name) for _, name in part.path))
+    return parts
+
+
+def _advise_parts(plan: CallPlan, _: UnreadResult, rows: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise the parts of the result that can be read."""
+    from .result_selectors import suggest_selectors
+
+    suggested = suggest_selectors(plan.identity.task, parts, rows)
+    return f"; specify how to read the result: {_code(plan, suggested)}" if suggested else ""
+
+
+def _advise_result(plan: CallPlan, unread: UnreadResult, _: int | None, __: Sequence[ResultPart]) -> str:
+    """Advise a function without a result to return one."""
+    if unread.text not in ("None", "a NoneType") or plan.fix is None or plan.selects_paths:
+        return ""
+    task = plan.identity.task
+    setting = f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
+    return f"; return the result, or set it inside the function: {setting}"
+
+
+def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise another number of rows, if the result can be read for it: one row, or as many as the input can be."""
+    from .result_selectors import reads, suggest_selectors
+
+    task, n = plan.identity.task, rows or 1
     other_rows = None if n > 1 else plan.unread_rows or (plan.first_input.count if plan.first_input else None)
-    if n > 1 or (other_rows or 0) > 1:
-        suggested = suggest_selectors(task, parts, other_rows)
-        if suggested and n == 1 and other_rows == plan.unread_rows:  # with it, the result decides that it is a batch
-            return f"{returned}; specify how to read the result: {_code(plan, suggested)}"
-        if suggested or (value is not None and reads(task, "", value, other_rows)):
-            return f"{returned} for {_rows_text(rows)}; {_rows_fix(plan, n, suggested)}"
+    if n == 1 and (other_rows or 0) <= 1:
+        return ""
+    suggested = suggest_selectors(task, parts, other_rows)
+    if suggested and n == 1 and other_rows == plan.unread_rows:  # with it, the result decides that it is a batch
+        return f"; specify how to read the result: {_code(plan, suggested)}"
+    if suggested or (unread.stored is not None and reads(task, "", unread.stored, other_rows)):
+        return f" for {_rows_text(rows)}; {_rows_fix(plan, n, suggested)}"
+    return ""
+
+
+def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequence[ResultPart]) -> str:
+    """Advise what a result must be: the last advice, which always applies."""
+    from .result_selectors import first_or_last
+
+    task, n = plan.identity.task, rows or 1
     if unread.count in (None, n):
-        return f"{returned}; specify how to read the result: {_selector_line(plan)}"
+        return f"; specify how to read the result: {_selector_line(plan)}"
     if n > 1:
-        return f"{returned} for {_rows_text(rows)}; return one result per row"
+        return f" for {_rows_text(rows)}; return one result per row"
     expected = f"a score, or {len(task.classes)} class scores whose sum is 1" if task.has_threshold else "one result"
-    selectors = "" if plan.fix is None or plan.selects_paths else first_or_last(task, value)
+    selectors = "" if plan.fix is None or plan.selects_paths else first_or_last(task, unread.stored)
     code = plan.fix(selectors) if plan.fix is not None and selectors else _selector_line(plan)
-    return f"{returned} for one row; a row has {expected}: {code}"
+    return f" for one row; a row has {expected}: {code}"
+
+
+_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_form)
+"""In this order: each returns the end of the sentence, or "" if it does not apply."""
 
 
 def _code(plan: CallPlan, suggested: Mapping[str, ResultPart], *more: str) -> str:
