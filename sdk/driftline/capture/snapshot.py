@@ -12,7 +12,6 @@ from driftline.inputs.column import values_of
 from driftline.inputs.objects import COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
 from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value
-from driftline.inputs.texts_and_vectors import Document
 from driftline.loss_counters import TOO_LARGE
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
@@ -27,8 +26,6 @@ from .diagnostics import warn_absent_fields, warn_unrecorded
 from .prediction import Prediction
 from .row_schema import RowSchema
 from .signature import Selector
-
-_TEXTS = frozenset((str, Document))
 
 
 def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -74,7 +71,7 @@ def take_features(prediction: Prediction, value: Any) -> None:
         plan.first_input = outputs.describe(value)
     if isinstance(snapshot, tuple):
         names, values = snapshot
-        if names is None and len(values) > 1 and values[0].__class__ in _TEXTS and _TEXTS.issuperset(map(type, values)):
+        if names is None and len(values) > 1 and all(isinstance(value, str) for value in values):
             from driftline.inputs.array import texts_as_rows
 
             snapshot = texts_as_rows(snapshot, (plan.inputs.argument,) if plan.inputs.argument else None)
@@ -206,7 +203,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
     """Make an input that can also be one row one row, unless only n rows fit the result."""
-    plan, unrecorded, is_batch = prediction.plan, getattr(batch, "unrecorded", None), False
+    plan, unrecorded, is_batch = prediction.plan, batch.unrecorded, False
     prediction.batch, prediction.count = None, 1
     is_number = prediction.result.__class__ is plan.score_type and not prediction.is_assigned
     if not is_number and read_output(prediction).unread is not None:

@@ -49,11 +49,13 @@ class Batch:
         cost: Approximate size of a snapshot in bytes.
         row: The same input as one row, if only the result can decide whether it is one row or n rows: names (None
             without names), and values that are not clean yet. None if it is a batch in any case.
+        unrecorded: Reason why its features are not recorded, if the warning waits for the decision about the rows.
     """
 
     count: int
     cost: int
     row: Row | None = None
+    unrecorded: Unrecorded | None = None
 
     def bounded_snapshot(self, id_field: str | None = None) -> Batch | Unrecorded:
         """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``.

@@ -374,3 +374,8 @@ def test_the_only_row_of_a_batch_has_the_id_of_the_call(given: Any) -> None:
 def test_one_nested_object_is_not_a_table() -> None:
     capture = captured(BINARY, {"user": {"id": 7}, "amount": {"id": 8}}, 0.25)
     assert [prediction.features for prediction in capture.predictions] == [{"user": None, "amount": None}]
+
+
+def test_texts_of_numpy_are_texts() -> None:
+    capture = captured(BINARY, [np.str_("good film"), np.str_("bad film")], [0.9, 0.8])
+    assert [(p.features, p.score) for p in capture.predictions] == [({"x": "good film"}, 0.9), ({"x": "bad film"}, 0.8)]
