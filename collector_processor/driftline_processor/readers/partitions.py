@@ -62,14 +62,14 @@ def _with_dates(parts: list[dict[str, str | None]], text: Collection[str], say: 
     if not {"year", "month"} <= {*chosen}:
         return parts
 
-    def date(by_name: Mapping[str, str | None]) -> str | None:
+    def date_of(by_name: Mapping[str, str | None]) -> str | None:
         values = {part: by_name.get(name) for part, name in chosen.items()}
         if None in values.values():
             return None
         two = {part: (value or "").zfill(2) for part, value in values.items()}
         return f"{two['year']}-{two['month']}-{two.get('day', '01')}T{two.get('hour', '00')}:00:00"
 
-    dates = [date(by_name) for by_name in parts]
+    dates = [date_of(by_name) for by_name in parts]
     if not is_time(_typed(pa.array(dates, pa.string())).type):
         return parts
     use = f"are read as one time, '{DATE}'" if "day" in chosen else "are left out, because they are parts of a date"

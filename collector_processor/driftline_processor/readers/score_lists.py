@@ -63,7 +63,7 @@ class ScoreListSource:
             arrays = {name: batch.column(index) for index, name in enumerate(batch.schema.names) if name in names}
             if places:
                 rows = list_rows(one_array(batch.column(self._name)), self._k)
-                arrays |= {self.scores[place]: _doubles(rows[:, place]) for place in places}
+                arrays |= {self.scores[place]: pa.array(rows[:, place]) for place in places}
             yield pa.RecordBatch.from_pydict(arrays) if places else batch
 
     def column(self, name: str) -> pa.ChunkedArray:
@@ -71,7 +71,3 @@ class ScoreListSource:
         if name not in self.scores:
             return self._source.column(name)
         return pa.chunked_array([batch.column(0) for batch in self.batches({name})], pa.float64())
-
-
-def _doubles(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> pa.Array:
-    return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])

@@ -347,16 +347,16 @@ def record_call(
     kwargs: dict[str, Any],
 ) -> Any:
     """Call a wrapped method, and record it if it is a prediction."""
-    open_prediction = None
+    recorded_call = None
     try:
         watched = _watched_by(family, method, estimator, sys._getframe(2))
         if watched is not None and not is_suppressed():
-            open_prediction = watched.ask(method.name, estimator, bound, args, kwargs)
+            recorded_call = watched.ask(method.name, estimator, bound, args, kwargs)
     except Exception as fault:
         FAULTS.swallow("estimator", fault)
-    if open_prediction is None:
+    if recorded_call is None:
         return bound(*args, **kwargs)
-    return open_prediction.run(partial(bound, *args, **kwargs))
+    return recorded_call.run(partial(bound, *args, **kwargs))
 
 
 def _watched_by(

@@ -78,14 +78,12 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
             group.append(entry)
         except Exception as error:
             FAULTS.swallow("row", error)
-    alike: dict[tuple[Any, ...], list[PredictionBatch]] = {}
+    blocks_by_shape: dict[tuple[Any, ...], list[PredictionBatch]] = {}
     for key, part in parts.items():
         blocks = [part] if isinstance(part, PredictionBatch) else retry_in_halves(part, partial(_singles, *key), "rows")
         for block in blocks:
-            alike.setdefault(block.shape(), []).append(block)
-    return [
-        merged for alike_blocks in alike.values() for merged in retry_in_halves(alike_blocks, merge_batches, "merge")
-    ]
+            blocks_by_shape.setdefault(block.shape(), []).append(block)
+    return [merged for same in blocks_by_shape.values() for merged in retry_in_halves(same, merge_batches, "merge")]
 
 
 def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRow]) -> PredictionBatch:
@@ -104,10 +102,9 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
             }
         if counts:
             warn_unusable_columns(plan, counts, zip(shape.names, zip(*values, strict=True), strict=True))
-        for row in values:
-            if row.__class__ is Unusable:
-                for at, kind in row.kinds.items():
-                    warn_unusable_field(plan, str(shape.names[at]), UNSUPPORTED_VALUE, kind)
+        unusable = dict.fromkeys(one for row in values if row.__class__ is Unusable for one in row.kinds.items())
+        for at, kind in unusable:
+            warn_unusable_field(plan, str(shape.names[at]), UNSUPPORTED_VALUE, kind)
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
         warn_unknown_class(plan, predicted.categories)

@@ -166,7 +166,7 @@ def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     if values.ndim == 2:
         if kind != "f" or not 0 < values.shape[1] == len(task.classes):
             return _unread_output(stored)
-        if task.has_threshold and _are_fractions_of_no_whole(values):
+        if task.has_threshold and _are_unrelated_columns(values):
             return _unread_output(stored)
         return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
@@ -181,17 +181,22 @@ def are_class_scores(values: list[float]) -> bool:
     (True, False, True)
     """
     total = sum(values)
-    return abs(total - 1) <= ROUNDING * len(values) + 1e-9 or not math.isfinite(total)
+    return abs(total - 1) <= _tolerance(len(values)) or not math.isfinite(total)
 
 
-def _are_fractions_of_no_whole(values: NDArray[Any]) -> bool:
-    """Return True for two columns within 0 to 1 that are no scores of two classes, such as a probability and a class.
+def _tolerance(classes: int) -> float:
+    """Return the largest difference from 1 of the sum of the scores of one row."""
+    return ROUNDING * classes + 1e-9
 
-    >>> _are_fractions_of_no_whole(np.array([[0.3, 0.0], [0.8, 1.0]])), _are_fractions_of_no_whole(np.eye(2))
+
+def _are_unrelated_columns(values: NDArray[Any]) -> bool:
+    """Return True for columns within 0 to 1 that are not class scores, such as a probability and a class.
+
+    >>> _are_unrelated_columns(np.array([[0.3, 0.0], [0.8, 1.0]])), _are_unrelated_columns(np.eye(2))
     (True, False)
     """
     sums = values.sum(axis=1)
-    differs = np.abs(sums - 1) > ROUNDING * values.shape[1] + 1e-9
+    differs = np.abs(sums - 1) > _tolerance(values.shape[1])
     return bool(np.count_nonzero(differs) > len(values) / 2) and bool(((values >= 0) & (values <= 1)).all())
 
 
