@@ -1,7 +1,7 @@
 """Find the rows because of which a step between the log and the store fails, so that all others are stored.
 
-No row is known to make a step fail, or the step would count it with its reason. This is for faults that nobody has
-found yet: an acknowledged row of one sender must not be lost because of a row of another one.
+A step counts the rows that are known to be faulty with their reason. This is for unknown faults: an acknowledged row of
+one sender must not be lost because of a row of another one.
 """
 
 from __future__ import annotations

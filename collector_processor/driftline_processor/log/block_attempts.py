@@ -66,7 +66,7 @@ class BlockAttempts:
         self._save(position, following, self._ends + 1)
         try:
             yield
-        finally:  # also after an error, which is no end of the process
+        finally:  # also after an error, since the process goes on
             self._ends = 0
             self._save(position, self._until, 0)
 

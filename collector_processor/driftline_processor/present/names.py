@@ -59,7 +59,7 @@ def near_handles(name: str, names: Sequence[str]) -> str:
 
 
 def near_names(name: str, names: Sequence[str]) -> str:
-    r"""Return a question with the most similar names for a sender; a handle is no name that a sender can use.
+    r"""Return a question with the most similar names for a sender, who cannot use a handle.
 
     >>> near_names("rsik", ["churn", "risk"]), near_names("x", ["churn"]), near_names("·", ["\x00"])
     ("did you mean 'risk'?", '', '')

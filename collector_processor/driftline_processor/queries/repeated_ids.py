@@ -19,7 +19,7 @@ EVERY = 60 * 10**9
 """Nanoseconds between two comparisons."""
 
 _WITHIN = 3_600 * 10**9
-"""Nanoseconds from a call to its retry at most: a daily score of the same customer is no retry."""
+"""Nanoseconds from a call to its retry at most: a daily score of the same customer is not a retry."""
 
 _SHARE = 0.01
 """Minimum fraction of repeats: single retries happen in every service."""

@@ -292,7 +292,7 @@ class _ByteScan(NamedTuple):
     Attributes:
         encoding: UTF-8 if that is valid for most characters beyond ASCII, UTF-16 with its byte order mark, else cp1252
             of Windows, or Latin-1.
-        delimiter: Of the line ``sep=;`` of Excel, or from the header, see :func:`delimiter_of`.
+        delimiter: From the line ``sep=;`` of Excel, or from the header, see :func:`delimiter_of`.
         leading_zeros: True if any value begins with a zero and another digit.
         invalid: Number of bytes or sequences of bytes that are not valid in UTF-8.
         skipped_lines: Lines before the header.

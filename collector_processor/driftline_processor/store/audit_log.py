@@ -45,7 +45,7 @@ from .database import (
 )
 
 GROUPED: Final[frozenset[EntryKind]] = frozenset({"rows_read", "outcomes_sent", "panes_sent", "login", "login_failed"})
-"""Kinds of entries that are summed per minute; baselines that services send are summed, too."""
+"""Kinds of entries that are summed per minute. Baselines that services send are also summed."""
 
 _FREQUENT: Final = f"(kind IN {(*sorted(GROUPED),)} OR kind = 'baseline_set' AND \"by\" = '')"
 """The same entries as a condition of SQL."""

@@ -29,7 +29,7 @@ _AGREES = 0.05
 
 _LEVEL, _CORRELATION = 0.1, 0.3
 """Maximum relative difference of means, and minimum rank correlation, of a number and a predicted value that is biased
-or shrunk. The unit must be that of the outcome, because the score is correlated with the features, too."""
+or shrunk. The unit must be that of the outcome, because the score is also correlated with the features."""
 
 _FEWEST = 100
 

@@ -104,7 +104,7 @@ class CallPlan:
         selects_paths: True if selectors are paths in JSON and cannot be functions.
         unread_parts: Values inside a result that could not be read, until the log line with the fix.
         has_vector_rows: True if a mapping of equally long lists of floats was one row, with a float as its result.
-        unread_rows: Rows of its input, if the input can be one row or so many rows.
+        unread_rows: Number of rows of its input, if the input can also be one row.
     """
 
     identity: Identity

@@ -104,7 +104,7 @@ def are_columns(values: tuple[Any, ...], has_vector_rows: bool = False) -> bool:
         return False
     first = values[0]
     if isinstance(first, Mapping):
-        # one nested object, such as {"user": {"id": 7}}, is no column; pandas numbers its rows
+        # one nested object, such as {"user": {"id": 7}}, is not a column; pandas numbers its rows
         if len(first) < 2 and not all(str(key).isdigit() for key in first):
             return False
         return bool(first) and all(isinstance(one, Mapping) and one.keys() == first.keys() for one in values)

@@ -94,8 +94,8 @@ def clean(values: tuple[Any, ...], id_index: int | None = None) -> tuple[Any, ..
     ``item()``; another kind of number (Decimal, Fraction) and an integer beyond int64 become a float, which may be
     infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters a
     :class:`Document`; several numbers a :class:`Vector`. A value that cannot be recorded is missing, and a lone
-    surrogate in a text becomes a question mark. An id is no feature: the value at ``id_index`` becomes the text of the
-    id, which would be lost with a UUID, or differ with an integer beyond int64.
+    surrogate in a text becomes a question mark. An id is not a feature: the value at ``id_index`` becomes the
+    text of the id, which would be lost with a UUID, or differ with an integer beyond int64.
 
     >>> clean((1, 2.5, "a", True, None, {"b": 2}, 10**400, [1, 2], "a" * 300))
     (1, 2.5, 'a', True, None, None, inf, <a vector of 2>, <a text of 300 characters>)
