@@ -19,11 +19,12 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.row_losses import losses_of_rows
 from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.concept.losses import kind_of, reference_loss
 from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.facts import columns_of, fact
+from driftline_processor.core.fact import columns_of
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
@@ -302,7 +303,7 @@ def _without_outcomes(judged: Evaluation) -> Evaluation:
         outcome_rows=0,
         coverage=0.0,
         maturity="immature",
-        immature=(fact("outcomes_may_still_come", delay=3 * DAY, learned_from=None),),
+        immature=(facts.OutcomesMayStillCome(delay=3 * DAY, learned_from=None),),
         young=True,
         change_kind=None,
     )

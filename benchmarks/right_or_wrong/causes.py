@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from driftline.tables.table import F64
 from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.fact import columns_of
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.notebook.report import NotebookReport
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_sentence
@@ -243,11 +244,7 @@ class History(NamedTuple):
     @property
     def named(self) -> set[str]:
         """The inputs that the first cause names."""
-        fact = self.verdict.cause
-        if fact is None:
-            return set()
-        cause = fact.values.get("cause")
-        return set(cause.features if cause is not None else fact.values.get("features", ()))
+        return set(columns_of(self.verdict.cause))
 
 
 def planted_rows(fault: Fault, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

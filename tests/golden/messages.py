@@ -8,6 +8,7 @@ from typing import Any, get_args
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_extensions.drills.texts import drill_lines, first_sentence, summary
+from driftline_processor.core import facts
 from driftline_processor.core.concept.result import Change as StreamChange
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import (
@@ -20,7 +21,6 @@ from driftline_processor.core.evaluation import (
     TrackRecord,
     Verdict,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import StepOutcome
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.present.alerts import (
@@ -70,15 +70,15 @@ ALERT = Notification(
 DEGRADED = Verdict(
     "degraded",
     JULY,
-    reasons=(fact("column_moved", name="age"),),
-    certainty=(fact("fault_certain"),),
-    advice=fact("retrain", since=None, timezone="UTC", of_days=True),
+    reasons=(facts.ColumnMoved(name="age"),),
+    certainty=(facts.FaultCertain(),),
+    advice=facts.Retrain(facts.Since(None, "UTC", of_days=True)),
 )
 HEALTHY = Verdict(
     "healthy",
     JULY,
-    reasons=(fact("no_worse_than_baseline", metric="accuracy", value=0.8, baseline=0.79, margin=0.05, better=True),),
-    advice=fact("nothing_to_do"),
+    reasons=(facts.NoWorseThanBaseline(metric="accuracy", value=0.8, baseline=0.79, margin=0.05, better=True),),
+    advice=facts.NothingToDo(),
 )
 ALERTS = (
     (ALERT, ""),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import KindOfChange, Verdict
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 
 
 class Builder:
@@ -22,7 +24,7 @@ class Builder:
         """Return a value of a type."""
         origin, inner = get_origin(kind), get_args(kind)
         if kind is Fact:
-            return fact("positive_rate", observed=float(self._random.random()), expected=0.5)
+            return facts.PositiveRate(observed=float(self._random.random()), expected=0.5)
         if dataclasses.is_dataclass(kind) or hasattr(kind, "__struct_fields__"):
             self._depth -= 1
             hints = get_type_hints(kind)
@@ -32,7 +34,7 @@ class Builder:
             if kind is KindOfChange:
                 made["evidence"] = (self.build(Fact),)
             if kind is Verdict:
-                made["advice"] = fact("send_outcomes")
+                made["advice"] = facts.SendOutcomes()
             self._depth += 1
             return kind(**made)
         if origin in (Union, UnionType):
@@ -42,7 +44,7 @@ class Builder:
             return self.build(known[int(self._random.integers(len(known)))])
         if origin is Literal:
             return inner[int(self._random.integers(len(inner)))]
-        if origin is dict:
+        if origin in (dict, Mapping):
             many = int(self._random.integers(3)) if self._depth > 0 else 0
             return {f"{self._text()}{at}": self.build(inner[1]) for at in range(many)}
         if origin is tuple:

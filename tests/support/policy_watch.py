@@ -11,8 +11,8 @@ from typing import Any
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.config.schema import Config
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.policy.alerts import AlertStore, Approval, Delivery, Result
@@ -188,9 +188,9 @@ def silent(since: int) -> Verdict:
     return Verdict(
         "no_data",
         since,
-        reasons=(fact("no_prediction", pause=3600 * 10**9),),
-        certainty=(fact("pause_unlikely"),),
-        advice=fact("check_service"),
+        reasons=(facts.NoPrediction(pause=3600 * 10**9),),
+        certainty=(facts.PauseUnlikely(),),
+        advice=facts.CheckService(),
     )
 
 

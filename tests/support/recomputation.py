@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 from driftline.tables.table import F64
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Cause, Evaluation, Finding, Verdict
-from driftline_processor.core.facts import Fact, facts_within
+from driftline_processor.core.fact import Fact, facts_within
 from sklearn.metrics import log_loss, roc_auc_score
 
 REPAIRS = {"retrain", "retrain_with_range", "retrain_with_slice", "recalibrate"}
@@ -73,19 +74,20 @@ class Rows:
                 yield f"{name}: {value.value} outside {value.low} to {value.high}"
 
     def _of_fact(self, said: Fact, rows: pd.DataFrame) -> Iterator[str]:
-        values = said.values
-        match said.kind:
-            case "level_of_scores":
-                yield from _differs("predicted", values["predicted"], _metric("mean_score", rows))
-                yield from _differs("actual", values["actual"], _metric("actual_rate", rows))
-            case "metric_moved" | "no_worse_than_baseline" | "worse_inside_margin" | "worse_than_constant":
-                yield from _differs(said.kind, values.get("value"), _metric(values.get("metric", "log_loss"), rows))
-            case "score_missing" | "classes_without_score":
-                yield from _differs("missing scores", values["now"], rows["score"].isna().mean())
-            case "finding":
-                yield from self._of_finding(Finding(**values), rows)
-            case "cause":
-                yield from self._of_cause(values["cause"], rows)
+        match said:
+            case facts.LevelOfScores():
+                yield from _differs("predicted", said.predicted, _metric("mean_score", rows))
+                yield from _differs("actual", said.actual, _metric("actual_rate", rows))
+            case facts.MetricMoved() | facts.NoWorseThanBaseline() | facts.WorseInsideMargin():
+                yield from _differs(said.kind, said.value, _metric(said.metric, rows))
+            case facts.WorseThanConstant():
+                yield from _differs(said.kind, said.value, _metric("log_loss", rows))
+            case facts.OfScores():
+                yield from _differs("missing scores", said.now, rows["score"].isna().mean())
+            case Finding():
+                yield from self._of_finding(said, rows)
+            case Cause():
+                yield from self._of_cause(said, rows)
 
     def _of_cause(self, cause: Cause, rows: pd.DataFrame) -> Iterator[str]:
         for change in cause.changes[:1]:
@@ -130,10 +132,10 @@ def contradictions(verdict: Verdict, window: Evaluation | None) -> Iterator[str]
     if not _is_inside(verdict.low, verdict.effect, verdict.high):
         yield "an effect outside its interval"
     first = verdict.reasons[0] if verdict.reasons else None
-    if first is not None and first.kind == "level_of_scores":
-        yield from _differs("effect", verdict.effect, first.values["predicted"] - first.values["actual"])
-    elif first is not None and first.value("change") is not None:
-        yield from _differs("effect", verdict.effect, first.values["change"])
+    if isinstance(first, facts.LevelOfScores):
+        yield from _differs("effect", verdict.effect, first.predicted - first.actual)
+    elif isinstance(first, facts.Moved):
+        yield from _differs("effect", verdict.effect, first.change)
     if window is None:
         return
     if advice in ("send_more_outcomes", "label_more") and (window.coverage or 0.0) >= 0.999:
@@ -159,8 +161,8 @@ def _is_inside(low: float | None, value: float | None, high: float | None) -> bo
 def _advice(verdict: Verdict) -> str:
     """Return the kind of advice, behind "check the next window" or "check the baseline"."""
     advice = verdict.advice
-    while advice is not None and isinstance(advice.value("then"), Fact):
-        advice = advice.value("then")
+    while isinstance(advice, facts.LookAgain | facts.CheckBaseline):
+        advice = advice.then
     return "" if advice is None else advice.kind
 
 

@@ -11,3 +11,9 @@ def unwrap(value: _T | None) -> _T:
     """Return a value that is not None."""
     assert value is not None
     return value
+
+
+def of_type(value: object, kind: type[_T]) -> _T:
+    """Return a value that is of a type."""
+    assert isinstance(value, kind), value
+    return value

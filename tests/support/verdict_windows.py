@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -19,14 +20,13 @@ from driftline_processor.core.evaluation import (
     ObjectiveState,
     SliceDrift,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 
 DAY = 86_400 * 10**9
 JULY = 1_372_636_800 * 10**9
 """1 July 2013, 00:00 UTC."""
 
-MAY_COME = (fact("outcomes_may_still_come", delay=3 * DAY, learned_from=None),)
+MAY_COME = (facts.OutcomesMayStillCome(delay=3 * DAY, learned_from=None),)
 MISSING = Finding("missing", ("age",), "critical", 0.02, 1.0, 1e-12)
 COLD = Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from driftline_processor.core import facts
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import (
     Estimate,
@@ -13,7 +14,6 @@ from driftline_processor.core.evaluation import (
     JointDrift,
     TrackRecord,
 )
-from driftline_processor.core.facts import fact
 from msgspec.structs import replace
 
 from tests.support.verdict_windows import (
@@ -65,7 +65,7 @@ BEYOND = Finding(
 WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
 
 
-MISSING_VALUES = fact("fraction_of_values", rule="missing", low=0.2, high=0.2)
+MISSING_VALUES = facts.FractionOfValues(rule="missing", low=0.2, high=0.2)
 
 WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
     (

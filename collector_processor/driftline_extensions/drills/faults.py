@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from driftline.tables.classes import class_column
 from driftline.tables.table import F64, Column, is_present, length, numbers_of, take_rows
-from driftline_processor.core.evaluation import ChangeKind, Verdict, VerdictState
-from driftline_processor.core.facts import Fact, columns_of, facts_within
+from driftline_processor.core.evaluation import ChangeKind, Finding, Verdict, VerdictState
+from driftline_processor.core.fact import Fact, columns_of, facts_within
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import DAY
@@ -110,7 +110,7 @@ _COLUMN = "column:"
 
 
 def _check(fact: Fact) -> str:
-    return str(fact.value("check") or "")
+    return fact.check if isinstance(fact, Finding) else ""
 
 
 # -- what breaks ----------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.default_answers import default_answer
 from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
 from driftline_processor.core.estimate.estimator import FEWEST, score_meaning
@@ -40,7 +41,7 @@ from driftline_processor.core.evaluation import (
     MetricValue,
 )
 from driftline_processor.core.explain.loss_evidence import METRICS, Recalibration, RowLosses, loss_evidence, recalibrate
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.output_faults import (
     INVERTED,
@@ -376,12 +377,12 @@ def kind_of_change(
     ]
     if broken:
         return KindOfChange(
-            "service", "service_changed", tuple(fact("rule_broken", rule=expectation.rule) for expectation in broken)
+            "service", "service_changed", tuple(facts.RuleBroken(rule=expectation.rule) for expectation in broken)
         )
     if not any(objective.metric in SERVICE_METRICS for objective in evaluation.objectives):
         failure = service_failing(evaluation)
         if failure is not None:
-            return KindOfChange("service", "service_changed", (failure.fact,))
+            return KindOfChange("service", "service_changed", (failure,))
     faults = [finding for finding in evaluation.findings if is_faulty(finding, evaluation.loss_evidence)]
     output = next(output_faults(evaluation), None)
     if output is not None and explains_ranking(kind_of_loss(evaluation.loss_evidence), output, evaluation):
@@ -391,11 +392,9 @@ def kind_of_change(
     if (labels := outcomes_of_one_class(evaluation)) is not None:
         return KindOfChange("data_fault", "data_faulty", (labels,))
     if faults:
-        return KindOfChange(
-            "data_fault", "data_faulty", tuple(replace(fault.fact, kind="named_finding") for fault in faults)
-        )
+        return KindOfChange("data_fault", "data_faulty", tuple(map(facts.NamedFinding, faults)))
     if pane is not None and baseline is not None and (answer := default_answer(evaluation, pane, baseline)):
-        return KindOfChange("service", "service_changed", (answer, fact("no_input_drifts")))
+        return KindOfChange("service", "service_changed", (answer, facts.NoInputDrifts()))
     moved = _drift_facts(evaluation)
     if evaluation.maturity == "mature" and (proven := _proven(evaluation, fit, moved)) is not None:
         return proven
@@ -413,23 +412,23 @@ def window_fit(evaluation: Evaluation, pane: Pane, baseline: Baseline, task: Tas
 def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, ...]) -> KindOfChange | None:
     """Return the kind of change that outcomes prove; None without one."""
     evidence = evaluation.loss_evidence
-    rates = () if fit is None else (fact("positive_rate", observed=fit.observed, expected=fit.expected),)
+    rates = () if fit is None else (facts.PositiveRate(observed=fit.observed, expected=fit.expected),)
     kind = kind_of_loss(evidence)
     if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit):
-        return KindOfChange("label_shift", "proportions_changed", (*rates, fact("scores_of_classes_hold"), *moved))
+        return KindOfChange("label_shift", "proportions_changed", (*rates, facts.ScoresOfClassesHold(), *moved))
     if evidence is not None and kind == "covariate_shift":
         share = explained_share(evidence)
-        explained = () if share is None else (fact("inputs_explain", share=share, drifted=bool(evidence.inputs)),)
+        explained = () if share is None else (facts.InputsExplain(share=share, drifted=bool(evidence.inputs)),)
         return KindOfChange(kind, "inputs_explain", (*explained, *moved)) if explained or moved else None
     if kind == "calibration":
         return KindOfChange(kind, "level_off", (*rates, *moved))
     if kind == "concept_change":
-        return KindOfChange(kind, "meaning_changed", (*rates, fact("no_input_explains"), *moved))
+        return KindOfChange(kind, "meaning_changed", (*rates, facts.NoInputExplains(), *moved))
     worse = next((name for name, change in evaluation.realized_changes.items() if change.state == "worse"), None)
     if worse is not None and evidence is None and evaluation.features and not moved:
-        return KindOfChange("concept_change", "meaning_changed", (fact("worse_without_drift", metric=worse),))
+        return KindOfChange("concept_change", "meaning_changed", (facts.WorseWithoutDrift(metric=worse),))
     if fit is not None and fit.p_value > LEVEL and moved:
-        return KindOfChange("covariate_shift", "inputs_moved_as_expected", (*moved, fact("outcomes_as_expected")))
+        return KindOfChange("covariate_shift", "inputs_moved_as_expected", (*moved, facts.OutcomesAsExpected()))
     return None
 
 
@@ -466,21 +465,21 @@ def is_proven_unit(finding: Finding, evidence: LossEvidence | None) -> bool:
 def _drift_facts(evaluation: Evaluation) -> tuple[Fact, ...]:
     """Return the facts about drifting inputs and scores; () without any."""
     drifted = [name for name, feature in evaluation.features.items() if feature.state == "drift"]
-    moved = [fact("columns_drift", names=tuple(drifted))] if drifted else []
+    moved: list[Fact] = [facts.ColumnsDrift(names=tuple(drifted))] if drifted else []
     outputs = [
         output for output in (evaluation.score, evaluation.predicted) if output is not None and output.state == "drift"
     ]
-    moved += [fact("output_drifts", name=output.words) for output in outputs[:1]]
+    moved += [facts.OutputDrifts(name=output.words) for output in outputs[:1]]
     return tuple(moved)
 
 
 def _without_outcomes(evaluation: Evaluation, moved: tuple[Fact, ...]) -> KindOfChange | None:
     shift = evaluation.label_shift
     if shift is not None and shift.explains == "labels":
-        return KindOfChange("label_shift", "proportions_changed_by_scores", (shift.fact, *moved))
+        return KindOfChange("label_shift", "proportions_changed_by_scores", (facts.LabelShift.of(shift), *moved))
     if not moved:
         return None
     if shift is not None and shift.explains == "either":
-        return KindOfChange("covariate_shift", "inputs_or_proportions_moved", (*moved, shift.fact))
+        return KindOfChange("covariate_shift", "inputs_or_proportions_moved", (*moved, facts.LabelShift.of(shift)))
     has_outcomes = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
     return KindOfChange("covariate_shift", "inputs_moved" if has_outcomes else "inputs_moved_without_outcomes", moved)

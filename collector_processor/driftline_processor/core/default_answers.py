@@ -7,10 +7,11 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 
+from driftline_processor.core import facts
 from driftline_processor.core.estimate.cbpe_binary import weight_per_row
 from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.service_level.failing import FAILING
 from driftline_processor.core.special_functions import betainc, chdtrc
 
@@ -37,7 +38,7 @@ def default_answer(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fa
         return None
     design_effect = 1.0 if evaluation.score is None else evaluation.score.design_effect
     part = default_fraction(pane, baseline, design_effect)
-    return None if part is None else fact("one_answer", part=part)
+    return None if part is None else facts.OneAnswer(part=part)
 
 
 def default_fraction(pane: Pane, baseline: Baseline, design_effect: float = 1.0) -> float | None:

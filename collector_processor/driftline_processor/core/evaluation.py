@@ -16,7 +16,7 @@ from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64, ModelKey
 from msgspec import Struct, field, structs
 
-from driftline_processor.core.facts import Fact
+from driftline_processor.core.fact import ColumnNames, Fact, FactStruct
 from driftline_processor.core.windows.window import Window
 
 State = Literal["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"]
@@ -544,7 +544,7 @@ class Curve(Struct, frozen=True):
     limits: F64 | None = None
 
 
-class Finding(Struct, frozen=True):
+class Finding(FactStruct):
     """A data-quality finding of a window that chance and the baseline do not explain.
 
     Attributes:
@@ -574,7 +574,7 @@ class Finding(Struct, frozen=True):
     """
 
     check: str
-    features: tuple[str, ...]
+    features: ColumnNames
     severity: Severity
     was: float | None
     now: float | None
@@ -596,11 +596,6 @@ class Finding(Struct, frozen=True):
     lengths: bool = False
     numbers: bool = False
     slice: str = ""
-
-    @property
-    def fact(self) -> Fact:
-        """The finding as a fact."""
-        return Fact("finding", structs.asdict(self))
 
 
 class Expected(Struct, frozen=True):
@@ -690,7 +685,7 @@ class Change(Struct, frozen=True):
     now: float
 
 
-class Cause(Struct, frozen=True):
+class Cause(FactStruct):
     """One reason why a window differs from the baseline.
 
     Attributes:
@@ -710,7 +705,7 @@ class Cause(Struct, frozen=True):
         timezone: Time zone of ``since``, an IANA name.
     """
 
-    features: tuple[str, ...]
+    features: ColumnNames
     check: str
     moved: float
     changes: tuple[Change, ...] = ()
@@ -799,12 +794,6 @@ class LabelShift(Struct, frozen=True):
     class_name: str = ""
     shares: dict[str, ClassShare] = {}
     quantity: Literal["fraction", "mean"] = "fraction"
-
-    @property
-    def fact(self) -> Fact:
-        """The shift as a fact."""
-        names = ("explains", "was", "now", "low", "high", "features", "class_name", "quantity")
-        return Fact("label_shift", {name: getattr(self, name) for name in names} | {"known": self.is_known})
 
     @property
     def is_known(self) -> bool:
@@ -1014,7 +1003,7 @@ class SlaResult(Struct, frozen=True):
 ComparedOutcomes = Literal["actual_rate", "error_rate", "mean_actual", "mae"]
 
 
-class FastLabels(Struct, frozen=True):
+class FastLabels(FactStruct):
     """Comparison of fast outcomes with slow ones.
 
     Attributes:
@@ -1036,11 +1025,6 @@ class FastLabels(Struct, frozen=True):
     fast_rows: int
     slow_rows: int
     p_value: float
-
-    @property
-    def fact(self) -> Fact:
-        """The comparison as a fact."""
-        return Fact("fast_labels", structs.asdict(self))
 
 
 class SliceCondition(Struct, frozen=True):

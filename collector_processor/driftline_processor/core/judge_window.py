@@ -11,6 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct
 
+from driftline_processor.core import facts
 from driftline_processor.core.change import evidence_of_window, is_faulty, kind_of_change, kind_of_loss, window_fit
 from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.drift.lasting import lasting_sums
@@ -23,7 +24,6 @@ from driftline_processor.core.estimate.estimator import estimate_metrics, explai
 from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
 from driftline_processor.core.estimate.track_record import estimated_changes
 from driftline_processor.core.expectations.judge import judge_expectations
-from driftline_processor.core.facts import fact
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, coverage_of
 from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.positive_class import positive_words
@@ -202,7 +202,7 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
     evaluation.compared = reference.notes
     drifted, evaluation.slices, baseline_slices = sliced_drift
     if reference.seasonal and baseline_slices:
-        evaluation.compared = (*reference.notes, fact("slices_at_season"))
+        evaluation.compared = (*reference.notes, facts.SlicesAtSeason())
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.fraction = drifted
     evaluation.rolling_drift = is_rolling(reference) and any(
         column.state == "drift" for _, column in columns(evaluation)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Finding
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
@@ -62,18 +63,18 @@ def output_faults(evaluation: Evaluation) -> Iterator[OutputFault]:
         was, now = score.missing_was or 0.0, score.missing_now
         error = math.sqrt(max(now * (1 - now), 0.25 / evaluation.rows) / evaluation.rows)
         if now - was - FAULTY > normal_quantile(STANDARD.confidence) * error:
-            kind = "classes_without_score" if _has_classes(evaluation) else "score_missing"
-            yield OutputFault(fact(kind, was=was, now=now), "missing", now - was)
+            kind = facts.ClassesWithoutScore if _has_classes(evaluation) else facts.ScoreMissing
+            yield OutputFault(kind(was, now), "missing", now - was)
     for check in CHECKS:
         for finding in evaluation.findings:
             was, now = finding.was or 0.0, finding.now or 0.0
             if finding.check == check and now - was >= FAULTY:
-                yield OutputFault(finding.fact, check, now - was)
+                yield OutputFault(finding, check, now - was)
     area = evaluation.realized.get("roc_auc")
     if evaluation.maturity != "mature" or area is None or area.value is None or area.low is None or area.high is None:
         return
     if area.high < 0.5:
-        reversed_ranking = fact("ranks_the_wrong_way", value=area.value, low=area.low, high=area.high)
+        reversed_ranking = facts.RanksTheWrongWay(value=area.value, low=area.low, high=area.high)
         yield OutputFault(reversed_ranking, "roc_auc", area.value - 0.5, area.low - 0.5, area.high - 0.5)
 
 
@@ -112,8 +113,7 @@ def outcomes_of_one_class(evaluation: Evaluation, by_chance: float = BY_CHANCE) 
     rate = was.value if was.low is None or was.high is None else was.high if now.value else was.low
     if (rate if now.value else 1 - rate) ** evaluation.outcome_rows > by_chance:
         return None
-    return fact(
-        "outcomes_of_one_class",
+    return facts.OutcomesOfOneClass(
         outcomes=evaluation.outcome_rows,
         positive=bool(now.value),
         was=was.value,

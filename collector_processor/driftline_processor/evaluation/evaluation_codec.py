@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
 import numpy as np
 from driftline.tables.table import F64
-from msgspec import NODEFAULT, Struct, defstruct, field, structs, to_builtins
+from msgspec import NODEFAULT, Struct, ValidationError, convert, defstruct, field, structs, to_builtins
 from msgspec.msgpack import Decoder, decode, encode
 
+from driftline_processor.core import facts
 from driftline_processor.core.drift.lasting import stored_lasting
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.fact import Fact, UnknownFact, kind_name
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.present.wording import without_half_surrogates
 
@@ -139,13 +142,37 @@ def decode_details(raw: bytes) -> dict[str, Any]:
 def _decoded(form: _Form, part: memoryview, kind: type[Struct]) -> dict[str, Any]:
     numbers: F64 | None = None
 
-    def array(_: type, place: list[int]) -> F64:
+    def array_or_fact(kind: type, stored: Any) -> Any:
         nonlocal numbers
+        if kind is Fact:
+            return decode_fact(kind, stored)
         numbers = _unpack_numbers(form) if numbers is None else numbers
-        start, shape = place[0], place[1:]
+        start, *shape = stored
         return numbers[start : start + math.prod(shape)].reshape(shape)
 
-    return structs.asdict(decode(part, type=kind, dec_hook=array))
+    return structs.asdict(decode(part, type=kind, dec_hook=array_or_fact))
+
+
+_KINDS = {kind_name(kind.__qualname__): kind for kind in facts.KINDS}
+
+
+def decode_fact(_: type, stored: Mapping[str, Any]) -> Fact:
+    """Return a fact from its builtins: an UnknownFact if its kind or its fields are those of another release."""
+    kind = str(stored.get("kind"))
+    if "values" in stored:
+        stored = _with_fields(stored)
+    try:
+        return convert(stored, _KINDS.get(kind, UnknownFact), dec_hook=decode_fact)
+    except ValidationError:
+        return UnknownFact(kind)
+
+
+def _with_fields(stored: Any) -> Any:
+    """Return a fact, whose fields earlier releases stored under ``values``, with its fields; others as they are."""
+    if not isinstance(stored, dict) or stored.keys() != {"kind", "values"}:
+        return stored
+    fields = {name: _with_fields(value) for name, value in stored["values"].items()}
+    return {"kind": stored["kind"], **({"finding": fields} if stored["kind"] == "named_finding" else fields)}
 
 
 _FORM = Decoder(_Form)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from driftline.tables.table import I64, ModelKey
 
-from driftline_processor.core.verdict.improbable_times import AHEAD, ImprobableTimes, add_times
+from driftline_processor.core.windows.improbable_times import AHEAD, ImprobableTimes, add_times
 from driftline_processor.core.windows.window import DAY
 
 MOST_MODELS = 2_000

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import Condition, Finding, PartJudged, judge_parts
@@ -110,8 +111,9 @@ class PolicyDecision(Struct, frozen=True):
     @property
     def shows_now(self) -> bool:
         """Whether the current verdict differs from that of the newest window."""
-        facts = self.windows[0].parts[0].facts if self.windows else ()
-        return self.now is not None and (not facts or facts[0].value("verdict") != self.now)
+        shown = self.windows[0].parts[0].facts if self.windows else ()
+        verdict = shown[0].verdict if shown and isinstance(shown[0], facts.Verdict) else None
+        return self.now is not None and verdict != self.now
 
 
 class _Judged(Struct, frozen=True):

@@ -20,6 +20,7 @@ from driftline_processor.config.channels import rank_tier
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.config.schema import Config
+from driftline_processor.core import facts
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.performance.objective import counts_already
@@ -248,13 +249,13 @@ class PolicyWatch:
                 changed[alert.about] = _unwatched(alert, models, now)
         self._readings, self._reading_cache = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
-        facts, notified_ids = _FactsOfLook(self, groups), set[str]()
+        cached_facts, notified_ids = _FactsOfLook(self, groups), set[str]()
         changes = [*self._due(changed, now)]
         for change in changes:
             actions = () if change.repeats else self._actions_of(change.alert)
             if change.kind != "resolved" and (change.channels or actions):
                 notified_ids.add(change.alert.id)
-        look = Look(self._by_id(changed.values()), self._is_alone, facts, now)
+        look = Look(self._by_id(changed.values()), self._is_alone, cached_facts, now)
         ordering = Orders(self.store, self._rules, look, self._actions_of, _RowsOfLook(groups))
         lasting = [*self._lasting(changed, now)] if self._rules.actions else []
         orders = [*ordering.orders(changes, lasting)] if (changes or lasting) and self._rules.actions else []
@@ -627,10 +628,13 @@ class PolicyWatch:
             to = [name for name in to if (alert.id, name) not in told_now]
             if escalations is not None and to:
                 escalated_alerts |= {(escalations.thread, name) for name in to}
-                facts = {**self.facts("escalated", alert, group, escalations, linked=True), "alert": escalations.thread}
+                content = {
+                    **self.facts("escalated", alert, group, escalations, linked=True),
+                    "alert": escalations.thread,
+                }
                 for name in to:
                     id = self.store.new_id(escalations.thread, name)
-                    yield Message(id, escalations.thread, name, "escalated", now, facts, alerts=(alert.id,))
+                    yield Message(id, escalations.thread, name, "escalated", now, content, alerts=(alert.id,))
 
     def _kind(self, alert: Alert, stored_alert: Alert | None) -> Kind | None:
         """Return the kind of message to send about an alert now; None for no message."""
@@ -814,11 +818,10 @@ def _urgent(policy: Policy, firings: Sequence[_ViewedFiring], caught_up: bool) -
 def _rolls(firing: Firing) -> bool:
     """Return True if a firing is about a rolling objective, which windows that wait cannot change."""
     for fact in firing.facts:
-        if fact.kind == "objective_broken" and fact.values["objective"].rolling:
+        if isinstance(fact, facts.ObjectiveBroken) and fact.objective.rolling:
             return True
-        if fact.kind == "verdict":
-            missed = (reason for reason in fact.values["verdict"].reasons if reason.kind == "objective_missed")
-            return any(reason.values["rolling"] for reason in missed)
+        if isinstance(fact, facts.Verdict):
+            return any(isinstance(reason, facts.ObjectiveMissed) and reason.rolling for reason in fact.verdict.reasons)
     return False
 
 

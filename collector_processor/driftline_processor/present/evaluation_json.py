@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from driftline_processor.core import facts
 from driftline_processor.core.concept import result as concept_result
 from driftline_processor.core.concept.result import ConceptDrift, error_rise
 from driftline_processor.core.evaluation import (
@@ -108,7 +109,7 @@ def _end_of_window(end: str) -> Key:
 
 def _left_out(evaluation: Evaluation) -> list[list[str]]:
     """Return start and end of the ranges that the rolling reference leaves out because they drifted."""
-    edges = next((note.value("left_out") for note in evaluation.compared if note.kind == "own_last_rows"), ())
+    edges = next((note.left_out for note in evaluation.compared if isinstance(note, facts.OwnLastRows)), ())
     return [[iso_time(start), iso_time(end)] for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
@@ -146,7 +147,7 @@ SHAPES = Shapes(
         KindOfChange: (
             "kind reason",
             computed("sentence", change_sentence, str),
-            Key("evidence", by=lambda facts: [clause(fact) for fact in facts], type=list[str]),
+            Key("evidence", by=lambda evidence: [clause(fact) for fact in evidence], type=list[str]),
         ),
         Verdict: (
             "state",
@@ -221,7 +222,7 @@ SHAPES = Shapes(
         ClassShare: "was now low high",
         LabelShift: (
             "explains was now low high p_value fit features",
-            computed("sentence", lambda one: clause(one.fact), str),
+            computed("sentence", lambda one: clause(facts.LabelShift.of(one)), str),
             or_null("class", "class_name"),
             "shares",
         ),

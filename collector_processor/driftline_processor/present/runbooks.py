@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.facts import Fact
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import Cause, Finding, Verdict
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.policy.firing import explains
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
@@ -59,7 +60,7 @@ def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: 
         return ""
     if verdict.kind == "data_fault" and _is_unit_change(verdict.cause):
         return "unit-change"
-    if verdict.cause is not None and verdict.cause.kind in ("outcomes_of_one_class", "outcomes_unknown"):
+    if isinstance(verdict.cause, facts.OutcomesOfOneClass | facts.OutcomesUnknown):
         return "label-delay"
     if verdict.kind:
         return _BY_KIND.get(verdict.kind, "")
@@ -67,7 +68,4 @@ def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: 
 
 
 def _is_unit_change(cause: Fact | None) -> bool:
-    if cause is None:
-        return False
-    check = cause.values["cause"].check if cause.kind == "cause" else cause.value("check")
-    return bool(check == "unit_change")
+    return isinstance(cause, Cause | Finding) and cause.check == "unit_change"

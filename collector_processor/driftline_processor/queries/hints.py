@@ -17,8 +17,8 @@ from driftline_processor.core.evaluation import Evaluation, newest_window
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.outcomes.unknown import STRAYS, UnknownOutcomes
 from driftline_processor.core.performance.objective import newest_objectives
-from driftline_processor.core.verdict.improbable_times import ImprobableTimes
 from driftline_processor.core.verdict.training_rows import never_as_good
+from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.metrics import metric_title
@@ -319,13 +319,11 @@ def _too_good(
 ) -> Iterator[str]:
     if in_force is None or in_force.source == "provisional":
         return
-    for suspicious in filter(None, map(never_as_good, windows.values())):
-        metric, was, best, compared = suspicious
+    for found in filter(None, map(never_as_good, windows.values())):
         yield (
-            f"All {compared} windows of {series.key.model} with outcomes perform worse than the rows of its baseline "
-            f"({metric_title(metric)} {number(was)} in the baseline, {number(best)} at best since then): "
-            "if the model was trained on "
-            "these rows, build the baseline from other rows."
+            f"All {found.windows} windows of {series.key.model} with outcomes perform worse than the rows of its "
+            f"baseline ({metric_title(found.metric)} {number(found.baseline)} in the baseline, {number(found.best)} at "
+            "best since then): if the model was trained on these rows, build the baseline from other rows."
         )
         return
 

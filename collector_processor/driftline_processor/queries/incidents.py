@@ -16,10 +16,10 @@ from driftline.tables.table import ModelKey
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
-from driftline_processor.core.facts import fact
-from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
+from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import StateSpan, state_spans
@@ -327,7 +327,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
     for interruption in model.interruptions:
         over = interruption.until is not None
         if interruption.kind == "no_data":
-            sentence = f"{capital(clause(fact('no_prediction', pause=interruption.pause)))}."
+            sentence = f"{capital(clause(facts.NoPrediction(pause=interruption.pause)))}."
             end_words = "Predictions arrived again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} too long for their evaluation."
@@ -412,7 +412,7 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
         sla = evaluation.label_sla
         if sla is None or sla.state != "broken":
             return {}
-        late = clause(fact("outcomes_in_time", at_most=sla.high, agreed=sla.coverage))
+        late = clause(facts.OutcomesInTime(at_most=sla.high, agreed=sla.coverage))
         return {"outcomes": f"Outcomes are late: {late}."}
 
     def kept(evaluation: Evaluation, _: str) -> bool:
@@ -426,7 +426,7 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
     called_windows = usual_service(window for window in windows if window.service is not None and window.closed)
     failing = {id(called_window): service_failing(called_window, earlier) for called_window, earlier in called_windows}
 
-    def failed(evaluation: Evaluation) -> dict[str, ServiceFailure]:
+    def failed(evaluation: Evaluation) -> dict[str, facts.ServiceFailing]:
         failing_call = failing.get(id(evaluation))
         return {} if failing_call is None else {failing_call.metric: failing_call}
 
@@ -435,12 +435,12 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
 
     for stretch in _stretches(windows, failed, answered):
         failure = stretch.windows[0][1]
-        sentence = f"{capital(clause(failure.fact))}."
+        sentence = f"{capital(clause(failure))}."
         if failure.metric == ERROR_RATE:
             yield _of_stretch(model, "service", stretch, sentence, "Calls succeed as before.")
         else:
             slower = _of_stretch(model, "latency", stretch, sentence, "Calls are as fast as before.")
-            is_minor = all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.windows)
+            is_minor = all(failing_call.value < AT_ONCE for _, failing_call in stretch.windows)
             yield replace(slower, minor=is_minor)
 
 

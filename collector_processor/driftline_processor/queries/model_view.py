@@ -10,6 +10,7 @@ from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct, field
 
+from driftline_processor.core import facts
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.decode.training_runs import TrainingRun
@@ -145,7 +146,7 @@ class ModelView(Struct):
         if verdict is None or verdict.window_start is None:
             return None
         windows: Iterable[Evaluation] = (one for of_length in self.windows.values() for one in of_length)
-        if any(one.kind == "days_together" for one in verdict.certainty):
+        if any(isinstance(one, facts.DaysTogether) for one in verdict.certainty):
             closed = (one for one in windows if one.closed)
             windows = trailing_periods(sorted(closed, key=lambda one: one.window.end)).windows
         own = (verdict.window_start, verdict.window_end)

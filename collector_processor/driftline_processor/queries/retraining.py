@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import fact
 from driftline_processor.core.retraining.decision import (
     RetrainAnswer,
     RetrainTerms,
@@ -46,7 +46,7 @@ def gains_of_model(models: Sequence[ModelView]) -> tuple[str, list[RetrainGain]]
     windows = measured_windows(_siblings(models, model), name)
     metric = choose_loss(windows[-1]) if windows else None
     if metric is None:
-        return "", [RetrainGain(run, reason=fact("no_outcomes_yet")) for run in model.training_runs]
+        return "", [RetrainGain(run, reason=facts.NoOutcomesYet()) for run in model.training_runs]
     return metric, gains_of_runs(model.training_runs, windows, metric)
 
 

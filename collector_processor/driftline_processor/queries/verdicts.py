@@ -18,11 +18,11 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
-from driftline_processor.core.verdict.improbable_times import ImprobableTimes
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.traffic import Pace, Traffic, pace_of
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.core.windows.window import HOUR, PANE
 from driftline_processor.evaluation.window_queue import Backlog
 from driftline_processor.ingest.transaction import Arrivals

@@ -16,8 +16,8 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.config.policies import Policy
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.facts import fact
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.core.policy.condition import Finding, ObjectiveBroken
@@ -170,7 +170,7 @@ def test_where_only_what_was_flagged_is_reviewed_precision_is_all_that_is_known(
         assert {one.interval for name, one in hour.realized.items() if name != "precision"} == {"unreviewed", ""}
         recall, log_loss = hour.objectives[2:]
         assert (recall.state, log_loss.state) == ("inconclusive", "inconclusive")
-        assert recall.remarks == (fact("decisions_unreviewed", predictions={"0": missing}),)
+        assert recall.remarks == (facts.DecisionsUnreviewed(predictions={"0": missing}),)
     assert live[0].realized["recall"].value == 1.0
     assert "broken" in {one.objectives[0].state for one in live}
 
@@ -216,10 +216,10 @@ def test_a_window_ripens_when_its_outcomes_had_their_time(open_state: Open, cloc
 
     young = first()
     assert (young.maturity, young.objectives[0].state) == ("immature", "inconclusive")
-    assert young.immature == (fact("outcomes_may_still_come", delay=2 * DAY, learned_from=None),)
+    assert young.immature == (facts.OutcomesMayStillCome(delay=2 * DAY, learned_from=None),)
     clock.now = NOON + 3 * DAY
     state.send(predictions(["much later"], clock.now))
-    assert first().immature == (fact("coverage_too_low", coverage=0.4, needed=0.5),)
+    assert first().immature == (facts.CoverageTooLow(coverage=0.4, needed=0.5),)
     state.send(outcomes(ids[40:60], [1] * 20))
     state = open_state(churn=model)
     assert (first().maturity, first().immature, first().objectives[0].state) == ("mature", (), "met")

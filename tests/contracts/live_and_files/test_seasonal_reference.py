@@ -15,8 +15,8 @@ from driftline.semconv import events
 from driftline.tables.timestamps import Kind, Seasonality
 from driftline_processor.config.model import Model, Reference
 from driftline_processor.config.model import Reference as ReferenceKeys
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import fact
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
@@ -27,7 +27,7 @@ from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 
 MIDNIGHT = NOON - NOON % DAY
 ZONE = "Europe/Paris"
@@ -149,7 +149,7 @@ def test_a_baseline_that_does_not_know_its_seasons_is_used_as_it_is_and_that_is_
     state.send(baselines=[built("none").to_json()])
     send(state, rows(1, 100, 2, hours=range(1)))
     (one,) = state.view().windows["1h"]
-    assert one.compared == (fact("seasons_unknown", season="hour"),)
+    assert one.compared == (facts.SeasonsUnknown(season="hour"),)
 
 
 @pytest.mark.slow
@@ -244,7 +244,7 @@ def newest(state: Opened) -> Evaluation:
 
 def left_out(evaluation: Evaluation) -> list[int]:
     """The days that the reference of a window leaves out."""
-    edges = evaluation.compared[0].value("left_out") or ()
+    edges = of_type(evaluation.compared[0], facts.OwnLastRows).left_out
     return [at for start, end in zip(edges[::2], edges[1::2], strict=True) for at in range(start, end, DAY)]
 
 
@@ -267,7 +267,7 @@ def test_a_shift_that_lasts_is_drift_until_the_time_to_accept_it_has_passed(open
     assert states[10:21] == ["drift"] * 11
     assert "drift" not in states[23:]
     assert [note.kind for note in evaluations[0].compared] == ["last_rows_too_few"]
-    note = fact("own_last_rows", last="10d", without="24h", rows=1_500, left_out=(), timezone="UTC")
+    note = facts.OwnLastRows(last="10d", without="24h", rows=1_500, left_out=(), timezone="UTC")
     assert evaluations[10].compared == (note,)
     assert [left_out(evaluations[day]) for day in (11, 20)] == [days_between(10, 11), days_between(10, 20)]
     assert evaluations[10].features["x"].missing_was == 0
@@ -304,7 +304,7 @@ def test_a_day_whose_late_rows_end_its_drift_is_part_of_later_references_also_af
         send_day(again, 11, 1_000, seed=1 + some)
     evaluations = again.view().windows["1d"]
     assert [left_out(one) for one in evaluations[12:]] == [[]] * 4
-    assert evaluations[12].compared[0].value("rows") == 10 * 150 + 4_000
+    assert of_type(evaluations[12].compared[0], facts.OwnLastRows).rows == 10 * 150 + 4_000
 
 
 @pytest.mark.slow
@@ -316,15 +316,15 @@ def test_late_rows_change_what_later_windows_are_compared_with_also_after_a_rest
     state.send(baselines=[known().to_json()])
     for day in range(11):
         send_day(state, day)
-    assert newest(state).compared[0].value("rows") == 1_500
+    assert of_type(newest(state).compared[0], facts.OwnLastRows).rows == 1_500
     send_day(state, 3, 100, seed=1)
-    assert newest(state).compared[0].value("rows") == 1_600
+    assert of_type(newest(state).compared[0], facts.OwnLastRows).rows == 1_600
     send_day(state, 0, 100, seed=1)
     state.state.parts.evaluator.step = lambda **_: False  # type: ignore[method-assign]  # a crash before the next step
     again = open_state(churn=ROLLING)
-    assert newest(again).compared[0].value("rows") == 1_700
+    assert of_type(newest(again).compared[0], facts.OwnLastRows).rows == 1_700
     send_day(again, 10, 100, seed=1)
-    assert newest(again).compared[0].value("rows") == 1_700
+    assert of_type(newest(again).compared[0], facts.OwnLastRows).rows == 1_700
     assert newest(again).rows == 250
 
 

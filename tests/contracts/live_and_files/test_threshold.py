@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.present.sentences import clause
 from driftline_processor.state import State
@@ -89,7 +89,7 @@ def test_nothing_that_the_threshold_alone_has_changed_is_an_alert(
         task="binary",
     )
     running, files = live(tmp_path, reference), of_files(run, tmp_path, reference)
-    told = clause(fact("baseline_decided_again", threshold=0.3, baseline_threshold=0.5))
+    told = clause(facts.BaselineDecidedAgain(threshold=0.3, baseline_threshold=0.5))
     assert running["baseline"]["compared"] == told
     assert caplog.messages.count(f"churn is compared with {told}") == 1
     said = running["performance"]

@@ -10,9 +10,10 @@ from driftline.tables.task import Task
 from driftline_extensions.drills.faults import FAULTS, Injection, choose_feature, lacking, partner_of
 from driftline_extensions.drills.synthetic import synthetic_traffic
 from driftline_processor.config.model import Model
+from driftline_processor.core import facts
 from driftline_processor.core.decode.requests import decode_logs
-from driftline_processor.core.evaluation import ChangeKind, Verdict
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.evaluation import ChangeKind, Finding, Verdict
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.replay.traffic import Features, Traffic, values_of
@@ -205,9 +206,9 @@ def verdict(kind: ChangeKind, cause: Fact) -> Verdict:
 @pytest.mark.parametrize(
     ("kind", "cause", "named"),
     [
-        ("data_fault", fact("finding", check="missing", features=("age",)), True),
-        ("data_fault", fact("finding", check="missing", features=("usage",)), False),
-        ("covariate_shift", fact("column_moved", name="age"), False),
+        ("data_fault", Finding("missing", ("age",), "critical", 0.0, 1.0, 0.0), True),
+        ("data_fault", Finding("missing", ("usage",), "critical", 0.0, 1.0, 0.0), False),
+        ("covariate_shift", facts.ColumnMoved(name="age"), False),
     ],
 )
 def test_a_cause_is_named_by_its_kind_and_its_input(kind: ChangeKind, cause: Fact, named: bool) -> None:

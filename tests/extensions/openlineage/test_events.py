@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_extensions.openlineage.events import ASSERTIONS, EVENT, METRICS, NOMINAL, Dataset, run_event
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
-from driftline_processor.core.facts import fact
 from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.windows.window import Window
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -19,8 +19,8 @@ from referencing import Registry, Resource
 from tests.support.paths import GOLDEN_FILES
 
 GOLDEN = GOLDEN_FILES / "openlineage"
-MISSING = fact("fraction_of_values", rule="missing", low=0.1, high=0.1)
-UNKNOWN = fact("measurement_unknown", reason="no_value")
+MISSING = facts.FractionOfValues(rule="missing", low=0.1, high=0.1)
+UNKNOWN = facts.MeasurementUnknown(reason="no_value")
 DAY = 86_400 * 10**9
 NOW = 20_000 * DAY
 
@@ -58,7 +58,7 @@ def evaluation(**changes: Any) -> Evaluation:
                 1_000,
                 MISSING,
             ),
-            Expected("", "rows: >= 100", "met", 1_000.0, 1_000.0, 1_000, fact("rows_in_window", rows=1_000)),
+            Expected("", "rows: >= 100", "met", 1_000.0, 1_000.0, 1_000, facts.RowsInWindow(rows=1_000)),
             Expected("age", "unique: true", "inconclusive", None, None, 0, UNKNOWN),
         ),
         "window": Window("1d", NOW - DAY, NOW),

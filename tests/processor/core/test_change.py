@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.change import is_faulty, kind_of_change, kind_of_loss
 from driftline_processor.core.evaluation import (
     ColumnDrift,
@@ -18,7 +19,6 @@ from driftline_processor.core.evaluation import (
     ObjectiveState,
     ServiceLevel,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import CAVEAT, OPEN, change_sentence
 from msgspec.structs import replace
@@ -38,7 +38,7 @@ from simulations.kinds_of_change import (
     reversed_effect,
     unit,
 )
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 
 DAY = Window("1d", 0, 86_400 * 10**9)
 ONE = np.eye(6)[0]
@@ -96,7 +96,7 @@ def test_a_service_that_is_slow_fails_or_answers_with_one_value_is_named(
 def test_one_answer_for_all_calls_is_a_fault_of_the_output() -> None:
     found = unwrap(kind(default(1.0), outcomes=False).change_kind)
     assert (found.kind, found.reason) == ("output_fault", "output_faulty")
-    assert found.evidence[0].value("check") == "score_constant"
+    assert of_type(found.evidence[0], Finding).check == "score_constant"
 
 
 def test_calls_that_are_as_usual_and_few_defaults_name_nothing() -> None:
@@ -126,7 +126,7 @@ def test_a_broken_objective_of_the_service_goes_before_all_else() -> None:
     slow = ObjectiveState("latency_p99", "latency_p99 <= 0.1", "broken", 0.4, 0.3, 0.5, 1_000)
     drift = ColumnDrift("feature", "x", "drift", "ks", 1_000, {})
     found = unwrap(kind_of_change(window(objectives=(slow,), features={"x": drift})))
-    assert (found.kind, found.evidence) == ("service", (fact("rule_broken", rule="latency_p99 <= 0.1"),))
+    assert (found.kind, found.evidence) == ("service", (facts.RuleBroken(rule="latency_p99 <= 0.1"),))
     assert kind_of_change(window(objectives=(replace(slow, metric="accuracy"),))) is None
 
 
@@ -135,7 +135,7 @@ def test_values_out_of_range_are_inputs_that_moved() -> None:
     finding = Finding("out_of_range", ("x",), "critical", 0.0, 0.6, 0.0)
     found = unwrap(kind_of_change(window(findings=(finding,), features={"x": drift})))
     assert found.kind == "covariate_shift"
-    assert found.evidence == (fact("columns_drift", names=("x",)),)
+    assert found.evidence == (facts.ColumnsDrift(names=("x",)),)
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Curve,
     DriftContributor,
     Evaluation,
+    Finding,
     JointDrift,
     MethodValue,
     MetricValue,
@@ -20,6 +23,7 @@ from driftline_processor.core.evaluation import (
     ServiceLevel,
     SlicePerformance,
 )
+from driftline_processor.core.fact import UnknownFact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_codec import (
     DETAILS,
@@ -30,6 +34,7 @@ from driftline_processor.evaluation.evaluation_codec import (
     encode_evaluation,
     mentions,
 )
+from driftline_processor.present.sentences.references import compared_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -211,6 +216,59 @@ def test_fields_of_another_release_are_no_obstacle() -> None:
     assert found.service is None
     assert decode_head(raw)["service"] is None
     assert evaluation_to_text(replace(found, service=evaluation.service)) == evaluation_to_text(evaluation)
+
+
+LEFT_OUT = {"kind": "own_last_rows", "values": {
+    "last": "30d", "without": "", "rows": 9_000, "left_out": [1, 2], "timezone": "UTC",
+}}  # fmt: skip
+MISSING = Finding("missing", ("age",), "major", 0.02, 0.9, 0.0)
+STORED_MISSING = {"kind": "finding", "values": structs.asdict(MISSING)}
+
+
+def test_facts_of_earlier_releases_are_read() -> None:
+    """A fact had its fields under ``values``, and the facts in it likewise."""
+    named = {"kind": "named_finding", "values": structs.asdict(MISSING)}
+    likely = {"kind": "likely_cause", "values": {"cause": STORED_MISSING, "others": ["pay"], "share": 0.6}}
+    level = {"predicted": 0.2, "actual": 0.3, "low": None, "high": None, "positive_class": "late"}
+    off = {"kind": "level_of_scores", "values": {**level, "constant_is_better": True}}
+    found = with_facts(LEFT_OUT, named, likely, {"kind": "baseline_level_off", "values": {"level": off}})
+    assert found.compared == (
+        facts.OwnLastRows("30d", "", 9_000, (1, 2), "UTC"),
+        facts.NamedFinding(MISSING),
+        facts.LikelyCause(MISSING, ("pay",), 0.6),
+        facts.BaselineLevelOff(facts.LevelOfScores(0.2, 0.3, None, None, "late", constant_is_better=True)),
+    )
+
+
+def test_findings_without_a_kind_are_read() -> None:
+    """Findings were facts only when they were evidence, and were stored without a kind elsewhere."""
+    head, *others = msgspec.msgpack.decode(encode_evaluation(plain(findings=(MISSING,))))
+    stored = msgspec.msgpack.decode(head)
+    del stored["findings"][0]["kind"]
+    assert decode_evaluation(msgspec.msgpack.encode([msgspec.msgpack.encode(stored), *others])).findings == (MISSING,)
+
+
+def test_facts_of_later_releases_have_no_words() -> None:
+    later = {"kind": "of_a_later_release", "rows": 3}
+    renamed = {"kind": "own_first_week", "number_of_rows": 3}
+    found = with_facts(
+        later, renamed, {"kind": "own_first_week", "rows": 3, "days": 7}, {"kind": "and_also", "reason": later}
+    )
+    assert found.compared == (
+        UnknownFact("of_a_later_release"),
+        UnknownFact("own_first_week"),
+        facts.OwnFirstWeek(3),
+        facts.AndAlso(UnknownFact("of_a_later_release")),
+    )
+    assert compared_words(found.compared) == "its own first week, 3 rows"
+    same(found)
+
+
+def with_facts(*stored: Mapping[str, object]) -> Evaluation:
+    """Return an evaluation whose reference has notes as another release stored them."""
+    head, *others = msgspec.msgpack.decode(encode_evaluation(plain()))
+    head = msgspec.msgpack.encode({**msgspec.msgpack.decode(head), "compared": stored})
+    return decode_evaluation(msgspec.msgpack.encode([head, *others]))
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00", b"\x95\xc4\x00\xc4\x00\xc4\x00\xc4\x00\xc4\x00"])

@@ -18,10 +18,9 @@ import pyarrow as pa
 import pytest
 from driftline.tables.table import PredictionTable
 from driftline_processor.config.model import Model
-from driftline_processor.core import judge_window
+from driftline_processor.core import facts, judge_window
 from driftline_processor.core.drift.slices import SlicedWindow, drift_of_windows
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.windows.window import Window
@@ -54,7 +53,7 @@ from msgspec import structs
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, config, outcomes, predictions
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 
 HOURLY = Model(windows=("1h",))
 
@@ -602,9 +601,10 @@ def test_a_fresh_model_is_compared_with_all_it_did_and_a_break_on_the_first_day_
     assert states[9:] == ["drift"] * 3
     first, late = window(state, 1), window(state, 9)
     until = MIDNIGHT + 224 * HOUR
-    assert first.compared == (fact("own_first_rows", covered=HOUR - 1, rows=1_000, until=until, shift=1.25),)
-    (note,) = late.compared
-    assert (note.value("covered") / HOUR, note.value("rows")) == (pytest.approx(6.7, abs=0.05), 1_850)
+    assert first.compared == (facts.OwnFirstRows(covered=HOUR - 1, rows=1_000, until=until, shift=1.25),)
+    note = of_type(late.compared[0], facts.OwnFirstRows)
+    assert note.covered / HOUR == pytest.approx(6.7, abs=0.05)
+    assert note.rows == 1_850
     assert to_json(late)["baseline"]["compared"] == compared_words(late.compared)
 
 

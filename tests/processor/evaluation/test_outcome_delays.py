@@ -13,7 +13,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import I64, Column
 from driftline_processor.config.model import Model
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.evaluation.files.evaluate import evaluate_files, learn_delay
@@ -79,7 +79,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert view.outcome_delay == TWO_DAYS._replace(outcomes=len(labelled))
     closed = [one for one in view.windows["1d"] if one.closed]
     assert [one.maturity for one in closed] == ["mature"] * (DAYS - 2) + ["immature"] * 2
-    assert closed[-1].immature == (fact("outcomes_may_still_come", delay=2 * DAY, learned_from=len(labelled)),)
+    assert closed[-1].immature == (facts.OutcomesMayStillCome(delay=2 * DAY, learned_from=len(labelled)),)
 
     newest = view.measured("1d")
     assert newest is not None

@@ -15,6 +15,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -27,7 +28,6 @@ from driftline_processor.core.evaluation import (
     SliceDrift,
     Verdict,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.windows.window import Window
@@ -186,8 +186,8 @@ def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -
         for check, features in (("missing", ("age",)), ("missing", ("city",)), ("swapped", ("a", "b")))
     )
     newest.expected = (
-        Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 100, fact("rows_in_window", rows=100)),
-        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, fact("rows_in_window", rows=100)),
+        Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 100, facts.RowsInWindow(rows=100)),
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, facts.RowsInWindow(rows=100)),
     )
     view, window = FakeView([model(windows={"1h": [newest]})]), (a.DRIFTLINE_WINDOW, "1h")
     counted = {"missing": 2.0, "swapped": 1.0}

@@ -9,8 +9,8 @@ from driftline.capture.model_identity import VERSION
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Verdict, VerdictState
-from driftline_processor.core.facts import fact
 from driftline_processor.exporters.verdict_events import SEVERITIES, VerdictEvents, change_request
 from driftline_processor.present.links import Links
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
@@ -21,8 +21,8 @@ NOW = 1_800_000_000 * 10**9
 
 
 def change(name: str = "churn", column: str = "age") -> VerdictChange:
-    moved = fact("column_moved", name=column)
-    verdict = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, reasons=(moved,), advice=fact("check_service"))
+    moved = facts.ColumnMoved(name=column)
+    verdict = Verdict("degraded", NOW, "mae", 9.0, 5.0, 13.0, reasons=(moved,), advice=facts.CheckService())
     return VerdictChange(ModelKey(name, "7", "prod"), "healthy", verdict, NOW + 1)
 
 

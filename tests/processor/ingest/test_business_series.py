@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.config.schema import Config
+from driftline_processor.core import facts
 from driftline_processor.core.policy.condition import Finding, read_condition
 from driftline_processor.state import State
 from starlette.testclient import TestClient
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from tests.support.fake_view import app_of
 from tests.support.metric_requests import gauge_of, metrics_body
 from tests.support.state_rows import DAY, NOON, Clock, Opened, predictions
+from tests.support.unwrap import of_type
 
 MIDNIGHT = NOON - DAY // 2
 KEYS = {
@@ -74,7 +76,7 @@ def test_a_condition_compares_a_series_with_its_own_past(tmp_path: Path) -> None
     condition = read_condition("business conversion < 0.8 * average of 3")
     judged = [condition.judge(Finding(windows, at, lambda _: None)) for at in (2, 3)]  # type: ignore[arg-type, return-value]
     assert [one.holds for one in judged] == [None, True]
-    (compared,) = judged[1].facts
-    values = {name: compared.values[name] for name in ("signal", "side", "of", "windows")}
-    assert values == {"signal": "business conversion", "side": "below", "of": "average", "windows": 3}
-    assert (compared.values["value"], compared.values["limit"]) == (pytest.approx(0.01), pytest.approx(0.024))
+    compared = of_type(judged[1].facts[0], facts.SignalCompared)
+    assert (compared.signal, compared.side) == ("business conversion", "below")
+    assert (compared.of, compared.windows) == ("average", 3)
+    assert [compared.value, compared.limit] == pytest.approx([0.01, 0.024])

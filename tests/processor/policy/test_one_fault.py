@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.core.evaluation import Evaluation, Finding, MetricValue, Verdict, VerdictState
-from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import explains
 from driftline_processor.present.sentences.policies import ending_words
 from driftline_processor.present.sentences.verdict import (
@@ -173,7 +172,7 @@ def test_a_new_fault_after_the_model_was_healthy_is_sent_although_another_alert_
     ]
 
 
-COLUMN = fact("finding", finding=Finding("missing", ("age",), "critical", 0.02, 1.0, 1e-12), features=("age",))
+COLUMN = Finding("missing", ("age",), "critical", 0.02, 1.0, 1e-12)
 
 
 @pytest.mark.parametrize(

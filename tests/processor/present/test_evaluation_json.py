@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     DriftContributor,
@@ -17,7 +18,6 @@ from driftline_processor.core.evaluation import (
     SliceDrift,
     Verdict,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
 from driftline_processor.present.sentences.drift import column_sentence, joint_sentence
@@ -45,7 +45,7 @@ SCORE = ColumnDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9
 
 
 def test_what_a_window_is_compared_with_is_named() -> None:
-    notes = (fact("same_season", season="hour", thin=0, repeats=None),)
+    notes = (facts.SameSeason(season="hour", thin=0, repeats=None),)
     evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared=notes)
     assert to_json(evaluation)["baseline"] == {
         "version": "6",
@@ -53,7 +53,7 @@ def test_what_a_window_is_compared_with_is_named() -> None:
         "compared": "the same hours",
         "left_out": [],
     }
-    own = fact("own_last_rows", last="30d", without="", rows=9_000, left_out=(0, 86_400 * 10**9), timezone="UTC")
+    own = facts.OwnLastRows(last="30d", without="", rows=9_000, left_out=(0, 86_400 * 10**9), timezone="UTC")
     evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared=(own,))
     assert to_json(evaluation)["baseline"]["left_out"] == [["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"]]
     evaluation.compared = ()
@@ -77,9 +77,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
         outcome_rows=600,
         coverage=0.6,
         findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9),),
-        expected=(
-            Expected("", "rows: >= 2000", "broken", 1_000.0, 1_000.0, 1_000, fact("rows_in_window", rows=1_000)),
-        ),
+        expected=(Expected("", "rows: >= 2000", "broken", 1_000.0, 1_000.0, 1_000, facts.RowsInWindow(rows=1_000)),),
     )
     assert evaluations_to_json("churn", "7", [evaluation]) == {
         "model": "churn",
@@ -259,9 +257,9 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         0.2,
         0.1,
         0.3,
-        reasons=(fact("column_moved", name="age"),),
-        certainty=(fact("fault_certain"),),
-        advice=fact("retrain", since=None, timezone="UTC", of_days=True),
+        reasons=(facts.ColumnMoved(name="age"),),
+        certainty=(facts.FaultCertain(),),
+        advice=facts.Retrain(facts.Since(None, "UTC", of_days=True)),
         window_start=WINDOW.start,
         window_end=WINDOW.end,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.present.sentences.verdict import (
     verdict_cause,
     verdict_evidence,
@@ -40,6 +40,6 @@ def test_a_line_that_is_unknown_is_left_out() -> None:
 
 def test_a_name_at_the_beginning_stays_as_it_was_written() -> None:
     at_risk = next(one for one in verdicts() if one.state == "at_risk")
-    moved = replace(at_risk, reasons=(fact("column_moved", name="f001"), fact("and_also", reason=fact("no_outcomes"))))
+    moved = replace(at_risk, reasons=(facts.ColumnMoved(name="f001"), facts.AndAlso(reason=facts.NoOutcomes())))
     assert verdict_size(moved) == "f001 drifted"
     assert verdict_evidence(moved) == "f001 drifted; no outcome is known."

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
-from driftline_processor.core.evaluation import ChangeKind, Verdict, VerdictState
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import ChangeKind, Finding, Verdict, VerdictState
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.present.runbooks import RUNBOOKS, runbook_for
 
 
 def verdict(state: VerdictState, kind: ChangeKind | Literal[""] = "", check: str = "") -> Verdict:
-    return Verdict(state, kind=kind, cause=fact("finding", check=check) if check else None)
+    return Verdict(state, kind=kind, cause=Finding(check, (), "critical", 0.0, 1.0, 0.0) if check else None)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def verdict(state: VerdictState, kind: ChangeKind | Literal[""] = "", check: str
         (verdict("degraded", "label_shift"), ("accuracy",), "", "concept-change"),
         (verdict("degraded", "data_fault", "missing"), ("latency_p99",), "", "slow-or-failing-model"),
         (verdict("degraded"), (), "degraded", "concept-change"),
-        (Verdict("unknown", cause=fact("outcomes_unknown", unknown=None)), (), "unknown", "label-delay"),
+        (Verdict("unknown", cause=facts.OutcomesUnknown(UnknownOutcomes("id", 1, 1))), (), "unknown", "label-delay"),
         (verdict("healthy"), ("latency_p99",), "", "slow-or-failing-model"),
         (verdict("unknown"), ("coverage",), "", "label-delay"),
         (verdict("healthy"), ("predictions",), "", ""),

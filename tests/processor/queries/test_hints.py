@@ -10,6 +10,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import LabelSla, Performance
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
 from driftline_processor.core.verdict.training_rows import never_as_good
 from driftline_processor.core.windows.window import Window
@@ -46,20 +47,20 @@ def window(
 @pytest.mark.parametrize(
     ("windows", "found"),
     [
-        ([window(0.8)] * 8, ("roc_auc", 0.9, 0.8, 8)),
-        ([window(0.8)] * 9 + [window(0.7)] * 3, ("roc_auc", 0.9, 0.8, 12)),
-        ([window(3.0, 2.0, "rmse"), *[window(2.5, 2.0, "rmse")] * 7], ("rmse", 2.0, 2.5, 8)),
+        ([window(0.8)] * 8, facts.NeverAsGood("roc_auc", 0.9, 0.8, 8)),
+        ([window(0.8)] * 9 + [window(0.7)] * 3, facts.NeverAsGood("roc_auc", 0.9, 0.8, 12)),
+        ([window(3.0, 2.0, "rmse"), *[window(2.5, 2.0, "rmse")] * 7], facts.NeverAsGood("rmse", 2.0, 2.5, 8)),
         ([window(0.8)] * 7, None),
         ([window(0.8)] * 8 + [window(0.91)], None),
         ([window(0.8)] * 7 + [window(0.8, closed=False)], None),
         ([window(0.8)] * 7 + [window(0.8, rows=99)], None),
         ([window(0.8)] * 7 + [window(None)], None),
         ([window(1.9, 2.0, "rmse")] * 8, None),
-        ([window(0.8, low=0.7)] * 8, ("roc_auc", 0.9, 0.8, 8)),
+        ([window(0.8, low=0.7)] * 8, facts.NeverAsGood("roc_auc", 0.9, 0.8, 8)),
         ([window(0.52, low=0.48)] * 8, None),
     ],
 )
-def test_only_what_every_window_says_counts(windows: list[Evaluation], found: object) -> None:
+def test_only_what_every_window_says_counts(windows: list[Evaluation], found: facts.NeverAsGood | None) -> None:
     assert never_as_good(windows) == found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from driftline_processor.core import facts
 
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 
 IDS = [f"{number:08d}" for number in range(400)]
 
@@ -25,7 +26,7 @@ def test_times_of_the_future_are_named(state: Opened, share: float, dated: int, 
     state.send(predictions(IDS, times))
     state.send(outcomes(IDS, [at % 2 for at in range(400)], [NOON - DAY] * 400))
     verdict = unwrap(state.view().verdict)
-    named = [reason.value("times") for reason in verdict.reasons if reason.kind == "improbable_times"]
+    named = [reason.times for reason in verdict.reasons if isinstance(reason, facts.ImprobableTimes)]
     assert [times.kind for times in named] == ([kind] if kind else [])
     assert all(times.rows == 400 and odd == (times.ahead if kind == "ahead" else times.refused) for times in named)
     assert (unwrap(verdict.advice).kind == "correct_times") == bool(kind)
@@ -37,9 +38,8 @@ def test_times_that_could_not_be_read_are_named(state: Opened) -> None:
     table.undated = 399
     state.send(table)
     verdict = unwrap(state.view().verdict)
-    assert verdict.cause is not None
-    assert (verdict.cause.kind, verdict.cause.value("times").undated) == ("improbable_times", 399)
-    assert unwrap(verdict.advice).value("times") == "undated"
+    assert of_type(verdict.cause, facts.ImprobableTimes).times.undated == 399
+    assert verdict.advice == facts.CorrectTimes("undated")
 
 
 def test_they_are_forgotten_two_days_later(state: Opened, clock: Clock) -> None:

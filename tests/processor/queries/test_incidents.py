@@ -7,6 +7,7 @@ import re
 import pytest
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -18,7 +19,6 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.window import Reading, read_outcomes
 from driftline_processor.core.windows.window import DAY, HOUR, Window
@@ -156,7 +156,7 @@ def test_what_a_replaced_version_showed_ends_with_its_last_window_and_stays_know
 
 
 def verdict(state: VerdictState, since: int) -> Verdict:
-    return Verdict(state, since, reasons=(fact("no_prediction", pause=2 * HOUR),))
+    return Verdict(state, since, reasons=(facts.NoPrediction(pause=2 * HOUR),))
 
 
 def test_what_the_verdict_says_now_is_open_and_a_right_or_unknown_one_is_none() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from driftline.tables.table import OutcomeTable
-from driftline_processor.core.facts import Fact
+from driftline_processor.core import facts
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.queries.state_snapshot import REVIEW_EVERY
 
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 
 IDS = [f"{number:08d}" for number in range(400)]
 TIMES = [NOON - 4 * DAY + at * (3 * DAY // 400) for at in range(400)]
@@ -21,12 +22,10 @@ def unknown_of(state: Opened) -> UnknownOutcomes:
     """Return what the verdict, its cause and its advice say about outcomes."""
     view = state.view()
     verdict = unwrap(view.verdict)
-    reason, advice = unwrap(verdict.reasons[0]), unwrap(verdict.advice)
-    assert (verdict.state, reason.kind, advice.kind) == ("unknown", "outcomes_unknown", "correct_outcomes")
-    assert verdict.cause == reason
-    assert reason.values == advice.values
-    found: UnknownOutcomes = reason.values["unknown"]
-    return found
+    reason = of_type(verdict.reasons[0], facts.OutcomesUnknown)
+    assert (verdict.state, verdict.cause) == ("unknown", reason)
+    assert verdict.advice == facts.CorrectOutcomes(reason.unknown)
+    return reason.unknown
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Cause,
     ColumnDrift,
@@ -23,7 +24,6 @@ from driftline_processor.core.evaluation import (
     SlaResult,
     State,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.states import rank
@@ -84,7 +84,7 @@ def test_a_metric_says_whether_it_is_worse_than_the_baselines() -> None:
 def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline() -> None:
     shown = evaluation(feature("temp", "ok", 0.01))
     assert "Reference" not in drawn(shown)
-    shown.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
+    shown.compared = (facts.SameSeason(season="hour", thin=0, repeats=None),)
     lines = drawn(shown).splitlines()
     assert "the same hours" in lines[[line.rstrip() for line in lines].index("Reference") + 1]
 

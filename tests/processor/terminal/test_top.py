@@ -7,8 +7,8 @@ import re
 
 import pytest
 from driftline_processor.cli.connection import Connection
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Verdict
-from driftline_processor.core.facts import fact
 from driftline_processor.present.sentences.causes import cause_sentence
 from driftline_processor.present.sentences.verdict import verdict_headline
 from driftline_processor.terminal.top import run
@@ -60,7 +60,7 @@ def test_the_headlines_of_the_worst_models_come_first_and_the_worst_model_is_the
         9.0,
         5.0,
         13.0,
-        reasons=(fact("column_moved", name="a\x1b[2Jge"),),
+        reasons=(facts.ColumnMoved(name="a\x1b[2Jge"),),
     )
     view.known = [flights(), replace(price(), verdict=wrong), replace(fraud(), in_use=False)]
     lines = printed(url)[1].splitlines()

@@ -16,8 +16,8 @@ import httpx
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.cli.connection import Connection
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Cause, Explanation, Verdict, VerdictState
-from driftline_processor.core.facts import fact
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline, verdict_lines
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.terminal.api_tables import STATES, fetch_models
@@ -37,7 +37,7 @@ HOSTILE = "x\x1b[2J[red]y[/]"
 
 
 def judged(view: ModelView, name: str, state: VerdictState, version: str = "", rows: int = 10) -> ModelView:
-    verdict = Verdict(state, NOW, "mae", 9.0, 5.0, 13.0, reasons=(fact("column_moved", name="[bold]error[/]"),))
+    verdict = Verdict(state, NOW, "mae", 9.0, 5.0, 13.0, reasons=(facts.ColumnMoved(name="[bold]error[/]"),))
     return replace(view, key=ModelKey(name, version), verdict=verdict, rows=rows)
 
 

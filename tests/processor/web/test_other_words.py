@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from driftline_extensions.drills.faults import FAULTS
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.condition import Finding, read_condition
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.evaluation_json import evaluations_to_json
@@ -111,8 +111,8 @@ def test_a_page_has_the_same_links_and_buttons(
 ) -> None:
     model = flights()
     assert model.verdict is not None
-    moved, retrain = fact("column_moved", name="temp"), fact("retrain", since=None, timezone="UTC", of_days=True)
-    for advice in (fact("send_outcomes_or_label", needed=200), fact("change_version", version="7"), retrain):
+    moved, retrain = facts.ColumnMoved(name="temp"), facts.Retrain(facts.Since(None, "UTC", of_days=True))
+    for advice in (facts.SendOutcomesOrLabel(needed=200), facts.ChangeVersion(version="7"), retrain):
         model.verdict = Verdict("degraded", model.verdict.since, reasons=(moved,), advice=advice)
         client = browse(FakeView([model, price()]))
         plain = shown(client, address)
@@ -127,7 +127,9 @@ def test_the_buttons_of_a_verdict_are_those_of_its_advice(browse: Callable[[Any]
     model = flights()
     assert model.verdict is not None
     found = {}
-    for advice in ("send_outcomes", "nothing_to_do"):
-        model.verdict = Verdict("degraded", advice=fact(advice))
-        found[advice] = [one for one in shown(browse(FakeView([model])), "/models/flights")[0] if "label-next" in one]
+    for advice in (facts.SendOutcomes(), facts.NothingToDo()):
+        model.verdict = Verdict("degraded", advice=advice)
+        found[advice.kind] = [
+            one for one in shown(browse(FakeView([model])), "/models/flights")[0] if "label-next" in one
+        ]
     assert [len(one) for one in found.values()] == [1, 0]

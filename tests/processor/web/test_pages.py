@@ -8,12 +8,12 @@ from urllib.parse import unquote, urljoin
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     MethodValue,
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.facts import fact
 from msgspec import structs
 from starlette.testclient import TestClient
 
@@ -27,7 +27,7 @@ HOSTILE = "<script>alert(1)</script>\"'&\u202e"
 
 
 def verdict(state: VerdictState, column: str) -> Verdict:
-    return Verdict(state, reasons=(fact("column_moved", name=column),))
+    return Verdict(state, reasons=(facts.ColumnMoved(name=column),))
 
 
 def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.present.links import Links
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_headline, verdict_lines
 from driftline_processor.web.place import Place
@@ -98,7 +98,7 @@ def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_
     model = flights()
     chosen = select(Place("flights", window="1mo", at="2013-07-01"), [model])
     assert model.verdict is not None
-    then, today = chosen.verdict(), structs.replace(model.verdict, certainty=(fact("rise_detected", outcomes=123_456),))
+    then, today = chosen.verdict(), structs.replace(model.verdict, certainty=(facts.RiseDetected(outcomes=123_456),))
     assert then is not None
     assert verdict_certainty(then)
     model.verdict = today

@@ -18,8 +18,9 @@ from driftline.panes.unbinned_values import octave_bounds
 from driftline.tables.table import F64
 from msgspec import Struct, field, structs
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Expected, Judgement
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.quality.feature_sums import Sums, sums_of
 from driftline_processor.core.windows.window import Window
 
@@ -109,13 +110,13 @@ class RowFacts(Struct, frozen=True):
 
 
 def judge_expectations(
-    expectations: Expectations, facts: RowFacts, pane: Pane, baseline: Baseline | None, window: Window
+    expectations: Expectations, row_facts: RowFacts, pane: Pane, baseline: Baseline | None, window: Window
 ) -> tuple[Expected, ...]:
     """Evaluate the expectations of a window.
 
     Args:
         expectations: The rules.
-        facts: Facts about rows that ``pane`` does not contain.
+        row_facts: Facts about rows that ``pane`` does not contain.
         pane: Sums of the window, with the counts of rules (:mod:`.counting`).
         baseline: Its bins give bounds if rows were not counted: they came as distributions, or before the rule.
         window: The window.
@@ -123,25 +124,25 @@ def judge_expectations(
     Returns:
         One result per rule: those of whole rows first.
     """
-    return tuple(_judged(expectations, facts, pane, baseline, window))
+    return tuple(_judged(expectations, row_facts, pane, baseline, window))
 
 
 def _judged(
-    expectations: Expectations, facts: RowFacts, pane: Pane, baseline: Baseline | None, window: Window
+    expectations: Expectations, row_facts: RowFacts, pane: Pane, baseline: Baseline | None, window: Window
 ) -> Iterator[Expected]:
     rows = pane.rows
     for rule in expectations.rows:
         if rule.kind == "rows":
             yield _of_rows(rule, rows)
         elif rule.kind == "duplicates":
-            yield _of_repeats(rule, facts.repeats, "no_whole_rows")
+            yield _of_repeats(rule, row_facts.repeats, "no_whole_rows")
         else:
-            yield _of_age(rule, window.end if facts.until is None else facts.until, facts.newest, rows)
+            yield _of_age(rule, window.end if row_facts.until is None else row_facts.until, row_facts.newest, rows)
     for name, rules in expectations.features.items():
         for rule in rules:
             if rule.kind == "unique":
                 stranger = baseline is not None and name not in baseline.bins.features
-                yield _of_repeats(rule, facts.unique.get(name), "no_feature" if stranger else "values_not_stored")
+                yield _of_repeats(rule, row_facts.unique.get(name), "no_feature" if stranger else "values_not_stored")
             else:
                 yield _of_feature(rule, pane, baseline, name)
 
@@ -182,7 +183,7 @@ def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Ex
 
 
 def _of_arrival(rule: Rule, arrived: bool, rows: int) -> Expected:
-    return _of_value(rule, arrived, arrived, rows, fact("column_arrived", arrived=arrived))
+    return _of_value(rule, arrived, arrived, rows, facts.ColumnArrived(arrived=arrived))
 
 
 def _of_fraction(rule: Rule, fraction: float | None, rows: int) -> Expected:
@@ -192,7 +193,7 @@ def _of_fraction(rule: Rule, fraction: float | None, rows: int) -> Expected:
 
 
 def _between(rule: Rule, low: float, high: float, rows: int) -> Expected:
-    return _of_value(rule, low, high, rows, fact("fraction_of_values", rule=rule.kind, low=low, high=high))
+    return _of_value(rule, low, high, rows, facts.FractionOfValues(rule=rule.kind, low=low, high=high))
 
 
 def _of_value(rule: Rule, low: float, high: float, rows: int, measurement: Fact) -> Expected:
@@ -215,7 +216,7 @@ def _expected(
 
 
 def _of_rows(rule: Rule, rows: int) -> Expected:
-    counted = _of_value(rule, float(rows), float(rows), rows, fact("rows_in_window", rows=rows))
+    counted = _of_value(rule, float(rows), float(rows), rows, facts.RowsInWindow(rows=rows))
     if rule.low is None and rule.high is None:
         return counted
     return structs.replace(counted, state=_state(rule, rows))
@@ -237,7 +238,7 @@ def _of_age(rule: Rule, until: int, newest: int | None, rows: int) -> Expected:
     if newest is None or until <= 0:
         return _unknown(rule, "no_times", rows)
     age = max(0.0, (until - newest) / 1e9)
-    return _of_value(rule, age, age, rows, fact("age_of_newest_row", seconds=age))
+    return _of_value(rule, age, age, rows, facts.AgeOfNewestRow(seconds=age))
 
 
 def _of_moment(rule: Rule, rows: float, total: float, squares: float) -> Expected:
@@ -250,17 +251,16 @@ def _of_moment(rule: Rule, rows: float, total: float, squares: float) -> Expecte
         if variance < 1e-9 * mean * mean:
             return _unknown(rule, "values_too_close", int(rows))
         value = math.sqrt(variance)
-    measurement = fact("moment_of_values", moment=rule.kind, value=value)
+    measurement = facts.MomentOfValues(moment=rule.kind, value=value)
     return _expected(rule, _state(rule, value), int(rows), measurement, value, value)
 
 
 def _of_end(rule: Rule, rows: float, outside: float, within: float) -> Expected:
     """Return the result for the minimum or the maximum, from the number of values outside and within its limits."""
     state: Judgement = "met" if outside == 0 and within > 0 else "broken"
-    limits = {"low": rule.low, "high": rule.high}
-    measurement = fact("end_of_values", end=rule.kind, rows=rows, outside=outside, within=within, **limits)
+    measurement = facts.EndOfValues(rule.kind, rows, outside, within, rule.low, rule.high)
     return _expected(rule, state, int(rows), measurement)
 
 
 def _unknown(rule: Rule, reason: str, rows: int) -> Expected:
-    return _expected(rule, "inconclusive", rows, fact("measurement_unknown", reason=reason))
+    return _expected(rule, "inconclusive", rows, facts.MeasurementUnknown(reason=reason))

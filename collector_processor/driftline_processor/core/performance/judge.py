@@ -29,6 +29,7 @@ from driftline.tables.table import F64
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     BaselineComparison,
     Curve,
@@ -38,7 +39,7 @@ from driftline_processor.core.evaluation import (
     MetricChange,
     MetricValue,
 )
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals.confidence import (
     CONFIDENCE,
@@ -284,8 +285,7 @@ def find_baseline_fault(baseline: Baseline) -> Fact | None:
     margin = gap_margin(actual, margins_of(baseline, STANDARD).get("log_loss")) or 0.0
     if abs(found.value) < max(margin, OFF * found.half):
         return find_missing_skill(baseline)
-    level = fact(
-        "level_of_scores",
+    level = facts.LevelOfScores(
         predicted=predicted,
         actual=actual,
         low=reference["actual_rate"].low,
@@ -293,7 +293,7 @@ def find_baseline_fault(baseline: Baseline) -> Fact | None:
         positive_class=positive_words(baseline.task, baseline.columns) or POSITIVE,
         constant_is_better=loss is not None and constant is not None and loss > constant,
     )
-    return fact("baseline_level_off", level=level)
+    return facts.BaselineLevelOff(level=level)
 
 
 def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:
@@ -547,7 +547,7 @@ def maturity(
     coverage = evaluation.coverage or 0.0
     if outcomes.young:
         learned = outcomes.delay.outcomes if outcomes.delay.source == "learned" else None
-        return "immature", (fact("outcomes_may_still_come", delay=outcomes.delay.nanoseconds, learned_from=learned),)
+        return "immature", (facts.OutcomesMayStillCome(delay=outcomes.delay.nanoseconds, learned_from=learned),)
     if coverage < settings.min_coverage:
-        return "immature", (fact("coverage_too_low", coverage=coverage, needed=settings.min_coverage),)
+        return "immature", (facts.CoverageTooLow(coverage=coverage, needed=settings.min_coverage),)
     return "mature", ()

@@ -33,8 +33,9 @@ from driftline.tables.task import Task
 from msgspec import structs
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, SlicePerformance
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import (
     TOO_FEW,
     UNREVIEWED,
@@ -98,7 +99,7 @@ def judge_objectives(
                 steps, zone = outcomes.steps, outcomes.timezone
                 states.append(judge_rolling(objective, evaluation.window, steps, zone, settings.confidence, judge))
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
-            why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
+            why = () if evaluation.maturity == "mature" else evaluation.immature or (facts.WindowOpenYet(),)
             if objective.slice == objective.key != "":
                 states.append(
                     _slice_states(
@@ -123,7 +124,7 @@ def judge_objectives(
                     ends = metric, *(at_bound(metric, bound) for bound in bounds)
                     known, *filled = (_state_in(objective, end, against, settings, (), none_of) for end in ends)
                     if filled and {end.state for end in filled} == {known.state} != {"inconclusive"}:
-                        remark = fact("outstanding_cannot_change", outstanding=outstanding_count(sums))
+                        remark = facts.OutstandingCannotChange(outstanding=outstanding_count(sums))
                         state = structs.replace(known, remarks=(*known.remarks, remark))
                 if in_slice is None and _folded(objective, outcomes):
                     state = structs.replace(state, needed=None, remarks=why or (_folded_fact(objective),))
@@ -168,7 +169,7 @@ def _folded(objective: Objective, outcomes: WindowOutcomes) -> bool:
 
 def _folded_fact(objective: Objective) -> Fact:
     other_slice = slice_name(objective.key, OTHER)
-    return fact("slice_folded", slice=objective.slice, key=objective.key, most=MOST_VALUES, other=other_slice)
+    return facts.SliceFolded(slice=objective.slice, key=objective.key, most=MOST_VALUES, other=other_slice)
 
 
 def has_slices(evaluation: Evaluation) -> bool:
@@ -190,7 +191,7 @@ def _state(
     unknown = unknown_state(objective, rows)
     if metric is None or metric.value is None:
         needed = _least_rows(objective, settings.confidence)
-        remark = fact("no_row_reviewed", metric=objective.metric, slice=objective.slice, needed=needed)
+        remark = facts.NoRowReviewed(metric=objective.metric, slice=objective.slice, needed=needed)
         return structs.replace(unknown, needed=needed, remarks=why or (remark,))
     value, limits, limit = metric.value, Interval(metric.low, metric.high, metric.interval), objective.limit
     if objective.relative:
@@ -209,16 +210,16 @@ def _state(
         )
     bounded = structs.replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
-        no_interval = fact("interval_unknown")
+        no_interval: Fact = facts.IntervalUnknown()
         if metric.interval == UNREVIEWED.method:
-            no_interval = fact("decisions_unreviewed", predictions=dict(none_of))
+            no_interval = facts.DecisionsUnreviewed(predictions=dict(none_of))
         return structs.replace(bounded, remarks=why or (no_interval,))
     if (state := decided(bounded, objective, why)) is not None:
         return state
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
-        return structs.replace(bounded, reason="too_few_days", remarks=why or (fact("more_days_decide"),))
+        return structs.replace(bounded, reason="too_few_days", remarks=why or (facts.MoreDaysDecide(),))
     needed = _needed(objective, rows, value, limits, settings.confidence)
-    return structs.replace(bounded, needed=needed, remarks=why or (fact("rows_decide", needed=needed),))
+    return structs.replace(bounded, needed=needed, remarks=why or (facts.RowsDecide(needed=needed),))
 
 
 def decided(bounded: ObjectiveState, objective: Objective, why: tuple[Fact, ...]) -> ObjectiveState | None:
@@ -249,7 +250,7 @@ def unknown_state(objective: Objective, rows: int = 0) -> ObjectiveState:
 
 
 def _baseline_lacks(objective: Objective, lacking: str) -> Fact:
-    return fact("baseline_lacks", metric=objective.metric, lacking=lacking)
+    return facts.BaselineLacks(metric=objective.metric, lacking=lacking)
 
 
 class _Against(NamedTuple):
@@ -282,8 +283,8 @@ def _against(
         return _Against(reference)
     slice_metric = reference_in(baseline, name, settings).get(objective.metric)
     if slice_metric is None or slice_metric.value is None or _rows(slice_metric) < objective.min_rows:
-        return _Against(reference, (fact("compared_with_all_rows"),))
-    return _Against({objective.metric: slice_metric}, (fact("compared_with_slice", rows=_rows(slice_metric)),))
+        return _Against(reference, (facts.ComparedWithAllRows(),))
+    return _Against({objective.metric: slice_metric}, (facts.ComparedWithSlice(rows=_rows(slice_metric)),))
 
 
 def _state_in(
@@ -436,7 +437,7 @@ def judge_rolling(
             states.append(structs.replace(state, since=period.start, until=period.end))
     if states:
         return worst_state(objective, states)
-    return structs.replace(unknown_state(objective), remarks=(fact("no_period_ended", of_calls=objective.of_service),))
+    return structs.replace(unknown_state(objective), remarks=(facts.NoPeriodEnded(of_calls=objective.of_service),))
 
 
 def _periods(
@@ -530,7 +531,7 @@ def _slice_states(
     name = max(unseen, key=lambda name: unseen[name], default="")
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
         known, needed = slices[name].rows, objective.min_rows
-        remark = fact("few_predictions_reviewed", rows=known, predictions=unseen[name], needed=needed)
+        remark = facts.FewPredictionsReviewed(rows=known, predictions=unseen[name], needed=needed)
         worst = structs.replace(states[name], state="inconclusive", needed=needed, remarks=why or (remark,))
     return with_slices(objective, worst, judged_states, few)
 
@@ -539,7 +540,7 @@ def no_slice_with_rows(objective: Objective, largest: ObjectiveState | None, *, 
     """Return the remark that no slice has enough rows, or calls, to evaluate an objective."""
     key, metric = objective.key, objective.metric
     most = (largest.slice, largest.rows) if largest is not None and largest.rows else None
-    return fact("no_slice_with_rows", key=key, metric=metric, min_rows=objective.min_rows, most=most, of_calls=of_calls)
+    return facts.NoSliceWithRows(key=key, metric=metric, min_rows=objective.min_rows, most=most, of_calls=of_calls)
 
 
 def with_slices(
@@ -547,8 +548,7 @@ def with_slices(
 ) -> ObjectiveState:
     """Return the worst slice of a key with the states of all slices; ``few``: the number with too few rows."""
     states_by_slice = {name: state.state for name, state in states.items()}
-    remark = fact(
-        "slices_of_key",
+    remark = facts.SlicesOfKey(
         key=objective.key,
         states={state: list(states_by_slice.values()).count(state) for state in get_args(Judgement)},
         few=few,

@@ -16,10 +16,11 @@ from driftline.tables.task import Task
 from msgspec import Struct, field, structs
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.concept.baseline_level import TOO_LOW, BaselineLevel
 from driftline_processor.core.concept.losses import CLIP, LEAST_REFERENCE, reference_loss
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
@@ -136,7 +137,7 @@ def find_missing_skill(baseline: Baseline) -> Fact | None:
     value = None if name is None else reference[name].value
     if name is None or value is None or skill(name, value, constant[name]) > 0:
         return None
-    return fact("baseline_without_skill", metric=name, value=value, constant=constant[name])
+    return facts.BaselineWithoutSkill(metric=name, value=value, constant=constant[name])
 
 
 def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:

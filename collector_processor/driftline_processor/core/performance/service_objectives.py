@@ -13,8 +13,9 @@ from driftline.panes.pane import Pane, merge
 from msgspec import structs
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, ServiceLevel
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES, Calls
 from driftline_processor.core.windows.window import Window
 
@@ -84,7 +85,7 @@ def metric_of(level: ServiceLevel, name: str) -> MetricValue | None:
 
 
 def _open(evaluation: Evaluation) -> tuple[Fact, ...]:
-    return () if evaluation.closed else (fact("window_open_yet"),)
+    return () if evaluation.closed else (facts.WindowOpenYet(),)
 
 
 def judge_calls(objective: Objective, settings: PerformanceSettings) -> JudgeOfPart:
@@ -106,12 +107,12 @@ def _state(
     level = None if calls is None else calls.level(settings.confidence, settings.shares)
     measured = None if level is None else metric_of(level, metric)
     if calls is None or measured is None or measured.value is None:
-        return structs.replace(unknown, remarks=why or (fact("no_call", metric=metric, slice=objective.slice),))
+        return structs.replace(unknown, remarks=why or (facts.NoCall(metric=metric, slice=objective.slice),))
     known = structs.replace(unknown, value=measured.value, low=measured.low, high=measured.high, rows=measured.rows)
     if (state := decided(known, objective, why)) is not None:
         return state
     needed = _needed(objective, calls, measured, settings.confidence)
-    return structs.replace(known, needed=needed, remarks=why or (fact("rows_decide", needed=needed),))
+    return structs.replace(known, needed=needed, remarks=why or (facts.RowsDecide(needed=needed),))
 
 
 def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidence: float) -> int | None:

@@ -79,7 +79,7 @@ def judge_slices(
     cohorts = {name: outcomes.slices[slice_name(LABEL_AGE, name)] for name in COHORTS if name in evaluation.ages}
     evaluation.fast_labels = fast_labels(cohorts, pane, outcomes.blocks, task, days=has_day_blocks(evaluation.window))
     if evaluation.immature and evaluation.fast_labels is not None and evaluation.fast_labels.differ:
-        evaluation.immature += (evaluation.fast_labels.fact,)
+        evaluation.immature += (evaluation.fast_labels,)
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
     evaluation.weak = outcomes.weak
     if task.has_threshold and groups:

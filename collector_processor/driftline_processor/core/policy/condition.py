@@ -35,8 +35,9 @@ from difflib import get_close_matches
 from itertools import chain, takewhile
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -45,7 +46,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.fairness.criteria import CRITERIA, FOUR_FIFTHS, MEASURES, TOLERANCE, fewest_rows
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.nearest_names import near
@@ -203,7 +204,7 @@ class Comparison(Struct, frozen=True):
             return Judged(None, (self._unknown(measured, finding.evaluation),))
         compared = self._compared(measured)
         if compared is None:
-            return Judged(None, (fact("signal_without_interval", signal=self.signal.name),))
+            return Judged(None, (facts.SignalWithoutInterval(signal=self.signal.name),))
         holds = _SIGNS[self.sign](compared, limit)
         return Judged(holds, (self._compared_fact(measured, limit, holds),))
 
@@ -214,15 +215,14 @@ class Comparison(Struct, frozen=True):
 
     def _unknown(self, measured: Value | None, evaluation: Evaluation) -> Fact:
         """Return the fact about the unknown side."""
-        signal = {"signal": self.signal.name, "slice": self.signal.slice}
+        signal = self.signal.name, self.signal.slice
         if measured is None:
             waits = self.signal.of_outcomes and evaluation.maturity != "mature"
-            return fact("signal_unknown", **signal, waits=waits)
-        return fact("limit_unknown", **signal, of=self.limit.of, windows=min(FEWEST_EARLIER, self.limit.windows))
+            return facts.SignalUnknown(*signal, waits=waits)
+        return facts.LimitUnknown(*signal, of=self.limit.of, windows=min(FEWEST_EARLIER, self.limit.windows))
 
     def _compared_fact(self, measured: Value, limit: float, holds: bool) -> Fact:
-        return fact(
-            "signal_compared",
+        return facts.SignalCompared(
             signal=self.signal.name,
             signal_column=self.signal.column,
             slice=self.signal.slice,
@@ -262,7 +262,7 @@ class VerdictIs(Struct, frozen=True):
     def judge(self, finding: Finding) -> Judged:
         """Compare the verdict at the end of the window."""
         verdict = finding.verdict_at(finding.evaluation)
-        return Judged(verdict.state in self.states, (fact("verdict", verdict=verdict),))
+        return Judged(verdict.state in self.states, (facts.Verdict(verdict=verdict),))
 
 
 class Drifts(Struct, frozen=True):
@@ -282,13 +282,13 @@ class Drifts(Struct, frozen=True):
         known_columns = self._columns(finding.evaluation)
         drifted = [column.name or column.column for column in known_columns if column.state == "drift"]
         if len(drifted) >= self.count:
-            return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
+            return Judged(True, (facts.ColumnsDrift(names=tuple(drifted)),))
         judged_columns = [
             column for column in known_columns if column.state in ("ok", "within_normal_variation", "drift")
         ]
         if len(judged_columns) < self.count:
-            return Judged(None, (fact("drift_evaluated", columns=len(judged_columns), of=len(known_columns)),))
-        return Judged(False, (fact("no_more_drift"),))
+            return Judged(None, (facts.DriftEvaluated(columns=len(judged_columns), of=len(known_columns)),))
+        return Judged(False, (facts.NoMoreDrift(),))
 
     def measured(self, evaluation: Evaluation) -> tuple[Fact, ...]:
         """Return the statistics of the drifting columns, else of the one with the largest effect; () without any."""
@@ -315,8 +315,7 @@ def _statistics(column: ColumnDrift) -> Fact:
         method: method_value.value for method in methods if (method_value := column.methods.get(method)) is not None
     }
     deciding = column.methods.get(column.decided_by)
-    return fact(
-        "column_statistics",
+    return facts.ColumnStatistics(
         name=column.words,
         statistics={method: value for method, value in values.items() if value is not None},
         p_value=None if deciding is None else deciding.p_value,
@@ -370,12 +369,12 @@ class ObjectiveBroken(Struct, frozen=True):
         ]
         broken = [objective for objective in objectives if objective.state == "broken"]
         if broken:
-            return Judged(True, (fact("objective_broken", objective=broken[0]),))
+            return Judged(True, (facts.ObjectiveBroken(objective=broken[0]),))
         if not objectives:
-            return Judged(None, (fact("no_objective_evaluated"),))
+            return Judged(None, (facts.NoObjectiveEvaluated(),))
         if all(objective.state == "inconclusive" for objective in objectives):
-            return Judged(None, (fact("objective_inconclusive", objective=objectives[0]),))
-        return Judged(False, (fact("no_objective_broken"),))
+            return Judged(None, (facts.ObjectiveInconclusive(objective=objectives[0]),))
+        return Judged(False, (facts.NoObjectiveBroken(),))
 
 
 class GroupsApart(Struct, frozen=True):
@@ -402,11 +401,11 @@ class GroupsApart(Struct, frozen=True):
         evaluation = finding.evaluation
         fairness = next((one for one in evaluation.fairness if one.attribute == self.attribute), None)
         if fairness is None:
-            return Judged(None, (fact("no_two_groups", attribute=self.attribute),))
+            return Judged(None, (facts.NoTwoGroups(attribute=self.attribute),))
         criterion_name = MEASURES[self.measure].criterion
         criterion = next((one for one in fairness.criteria if one.name == criterion_name), None)
         if criterion is None or (criterion.basis == "labelled rows" and evaluation.maturity != "mature"):
-            return Judged(None, (fact("groups_unknown", **self._measure, yet=criterion is not None),))
+            return Judged(None, (facts.GroupsUnknown(self.measure, self.attribute, yet=criterion is not None),))
         compare, upwards = _SIGNS[self.sign], self.sign.startswith(">")
         near, far = (criterion.low, criterion.high) if upwards else (criterion.high, criterion.low)
         if near is not None and compare(near, self.limit):
@@ -416,18 +415,21 @@ class GroupsApart(Struct, frozen=True):
         smallest = fewest_rows(fairness, criterion_name)
         if smallest is None:
             return UNTOLD
-        ends = {"low": criterion.low, "high": criterion.high}
-        few = {"group": smallest.group, "rate": smallest.rate, "rows": smallest.rows}
-        return Judged(None, (fact("groups_inconclusive", **self._measure, **ends, **few),))
-
-    @property
-    def _measure(self) -> dict[str, str]:
-        return {"measure": self.measure, "attribute": self.attribute}
+        inconclusive = facts.GroupsInconclusive(
+            measure=self.measure,
+            attribute=self.attribute,
+            low=criterion.low,
+            high=criterion.high,
+            group=smallest.group,
+            rate=smallest.rate,
+            rows=smallest.rows,
+        )
+        return Judged(None, (inconclusive,))
 
     def _compared(self, criterion: FairnessCriterion, fairness: Fairness, side: str) -> Fact:
-        return fact(
-            "groups_compared",
-            **self._measure,
+        return facts.GroupsCompared(
+            self.measure,
+            self.attribute,
             value=getattr(criterion, MEASURES[self.measure].of),
             low=criterion.low,
             high=criterion.high,
@@ -459,8 +461,8 @@ class OutcomesLate(Struct, frozen=True):
         """Check the SLA on the labels of the window."""
         sla = finding.evaluation.label_sla
         if sla is None or sla.state == "inconclusive":
-            return Judged(None, (fact("outcome_agreement_unknown"),))
-        return Judged(sla.state == "broken", (fact("outcomes_in_time", at_most=sla.high, agreed=sla.coverage),))
+            return Judged(None, (facts.OutcomeAgreementUnknown(),))
+        return Judged(sla.state == "broken", (facts.OutcomesInTime(at_most=sla.high, agreed=sla.coverage),))
 
 
 class DataFaulty(Struct, frozen=True):
@@ -471,8 +473,7 @@ class DataFaulty(Struct, frozen=True):
     def judge(self, finding: Finding) -> Judged:
         """Check the data-quality findings of the window."""
         grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
-        shown_fact = structs.replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
-        return Judged(bool(grave), (shown_fact,))
+        return Judged(bool(grave), (facts.NamedFinding(grave[0]) if grave else facts.NoGraveFault(),))
 
 
 class BurnRate(Struct, frozen=True):
@@ -504,12 +505,20 @@ class BurnRate(Struct, frozen=True):
         rates = [(rate, evaluation.rows) for evaluation in recent if (rate := self._rate(evaluation)) is not None]
         rows, short_rate = sum(count for _, count in rates), self._rate(finding.evaluation)
         if short_rate is None or not rows:
-            return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=self.short),))
+            return Judged(None, (facts.BurnRateUnknown(signal=self.signal.name, window=self.short),))
         long_rate = sum(rate * count for rate, count in rates) / rows
-        spent = {"short_rate": short_rate, "long_rate": long_rate, "short": self.short, "long": self.long_window}
         return Judged(
             min(short_rate, long_rate) > self.factor,
-            (fact("budget_spent", signal=self.signal.name, rule=self.objective.rule, **spent),),
+            (
+                facts.BudgetSpent(
+                    signal=self.signal.name,
+                    rule=self.objective.rule,
+                    short_rate=short_rate,
+                    long_rate=long_rate,
+                    short=self.short,
+                    long=self.long_window,
+                ),
+            ),
         )
 
     def _rate(self, evaluation: Evaluation) -> float | None:

@@ -8,9 +8,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from driftline_processor.core import facts
 from driftline_processor.core.business import PREFIX
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.facts import Fact, columns_of
+from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.metrics import metric_named
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
@@ -67,16 +68,22 @@ class Firing(Struct, frozen=True):
 def subjects_of(fact: Fact) -> Iterator[str]:
     """Yield the subjects of a fact.
 
-    >>> from driftline_processor.core.facts import fact
-    >>> list(subjects_of(fact("signal_compared", signal="coverage"))), list(subjects_of(fact("no_grave_fault")))
+    >>> from driftline_processor.core import facts
+    >>> list(subjects_of(facts.SignalWithoutInterval("coverage"))), list(subjects_of(facts.NoGraveFault()))
     (['coverage'], ['no_grave_fault'])
     """
-    if fact.kind == "objective_broken":
-        yield fact.values["objective"].metric
-    else:
-        yield fact.value("signal") or fact.value("check") or fact.kind
+    subject, slice = fact.kind, ""
+    match fact:
+        case facts.ObjectiveBroken():
+            subject, slice = fact.objective.metric, fact.objective.slice
+        case facts.ObjectiveInconclusive():
+            slice = fact.objective.slice
+        case facts.NamedFinding():
+            subject, slice = fact.finding.check, fact.finding.slice
+        case facts.OfSignal():
+            subject, slice = fact.signal, fact.slice
+    yield subject
     yield from (f"column:{name}" for name in columns_of(fact))
-    slice = fact.value("slice") or getattr(fact.value("objective"), "slice", "")
     if slice:
         yield f"slice:{slice}"
 

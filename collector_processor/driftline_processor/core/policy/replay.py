@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import Fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.special_functions import gammaincinv
 from driftline_processor.core.verdict.context import VerdictContext

@@ -9,8 +9,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState, Verdict, VerdictState
-from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import StateSpan, state_spans, verdict_of_model
 from driftline_processor.core.verdict.states import rank_state
@@ -204,7 +204,7 @@ class Rule(Struct, frozen=True):
             outcome: StepOutcome = "quiet"
             if needed is not None:
                 outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
-            judged_verdict = Judged(needed is not None, (fact("verdict", verdict=verdict),))
+            judged_verdict = Judged(needed is not None, (facts.Verdict(verdict=verdict),))
             steps.append(Step(index, judged_verdict, outcome, count, needed or 0))
         return steps
 
@@ -224,7 +224,7 @@ class Rule(Struct, frozen=True):
                 until=until,
                 window=window,
                 start=start,
-                facts=(fact("verdict", verdict=verdict),),
+                facts=(facts.Verdict(verdict=verdict),),
                 state=verdict.state,
             )
 
@@ -301,7 +301,7 @@ def _end(verdict: Verdict, now: int) -> int:
 
 def _rolling(judged: Judged) -> ObjectiveState | None:
     """Return the broken rolling objective that a result is about; None for other results."""
-    objectives = (fact.values["objective"] for fact in judged.facts if fact.kind == "objective_broken")
+    objectives = (fact.objective for fact in judged.facts if isinstance(fact, facts.ObjectiveBroken))
     return next((objective for objective in objectives if objective.rolling), None)
 
 

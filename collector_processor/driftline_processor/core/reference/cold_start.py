@@ -15,7 +15,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.panes.pane import Pane, merge
 
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.core.windows.window import DAY, PANE
 
 from .reference import Reference, derive_baseline
@@ -114,5 +114,5 @@ def _blockless(baseline: Baseline) -> Baseline:
 def _with_note(baseline: Baseline, covered: int, end: int) -> Reference:
     shift, rows = least_shift(covered), int(baseline.pane.rows)
     if shift <= 0:
-        return Reference(baseline, (fact("own_first_week", rows=rows),))
-    return Reference(baseline, (fact("own_first_rows", covered=covered, rows=rows, until=end, shift=shift),), shift)
+        return Reference(baseline, (facts.OwnFirstWeek(rows=rows),))
+    return Reference(baseline, (facts.OwnFirstRows(covered=covered, rows=rows, until=end, shift=shift),), shift)

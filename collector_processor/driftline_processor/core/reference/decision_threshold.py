@@ -21,7 +21,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
 
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 
 from .reference import Reference, derive_baseline
 
@@ -52,8 +52,8 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
     >>> found = align_threshold(built, Pane(), replace(built.task, threshold=0.3))
     >>> built.pane.parts["confusion"].tolist(), found.baseline.pane.parts["confusion"].tolist()
     ([100.0, 0.0, 0.0, 50.0], [50.0, 50.0, 0.0, 50.0])
-    >>> found.notes[0].kind, found.notes[0].value("threshold")
-    ('baseline_decided_again', 0.3)
+    >>> found.notes
+    (BaselineDecidedAgain(threshold=0.3, baseline_threshold=0.5),)
     """
     own = baseline.task
     if not task.has_threshold or task.threshold == own.threshold or replace(task, threshold=own.threshold) != own:
@@ -88,10 +88,9 @@ def _reference_at(baseline: Baseline, threshold: float | None, task: Task) -> Re
         baseline, pane, extras, replace(task, threshold=task.threshold if threshold is None else threshold)
     )
     own = baseline.task.threshold
-    if "confusion" not in pane.parts:
-        of_rows = {"threshold": task.threshold, "decided_there": threshold is not None}
-        return Reference(derived, (fact("baseline_without_decisions", baseline_threshold=own, **of_rows),))
-    return Reference(derived, (fact("baseline_decided_again", threshold=threshold, baseline_threshold=own),))
+    if threshold is None or "confusion" not in pane.parts:
+        return Reference(derived, (facts.BaselineWithoutDecisions(own, task.threshold, threshold is not None),))
+    return Reference(derived, (facts.BaselineDecidedAgain(threshold=threshold, baseline_threshold=own),))
 
 
 def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | None = None) -> Pane:

@@ -10,7 +10,7 @@ from driftline.baseline.sections.catalogue import Extras
 from driftline.panes.pane import Pane
 from driftline.tables.task import Task
 
-from driftline_processor.core.facts import Fact
+from driftline_processor.core.fact import Fact
 
 
 class Reference(NamedTuple):

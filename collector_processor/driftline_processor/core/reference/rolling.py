@@ -20,8 +20,8 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64
 from msgspec import Struct
 
+from driftline_processor.core import facts
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
-from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import DAY, Window, before, length, parse, window_of, windows_back
 
 from .reference import Reference, derive_baseline
@@ -220,10 +220,8 @@ def rolling_reference(
     held = sum(pane.rows > 0 for pane in panes)
     needed = min(LEAST_STRETCHES, -(-len(stretches) // 2))
     if whole.rows < LEAST_ROWS or held < needed:
-        counted_rows = {"rows": int(whole.rows), "periods": held, "of": len(stretches), "unit": stretches[0].name}
-        return Reference(
-            baseline, (fact("last_rows_too_few", last=rolling.last, without=rolling.without, **counted_rows),)
-        )
+        counted_rows = int(whole.rows), held, len(stretches), stretches[0].name
+        return Reference(baseline, (facts.LastRowsTooFew(rolling.last, rolling.without, *counted_rows),))
     right = widths(baseline.task)
     counted = {name for name in whole.parts if name not in right and name.partition(":")[0] not in _NOTES}
     parts = {name: values for name, values in baseline.pane.parts.items() if name in right}
@@ -238,8 +236,7 @@ def rolling_reference(
         pca_fit=fitted,
         slices=slices(),
     )
-    note = fact(
-        "own_last_rows",
+    note = facts.OwnLastRows(
         last=rolling.last,
         without=rolling.without,
         rows=int(whole.rows),

@@ -26,8 +26,9 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import DAY, HOUR, WEEK, AnySeasonality, Kind, Seasonality
 
+from driftline_processor.core import facts
 from driftline_processor.core.drift.coarse_bins import coarsen
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps
 
 from .reference import Reference
@@ -79,9 +80,9 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
     """
     seasons, mix = baseline.extras.seasons, pane.parts.get(PART)
     if seasons is None or seasons.seasonality.kind != kind:
-        return Reference(baseline, (fact("seasons_unknown", season=kind),))
+        return Reference(baseline, (facts.SeasonsUnknown(season=kind),))
     if cycles(baseline) < LEAST_CYCLES:
-        return Reference(baseline, (fact("seasons_seen_once", season=kind),))
+        return Reference(baseline, (facts.SeasonsSeenOnce(season=kind),))
     if mix is None or not mix.any():
         return Reference(baseline)
     cached = _KEPT.setdefault(baseline, {})
@@ -114,11 +115,10 @@ def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length
     else:
         pane.parts[PART] = needed
         seasonal_result = seasonal_reference(baseline, seasons.seasonality.kind, pane)
-        if seasonal_result.baseline is not baseline:
+        if isinstance(note := seasonal_result.notes[0], facts.SameSeason):
             kind = seasons.seasonality.kind
             season: Kind = "weekday" if length >= WHOLE * DAY and kind == "hour_of_week" else kind
-            same = fact("same_season", **{**seasonal_result.notes[0].values, "season": season, "repeats": kind})
-            seasonal_result = seasonal_result._replace(notes=(same,))
+            seasonal_result = seasonal_result._replace(notes=(facts.SameSeason(season, note.thin, kind),))
     seasonal = seasonal_result.baseline is not baseline
     return Reference(seasonal_result.baseline, reference.notes + seasonal_result.notes, reference.shift, seasonal)
 
@@ -146,12 +146,12 @@ def _unknown_repeats(baseline: Baseline, length: int) -> tuple[Fact, ...]:
     if not 0 < length < WHOLE * WEEK or baseline.provisional:
         return ()
     if period is None:
-        return (fact("repeats_unknown", season=None, least=0),)
+        return (facts.RepeatsUnknown(season=None, least=0),)
     reach = period.last - period.first + HOUR
     if length < DAY and reach < LEAST_DAYS * DAY:
-        return (fact("repeats_unknown", season="hour", least=LEAST_DAYS),)
+        return (facts.RepeatsUnknown(season="hour", least=LEAST_DAYS),)
     if reach < LEAST_WEEKS * WEEK:
-        return (fact("repeats_unknown", season="weekday", least=LEAST_WEEKS),)
+        return (facts.RepeatsUnknown(season="weekday", least=LEAST_WEEKS),)
     return ()
 
 
@@ -238,7 +238,7 @@ def season_mix(seasons: Seasons, mix: F64) -> SeasonMix | None:
 def _derived(baseline: Baseline, seasons: Seasons, mix: F64) -> Reference:
     season_weights = season_mix(seasons, mix)
     if season_weights is None:
-        return Reference(baseline, (fact("no_row_with_time"),))
+        return Reference(baseline, (facts.NoRowWithTime(),))
     weight = seasons.rows[:, 1]
     scale = np.divide(season_weights.part * season_weights.rows, weight, out=np.zeros(len(weight)), where=weight > 0)
     whole = baseline.pane.parts
@@ -257,7 +257,7 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64) -> Reference:
     )
     derived = replace(baseline, pane=Pane(parts), extras=extras)
     vars(derived)["fold"] = baseline.fold  # the same bins, so it need not be computed again
-    note = fact("same_season", season=seasons.seasonality.kind, thin=season_weights.thin, repeats=None)
+    note = facts.SameSeason(season=seasons.seasonality.kind, thin=season_weights.thin, repeats=None)
     return Reference(derived, (note,))
 
 

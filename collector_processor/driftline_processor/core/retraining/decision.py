@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import ChangeKind, Evaluation, MetricValue
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.windows.window import DAY
 
@@ -200,15 +201,15 @@ def expected_predictions(windows: Sequence[Evaluation], days: float) -> float | 
 
 def _why_no_loss(newest: Evaluation | None, metric: str | None, terms: RetrainTerms) -> Fact:
     if newest is None:
-        return fact("no_final_outcomes")
+        return facts.NoFinalOutcomes()
     if not newest.reference:
-        return fact("baseline_without_outcomes")
+        return facts.BaselineWithoutOutcomes()
     if metric is None and terms.metric:
-        compared = [name for name in LOSSES if name in newest.realized_changes]
-        return fact("loss_not_compared", metric=terms.metric, compared=compared)
+        compared = tuple(name for name in LOSSES if name in newest.realized_changes)
+        return facts.LossNotCompared(metric=terms.metric, compared=compared)
     if metric is None:
-        return fact("no_metric_of_loss", metrics=LOSSES)
-    return fact("loss_without_interval", metric=metric)
+        return facts.NoMetricOfLoss(metrics=LOSSES)
+    return facts.LossWithoutInterval(metric=metric)
 
 
 class RetrainAnswer(Struct, frozen=True):
@@ -300,13 +301,13 @@ def weigh_retraining(question: RetrainQuestion) -> RetrainAnswer:
     )
     loss = question.loss
     if loss is None:
-        return RetrainAnswer("inconclusive", question.no_loss or fact("no_window_compared"), question, recovered)
+        return RetrainAnswer("inconclusive", question.no_loss or facts.NoWindowCompared(), question, recovered)
     worth = _worth(question, recovered)
     gains = _gains(loss, worth)
     if loss.high <= 0:
-        return RetrainAnswer("wait", fact("loss_not_worse", metric=loss.metric), question, recovered, *gains)
+        return RetrainAnswer("wait", facts.LossNotWorse(metric=loss.metric), question, recovered, *gains)
     if loss.kind in _NO_HELP:
-        return RetrainAnswer("wait", fact("retraining_does_not_help", change=loss.kind), question, recovered, *gains)
+        return RetrainAnswer("wait", facts.RetrainingDoesNotHelp(change=loss.kind), question, recovered, *gains)
     if worth is None or question.cost is None:
         return RetrainAnswer("inconclusive", _lacking(question), question, recovered, *gains)
     return _weighed(RetrainAnswer("retrain", None, question, recovered, *gains), loss, worth)
@@ -364,8 +365,8 @@ def _pays_from(answer: RetrainAnswer, cost: float, loss: LossChange, worth: floa
 
 def _lacking(question: RetrainQuestion) -> Fact:
     factors = {"value": question.value_per_unit, "predictions": question.predictions, "cost": question.cost}
-    lacking = [name for name, factor in factors.items() if factor is None]
-    return fact("factors_lacking", names=lacking) if lacking else fact("factors_too_large")
+    lacking = tuple(name for name, factor in factors.items() if factor is None)
+    return facts.FactorsLacking(names=lacking) if lacking else facts.FactorsTooLarge()
 
 
 def _reach(value: MetricValue) -> tuple[float, float]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
 
 if TYPE_CHECKING:
@@ -86,14 +87,14 @@ def recovered_share(gains: Sequence[RetrainGain], assumed: float) -> RecoveredSh
 
 def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> RetrainGain:
     if run.error:
-        return RetrainGain(run, reason=fact("run_failed", error=run.error))
+        return RetrainGain(run, reason=facts.RunFailed(error=run.error))
     after = [
         window
         for window in windows
         if window.window.start >= run.end and (not run.version or window.key.version == run.version)
     ]
     if not after:
-        return RetrainGain(run, reason=fact("no_outcomes_after_run"))
+        return RetrainGain(run, reason=facts.NoOutcomesAfterRun())
     begun = after[0].window.start
     before = [
         window
@@ -102,7 +103,7 @@ def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> Retra
     ][-MOST_WINDOWS:]
     now, outcomes_after = _mean(after[:MOST_WINDOWS], metric)
     if not before:
-        return RetrainGain(run, after=now, outcomes_after=outcomes_after, reason=fact("no_outcomes_before_run"))
+        return RetrainGain(run, after=now, outcomes_after=outcomes_after, reason=facts.NoOutcomesBeforeRun())
     was, outcomes_before = _mean(before, metric)
     reference = before[-1].reference.get(metric)
     found = RetrainGain(run, was, now, None if reference is None else reference.value, outcomes_before, outcomes_after)
@@ -111,11 +112,11 @@ def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> Retra
 
 def _with_share(gain: RetrainGain, before: Sequence[Evaluation], metric: str) -> RetrainGain:
     if gain.before is None or gain.after is None or gain.reference is None:
-        return replace(gain, reason=fact("no_baseline_outcomes_before_run"))
+        return replace(gain, reason=facts.NoBaselineOutcomesBeforeRun())
     worse = [one.realized_changes[metric].state == "worse" for one in before if metric in one.realized_changes]
     worsened = -direction(metric) * (gain.before - gain.reference)
     if not any(worse) or worsened <= 0:
-        return replace(gain, reason=fact("not_worse_before_run"))
+        return replace(gain, reason=facts.NotWorseBeforeRun())
     taken_back = -direction(metric) * (gain.before - gain.after)
     return replace(gain, recovered=min(1.0, max(0.0, taken_back / worsened)))
 

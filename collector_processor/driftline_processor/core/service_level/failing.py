@@ -16,10 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
-
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ServiceLevel
-from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.windows.window import looks_a_day
 
@@ -40,34 +38,7 @@ JUDGED: Final = ("latency_p95", "latency_p50")
 """Latencies that are compared with the previous windows. The p99 of few calls is their maximum and is not used."""
 
 
-class ServiceFailure(Struct, frozen=True):
-    """The failing metric of the calls of a window.
-
-    Attributes:
-        metric: ``error_rate`` or a latency.
-        measured: Its value and interval.
-        limit: The exceeded limit: a fixed fraction, or a multiple of the worst previous window.
-        usual: The worst of the previous windows; None if too few of them are known.
-        calls: Calls of the window.
-        error: The most frequent ``error.type``; "" if unknown.
-    """
-
-    metric: str
-    measured: MetricValue
-    limit: float
-    usual: float | None
-    calls: int
-    error: str = ""
-
-    @property
-    def fact(self) -> Fact:
-        """The failure as a fact."""
-        measured = {"value": self.measured.value or 0.0, "low": self.measured.low, "high": self.measured.high}
-        calls = {"usual": self.usual, "calls": self.calls, "error": self.error}
-        return fact("service_failing", metric=self.metric, **measured, **calls)
-
-
-def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) -> ServiceFailure | None:
+def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) -> facts.ServiceFailing | None:
     """Return the failing metric of a window; None if there is none, or if it is inconclusive.
 
     Args:
@@ -81,12 +52,17 @@ def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()
     limit = _limit(usual)
     if rate is not None and _beyond(rate, limit) and _sure_of_failures(rate, limit, evaluation):
         error = next(iter(level.errors), "")
-        return ServiceFailure(ERROR_RATE, rate, limit, usual, level.calls, "" if error == "other" else error)
+        numbers = *_ends(rate), usual, level.calls
+        return facts.ServiceFailing(ERROR_RATE, *numbers, "" if error == "other" else error, limit)
     for metric in JUDGED:
         took, usual = level.values.get(metric), _worst(earlier, metric)
         if took is not None and usual is not None and _beyond(took, TIMES * usual):
-            return ServiceFailure(metric, took, TIMES * usual, usual, level.calls)
+            return facts.ServiceFailing(metric, *_ends(took), usual, level.calls, limit=TIMES * usual)
     return None
+
+
+def _ends(measured: MetricValue) -> tuple[float, float | None, float | None]:
+    return measured.value or 0.0, measured.low, measured.high
 
 
 def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) -> bool:

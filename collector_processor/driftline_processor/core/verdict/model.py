@@ -12,18 +12,19 @@ from driftline.tables.table import ModelKey
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Finding, ServiceLevel, Verdict, VerdictState
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.service_level.failing import service_failing
+from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
-from .improbable_times import ImprobableTimes
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .traffic import Traffic
@@ -193,10 +194,10 @@ def verdict_of_model(
 
 def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContext) -> Verdict:
     """Return the verdict of a model whose predictions have improbable times, and are in the wrong windows."""
-    found = fact("improbable_times", times=times, timezone=context.timezone)
+    found = facts.ImprobableTimes(times=times, timezone=context.timezone)
     advice = verdict.advice
     if verdict.state not in ("degraded", "at_risk"):
-        advice = fact("correct_times", times=times.kind)
+        advice = facts.CorrectTimes(times=times.kind)
     return replace(verdict, reasons=(*verdict.reasons, found), cause=verdict.cause or found, advice=advice)
 
 
@@ -213,15 +214,15 @@ def _verdict_by_windows(
     if traffic is None:
         return verdict
     if traffic.pending > 1 and traffic.pending >= MANY_PENDING * sum(reading.evaluation.closed for reading in readings):
-        verdict = replace(verdict, advice=fact("wait_for_windows", windows=traffic.pending))
+        verdict = replace(verdict, advice=facts.WaitForWindows(windows=traffic.pending))
     if verdict.state == "degraded":
         return verdict
     if traffic.silent:
-        facts = fact("no_prediction", pause=traffic.pause), fact("pause_unlikely"), fact("check_service")
-        return _without_windows("no_data", traffic.silent_since, context, *facts)
+        stopped = facts.NoPrediction(pause=traffic.pause), facts.PauseUnlikely(), facts.CheckService()
+        return _without_windows("no_data", traffic.silent_since, context, *stopped)
     if traffic.is_behind:
-        facts = fact("windows_wait", windows=traffic.waiting), fact("shown_is_old"), fact("wait_or_add_processor")
-        return _without_windows("lagging", traffic.waiting_since, context, *facts)
+        behind = facts.WindowsWait(windows=traffic.waiting), facts.ShownIsOld(), facts.WaitOrAddProcessor()
+        return _without_windows("lagging", traffic.waiting_since, context, *behind)
     return verdict
 
 
@@ -366,7 +367,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     harmless = harmless_parts(run.reading) if run is not None else {}
     risk = _run_of_risk(lengths.values(), end, run is None, harmless)
     if risk is not None:
-        quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
+        quiet = facts.NewestWithoutDrift() if risk.turn is not None else _last_known(closed, run)
         return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
     newest = doubtful or _most_informative(closed)
     if run is None or _stale(closed, run):
@@ -500,10 +501,8 @@ def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], 
             continue
         found = never_as_good([reading.evaluation for reading in readings])
         if found is not None:
-            reasons = (*verdict.reasons[:1], found.fact)
-            return replace(
-                verdict, cause=found.fact, reasons=reasons, advice=fact("check_baseline", then=verdict.advice)
-            )
+            reasons = (*verdict.reasons[:1], found)
+            return replace(verdict, cause=found, reasons=reasons, advice=facts.CheckBaseline(then=verdict.advice))
     return verdict
 
 
@@ -615,7 +614,7 @@ def _healthy_again(run: _Run) -> tuple[Fact, ...]:
     if run.turn is None:
         return ()
     left = windows_to_turn(_length(run.turn.reading)) - run.turn.weight
-    return (fact("newest_healthy_again", windows=run.turn.windows, left=left),)
+    return (facts.NewestHealthyAgain(windows=run.turn.windows, left=left),)
 
 
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
@@ -764,9 +763,9 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
     return replace(
         verdict,
         state="at_risk",
-        reasons=(turn.reading.signs[0].fact, fact("chance_possible", windows=turn.windows)),
-        certainty=(*verdict.certainty, fact("to_be_confirmed", by_one=second)),
-        advice=verdict.advice if verdict.kind == "data_fault" else fact("look_again", then=verdict.advice),
+        reasons=(turn.reading.signs[0].fact, facts.ChancePossible(windows=turn.windows)),
+        certainty=(*verdict.certainty, facts.ToBeConfirmed(by_one=second)),
+        advice=verdict.advice if verdict.kind == "data_fault" else facts.LookAgain(then=verdict.advice),
     )
 
 
@@ -774,9 +773,9 @@ def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
     if run is None or run.reading.start is None:
         evaluations = [reading.evaluation for reading in closed if reading.evaluation.has_mature_outcomes]
         if evaluations and not any(reading.reference or reading.objectives for reading in evaluations):
-            return fact("outcomes_without_objective")
-        return fact("no_window_before")
-    return fact("healthy_until", end=run.reading.evaluation.window.end, timezone=run.reading.context.timezone)
+            return facts.OutcomesWithoutObjective()
+        return facts.NoWindowBefore()
+    return facts.HealthyUntil(end=run.reading.evaluation.window.end, timezone=run.reading.context.timezone)
 
 
 def _after(closed: Sequence[Reading], run: _Run) -> Fact | None:
@@ -784,20 +783,20 @@ def _after(closed: Sequence[Reading], run: _Run) -> Fact | None:
     end = run.reading.evaluation.window.end
     if run.reading.start is None or closed[-1].evaluation.window.end <= end:
         return None
-    return fact("known_until", end=end, timezone=run.reading.context.timezone)
+    return facts.KnownUntil(end=end, timezone=run.reading.context.timezone)
 
 
 def _lone(run: _Run) -> Fact | None:
     """Return the fact about the newest window, which may be chance; None without one."""
-    return None if run.turn is None else fact("newest_may_be_chance", shown=run.turn.reading.signs[0].fact)
+    return None if run.turn is None else facts.NewestMayBeChance(shown=run.turn.reading.signs[0].fact)
 
 
 def _no_window() -> Verdict:
     return Verdict(
         "unknown",
-        reasons=(fact("no_window_closed"),),
-        certainty=(fact("nothing_known"),),
-        advice=fact("wait_for_first_window"),
+        reasons=(facts.NoWindowClosed(),),
+        certainty=(facts.NothingKnown(),),
+        advice=facts.WaitForFirstWindow(),
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from driftline.baseline.sections.section import MOST_BLOCKS
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.change import is_proven_unit
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
@@ -26,7 +27,7 @@ from driftline_processor.core.evaluation import (
     ServiceLevel,
     SliceChange,
 )
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction, metric_named
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
@@ -231,10 +232,8 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         return None
     first_met = of_outcomes[0]
     effect = _beyond(first_met)
-    shown_fact = (
-        fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(first_met))
-    )
-    certainty = fact("objective_certainly_met", **_outcomes(evaluation))
+    shown_fact = facts.ObjectivesMet(count=len(met)) if len(met) > 1 else _objective(facts.ObjectiveMet, first_met)
+    certainty = facts.ObjectiveCertainlyMet(*_outcomes(evaluation))
     return Sign("objective", shown_fact, certainty, first_met.metric, *effect, clear=is_clear(*effect[1:]))
 
 
@@ -242,19 +241,17 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     value, was = evaluation.realized.get(name), evaluation.reference.get(name)
     better, now = _is_better(name, change), None if value is None else value.value
     if change.margin is not None and is_certainly_worse(name, change):
-        moved = {"change": change.change, "low": change.low, "high": change.high}
-        shown_fact = fact("worse_inside_margin", metric=name, **moved, value=now, margin=change.margin)
+        shown_fact: Fact = facts.WorseInsideMargin(name, change.change, change.low, change.high, now, change.margin)
     else:
         baseline = None if was is None else was.value
-        same = {"value": now, "baseline": baseline, "margin": change.margin}
         skill_now, skill_before = (
             _skill(one, evaluation.reference) for one in (evaluation.realized, evaluation.reference)
         )
         has_skill = name != "log_loss" or not skill_now < skill_before
-        shown_fact = fact("no_worse_than_baseline", metric=name, **same, better=better and has_skill)
-    certainty = fact("better_than_baseline", **_outcomes(evaluation))
+        shown_fact = facts.NoWorseThanBaseline(name, now, baseline, change.margin, better=better and has_skill)
+    certainty: Fact = facts.BetterThanBaseline(*_outcomes(evaluation))
     if not better:
-        certainty = fact("inside_margin", metric=name, margin=change.margin, **_outcomes(evaluation))
+        certainty = facts.InsideMargin(*_outcomes(evaluation), metric=name, margin=change.margin)
     return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better)
 
 
@@ -288,19 +285,12 @@ def is_worse(metric: str, change: float) -> bool:
     return direction(metric) * change < 0
 
 
-def _outcomes(evaluation: Evaluation) -> dict[str, Any]:
-    return {"outcomes": evaluation.outcome_rows, "coverage": evaluation.coverage}
+def _outcomes(evaluation: Evaluation) -> tuple[int, float | None]:
+    return evaluation.outcome_rows, evaluation.coverage
 
 
-def _objective(objective_state: ObjectiveState) -> dict[str, Any]:
-    ends = {"value": objective_state.value, "low": objective_state.low, "high": objective_state.high}
-    return {
-        "metric": objective_state.metric,
-        **ends,
-        "rule": objective_state.rule,
-        "of_change": objective_state.relative,
-        "rolling": objective_state.rolling,
-    }
+def _objective(kind: type[facts.OfObjective], state: ObjectiveState) -> Fact:
+    return kind(state.metric, state.value, state.low, state.high, state.rule, state.relative, state.rolling)
 
 
 def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
@@ -328,8 +318,8 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
     ):
         effect = _beyond(objective_state)
         clear = objective_state.rolling or is_clear(*effect[1:])
-        certainty = fact("objective_certainly_missed", rows=objective_state.rows)
-        shown_fact = fact("objective_missed", **_objective(objective_state))
+        certainty = facts.ObjectiveCertainlyMissed(rows=objective_state.rows)
+        shown_fact = _objective(facts.ObjectiveMissed, objective_state)
         reason: Reason = "service" if _of_service(objective_state) else "objective"
         where = objective_state.slice if "=" in objective_state.slice else ""
         yield Sign(
@@ -353,14 +343,14 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
     if any(_of_service(objective) for objective in evaluation.objectives):
         return
     failure = service_failing(evaluation, earlier)
-    if failure is None or failure.metric != ERROR_RATE or failure.measured.value is None:
+    if failure is None or failure.metric != ERROR_RATE:
         return
     limit = failure.limit
-    low, high = (None if end is None else end - limit for end in (failure.measured.low, failure.measured.high))
+    low, high = (None if end is None else end - limit for end in (failure.low, failure.high))
     clear = is_clear(low, high)
-    certainty = fact("failures_certain", metric=failure.metric, limit=limit)
-    effect = failure.measured.value - limit, low, high
-    yield Sign("service", failure.fact, certainty, failure.metric, *effect, clear=clear, at_once=clear)
+    certainty = facts.FailuresCertain(metric=failure.metric, limit=limit)
+    effect = failure.value - limit, low, high
+    yield Sign("service", failure, certainty, failure.metric, *effect, clear=clear, at_once=clear)
 
 
 def _of_service(objective_state: ObjectiveState) -> bool:
@@ -408,7 +398,7 @@ def _sign_of_output(evaluation: Evaluation, fault: OutputFault) -> Sign:
     return Sign(
         "ranking" if ranks else "output",
         fault.fact,
-        fact("certainly_below_chance", **_outcomes(evaluation)) if ranks else fact("fault_certain"),
+        facts.CertainlyBelowChance(*_outcomes(evaluation)) if ranks else facts.FaultCertain(),
         fault.metric,
         fault.effect,
         fault.low,
@@ -427,11 +417,10 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
         return  # so was the baseline
     if "log_loss" not in deciding_order(("log_loss", "roc_auc"), evaluation.reference):
         return  # of a few positives, the log loss tells little
-    shown_fact = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
+    shown_fact: Fact | None = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
     if shown_fact is None:
-        ends = {"value": loss.value, "low": loss.low, "high": loss.high}
-        shown_fact = fact("worse_than_constant", **ends, constant=loss.value - comparison.change)
-    certainty = fact("constant_certainly_better", **_outcomes(evaluation))
+        shown_fact = facts.WorseThanConstant(loss.value, loss.low, loss.high, loss.value - comparison.change)
+    certainty = facts.ConstantCertainlyBetter(*_outcomes(evaluation))
     yield Sign(
         "constant",
         shown_fact,
@@ -450,17 +439,17 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
         return
     bias = evaluation.realized.get("bias")
     if bias is not None and bias.value is not None:
-        bias_fact = fact("bias_rose", value=bias.value, low=bias.low, high=bias.high)
-        certainty = fact("certainly_worse", **_outcomes(evaluation))
+        bias_fact = facts.BiasRose(value=bias.value, low=bias.low, high=bias.high)
+        certainty = facts.CertainlyWorse(*_outcomes(evaluation))
         yield Sign("level", bias_fact, certainty, "bias", *_signed(change), clear=is_clear(change.low, change.high))
         return
     level_fact = level_of_scores(
         evaluation, constant_is_better=beside_constant is not None and beside_constant.change > 0
     )
     if level_fact is not None:
-        certainty = fact("level_certainly_off", **_outcomes(evaluation))
+        certain = facts.LevelCertainlyOff(*_outcomes(evaluation))
         yield Sign(
-            "level", level_fact, certainty, "mean_score", *_signed(change), clear=is_clear(change.low, change.high)
+            "level", level_fact, certain, "mean_score", *_signed(change), clear=is_clear(change.low, change.high)
         )
 
 
@@ -468,14 +457,13 @@ OF_GAP = 0.25
 """Minimum gap of the baseline's rates that is named, as a fraction of the gap between predicted and actual rate."""
 
 
-def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:
+def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> facts.LevelOfScores | None:
     """Return the predicted and the actual rate of positives; None if unknown."""
     rates = _rates(evaluation.realized)
     if rates is None:
         return None
     predicted, actual = rates
-    return fact(
-        "level_of_scores",
+    return facts.LevelOfScores(
         predicted=predicted,
         actual=actual,
         low=evaluation.realized["actual_rate"].low,
@@ -498,7 +486,7 @@ def _rates_of_baseline(evaluation: Evaluation, gap: float) -> tuple[float, float
     return rates if rates is not None and gap and (rates[0] - rates[1]) / gap >= OF_GAP else None
 
 
-def level_off(evaluation: Evaluation) -> Fact | None:
+def level_off(evaluation: Evaluation) -> facts.LevelOfScores | None:
     """Return the predicted and the actual rate of positives, if they surely differ by more than in the baseline."""
     level = evaluation.level
     if not evaluation.has_mature_outcomes or level is None or level.low is None or level.high is None:
@@ -527,7 +515,7 @@ def _miscalibrated(evaluation: Evaluation) -> Iterator[Sign]:
         return
     if decides is None or not is_fine(*decides):
         return
-    certainty = fact("level_certainly_off", **_outcomes(evaluation))
+    certainty = facts.LevelCertainlyOff(*_outcomes(evaluation))
     yield Sign("level", level_fact, certainty, "mean_score", *_signed(level), clear=is_clear(level.low, level.high))
 
 
@@ -552,8 +540,7 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
 
 def slice_fact(change: SliceChange, slice: str = "") -> Fact:
     """Return the fact that a model became worse in a slice; ``slice``: its name, "" if the sentence has it already."""
-    values = {"was": change.was, "now": change.now, "share": change.share, "days": change.days}
-    return fact("slice_worse", slice=slice, metric=METRIC_OF_LOSS[change.by], **values)
+    return facts.SliceWorse(slice, METRIC_OF_LOSS[change.by], change.was, change.now, change.share, change.days)
 
 
 def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
@@ -561,7 +548,7 @@ def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
     change = evaluation.slice_change
     if change is None:
         return
-    certainty = fact("slice_certainly_worse", rows=change.rows, p_value=change.p_value)
+    certainty = facts.SliceCertainlyWorse(rows=change.rows, p_value=change.p_value)
     effect = change.now - change.was, change.low, change.high
     yield Sign(
         "slice_loss",
@@ -594,8 +581,8 @@ def _base(name: str) -> str:
 def _worse_sign(name: str, evaluation: Evaluation) -> Sign:
     change = evaluation.realized_changes[name]
     level = level_of_scores(evaluation) if _is_off(evaluation) else None
-    certainty = fact("certainly_worse", **_outcomes(evaluation))
-    metric_fact = metric_moved(name, evaluation, level if _depends_on_rate(name) else None)
+    certainty = facts.CertainlyWorse(*_outcomes(evaluation))
+    metric_fact: Fact = metric_moved(name, evaluation, level if _depends_on_rate(name) else None)
     if level is not None and name in ("log_loss", "brier") and is_surely_off(evaluation):
         metric_fact = level
     return Sign("worse", metric_fact, certainty, name, *_signed(change), clear=is_clear(change.low, change.high))
@@ -620,12 +607,12 @@ def is_fine(name: str, change: MetricChange) -> bool:
     return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
-def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -> Fact:
+def metric_moved(name: str, evaluation: Evaluation, level: facts.LevelOfScores | None = None) -> facts.MetricMoved:
     """Return the fact about the change of a metric."""
     change, value = evaluation.realized_changes[name], evaluation.realized.get(name)
     now = None if value is None else value.value
-    return fact(
-        "metric_moved", metric=name, change=change.change, low=change.low, high=change.high, value=now, level=level
+    return facts.MetricMoved(
+        metric=name, change=change.change, low=change.low, high=change.high, value=now, level=level
     )
 
 
@@ -659,8 +646,8 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         if not name and not _beyond_days(evaluation, error_metric, errors, state):
             continue
         metric = "error_rate" if state.measure == "error_rate" else "mae"
-        errors_fact = fact("errors_rose", metric=metric, before=state.before, after=state.after)
-        certainty = fact("rise_detected", outcomes=state.outcomes or concept.outcomes)
+        errors_fact = facts.ErrorsRose(metric=metric, before=state.before, after=state.after)
+        certainty = facts.RiseDetected(outcomes=state.outcomes or concept.outcomes)
         clear = (
             bool(name)
             or errors is None
@@ -765,18 +752,18 @@ def _measured_since(rise: ConceptDrift) -> int | None:
 def _faulty_outcomes(evaluation: Evaluation) -> Iterator[Sign]:
     one_class = outcomes_of_one_class(evaluation)
     if one_class is not None:
-        yield Sign("data", one_class, fact("fault_certain"), "actual_rate", clear=True, part=OUTCOMES)
+        yield Sign("data", one_class, facts.FaultCertain(), "actual_rate", clear=True, part=OUTCOMES)
 
 
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
     for finding in evaluation.findings:
         if is_fault(finding, evaluation.loss_evidence):
-            yield _fault_sign("data", finding, "fault_certain")
+            yield _fault_sign("data", finding, facts.FaultCertain())
     for expectation in evaluation.expected:
         if expectation.state == "broken":
             shown_fact, certainty = (
-                fact("expectation_broken", expected=expectation),
-                fact("rows_counted", expected=expectation),
+                facts.ExpectationBroken(expected=expectation),
+                facts.RowsCounted(expected=expectation),
             )
             features = (expectation.feature,) if expectation.feature else ()
             yield Sign(
@@ -789,12 +776,10 @@ def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
             )
 
 
-def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
+def _fault_sign(reason: Reason, finding: Finding, certainty: Fact) -> Sign:
     effect = None if finding.was is None or finding.now is None else finding.now - finding.was
-    part, shown_fact = f"{finding.check}:{','.join(finding.features)}", finding.fact
-    return Sign(
-        reason, shown_fact, fact(certainty), finding.check, effect, clear=True, features=finding.features, part=part
-    )
+    part = f"{finding.check}:{','.join(finding.features)}"
+    return Sign(reason, finding, certainty, finding.check, effect, clear=True, features=finding.features, part=part)
 
 
 def is_fault(finding: Finding, evidence: LossEvidence | None = None) -> bool:
@@ -821,8 +806,8 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
         if estimate is not None and estimate.record.state == "failed":
             continue
         inside = None if estimate is None or not estimate.record.windows else estimate.record.inside
-        shown_fact = fact("estimate_moved", metric=name, change=change.change, low=change.low, high=change.high)
-        certainty = fact("estimate_assumes", inside=inside)
+        shown_fact = facts.EstimateMoved(metric=name, change=change.change, low=change.low, high=change.high)
+        certainty = facts.EstimateAssumes(inside=inside)
         clear = is_clear(change.low, change.high)
         yield Sign("estimate", shown_fact, certainty, name, *_signed(change), clear=clear, part=f"estimate:{name}")
 
@@ -830,7 +815,7 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
 def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
     for part, column in (("score", evaluation.score), ("class", evaluation.predicted)):
         if column is not None and _matters(column):
-            shown_fact = fact("output_moved", column=column.column, name=column.words)
+            shown_fact = facts.OutputMoved(column=column.column, name=column.words)
             yield _drift_sign("score", part, shown_fact, column, evaluation)
 
 
@@ -838,7 +823,7 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield critical new values and the drift of inputs, sorted by the importance of their cause if known."""
     for finding in evaluation.findings:
         if finding.severity == "critical" and not is_fault(finding) and not is_of_output(finding):
-            yield _fault_sign("inputs", finding, "finding_certain")
+            yield _fault_sign("inputs", finding, facts.FindingCertain())
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
         causes = evaluation.explanation.causes
@@ -846,7 +831,7 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     moved = [feature for feature in evaluation.features.values() if _matters(feature)]
     moved.sort(key=lambda column: (-weights.get(column.name, 0.0), -(column.effect or 0.0), column.name))
     for column in moved:
-        shown_fact = fact("column_moved", name=column.name)
+        shown_fact = facts.ColumnMoved(name=column.name)
         yield _drift_sign("inputs", f"feature:{column.name}", shown_fact, column, evaluation)
 
 
@@ -859,9 +844,9 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
     days = column.p_normal_variation is not None
-    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size, chance=_chance(p), days=days)
+    certainty: Fact = facts.DriftBeyondChance(rows=column.rows, size=column.size, chance=_chance(p), days=days)
     if column.reason == "too_few_days":
-        certainty = fact("drift_with_too_few_days")
+        certainty = facts.DriftWithTooFewDays()
     since = evaluation.incident.get(part)
     features = (column.name,) if column.column == "feature" else ()
     effect = column.effect
@@ -884,9 +869,9 @@ def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
 
 def _slice_sign(name: str, column: ColumnDrift, evaluation: Evaluation) -> Sign:
     part = f"feature:{column.name}" if column.column == "feature" else column.column
-    shown_fact = fact("column_moved", name=column.name)
+    shown_fact: Fact = facts.ColumnMoved(name=column.name)
     if column.column != "feature":
-        shown_fact = fact("output_moved", column="score", name=column.words)
+        shown_fact = facts.OutputMoved(column="score", name=column.words)
     return replace(_drift_sign("slice", f"{part}{WHERE}{name}", shown_fact, column, evaluation), slice=name)
 
 
@@ -895,8 +880,8 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
         if joint_drift.state == "drift":
             features = joint_drift.contributors[0].features if joint_drift.contributors else ()
             clear = joint_drift.p_value is not None and joint_drift.p_value <= AT_ONCE
-            shown_fact = fact("relation_changed", features=features)
-            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows, chance=_chance(joint_drift.p_value))
+            shown_fact = facts.RelationChanged(features=features)
+            certainty = facts.JointDriftBeyondChance(rows=joint_drift.rows, chance=_chance(joint_drift.p_value))
             part = f"together:{joint_drift.method}"
             yield Sign(
                 "together",

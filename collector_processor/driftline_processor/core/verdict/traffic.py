@@ -14,9 +14,8 @@ import numpy.typing as npt
 from driftline.tables.table import F64, I64
 from msgspec import Struct
 
+from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, time_zone
-
-from .improbable_times import ImprobableTimes
 
 PATIENCE = 2 * PANE
 """Nanoseconds that windows may wait if no deadline of their length is given."""

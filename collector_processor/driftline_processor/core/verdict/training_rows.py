@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class, output_faults
 
@@ -24,32 +23,11 @@ FEWEST_ROWS = 100
 """Minimum outcomes of a window."""
 
 
-class NeverAsGood(NamedTuple):
-    """A metric that no window reaches.
-
-    Attributes:
-        metric: Name of the metric.
-        baseline: Its value in the baseline.
-        best: Its best value since.
-        windows: Number of windows.
-    """
-
-    metric: str
-    baseline: float
-    best: float
-    windows: int
-
-    @property
-    def fact(self) -> Fact:
-        """The finding as a fact."""
-        return fact("never_as_good", **self._asdict())
-
-
 METRICS = ("roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 """The metrics of which the first known one counts."""
 
 
-def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
+def never_as_good(windows: Sequence[Evaluation]) -> facts.NeverAsGood | None:
     """Return a metric that no window reaches.
 
     None with too few windows, and if one of them is faulty, or no worse than the baseline.
@@ -82,7 +60,7 @@ def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
             if name == "roc_auc" and lows and max(lows) <= 0.5:
                 return None  # without any skill, it is another model, or its scores are random
             best = max((now for now, _ in values), key=lambda now: now * better)
-            return NeverAsGood(name, values[-1][1], best, len(values))
+            return facts.NeverAsGood(name, values[-1][1], best, len(values))
     return None
 
 

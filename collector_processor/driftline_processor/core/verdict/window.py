@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.change import EXPLAINED, explains_ranking
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.estimate.estimator import FEWEST
@@ -24,7 +25,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
@@ -71,7 +72,10 @@ WORTH_FINDING = 0.05
 FURTHER = 1.5
 """Factor by which a drift must exceed the size at which outcomes showed it to be harmless, to be a risk again."""
 
-_REPAIRS = {DUPLICATES.name: "stop_duplicates", "actual_rate": "check_labels"}
+_REPAIRS: Mapping[str, type[facts.Repair]] = {
+    DUPLICATES.name: facts.StopDuplicates,
+    "actual_rate": facts.CheckLabels,
+}
 """Checks of whole rows, and metrics of outcomes, with an advice of their own."""
 
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
@@ -89,11 +93,11 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     """
     evaluation, signs, context = reading.evaluation, reading.signs, reading.context
     first = signs[0]
-    clock = {"since": since, "timezone": context.timezone, "of_days": reading.of_days}
+    outcomes_since = facts.Since(since, context.timezone, reading.of_days)
     if first.reason == "service":
-        return fact("repair_service", fault=first.fact)
+        return facts.RepairService(fault=first.fact)
     if cause.kind == "output_fault":
-        return fact("repair_output", fault=first.fact)
+        return facts.RepairOutput(fault=first.fact)
     fault = episode.fault or (_worst_fault(evaluation) if cause.kind == "data_fault" else None)
     if fault is not None:
         return _repair_data(fault)
@@ -102,33 +106,32 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         return _change_version(better)
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
     if where and cause.kind not in KINDS_OF_ALL_ROWS:
-        return fact("retrain_with_slice", slice=where, **clock, check_outcomes=cause.kind == "concept_change")
+        return facts.RetrainWithSlice(slice=where, since=outcomes_since, check_outcomes=cause.kind == "concept_change")
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
-        return _recalibrate(evaluation, clock)
+        return _recalibrate(evaluation, outcomes_since)
     new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)
     if new is not None:
-        return fact("retrain_with_range", column=new.features[0], outside=new.now or 0.0, **clock)
+        return facts.RetrainWithRange(column=new.features[0], outside=new.now or 0.0, since=outcomes_since)
     if episode.kind == "covariate_shift" and not _has_drifted(episode):
-        return fact("rows_are_harder")
-    return fact("retrain", **clock, check_outcomes=cause.kind == "concept_change")
+        return facts.RowsAreHarder()
+    return facts.Retrain(since=outcomes_since, check_outcomes=cause.kind == "concept_change")
 
 
-def _recalibrate(evaluation: Evaluation, clock: Mapping[str, Any]) -> Fact:
+def _recalibrate(evaluation: Evaluation, since: facts.Since) -> Fact:
     sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
     auc, was = (None if side is None else side.value for side in sides)
-    return fact("recalibrate", roc_auc=auc, baseline=was, **clock)
+    return facts.Recalibrate(roc_auc=auc, baseline=was, since=since)
 
 
 def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContext) -> Fact:
     """Return the advice for a model at risk: repair the data, or get outcomes."""
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
-        return fact("repair_columns", columns=fault.features, fault=fault.fact)
+        return facts.RepairColumns(columns=fault.features, fault=fault.fact)
     if fault is not None:
-        return fact(_REPAIRS.get(fault.metric, "repair_data"), fault=fault.fact)
+        return _REPAIRS.get(fault.metric, facts.RepairData)(fault.fact)
     if signs[0].reason == "level":
-        clock = {"since": evaluation.window.start, "timezone": context.timezone, "of_days": False}
-        return _recalibrate(evaluation, clock)
+        return _recalibrate(evaluation, facts.Since(evaluation.window.start, context.timezone, of_days=False))
     return outcomes_wanted(evaluation, context)
 
 
@@ -141,44 +144,47 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     """
     unknown = context.unknown_outcomes(evaluation)
     if unknown is not None:
-        return fact("correct_outcomes", unknown=unknown)
+        return facts.CorrectOutcomes(unknown=unknown)
     if not evaluation.closed:
-        return fact("wait_for_end_of_window", end=closes_at(evaluation.window), timezone=context.timezone)
+        return facts.WaitForEndOfWindow(end=closes_at(evaluation.window), timezone=context.timezone)
     if evaluation.young:
-        return fact("wait_for_outcomes", immature=evaluation.immature)
+        return facts.WaitForOutcomes(immature=evaluation.immature)
     needed = labels_needed(evaluation)
     if evaluation.has_mature_outcomes:
         if has_no_skill(evaluation):
-            return fact("recalibrate_first")
+            return facts.RecalibrateFirst()
         reason = inconclusive_reason(evaluation)
         if reason == "too_few_days":
             return _longer_window(evaluation, context, "too_few_days")
         decides = deciding_change(evaluation)
         if decides is not None and _needs_unreviewed(evaluation, decides[0]):
-            return fact("review_decisions")
+            return facts.ReviewDecisions()
         if reason == "harder_outcomes":
-            return fact("compare_with_such_rows")
+            return facts.CompareWithSuchRows()
         if not evaluation.reference and not evaluation.objectives:
-            return fact("set_objective")
+            return facts.SetObjective()
     if evaluation.outcome_rows == 0:
         if not needed or needed > evaluation.rows:
-            return fact("send_outcomes")
-        return fact("send_outcomes_or_label", needed=needed)
+            return facts.SendOutcomes()
+        return facts.SendOutcomesOrLabel(needed=needed)
     if not needed or needed <= evaluation.outcome_rows:
         if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
             return _longer_window(evaluation, context, "too_few_rows", rows=evaluation.rows)
-        return fact("send_more_outcomes")
+        return facts.SendMoreOutcomes()
     if needed <= evaluation.rows:
-        return fact("label_more", more=needed - evaluation.outcome_rows, needed=needed)
+        return facts.LabelMore(more=needed - evaluation.outcome_rows, needed=needed)
     return _longer_window(evaluation, context, "too_few_rows", needed=needed, rows=evaluation.rows)
 
 
 def _longer_window(
-    evaluation: Evaluation, context: VerdictContext, reason: str, needed: int | None = None, rows: int | None = None
+    evaluation: Evaluation,
+    context: VerdictContext,
+    reason: InconclusiveReason,
+    needed: int | None = None,
+    rows: int | None = None,
 ) -> Fact:
     """Return how to get a longer window: wait for an open one that contains this one, else configure one."""
     window = evaluation.window
-    why = {"reason": reason, "needed": needed, "rows": rows}
     longer = [
         coming
         for coming in context.coming
@@ -186,25 +192,25 @@ def _longer_window(
     ]
     if longer:
         first = min(longer, key=lambda coming: coming.end)
-        return fact("wait_for_longer_window", start=first.start, end=first.end, timezone=context.timezone, **why)
-    return fact("evaluate_longer_window" if window.name else "evaluate_more_rows", **why)
+        return facts.WaitForLongerWindow(reason, needed, rows, first.start, first.end, context.timezone)
+    return (facts.EvaluateLongerWindow if window.name else facts.EvaluateMoreRows)(reason, needed, rows)
 
 
 def keep(evaluation: Evaluation) -> Fact:
     """Return the advice for a healthy model: nothing, even with drift, except to repair faulty data."""
     fault = _worst_fault(evaluation)
     if fault is not None and fault.features:
-        return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
+        return facts.RepairColumnsAllTheSame(columns=fault.features, fault=fault)
     if fault is not None:
         return _repair_data(fault)
     at_threshold = [name for name in in_report_order(worse_metrics(evaluation)) if name not in OF_RANKS]
     if at_threshold:
-        return fact("check_threshold", moved=metric_moved(at_threshold[0], evaluation))
+        return facts.CheckThreshold(moved=metric_moved(at_threshold[0], evaluation))
     if has_small_drift(evaluation):
-        return fact("ignore_drift", small=True)
+        return facts.IgnoreDrift(small=True)
     if any(feature.state == "drift" for feature in evaluation.features.values()):
-        return fact("ignore_drift", small=False)
-    return fact("nothing_to_do")
+        return facts.IgnoreDrift(small=False)
+    return facts.NothingToDo()
 
 
 def labels_needed(evaluation: Evaluation) -> int | None:
@@ -242,8 +248,8 @@ def _worst_fault(evaluation: Evaluation) -> Finding | None:
 
 def _repair_data(fault: Finding) -> Fact:
     if fault.features:
-        return fact("repair_columns", columns=fault.features, fault=fault.fact)
-    return fact(_REPAIRS.get(fault.check, "repair_data"), fault=fault.fact)
+        return facts.RepairColumns(columns=fault.features, fault=fault)
+    return _REPAIRS.get(fault.check, facts.RepairData)(fault)
 
 
 def _new_values(evaluation: Evaluation, cause: FirstCause) -> Finding | None:
@@ -270,9 +276,9 @@ def _is_better(side_by_side: SideBySide, version: str) -> bool:
 def _change_version(better: SideBySide) -> Fact:
     decides, name = better.decides, better.challenger.name
     if decides is None or decides.challenger is None or decides.champion is None:
-        return fact("change_version", version=name)
-    return fact(
-        "change_version", version=name, loss=decides.loss, challenger=decides.challenger, champion=decides.champion
+        return facts.ChangeVersion(version=name)
+    return facts.ChangeVersion(
+        version=name, loss=decides.loss, challenger=decides.challenger, champion=decides.champion
     )
 
 
@@ -305,9 +311,9 @@ class FirstCause(NamedTuple):
     features: tuple[str, ...] = ()
     other_features: tuple[str, ...] = ()
 
-    def reason(self, kind: str) -> Fact | None:
+    def reason(self, kind: type[facts.Explained]) -> facts.Explained | None:
         """Return a fact of the given kind about the cause; None if the cause is unknown."""
-        return None if self.fact is None else fact(kind, cause=self.fact, others=self.other_features)
+        return None if self.fact is None else kind(self.fact, self.other_features)
 
 
 def first_cause(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode = NO_EPISODE) -> FirstCause:
@@ -328,7 +334,7 @@ def first_cause(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode 
     if signs and (signs[0].part == OUTCOMES or (signs[0].reason in OF_OUTPUT and kind == "output_fault")):
         return FirstCause(signs[0].fact, kind)
     if fault is not None:
-        return FirstCause(fault.fact, kind, fault.features)
+        return FirstCause(fault, kind, fault.features)
     if episode.slice is not None:
         return FirstCause(slice_fact(episode.slice, episode.slice.name), kind)
     causes = () if evaluation.explanation is None else evaluation.explanation.causes
@@ -338,7 +344,7 @@ def first_cause(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode 
     if first is None:
         return FirstCause(None, kind)
     names = dict.fromkeys(name for cause in causes for name in cause.features if name not in first.features)
-    return FirstCause(fact("cause", cause=first), kind, first.features, tuple(names))
+    return FirstCause(first, kind, first.features, tuple(names))
 
 
 def _seen_in(evaluation: Evaluation, episode: Episode) -> Episode:
@@ -387,13 +393,13 @@ def harmless_drift(evaluation: Evaluation) -> Fact | None:
     """Return the fact about a harmless fault or drift in a healthy model; None without either."""
     fault = _worst_fault(evaluation)
     if fault is not None:
-        return FirstCause(fault.fact, "data_fault").reason("harmless_cause")
+        return FirstCause(fault, "data_fault").reason(facts.HarmlessCause)
     if evaluation.explanation is not None and evaluation.explanation.causes:
-        return first_cause(evaluation, ()).reason("harmless_cause")
+        return first_cause(evaluation, ()).reason(facts.HarmlessCause)
     if any(feature.state == "drift" for feature in evaluation.features.values()) or has_small_drift(evaluation):
-        return fact("harmless_inputs")
+        return facts.HarmlessInputs()
     if evaluation.score is not None and evaluation.score.state == "drift":
-        return fact("harmless_output", name=evaluation.score.words)
+        return facts.HarmlessOutput(name=evaluation.score.words)
     return None
 
 
@@ -501,7 +507,7 @@ def read_outcomes(
         return Reading("degraded", evaluation, tuple(losses), any(loss.clear for loss in losses), context)
     fine = no_loss(evaluation)
     if context.has_same_rows:
-        fine = Sign("same_rows", fact("same_rows", share=context.same), fact("same_rows_compared"), clear=True)
+        fine = Sign("same_rows", facts.SameRows(share=context.same), facts.SameRowsCompared(), clear=True)
     if fine is not None:
         return Reading("healthy", evaluation, (fine,), fine.clear, context)
     return Reading("unknown", evaluation, (), False, context)
@@ -618,20 +624,20 @@ def verdict_of(
     first = signs[0] if signs else None
     together = None
     if evaluation.window.name in LENGTHS:
-        together = fact("days_together", days=round((evaluation.window.end - evaluation.window.start) / DAY))
+        together = facts.DaysTogether(days=round((evaluation.window.end - evaluation.window.start) / DAY))
     final = None
     if evaluation.maturity == "immature" and evaluation.coverage and first and first.reason in ("objective", "worse"):
         missing = evaluation.outcome_rows * (1 / evaluation.coverage - 1)
-        final = fact("final_before_outcomes", outstanding=round(missing))
-    lists_open = own is not None and own.kind != "drift_with_too_few_days"
+        final = facts.FinalBeforeOutcomes(outstanding=round(missing))
+    lists_open = own is not None and not isinstance(own, facts.DriftWithTooFewDays)
     still_open = open_questions(evaluation) if lists_open else None
     lacking = _lacking_baseline(evaluation)
-    named_cause = next((reason for reason in reasons if reason and reason.kind == "outcomes_unknown"), cause.fact)
+    named_cause = next((reason for reason in reasons if isinstance(reason, facts.OutcomesUnknown)), cause.fact)
     compared = reading.state in ("degraded", "unknown") and evaluation.has_mature_outcomes
     if lacking is not None and named_cause is None and compared:
-        named_cause, lacking = fact("old_baseline", **lacking.values), None
+        named_cause, lacking = facts.OldBaseline(lacking.version, lacking.features), None
         reasons = (*reasons, named_cause)
-        advice = fact("build_baseline", cause=named_cause) if reading.state == "unknown" else advice
+        advice = facts.BuildBaseline(cause=named_cause) if reading.state == "unknown" else advice
     return Verdict(
         state=reading.state,
         since=since,
@@ -652,23 +658,23 @@ def verdict_of(
     )
 
 
-def _lacking_baseline(evaluation: Evaluation) -> Fact | None:
+def _lacking_baseline(evaluation: Evaluation) -> facts.BaselineLacksFeatures | None:
     """Return the fact that the baseline is of another version, or lacks features; None if it is complete."""
     of_version = evaluation.baseline_version not in (None, "", evaluation.key.version)
     if not of_version and not evaluation.new_features:
         return None
-    version = evaluation.baseline_version if of_version else ""
-    return fact("baseline_lacks_features", version=version, features=evaluation.new_features)
+    version = (evaluation.baseline_version if of_version else None) or ""
+    return facts.BaselineLacksFeatures(version=version, features=evaluation.new_features)
 
 
 def _effect(reading: Reading, first: Fact | None) -> dict[str, Any]:
     """Return metric and change of the first reason of a verdict, else those of the first sign of its state."""
-    kind, decides = "" if first is None else first.kind, deciding_change(reading.evaluation)
-    if first is not None and kind == "level_of_scores":
-        predicted, low, high = (first.values[name] for name in ("predicted", "low", "high"))
+    decides = deciding_change(reading.evaluation)
+    if isinstance(first, facts.LevelOfScores):
+        predicted, low, high = first.predicted, first.low, first.high
         reach = (None, None) if low is None or high is None else (predicted - high, predicted - low)
-        effect = "mean_score", predicted - first.values["actual"], *reach
-    elif kind == "may_be_worse" and decides is not None:
+        effect = "mean_score", predicted - first.actual, *reach
+    elif isinstance(first, facts.MayBeWorse) and decides is not None:
         metric, change = decides
         effect = metric, change.change, change.low, change.high
     elif reading.signs:
@@ -693,8 +699,7 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
     ]
     if not unsure:
         return None
-    return fact(
-        "drift_open",
+    return facts.DriftOpen(
         outputs=tuple(one.words for one in unsure if one.column != "feature"),
         features=tuple(one.name for one in unsure if one.column == "feature"),
         missing=tuple(sorted({one.reason for one in unsure})),
@@ -713,11 +718,11 @@ def _conclusion(
             signs[0].certainty,
         )
     if reading.state == "healthy" and signs[0].reason == "same_rows":
-        return (signs[0].fact,), fact("evaluate_newer_rows"), signs[0].certainty
+        return (signs[0].fact,), facts.EvaluateNewerRows(), signs[0].certainty
     if reading.state == "healthy":
         drift = harmless_drift(evaluation)
-        if drift is not None and drift.kind == "harmless_cause" and evaluation.window.name in LENGTHS:
-            drift = fact("harmless_cause", **drift.values, of_newest=True)
+        if isinstance(drift, facts.HarmlessCause) and evaluation.window.name in LENGTHS:
+            drift = replace(drift, of_newest=True)
         return (signs[0].fact, drift), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
         return (
@@ -726,10 +731,10 @@ def _conclusion(
             signs[0].certainty,
         )
     open_fact, level = inconclusive(evaluation, reading.context), level_off(evaluation)
-    reasons: tuple[Fact | None, ...] = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
-    if open_fact.kind == "may_be_worse":
-        reasons += (cause.reason("first_cause"),)
-    return reasons, outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
+    reasons: tuple[Fact | None, ...] = (open_fact,) if level is None else (level, facts.AndAlso(reason=open_fact))
+    if isinstance(open_fact, facts.MayBeWorse):
+        reasons += (cause.reason(facts.FirstCause),)
+    return reasons, outcomes_wanted(evaluation, reading.context), facts.NothingShowsEither()
 
 
 def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
@@ -738,22 +743,22 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     if cause.kind == "output_fault" or reading.signs[0].reason == "slice_loss":
         return None
     if episode.fault is not None:
-        return cause.reason("likely_cause")
-    if cause.fact is not None and cause.fact.kind == "slice_worse":
-        return cause.reason("first_cause")
+        return cause.reason(facts.LikelyCause)
+    if isinstance(cause.fact, facts.SliceWorse):
+        return cause.reason(facts.FirstCause)
     if episode.cause is not None:
-        if episode.share is None:
-            return cause.reason("coinciding_cause")
-        return fact("likely_cause", cause=cause.fact, others=(), share=episode.share)
+        if episode.share is None or cause.fact is None:
+            return cause.reason(facts.CoincidingCause)
+        return facts.LikelyCause(cause=cause.fact, others=(), share=episode.share)
     if looks_as_before(evaluation) and reading.signs[0].reason != "service":
-        return fact("inputs_look_as_before", cause=cause.fact, meaning=episode.kind == "concept_change")
+        return facts.InputsLookAsBefore(cause=cause.fact, meaning=episode.kind == "concept_change")
     if episode.kind == "covariate_shift" and episode.share is not None:
-        return fact("inputs_explain", share=episode.share, drifted=_has_drifted(episode))
+        return facts.InputsExplain(share=episode.share, drifted=_has_drifted(episode))
     if episode.kind == "label_shift":
-        return fact("proportions_changed")
+        return facts.ProportionsChanged()
     if episode.kind in ("concept_change", "calibration") and not _may_explain(episode.evidence):
-        return fact("no_input_explains", meaning=episode.kind == "concept_change")
-    return cause.reason("coinciding_cause" if cause.features else "first_cause")
+        return facts.NoInputExplains(meaning=episode.kind == "concept_change")
+    return cause.reason(facts.CoincidingCause if cause.features else facts.FirstCause)
 
 
 def _has_drifted(episode: Episode) -> bool:
@@ -776,17 +781,17 @@ def _risks(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContex
     moved = first.fact if first.reason not in ("inputs", "slice") or not explained else None
     open_change = _open_change(evaluation)
     moves_score = moved is not None and cause.features and open_change is None
-    why = cause.reason("likely_cause" if moves_score else "first_cause") if explained else None
+    why = cause.reason(facts.LikelyCause if moves_score else facts.FirstCause) if explained else None
     if open_change is None:
-        return moved, why, fact("and_also", reason=inconclusive(evaluation, context))
+        return moved, why, facts.AndAlso(reason=inconclusive(evaluation, context))
     level = level_off(evaluation)
     if level is not None:
         decides = deciding_change(evaluation)
         fine = decides is not None and is_fine(*decides)
-        return level, None if fine else fact("and_also", reason=open_change), why
+        return level, None if fine else facts.AndAlso(reason=open_change), why
     if moved is None:
-        return open_change, fact("and_also", reason=why)
-    return open_change, fact("and_also", reason=moved), why
+        return open_change, facts.AndAlso(reason=why)
+    return open_change, facts.AndAlso(reason=moved), why
 
 
 def _open_change(evaluation: Evaluation) -> Fact | None:
@@ -799,8 +804,8 @@ def _open_change(evaluation: Evaluation) -> Fact | None:
 
 
 def _may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> Fact:
-    ends = {"low": change.low, "high": change.high, "certain": is_certainly_worse(metric, change)}
-    return fact("may_be_worse", metric=metric, **ends, margin=change.margin, reason=reason, outcomes=outcomes)
+    certain = is_certainly_worse(metric, change)
+    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes)
 
 
 def has_no_skill(evaluation: Evaluation) -> bool:
@@ -812,25 +817,25 @@ def inconclusive(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -
     """Return why outcomes are inconclusive."""
     unknown = context.unknown_outcomes(evaluation)
     if unknown is not None:
-        return fact("outcomes_unknown", unknown=unknown)
+        return facts.OutcomesUnknown(unknown=unknown)
     if not evaluation.closed:
-        return fact("window_open")
+        return facts.WindowOpen()
     if not evaluation.rows:
-        return fact("no_rows")
+        return facts.NoRows()
     if not evaluation.outcome_rows:
-        return fact("outcomes_may_come") if evaluation.young else fact("no_outcomes")
+        return facts.OutcomesMayCome() if evaluation.young else facts.NoOutcomes()
     if evaluation.maturity != "mature":
-        return fact("outcomes_may_come") if evaluation.young else fact("few_outcomes")
+        return facts.OutcomesMayCome() if evaluation.young else facts.FewOutcomes()
     if has_no_skill(evaluation):
-        return fact("no_skill")
+        return facts.NoSkill()
     decides = deciding_change(evaluation)
     if decides is not None and _needs_unreviewed(evaluation, decides[0]):
-        return fact("decisions_unreviewed", predictions=evaluation.unreviewed)
+        return facts.DecisionsUnreviewed(predictions=evaluation.unreviewed)
     if decides is not None:
         return _may_be_worse(*decides, inconclusive_reason(evaluation), evaluation.outcome_rows)
     if not evaluation.reference and not evaluation.objectives:
-        return fact("no_objective")
-    return fact("outcomes_inconclusive", outcomes=evaluation.outcome_rows)
+        return facts.NoObjective()
+    return facts.OutcomesInconclusive(outcomes=evaluation.outcome_rows)
 
 
 def _needs_unreviewed(evaluation: Evaluation, metric: str) -> bool:
@@ -839,19 +844,19 @@ def _needs_unreviewed(evaluation: Evaluation, metric: str) -> bool:
     return bool(evaluation.unreviewed) and value is not None and value.interval == "unreviewed"
 
 
-_REASONS: Mapping[str, UnknownReason] = {
-    "window_open": "outcomes_pending",
-    "outcomes_may_come": "outcomes_pending",
-    "no_rows": "no_outcomes",
-    "no_outcomes": "no_outcomes",
-    "few_outcomes": "too_few_rows",
-    "no_skill": "no_skill",
-    "no_objective": "no_baseline",
-    "decisions_unreviewed": "not_comparable",
+_REASONS: Mapping[type[Fact], UnknownReason] = {
+    facts.WindowOpen: "outcomes_pending",
+    facts.OutcomesMayCome: "outcomes_pending",
+    facts.NoRows: "no_outcomes",
+    facts.NoOutcomes: "no_outcomes",
+    facts.FewOutcomes: "too_few_rows",
+    facts.NoSkill: "no_skill",
+    facts.NoObjective: "no_baseline",
+    facts.DecisionsUnreviewed: "not_comparable",
 }
 """Kinds of :func:`inconclusive` that are a reason by themselves."""
 
 
 def unknown_reason(evaluation: Evaluation) -> UnknownReason:
     """Return why a window does not show whether its model is healthy."""
-    return _REASONS.get(inconclusive(evaluation).kind) or inconclusive_reason(evaluation) or "not_comparable"
+    return _REASONS.get(type(inconclusive(evaluation))) or inconclusive_reason(evaluation) or "not_comparable"

@@ -17,8 +17,9 @@ from driftline.tables.task import Task
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics.cost_and_value import cost_matrix, unknown_classes
 from driftline_processor.core.outcomes.review import (
     UnseenDecisions,
@@ -220,7 +221,7 @@ def side_by_side(
         return replace(found, reason=_incomparable(task, challenger.task))
     for side, its in zip(sides, unseen, strict=True):
         if none_of := unreviewed(its, side.task):
-            return replace(found, reason=fact("version_unreviewed", version=side.name, predictions=none_of))
+            return replace(found, reason=facts.VersionUnreviewed(version=side.name, predictions=none_of))
     # 0.5: minimum fraction of a challenger's outcomes shared with the champion to compare pairs
     paired = role == "shadow" or (role == "challenger" and shared >= 0.5 * max(other.outcomes, 1))
     if not paired and not (one.outcomes and other.outcomes):
@@ -262,12 +263,12 @@ def _version(side: VersionInput, performance_settings: PerformanceSettings, unse
 
 def _incomparable(task: Task, other: Task) -> Fact:
     if task.kind != other.kind:
-        return fact("tasks_differ", champion=task.kind, challenger=other.kind)
-    return fact("task_not_compared", task=task.kind)
+        return facts.TasksDiffer(champion=task.kind, challenger=other.kind)
+    return facts.TaskNotCompared(task=task.kind)
 
 
 def _lacking(role: Role, versions: tuple[Version, ...]) -> Fact:
     for version in versions:
         if not version.outcomes:
-            return fact("version_without_outcomes", version=version.name)
-    return fact("no_request_of_both" if role == "shadow" else "no_hour_of_both")
+            return facts.VersionWithoutOutcomes(version=version.name)
+    return facts.NoRequestOfBoth() if role == "shadow" else facts.NoHourOfBoth()

@@ -10,6 +10,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.performance.settings import PerformanceSettings
@@ -136,7 +137,7 @@ def compare_with_champion(
 
 
 _FAULTS = ("data_fault", "output_fault", "service")
-_CHANGES = frozenset({"no_input_explains", "inputs_look_as_before", "proportions_changed", "old_baseline"})
+_CHANGES = facts.NoInputExplains | facts.InputsLookAsBefore | facts.ProportionsChanged | facts.OldBaseline
 """Reasons by what changed since the baseline, which another version does not explain."""
 
 
@@ -152,5 +153,5 @@ def verdict_of_candidate(verdict: Verdict) -> Verdict:
     """Return the verdict of a candidate whose baseline is the champion, without the advice to retrain."""
     if verdict.state != "degraded" or verdict.kind in _FAULTS:
         return verdict
-    reasons = tuple(reason for reason in verdict.reasons if reason.kind not in _CHANGES)
+    reasons = tuple(reason for reason in verdict.reasons if not isinstance(reason, _CHANGES))
     return replace(verdict, kind="", cause=None, reasons=reasons, advice=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from driftline_processor.core import facts
 from driftline_processor.core.estimate.track_record import LAST, standing
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TrackRecord
 from driftline_processor.present.metrics import HEADLINES, READ_ALONE, metric_title
@@ -82,7 +83,7 @@ def estimates(
     shift = evaluation.label_shift
     before = []
     if shift is not None and (shifted or shift.explains == "labels"):
-        before.append(Line(clause(shift.fact), surfaces="page explain"))
+        before.append(Line(clause(facts.LabelShift.of(shift)), surfaces="page explain"))
     return Section(
         "estimated",
         "Estimated performance",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, KindOfChange
 from driftline_processor.core.explain.causes import LEAST_CARRIED
-from driftline_processor.core.facts import Fact
 from driftline_processor.present.names import first_names
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import NAME, format_percent, printable, short, slice_words
@@ -61,7 +61,7 @@ def explanation_sentence(explanation: Explanation) -> str:
     return f"{first}; also affected: {first_names(other_features, NAMED)}"
 
 
-@words_of("cause")
+@words_of(Cause)
 def cause_words(cause: Cause) -> str:
     """Return a cause of drift as a clause of a verdict: the shift from one value to another.
 
@@ -71,54 +71,54 @@ def cause_words(cause: Cause) -> str:
     return _shift_clause(cause, numbers=True)
 
 
-@words_of("likely_cause")
-def _likely_cause(cause: Fact, others: Sequence[str], share: float | None = None) -> tuple[str, ...]:
-    after = "" if share is None else f", which explains {_explained(share)}"
-    return _forms(cause, others, before="likely because ", after=after)
+@words_of(facts.LikelyCause)
+def _likely_cause(fact: facts.LikelyCause) -> tuple[str, ...]:
+    after = "" if fact.share is None else f", which explains {_explained(fact.share)}"
+    return _forms(fact, before="likely because ", after=after)
 
 
-@words_of("inputs_explain")
-def _inputs_explain(share: float, drifted: bool = True) -> str:
-    if drifted:
-        return f"its drifted inputs together explain {_explained(share)}"
-    return f"rows that are harder to predict explain {_explained(share)}; no single input drifted for certain"
+@words_of(facts.InputsExplain)
+def _inputs_explain(fact: facts.InputsExplain) -> str:
+    if fact.drifted:
+        return f"its drifted inputs together explain {_explained(fact.share)}"
+    return f"rows that are harder to predict explain {_explained(fact.share)}; no single input drifted for certain"
 
 
 def _explained(share: float) -> str:
     return "all of the change" if share >= 0.995 else f"{format_percent(share, 2)} of the change"
 
 
-@words_of("coinciding_cause")
-def _coinciding_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
-    return _forms(cause, others, after=" at the same time")
+@words_of(facts.CoincidingCause)
+def _coinciding_cause(fact: facts.CoincidingCause) -> tuple[str, ...]:
+    return _forms(fact, after=" at the same time")
 
 
-@words_of("first_cause")
-def _first_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
-    return _forms(cause, others)
+@words_of(facts.FirstCause)
+def _first_cause(fact: facts.FirstCause) -> tuple[str, ...]:
+    return _forms(fact)
 
 
-@words_of("harmless_cause")
-def _harmless_cause(cause: Fact, others: Sequence[str], of_newest: bool = False) -> tuple[str, ...]:
-    before = "at the end of the window, " if of_newest else ""
-    return _forms(cause, others, before=before, after=", and that did no harm")
+@words_of(facts.HarmlessCause)
+def _harmless_cause(fact: facts.HarmlessCause) -> tuple[str, ...]:
+    before = "at the end of the window, " if fact.of_newest else ""
+    return _forms(fact, before=before, after=", and that did no harm")
 
 
-def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = "") -> tuple[str, ...]:
+def _forms(explained: facts.Explained, before: str = "", after: str = "") -> tuple[str, ...]:
     """Return a clause in full, then without the other features, without numbers, and without both.
 
     Args:
-        cause: The first cause.
-        others: Other features that shifted.
+        explained: The first cause, and the other features that shifted.
         before: Words before each form.
         after: Words after each form.
     """
-    full, faulty = clause(cause), cause.kind == "finding"
-    plain = full
-    if faulty:
-        plain = fault_clause(Finding(**cause.values), numbers=False)
-    elif cause.kind == "cause":
-        plain, faulty = _shift_clause(cause.values["cause"], numbers=False), cause.values["cause"].finding is not None
+    cause, others = explained.cause, explained.others
+    full = plain = clause(cause)
+    faulty = isinstance(cause, Finding)
+    if isinstance(cause, Finding):
+        plain = fault_clause(cause, numbers=False)
+    elif isinstance(cause, Cause):
+        plain, faulty = _shift_clause(cause, numbers=False), cause.finding is not None
     more = ""
     if others:
         names = short(others[0], NAME) if len(others) == 1 else f"{len(others)} more inputs"
@@ -171,7 +171,8 @@ def _effect(cause: Cause, score: str) -> str:
 @worded
 def change_sentence(change: KindOfChange) -> str:
     """Return the kind of a change in words, with the alternatives that data alone cannot distinguish."""
-    first = clause(next(iter(change.evidence), None))
+    shown = next(iter(change.evidence), None)
+    first = clause(shown)
     match change.reason:
         case "service_changed":
             return f"the service itself changed: {first}"
@@ -182,14 +183,18 @@ def change_sentence(change: KindOfChange) -> str:
         case "meaning_changed":
             return f"the meaning of the inputs or of the outcomes changed: {first}; {CAVEAT}"
         case "inputs_explain":
-            return f"the inputs drifted: {first}" if change.evidence[0].values.get("drifted", True) else first
+            return (
+                first
+                if isinstance(shown, facts.InputsExplain) and not shown.drifted
+                else f"the inputs drifted: {first}"
+            )
         case "level_off":
             return (
                 f"the level of the scores is off{f': {first}' if change.evidence else ''}; their ranking is as before"
             )
         case "proportions_changed":
-            rates = change.evidence[0].values
-            side = "more" if rates["observed"] > rates["expected"] else "less"
+            rose = isinstance(shown, facts.PositiveRate) and shown.observed > shown.expected
+            side = "more" if rose else "less"
             return f"the proportions of the classes changed, positives are {side} frequent: {first}"
         case "proportions_changed_by_scores":
             return f"{first}; {OPEN}"
@@ -204,63 +209,55 @@ def change_sentence(change: KindOfChange) -> str:
             return f"the inputs drifted ({first}); {OPEN}"
 
 
-@words_of("rule_broken")
-def _rule_broken(rule: str) -> str:
-    return f"the objective '{printable(rule)}' is not met"
+@words_of(facts.RuleBroken)
+def _rule_broken(fact: facts.RuleBroken) -> str:
+    return f"the objective '{printable(fact.rule)}' is not met"
 
 
-@words_of("one_answer")
-def _one_answer(part: float) -> str:
-    calls = f"{format_percent(part)} of the calls"
+@words_of(facts.OneAnswer)
+def _one_answer(fact: facts.OneAnswer) -> str:
+    calls = f"{format_percent(fact.part)} of the calls"
     return f"{calls} got the same answer whatever the inputs were, which looks like a default value"
 
 
-@words_of("columns_drift")
-def _columns_drift(names: Sequence[str]) -> str:
-    return f"{first_names(names, NAMED)} {'drift' if len(names) > 1 else 'drifts'}"
+@words_of(facts.ColumnsDrift)
+def _columns_drift(fact: facts.ColumnsDrift) -> str:
+    return f"{first_names(fact.names, NAMED)} {'drift' if len(fact.names) > 1 else 'drifts'}"
 
 
-@words_of("positive_rate")
-def _positive_rate(observed: float, expected: float) -> str:
-    return f"{format_percent(observed)} were positive, but {format_percent(expected)} were expected from the scores"
+@words_of(facts.PositiveRate)
+def _positive_rate(fact: facts.PositiveRate) -> str:
+    expected = f"{format_percent(fact.expected)} were expected from the scores"
+    return f"{format_percent(fact.observed)} were positive, but {expected}"
 
 
-@words_of("estimate_missed")
-def _estimate_missed(metric: str, error: float) -> str:
-    return f"{metric} is {abs(error):.3g} {'more' if error > 0 else 'less'} than estimated from the inputs"
+@words_of(facts.EstimateMissed)
+def _estimate_missed(fact: facts.EstimateMissed) -> str:
+    side = "more" if fact.error > 0 else "less"
+    return f"{fact.metric} is {abs(fact.error):.3g} {side} than estimated from the inputs"
 
 
-@words_of("label_shift")
-def _label_shift(
-    explains: str,
-    was: float,
-    now: float,
-    low: float,
-    high: float,
-    features: Sequence[str],
-    class_name: str,
-    quantity: str,
-    known: bool,
-) -> str:
+@words_of(facts.LabelShift)
+def _label_shift(fact: facts.LabelShift) -> str:
     """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive one."""
-    if not known:
+    if not fact.known:
         return (
             "the predicted classes drifted; the predictions are not accurate enough to show whether changed fractions "
             "of the classes are the cause"
         )
-    moved = f"{short(features[0])} drifted" if features else ""
-    if quantity == "mean":
-        return _target_shift(explains, moved, f"{now:.3g}", f"{low:.3g}", f"{high:.3g}", f"{was:.3g}")
-    of, who = (f"'{class_name}'", f"rows of '{class_name}'") if class_name else ("positive", "positives")
+    moved = f"{short(fact.features[0])} drifted" if fact.features else ""
+    if fact.quantity == "mean":
+        return _target_shift(fact, moved)
+    of, who = (f"'{fact.class_name}'", f"rows of '{fact.class_name}'") if fact.class_name else ("positive", "positives")
     rates = (
-        f"an estimated {format_percent(now)} of the rows are {of} (95 % interval: {format_percent(low)} to "
-        f"{format_percent(high)}), compared with {format_percent(was)} in the baseline"
+        f"an estimated {format_percent(fact.now)} of the rows are {of} (95 % interval: {format_percent(fact.low)} to "
+        f"{format_percent(fact.high)}), compared with {format_percent(fact.was)} in the baseline"
     )
-    if explains == "labels":
-        side = "more" if now > was else "less"
+    if fact.explains == "labels":
+        side = "more" if fact.now > fact.was else "less"
         return f"{who} probably became {side} frequent: {rates}; scores and features drifted as expected from this"
-    changed = "changed fractions of the classes" if class_name else "a changed fraction of positives"
-    if explains == "inputs":
+    changed = "changed fractions of the classes" if fact.class_name else "a changed fraction of positives"
+    if fact.explains == "inputs":
         return f"changed inputs explain why the scores drifted: {_beyond(moved, 'the scores', changed)}"
     return f"the scores drifted, because of changed inputs or because of {changed}; in the second case, {rates}"
 
@@ -272,26 +269,27 @@ def _beyond(moved: str, outputs: str, explanation: str) -> str:
     return f"{outputs} drifted in a way that {explanation} cannot explain"
 
 
-def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was: str) -> str:
-    if explains == "inputs":
+def _target_shift(shift: facts.LabelShift, moved: str) -> str:
+    if shift.explains == "inputs":
         return f"changed inputs explain why the predictions drifted: {_beyond(moved, 'they', 'a changed target')}"
-    mean = f"estimated mean is {now} (95 % interval: {low} to {high}), compared with {was} in the baseline"
+    interval = f"95 % interval: {shift.low:.3g} to {shift.high:.3g}"
+    mean = f"estimated mean is {shift.now:.3g} ({interval}), compared with {shift.was:.3g} in the baseline"
     why = (
         "if the target changed, the errors changed, too, so estimated metrics have no interval; only "
         "outcomes can show whether the target changed"
     )
-    if explains == "labels":
+    if shift.explains == "labels":
         return f"predictions and features drifted as if the target changed: its {mean}; {why}"
     return f"the predictions drifted, because of changed inputs or because of a changed target, whose {mean}; {why}"
 
 
 words_as(
     {
-        "no_input_drifts": "no input drifts",
-        "proportions_changed": "the proportions of the classes changed, and each class looks as before",
-        "output_drifts": "the {name} drifts",
-        "scores_of_classes_hold": "the scores within each class are distributed as before",
-        "outcomes_as_expected": "the outcomes are as expected from the scores",
-        "worse_without_drift": "{metric} is worse than in the baseline, and no input drifts",
+        facts.NoInputDrifts: "no input drifts",
+        facts.ProportionsChanged: "the proportions of the classes changed, and each class looks as before",
+        facts.OutputDrifts: "the {name} drifts",
+        facts.ScoresOfClassesHold: "the scores within each class are distributed as before",
+        facts.OutcomesAsExpected: "the outcomes are as expected from the scores",
+        facts.WorseWithoutDrift: "{metric} is worse than in the baseline, and no input drifts",
     }
 )

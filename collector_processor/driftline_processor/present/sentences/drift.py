@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from driftline_processor.core import facts
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
 from driftline_processor.present.numbers import percent
@@ -13,11 +14,11 @@ from .outcomes import unreviewed_words
 from .register import worded, words_as, words_of
 
 
-@words_of("tasks_differ")
-def _tasks_differ(champion: str, challenger: str) -> str:
-    known_tasks = [task for task in (champion, challenger) if task]
+@words_of(facts.TasksDiffer)
+def _tasks_differ(fact: facts.TasksDiffer) -> str:
+    known_tasks = [task for task in (fact.champion, fact.challenger) if task]
     if len(known_tasks) == 2:
-        return f"one is {champion}, the other {challenger}"
+        return f"one is {fact.champion}, the other {fact.challenger}"
     return (
         f"one is {known_tasks[0]}, and the task of the other is not known yet"
         if known_tasks
@@ -25,19 +26,20 @@ def _tasks_differ(champion: str, challenger: str) -> str:
     )
 
 
-@words_of("task_not_compared")
-def _task_not_compared(task: str) -> str:
-    return f"versions of a {task or 'model whose task is unknown'} are not compared"
+@words_of(facts.TaskNotCompared)
+def _task_not_compared(fact: facts.TaskNotCompared) -> str:
+    return f"versions of a {fact.task or 'model whose task is unknown'} are not compared"
 
 
-@words_of("version_unreviewed")
-def _version_unreviewed(version: str, predictions: Mapping[str, int]) -> str:
-    return f"{unreviewed_words(predictions)} (version {version or 'without a name'})"
+@words_of(facts.VersionUnreviewed)
+def _version_unreviewed(fact: facts.VersionUnreviewed) -> str:
+    return f"{unreviewed_words(fact.predictions)} (version {fact.version or 'without a name'})"
 
 
-@words_of("version_without_outcomes")
-def _version_without_outcomes(version: str) -> str:
-    return f"no outcome of {f'version {version}' if version else 'the version without a name'} is known in this period"
+@words_of(facts.VersionWithoutOutcomes)
+def _version_without_outcomes(fact: facts.VersionWithoutOutcomes) -> str:
+    version = f"version {fact.version}" if fact.version else "the version without a name"
+    return f"no outcome of {version} is known in this period"
 
 
 NAMED = 4
@@ -255,7 +257,7 @@ _JOINT: dict[str, Callable[[JointDrift], str]] = {
 
 words_as(
     {
-        "no_request_of_both": "no request scored by both versions has an outcome yet",
-        "no_hour_of_both": "there is no hour in which the outcomes of both versions are known",
+        facts.NoRequestOfBoth: "no request scored by both versions has an outcome yet",
+        facts.NoHourOfBoth: "there is no hour in which the outcomes of both versions are known",
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.present.wording import format_percent, short
 
@@ -40,8 +41,8 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 def expectation_sentence(expected: Expected) -> str:
     """Return the measurement of an expectation after the name of its feature.
 
-    >>> from driftline_processor.core.facts import fact
-    >>> share = fact("fraction_of_values", rule="missing", low=0.2, high=0.2)
+    >>> from driftline_processor.core import facts
+    >>> share = facts.FractionOfValues(rule="missing", low=0.2, high=0.2)
     >>> expectation_sentence(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, share))
     'age: 20 % of values are missing'
     """
@@ -49,48 +50,48 @@ def expectation_sentence(expected: Expected) -> str:
     return f"{short(expected.feature)}: {measured}" if expected.feature else measured
 
 
-@words_of("fraction_of_values")
-def _fraction_of_values(rule: str, low: float, high: float) -> str:
-    percent = format_percent(low) if low == high else f"{format_percent(low)} to {format_percent(high)}"
-    return f"{percent} {_FRACTION[rule]}"
+@words_of(facts.FractionOfValues)
+def _fraction_of_values(fact: facts.FractionOfValues) -> str:
+    ends = dict.fromkeys((fact.low, fact.high))  # one if they are equal
+    return f"{' to '.join(map(format_percent, ends))} {_FRACTION[fact.rule]}"
 
 
-@words_of("column_arrived")
-def _column_arrived(arrived: bool) -> str:
-    return "it arrived" if arrived else "it never arrived"
+@words_of(facts.ColumnArrived)
+def _column_arrived(fact: facts.ColumnArrived) -> str:
+    return "it arrived" if fact.arrived else "it never arrived"
 
 
-@words_of("rows_in_window")
-def _rows_in_window(rows: int) -> str:
-    return f"{rows:,} rows"
+@words_of(facts.RowsInWindow)
+def _rows_in_window(fact: facts.RowsInWindow) -> str:
+    return f"{fact.rows:,} rows"
 
 
-@words_of("age_of_newest_row")
-def _age_of_newest_row(seconds: float) -> str:
+@words_of(facts.AgeOfNewestRow)
+def _age_of_newest_row(fact: facts.AgeOfNewestRow) -> str:
     for unit, size in _UNITS:
-        if seconds >= size:
-            return f"the newest row is {seconds / size:.1f} {unit} old"
-    return f"the newest row is {seconds:.0f} s old"
+        if fact.seconds >= size:
+            return f"the newest row is {fact.seconds / size:.1f} {unit} old"
+    return f"the newest row is {fact.seconds:.0f} s old"
 
 
-@words_of("moment_of_values")
-def _moment_of_values(moment: str, value: float) -> str:
-    return f"the {'mean' if moment == 'mean' else 'standard deviation'} is {value:.5g}"
+@words_of(facts.MomentOfValues)
+def _moment_of_values(fact: facts.MomentOfValues) -> str:
+    return f"the {'mean' if fact.moment == 'mean' else 'standard deviation'} is {fact.value:.5g}"
 
 
-@words_of("end_of_values")
-def _end_of_values(end: str, rows: float, outside: float, within: float, low: float | None, high: float | None) -> str:
-    beyond, limit = ("below", "at most") if end == "min" else ("above", "at least")
-    far, near = (low, high) if end == "min" else (high, low)
-    parts = [] if far is None else [f"{_are(outside)} {beyond} {far:g}"]
-    parts += [] if near is None else [f"{_are(within)} {limit} {near:g}"]
-    return f"of {rows:.0f} values, {' and '.join(parts)}"
+@words_of(facts.EndOfValues)
+def _end_of_values(fact: facts.EndOfValues) -> str:
+    beyond, limit = ("below", "at most") if fact.end == "min" else ("above", "at least")
+    far, near = (fact.low, fact.high) if fact.end == "min" else (fact.high, fact.low)
+    parts = [] if far is None else [f"{_are(fact.outside)} {beyond} {far:g}"]
+    parts += [] if near is None else [f"{_are(fact.within)} {limit} {near:g}"]
+    return f"of {fact.rows:.0f} values, {' and '.join(parts)}"
 
 
 def _are(values: float) -> str:
     return f"{values:.0f} {'is' if round(values) == 1 else 'are'}"
 
 
-@words_of("measurement_unknown")
-def _measurement_unknown(reason: str) -> str:
-    return f"inconclusive: {_UNKNOWN[reason]}"
+@words_of(facts.MeasurementUnknown)
+def _measurement_unknown(fact: facts.MeasurementUnknown) -> str:
+    return f"inconclusive: {_UNKNOWN[fact.reason]}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from driftline.panes.bins import between
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.present.numbers import MINUS
 from driftline_processor.present.wording import NAME, format_percent, listed, short, slice_words
@@ -70,14 +70,14 @@ def _clause(finding: Finding, numbers: bool) -> str:
     return f"{text}{more}" if numbers or not more.startswith(" (") else text
 
 
-@words_of("finding")
-def _finding(**values: Any) -> str:
-    return fault_clause(Finding(**values))
+@words_of(Finding)
+def _finding(finding: Finding) -> str:
+    return fault_clause(finding)
 
 
-@words_of("named_finding")
-def _named_finding(**values: Any) -> str:
-    return finding_sentence(Finding(**values))
+@words_of(facts.NamedFinding)
+def _named_finding(fact: facts.NamedFinding) -> str:
+    return finding_sentence(fact.finding)
 
 
 def factor_words(factor: float) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import ObjectiveState
 from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
@@ -15,19 +14,17 @@ from .register import clauses, voice_of, worded, words_as, words_of
 _SLOW = {"latency_p95": "5 % of the calls", "latency_p50": "half of the calls"}
 
 
-@words_of("service_failing")
-def failure_clause(
-    metric: str, value: float, low: float | None, high: float | None, usual: float | None, calls: int, error: str
-) -> str:
+@words_of(facts.ServiceFailing)
+def _service_failing(fact: facts.ServiceFailing) -> str:
     """Return the failures or the latency of a window's calls, and the normal value before."""
-    measured, ends = measured_text(metric, value), measured_ends(metric, low, high)
-    highest = "" if usual is None else f"at most {measured_text(metric, usual)}"
-    if metric != ERROR_RATE:
+    measured, ends = measured_text(fact.metric, fact.value), measured_ends(fact.metric, fact.low, fact.high)
+    highest = "" if fact.usual is None else f"at most {measured_text(fact.metric, fact.usual)}"
+    if fact.metric != ERROR_RATE:
         before = f"; in earlier windows, this limit was {highest}" if highest else ""
-        return f"{_SLOW[metric]} took longer than {measured} ({ends}){before}"
-    by = f", most of them with {error}" if error else ""
+        return f"{_SLOW[fact.metric]} took longer than {measured} ({ends}){before}"
+    by = f", most of them with {fact.error}" if fact.error else ""
     before = f"; in earlier windows, {highest} failed" if highest else ""
-    return f"{measured} of {calls:,} calls failed ({ends}){by}{before}"
+    return f"{measured} of {fact.calls:,} calls failed ({ends}){by}{before}"
 
 
 def objective_sentence(state: ObjectiveState) -> str:
@@ -79,73 +76,74 @@ def about_rows(rows: int) -> str:
     return f"about {round(rows / digits) * digits:,} rows"
 
 
-@words_of("rows_decide")
-def _rows_decide(needed: int | None) -> str:
-    if needed:
-        return f"{about_rows(needed)} would be enough"
+@words_of(facts.RowsDecide)
+def _rows_decide(fact: facts.RowsDecide) -> str:
+    if fact.needed:
+        return f"{about_rows(fact.needed)} would be enough"
     return "the value is so close to the limit that no number of rows would be enough"
 
 
-@words_of("no_row_reviewed")
-def _no_row_reviewed(metric: str, slice: str, needed: int | None) -> str:
-    more = f"; at least {about_rows(needed)} are needed" if needed else ""
-    return f"there are no reviewed rows for {metric}{f' in {slice}' if slice else ''}{more}"
+@words_of(facts.NoRowReviewed)
+def _no_row_reviewed(fact: facts.NoRowReviewed) -> str:
+    more = f"; at least {about_rows(fact.needed)} are needed" if fact.needed else ""
+    return f"there are no reviewed rows for {fact.metric}{f' in {fact.slice}' if fact.slice else ''}{more}"
 
 
-@words_of("no_call")
-def _no_call(metric: str, slice: str) -> str:
-    what = "has a duration" if metric in LATENCIES else "records whether it failed"
-    return f"no call{f' of {slice}' if slice else ''} {what}"
+@words_of(facts.NoCall)
+def _no_call(fact: facts.NoCall) -> str:
+    what = "has a duration" if fact.metric in LATENCIES else "records whether it failed"
+    return f"no call{f' of {fact.slice}' if fact.slice else ''} {what}"
 
 
-@words_of("baseline_lacks")
-def _baseline_lacks(metric: str, lacking: str) -> str:
-    match lacking:
+@words_of(facts.BaselineLacks)
+def _baseline_lacks(fact: facts.BaselineLacks) -> str:
+    match fact.lacking:
         case "metric":
-            return f"the baseline does not contain {metric}"
+            return f"the baseline does not contain {fact.metric}"
         case "decisions":
-            return f"the baseline contains {metric} for only some predicted classes"
+            return f"the baseline contains {fact.metric} for only some predicted classes"
         case "rows":
-            return f"the baseline has too few rows for an interval of its {metric}"
+            return f"the baseline has too few rows for an interval of its {fact.metric}"
         case _:
-            return f"the baseline has no interval of its {metric}"
+            return f"the baseline has no interval of its {fact.metric}"
 
 
-@words_of("no_period_ended")
-def _no_period_ended(of_calls: bool) -> str:
-    which = "with calls has ended" if of_calls else "is final (the outcome delay must pass after its end)"
+@words_of(facts.NoPeriodEnded)
+def _no_period_ended(fact: facts.NoPeriodEnded) -> str:
+    which = "with calls has ended" if fact.of_calls else "is final (the outcome delay must pass after its end)"
     return f"no period of the objective {which}, or the data of the period are already deleted"
 
 
-@words_of("no_slice_with_rows")
-def _no_slice_with_rows(key: str, metric: str, min_rows: int, most: tuple[str, int] | None, of_calls: bool) -> str:
-    more = "" if most is None else f"; {most[0]} has most, {most[1]:,}"
-    return f"no value of {key} has {min_rows:,} {'calls' if of_calls else 'rows'} for {metric}{more}"
+@words_of(facts.NoSliceWithRows)
+def _no_slice_with_rows(fact: facts.NoSliceWithRows) -> str:
+    more = "" if fact.most is None else f"; {fact.most[0]} has most, {fact.most[1]:,}"
+    rows = "calls" if fact.of_calls else "rows"
+    return f"no value of {fact.key} has {fact.min_rows:,} {rows} for {fact.metric}{more}"
 
 
-@words_of("few_predictions_reviewed")
-def _few_predictions_reviewed(rows: int, predictions: int, needed: int) -> str:
-    coverage_clause = f"the outcomes of {rows:,} of its {predictions:,} predictions have arrived"
-    return f"{coverage_clause}, and at least {needed:,} are needed"
+@words_of(facts.FewPredictionsReviewed)
+def _few_predictions_reviewed(fact: facts.FewPredictionsReviewed) -> str:
+    coverage_clause = f"the outcomes of {fact.rows:,} of its {fact.predictions:,} predictions have arrived"
+    return f"{coverage_clause}, and at least {fact.needed:,} are needed"
 
 
-@words_of("slices_of_key")
-def _slices_of_key(key: str, states: Mapping[str, int], few: int, min_rows: int) -> str:
-    counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
-    more = f"{few} more slice{' is' if few == 1 else 's are'} left out"
-    left = f"; {more}, with fewer than {min_rows:,} rows" if few else ""
-    total = sum(states.values())
-    return f"of {total} slice{'' if total == 1 else 's'} by {key}: {counts}{left}"
+@words_of(facts.SlicesOfKey)
+def _slices_of_key(fact: facts.SlicesOfKey) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in fact.states.items() if count)
+    more = f"{fact.few} more slice{' is' if fact.few == 1 else 's are'} left out"
+    left = f"; {more}, with fewer than {fact.min_rows:,} rows" if fact.few else ""
+    total = sum(fact.states.values())
+    return f"of {total} slice{'' if total == 1 else 's'} by {fact.key}: {counts}{left}"
 
 
 words_as(
     {
-        "window_open_yet": "the window is still open",
-        "more_days_decide": "a longer window with more days would be enough",
-        "interval_unknown": "the value has no confidence interval",
-        "compared_with_all_rows": "compared with all rows of the baseline, which has too few rows of the slice",
-        "compared_with_slice": "compared with {rows:,} rows of the slice in the baseline",
-        "slice_folded": (
+        facts.WindowOpenYet: "the window is still open",
+        facts.MoreDaysDecide: "a longer window with more days would be enough",
+        facts.IntervalUnknown: "the value has no confidence interval",
+        facts.ComparedWithAllRows: "compared with all rows of the baseline, which has too few rows of the slice",
+        facts.ComparedWithSlice: "compared with {rows:,} rows of the slice in the baseline",
+        facts.SliceFolded: (
             "{slice} is not one of the values of {key} that are stored separately (the {most} with most rows); "
             "its rows, if there are any, are in {other}"
         ),

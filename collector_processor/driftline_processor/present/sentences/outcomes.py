@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Delay, Evaluation, FastLabels, SlaResult, WeakSlice
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
 from driftline_processor.core.outcomes.id_form import Difference, IdForm, IdKind
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
-from driftline_processor.core.verdict.improbable_times import ImprobableTimes
+from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.present.numbers import count, many, percent
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import capital, duration, short
@@ -131,8 +131,9 @@ def unknown_outcomes_sentence(unknown: UnknownOutcomes) -> str:
     )
 
 
-@words_of("improbable_times")
-def _improbable_times(times: ImprobableTimes, timezone: str) -> tuple[str, ...]:
+@words_of(facts.ImprobableTimes)
+def _improbable_times(fact: facts.ImprobableTimes) -> tuple[str, ...]:
+    times = fact.times
     number = {"refused": times.refused, "undated": times.undated, "ahead": times.ahead}[times.kind]
     which = "all of" if number == times.rows else f"{number:,} of"
     rows = f"{which} its {times.rows:,} newest predictions"
@@ -143,7 +144,7 @@ def _improbable_times(times: ImprobableTimes, timezone: str) -> tuple[str, ...]:
         plain = f"the times of {rows} could not be read"
         return (f"{plain}, so the time of the call is used instead", plain)
     plain = f"{rows} are dated in the future"
-    return (f"{plain}, up to {date_words(times.latest, timezone)}", plain)
+    return (f"{plain}, up to {date_words(times.latest, fact.timezone)}", plain)
 
 
 TIME_FIXES = {
@@ -160,12 +161,13 @@ def improbable_times_sentence(times: ImprobableTimes, timezone: str) -> str:
     >>> improbable_times_sentence(ImprobableTimes(600, refused=60), "UTC").split("; ")[1]
     'correct the times of its predictions.'
     """
-    return f"{capital(_improbable_times(times, timezone)[0])}; {TIME_FIXES[times.kind]}."
+    return f"{capital(_improbable_times(facts.ImprobableTimes(times, timezone))[0])}; {TIME_FIXES[times.kind]}."
 
 
-@words_of("outcomes_unknown")
-def _outcomes_unknown(unknown: UnknownOutcomes) -> tuple[str, ...]:
+@words_of(facts.OutcomesUnknown)
+def _outcomes_unknown(fact: facts.OutcomesUnknown) -> tuple[str, ...]:
     """Return the number of outcomes with the reason, and the forms of both ids if they fit."""
+    unknown = fact.unknown
     outcomes, be, have = f"{unknown.rows:,} outcomes", "are", "have"
     if unknown.rows == 1:
         outcomes, be, have = "1 outcome", "is", "has"
@@ -198,12 +200,11 @@ def fast_labels_sentence(fast_labels: FastLabels) -> str:
     >>> fast_labels_sentence(FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001)).split(";")[0]
     '12 % of the outcomes that arrived within a day are positive, but 31 % of later ones'
     """
-    return clause(fast_labels.fact)
+    return clause(fast_labels)
 
 
-@words_of("fast_labels")
-def _fast_labels(**values: Any) -> str:
-    fast_labels = FastLabels(**values)
+@words_of(FastLabels)
+def _fast_labels(fast_labels: FastLabels) -> str:
     within = _WITHIN[fast_labels.until]
     if not fast_labels.differ:
         return f"outcomes that arrived {within} do not differ from later ones by more than chance"
@@ -220,35 +221,37 @@ def immature_words(evaluation: Evaluation) -> str:
     return "; ".join(clauses(evaluation.immature))
 
 
-@words_of("outcomes_may_still_come")
-def _outcomes_may_still_come(delay: int, learned_from: int | None) -> str:
-    if learned_from is None:
-        return f"its outcomes may still arrive: they may take {duration(delay)} (outcome_delay)"
-    return f"its outcomes may still arrive: they take up to {duration(delay)} (learned from {learned_from:,})"
+@words_of(facts.OutcomesMayStillCome)
+def _outcomes_may_still_come(fact: facts.OutcomesMayStillCome) -> str:
+    if fact.learned_from is None:
+        return f"its outcomes may still arrive: they may take {duration(fact.delay)} (outcome_delay)"
+    return f"its outcomes may still arrive: they take up to {duration(fact.delay)} (learned from {fact.learned_from:,})"
 
 
-@words_of("coverage_too_low")
-def _coverage_too_low(coverage: float, needed: float) -> str:
-    return (
-        f"the outcomes of {coverage * 100:.3g} % of its rows are known, less than the {needed * 100:.3g} % it needs "
-        "(min_coverage)"
-    )
+@words_of(facts.CoverageTooLow)
+def _coverage_too_low(fact: facts.CoverageTooLow) -> str:
+    known = f"the outcomes of {fact.coverage * 100:.3g} % of its rows are known"
+    return f"{known}, less than the {fact.needed * 100:.3g} % it needs (min_coverage)"
 
 
-@words_of("outstanding_cannot_change")
-def _outstanding_cannot_change(outstanding: int) -> str:
+@words_of(facts.OutstandingCannotChange)
+def _outstanding_cannot_change(fact: facts.OutstandingCannotChange) -> str:
+    return _cannot_change(fact.outstanding)
+
+
+def _cannot_change(outstanding: int) -> str:
     values = "value of the missing outcome" if outstanding == 1 else f"values of the {outstanding:,} missing outcomes"
     return f"final, because not even the best or worst {values} would change it"
 
 
-@words_of("final_before_outcomes")
-def _final_before_outcomes(outstanding: int) -> str:
-    return f"This is {_outstanding_cannot_change(outstanding)}."
+@words_of(facts.FinalBeforeOutcomes)
+def _final_before_outcomes(fact: facts.FinalBeforeOutcomes) -> str:
+    return f"This is {_cannot_change(fact.outstanding)}."
 
 
-@words_of("decisions_unreviewed")
-def _decisions_unreviewed(predictions: Mapping[str, int]) -> str:
-    return unreviewed_words(predictions)
+@words_of(facts.DecisionsUnreviewed)
+def _decisions_unreviewed(fact: facts.DecisionsUnreviewed) -> str:
+    return unreviewed_words(fact.predictions)
 
 
 def unreviewed_words(predictions: Mapping[str, int]) -> str:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import structs
 
-from driftline_processor.core.evaluation import ObjectiveState, Verdict
-from driftline_processor.core.facts import Fact
+from driftline_processor.core import facts
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.policy.condition import (
     AllOf,
     AnyOf,
@@ -163,78 +163,64 @@ def ending_words(ending: str) -> str:
     return voice_of(ENDINGS[ending])
 
 
-@words_of("verdict")
-def _verdict(verdict: Verdict) -> str:
-    return verdict_sentence(structs.replace(verdict, advice=None))
+@words_of(facts.Verdict)
+def _verdict(fact: facts.Verdict) -> str:
+    return verdict_sentence(structs.replace(fact.verdict, advice=None))
 
 
 def _named(signal: str, slice: str) -> str:
     return short(signal, 80) + (f" in {short(slice, 80)}" if slice else "")
 
 
-@words_of("signal_unknown")
-def _signal_unknown(signal: str, slice: str, waits: bool) -> str:
-    return f"{_named(signal, slice)} has no value{' yet: outcomes may still arrive' if waits else ''}"
+@words_of(facts.SignalUnknown)
+def _signal_unknown(fact: facts.SignalUnknown) -> str:
+    return f"{_named(fact.signal, fact.slice)} has no value{' yet: outcomes may still arrive' if fact.waits else ''}"
 
 
-@words_of("limit_unknown")
-def _limit_unknown(signal: str, slice: str, of: str, windows: int) -> str:
+@words_of(facts.LimitUnknown)
+def _limit_unknown(fact: facts.LimitUnknown) -> str:
     before = {"baseline": "in the baseline", "last week": "in the week before"}.get(
-        of, f"in the {windows} windows before"
+        fact.of, f"in the {fact.windows} windows before"
     )
-    return f"{_named(signal, slice)} has no value {before}"
+    return f"{_named(fact.signal, fact.slice)} has no value {before}"
 
 
-@words_of("signal_without_interval")
-def _signal_without_interval(signal: str) -> str:
-    return f"{short(signal, 80)} has no interval"
+@words_of(facts.SignalWithoutInterval)
+def _signal_without_interval(fact: facts.SignalWithoutInterval) -> str:
+    return f"{short(fact.signal, 80)} has no interval"
 
 
-@words_of("signal_compared")
-def _signal_compared(
-    signal: str,
-    signal_column: str,
-    slice: str,
-    value: float,
-    low: float | None,
-    high: float | None,
-    side: str,
-    limit: float,
-    of: str,
-    windows: int,
-    is_fraction: bool,
-) -> str:
-    del signal_column  # for code only: the name of the signal contains it
-
+@words_of(facts.SignalCompared)
+def _signal_compared(fact: facts.SignalCompared) -> str:
     def write(number: float) -> str:
-        return format_percent(number, 3) if is_fraction else format_value(number)
+        return format_percent(number, 3) if fact.is_fraction else format_value(number)
 
     sources = {"": "", "baseline": "the baseline", "last week": "the week before"}
-    source = sources.get(of, f"the {windows} windows before")
+    source = sources.get(fact.of, f"the {fact.windows} windows before")
     interval, chance = "", ""
-    if low is not None and high is not None:
-        interval = f" ({write(low)} to {write(high)})"
-        chance = "; the difference is not significant" if low <= limit <= high else ""
-    from_source = f", the limit from {source}" if source else ""
-    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{from_source}{chance}"
+    if fact.low is not None and fact.high is not None:
+        interval = f" ({write(fact.low)} to {write(fact.high)})"
+        chance = "; the difference is not significant" if fact.low <= fact.limit <= fact.high else ""
+    limit = f"{fact.side} {write(fact.limit)}" + (f", the limit from {source}" if source else "")
+    return f"{_named(fact.signal, fact.slice)} is {write(fact.value)}{interval}, {limit}{chance}"
 
 
-@words_of("column_statistics")
-def _column_statistics(name: str, statistics: Mapping[str, float], p_value: float | None, size: str) -> str:
-    numbers = [f"{statistic} {format_value(value)}" for statistic, value in statistics.items()]
-    numbers += [f"p {format_value(p_value)}"] if p_value is not None else []
-    return f"{short(name, 40)}: {', '.join([*numbers, *([f'a {size} shift'] if size else [])])}"
+@words_of(facts.ColumnStatistics)
+def _column_statistics(fact: facts.ColumnStatistics) -> str:
+    numbers = [f"{statistic} {format_value(value)}" for statistic, value in fact.statistics.items()]
+    numbers += [f"p {format_value(fact.p_value)}"] if fact.p_value is not None else []
+    return f"{short(fact.name, 40)}: {', '.join([*numbers, *([f'a {fact.size} shift'] if fact.size else [])])}"
 
 
-@words_of("objective_broken")
-def _objective_broken(objective: ObjectiveState) -> str:
-    sentence = objective_sentence(objective)
-    return f"{short(objective.rule, 120)} is not met" + (f": {sentence}" if sentence else "")
+@words_of(facts.ObjectiveBroken)
+def _objective_broken(fact: facts.ObjectiveBroken) -> str:
+    sentence = objective_sentence(fact.objective)
+    return f"{short(fact.objective.rule, 120)} is not met" + (f": {sentence}" if sentence else "")
 
 
-@words_of("objective_inconclusive")
-def _objective_inconclusive(objective: ObjectiveState) -> str:
-    return objective_sentence(objective) or f"{short(objective.rule, 120)}: inconclusive"
+@words_of(facts.ObjectiveInconclusive)
+def _objective_inconclusive(fact: facts.ObjectiveInconclusive) -> str:
+    return objective_sentence(fact.objective) or f"{short(fact.objective.rule, 120)}: inconclusive"
 
 
 def _title(measure: str, attribute: str) -> str:
@@ -246,70 +232,59 @@ def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None and high is None else f" ({' to '.join(ends)})"
 
 
-@words_of("no_two_groups")
-def _no_two_groups(attribute: str) -> str:
-    return f"fewer than two groups of {short(attribute, 40)} have data"
+@words_of(facts.NoTwoGroups)
+def _no_two_groups(fact: facts.NoTwoGroups) -> str:
+    return f"fewer than two groups of {short(fact.attribute, 40)} have data"
 
 
-@words_of("groups_unknown")
-def _groups_unknown(measure: str, attribute: str, yet: bool) -> str:
-    return f"{_title(measure, attribute)} has no value{' yet' if yet else ''}"
+@words_of(facts.GroupsUnknown)
+def _groups_unknown(fact: facts.GroupsUnknown) -> str:
+    return f"{_title(fact.measure, fact.attribute)} has no value{' yet' if fact.yet else ''}"
 
 
-@words_of("groups_inconclusive")
-def _groups_inconclusive(
-    measure: str, attribute: str, low: float | None, high: float | None, group: str, rate: str, rows: float
-) -> str:
-    few = f"group {short(group, 40)} has {rows:,.0f} rows for its {rate.replace('_', ' ')}"
-    return f"{_title(measure, attribute)} is inconclusive{_interval(low, high)}: {few}"
+@words_of(facts.GroupsInconclusive)
+def _groups_inconclusive(fact: facts.GroupsInconclusive) -> str:
+    few = f"group {short(fact.group, 40)} has {fact.rows:,.0f} rows for its {fact.rate.replace('_', ' ')}"
+    return f"{_title(fact.measure, fact.attribute)} is inconclusive{_interval(fact.low, fact.high)}: {few}"
 
 
-@words_of("groups_compared")
-def _groups_compared(
-    measure: str,
-    attribute: str,
-    value: float | None,
-    low: float | None,
-    high: float | None,
-    side: str,
-    limit: float,
-    apart: tuple[str, float, str, float, str] | None,
-) -> str:
-    value_words = "has no value" if value is None else f"is {format_percent(value, 3)}"
-    words = f"{_title(measure, attribute)} {value_words}{_interval(low, high)}, {side} {format_percent(limit, 3)}"
-    if apart is None:
+@words_of(facts.GroupsCompared)
+def _groups_compared(fact: facts.GroupsCompared) -> str:
+    value_words = "has no value" if fact.value is None else f"is {format_percent(fact.value, 3)}"
+    words = f"{_title(fact.measure, fact.attribute)} {value_words}{_interval(fact.low, fact.high)}"
+    words += f", {fact.side} {format_percent(fact.limit, 3)}"
+    if fact.apart is None:
         return words
-    rate, lowest, group, highest, other = apart
+    rate, lowest, group, highest, other = fact.apart
     ends = f"{format_percent(lowest, 3)} for {short(group, 40)} and {format_percent(highest, 3)} for {short(other, 40)}"
     return f"{words}: {rate.replace('_', ' ')} is {ends}"
 
 
-@words_of("outcomes_in_time")
-def _outcomes_in_time(at_most: float, agreed: float) -> str:
-    within = f"at most {format_percent(at_most)} of the outcomes arrived in time"
-    return f"{within}, but the agreed minimum is {format_percent(agreed)}"
+@words_of(facts.OutcomesInTime)
+def _outcomes_in_time(fact: facts.OutcomesInTime) -> str:
+    within = f"at most {format_percent(fact.at_most)} of the outcomes arrived in time"
+    return f"{within}, but the agreed minimum is {format_percent(fact.agreed)}"
 
 
-@words_of("burn_rate_unknown")
-def _burn_rate_unknown(signal: str, window: str) -> str:
-    return f"{short(signal, 80)} over {window} has no value"
+@words_of(facts.BurnRateUnknown)
+def _burn_rate_unknown(fact: facts.BurnRateUnknown) -> str:
+    return f"{short(fact.signal, 80)} over {fact.window} has no value"
 
 
-@words_of("budget_spent")
-def _budget_spent(signal: str, rule: str, short_rate: float, long_rate: float, short: str, long: str) -> str:
-    del signal  # for code only: the rule contains it
-    words = f"the burn rate of the error budget of {rule} is {short_rate:.3g} over {short}"
-    return f"{words} and {long_rate:.3g} over {long}"
+@words_of(facts.BudgetSpent)
+def _budget_spent(fact: facts.BudgetSpent) -> str:
+    words = f"the burn rate of the error budget of {fact.rule} is {fact.short_rate:.3g} over {fact.short}"
+    return f"{words} and {fact.long_rate:.3g} over {fact.long}"
 
 
 words_as(
     {
-        "drift_evaluated": "drift is conclusive for only {columns} of {of} columns",
-        "no_more_drift": "no more drift than normal variation",
-        "no_objective_evaluated": "no objective was evaluated",
-        "no_objective_broken": "all objectives are met or inconclusive",
-        "outcome_agreement_unknown": "it is inconclusive whether enough outcomes arrived in time",
-        "no_grave_fault": "no serious fault was found",
+        facts.DriftEvaluated: "drift is conclusive for only {columns} of {of} columns",
+        facts.NoMoreDrift: "no more drift than normal variation",
+        facts.NoObjectiveEvaluated: "no objective was evaluated",
+        facts.NoObjectiveBroken: "all objectives are met or inconclusive",
+        facts.OutcomeAgreementUnknown: "it is inconclusive whether enough outcomes arrived in time",
+        facts.NoGraveFault: "no serious fault was found",
     }
 )
 

@@ -1,6 +1,6 @@
 """The registry of words for facts: one maker per kind of fact. Every sentence about a fact passes through here.
 
-A maker receives the values of its kind of fact and returns a clause, or several forms of it, the longest first.
+A maker receives a fact of its kind and returns a clause, or several forms of it, the longest first.
 Other functions that create sentences are marked :func:`worded`. Behaviour must not depend on :data:`voice`: a
 test replaces it and checks that states, buttons, links and counts stay the same.
 """
@@ -9,15 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, Generic, ParamSpec, TypeVar
 
-from driftline_processor.core.facts import Fact
+from msgspec import structs
+
+from driftline_processor.core.fact import Fact, FactStruct, UnknownFact
 
 P = ParamSpec("P")
+F = TypeVar("F", bound=Fact)
+R = TypeVar("R")
 Clause = str | tuple[str, ...]
 """A clause of a sentence, or several forms of it, the longest first."""
 
-_MAKERS: dict[str, Callable[..., Clause]] = {}
+
+class Makers(dict[type[Fact], Callable[[Any], R]], Generic[R]):
+    """Functions of a fact, by its kind."""
+
+    def of(self, *kinds: type[F]) -> Callable[[Callable[[F], R]], Callable[[F], R]]:
+        """Register the function for kinds of facts."""
+
+        def register(maker: Callable[[F], R]) -> Callable[[F], R]:
+            for kind in kinds:
+                assert kind not in self or self[kind].__qualname__ == maker.__qualname__, kind
+                self[kind] = maker
+            return maker
+
+        return register
+
+
+_MAKERS = Makers[Clause]()
+words_of = _MAKERS.of
 
 
 def as_written(text: str) -> str:
@@ -34,21 +55,17 @@ def voice_of(text: str) -> str:
     return voice(text)
 
 
-def words_of(kind: str) -> Callable[[Callable[P, Clause]], Callable[P, Clause]]:
-    """Register the maker of words for a kind of fact."""
-
-    def register(maker: Callable[P, Clause]) -> Callable[P, Clause]:
-        assert kind not in _MAKERS or _MAKERS[kind].__qualname__ == maker.__qualname__, kind
-        _MAKERS[kind] = maker
-        return maker
-
-    return register
-
-
-def words_as(templates: Mapping[str, str]) -> None:
-    """Register clauses that only contain values of their fact: kind of the fact → template of ``str.format``."""
+def words_as(templates: Mapping[type[FactStruct], str]) -> None:
+    """Register clauses that only contain fields of their fact: kind of the fact → template of ``str.format``."""
     for kind, template in templates.items():
-        words_of(kind)(template.format)
+        words_of(kind)(_of_template(template))
+
+
+def _of_template(template: str) -> Callable[[FactStruct], str]:
+    return lambda fact: template.format(**structs.asdict(fact))
+
+
+words_as({UnknownFact: ""})
 
 
 def worded(maker: Callable[P, str]) -> Callable[P, str]:
@@ -63,15 +80,12 @@ def worded(maker: Callable[P, str]) -> Callable[P, str]:
 
 def forms(fact: Fact | None) -> tuple[str, ...]:
     """Return the forms of the clause about a fact, the longest first; () without a fact."""
-    if fact is None:
-        return ()
-    clause = _MAKERS[fact.kind](**fact.values)
-    return tuple(voice(form) for form in ((clause,) if isinstance(clause, str) else clause) if form)
+    return () if fact is None else tuple(map(voice, plain_forms(fact)))
 
 
 def plain_forms(fact: Fact) -> tuple[str, ...]:
     """Return the forms of the clause about a fact without :data:`voice`, for words that are shortened first."""
-    made = _MAKERS[fact.kind](**fact.values)
+    made = _MAKERS[type(fact)](fact)
     return tuple(form for form in ((made,) if isinstance(made, str) else made) if form)
 
 
@@ -82,9 +96,9 @@ def clause(fact: Fact | None) -> str:
 
 def clauses(facts: Iterable[Fact]) -> tuple[str, ...]:
     """Return the longest clauses about facts without duplicates."""
-    return tuple(dict.fromkeys(map(clause, facts)))
+    return tuple(dict.fromkeys(filter(None, map(clause, facts))))
 
 
-def kinds() -> Iterator[str]:
+def kinds() -> Iterator[type[Fact]]:
     """Yield the kinds of facts that have words."""
     yield from _MAKERS

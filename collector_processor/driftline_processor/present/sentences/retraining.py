@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from driftline_processor.core import facts
 from driftline_processor.core.retraining.decision import LossChange, RetrainAnswer, RetrainCost, RetrainQuestion
 from driftline_processor.present.wording import format_percent, format_value, listed, short
 
@@ -43,7 +44,7 @@ def retraining_reasons(answer: RetrainAnswer) -> list[str]:
 
 
 def _reasons(answer: RetrainAnswer, loss: LossChange) -> Iterator[str]:
-    if answer.reason is not None and answer.reason.kind != "loss_not_worse":
+    if answer.reason is not None and not isinstance(answer.reason, facts.LossNotWorse):
         yield clause(answer.reason)
     if answer.reason is None and answer.answer == "inconclusive":
         yield _outcomes_needed(answer.outcomes_needed, loss.outcomes)
@@ -99,51 +100,51 @@ def _money(amount: float, currency: str) -> str:
     return f"{digits} {short(currency)}".strip()
 
 
-@words_of("loss_not_compared")
-def _loss_not_compared(metric: str, compared: Sequence[str]) -> str:
-    return f"{metric} is not compared with the baseline; available: {', '.join(compared) or 'none'}"
+@words_of(facts.LossNotCompared)
+def _loss_not_compared(fact: facts.LossNotCompared) -> str:
+    return f"{fact.metric} is not compared with the baseline; available: {', '.join(fact.compared) or 'none'}"
 
 
-@words_of("no_metric_of_loss")
-def _no_metric_of_loss(metrics: Sequence[str]) -> str:
-    return f"the model has none of the metrics that have a value per prediction: {', '.join(metrics)}"
+@words_of(facts.NoMetricOfLoss)
+def _no_metric_of_loss(fact: facts.NoMetricOfLoss) -> str:
+    return f"the model has none of the metrics that have a value per prediction: {', '.join(fact.metrics)}"
 
 
-@words_of("loss_without_interval")
-def _loss_without_interval(metric: str) -> str:
-    return f"{_metric_words(metric)} has no interval yet: too few outcomes"
+@words_of(facts.LossWithoutInterval)
+def _loss_without_interval(fact: facts.LossWithoutInterval) -> str:
+    return f"{_metric_words(fact.metric)} has no interval yet: too few outcomes"
 
 
-@words_of("loss_not_worse")
-def _loss_not_worse(metric: str) -> str:
-    return f"{_metric_words(metric)} is not worse than the baseline's, so there is nothing to recover"
+@words_of(facts.LossNotWorse)
+def _loss_not_worse(fact: facts.LossNotWorse) -> str:
+    return f"{_metric_words(fact.metric)} is not worse than the baseline's, so there is nothing to recover"
 
 
-@words_of("retraining_does_not_help")
-def _retraining_does_not_help(change: str) -> str:
-    if change == "service":
+@words_of(facts.RetrainingDoesNotHelp)
+def _retraining_does_not_help(fact: facts.RetrainingDoesNotHelp) -> str:
+    if fact.change == "service":
         return "the service fails, which retraining cannot fix"
-    if change == "output_fault":
+    if fact.change == "output_fault":
         return "the scores are faulty, which retraining cannot fix"
     return "a fault in the data explains the worse results: fix the fault first, or the new version learns it"
 
 
-@words_of("factors_lacking")
-def _factors_lacking(names: Sequence[str]) -> str:
-    return f"missing: {listed([_FACTORS[name] for name in names])}"
+@words_of(facts.FactorsLacking)
+def _factors_lacking(fact: facts.FactorsLacking) -> str:
+    return f"missing: {listed([_FACTORS[name] for name in fact.names])}"
 
 
 words_as(
     {
-        "no_final_outcomes": "no window has outcomes for which the outcome delay has passed",
-        "baseline_without_outcomes": "the baseline has no outcomes, so the expected error of the model is unknown",
-        "no_window_compared": "no window with outcomes can be compared with the baseline",
-        "factors_too_large": "the factors are too large to multiply",
-        "run_failed": "the run failed: {error}",
-        "no_outcomes_after_run": "no window after the run has outcomes yet",
-        "no_outcomes_before_run": "no window before the run has outcomes",
-        "no_baseline_outcomes_before_run": "before the run, the baseline had no outcomes",
-        "not_worse_before_run": "before the run, the model was not significantly worse than its baseline",
-        "no_outcomes_yet": "no window has outcomes yet",
+        facts.NoFinalOutcomes: "no window has outcomes for which the outcome delay has passed",
+        facts.BaselineWithoutOutcomes: "the baseline has no outcomes, so the expected error of the model is unknown",
+        facts.NoWindowCompared: "no window with outcomes can be compared with the baseline",
+        facts.FactorsTooLarge: "the factors are too large to multiply",
+        facts.RunFailed: "the run failed: {error}",
+        facts.NoOutcomesAfterRun: "no window after the run has outcomes yet",
+        facts.NoOutcomesBeforeRun: "no window before the run has outcomes",
+        facts.NoBaselineOutcomesBeforeRun: "before the run, the baseline had no outcomes",
+        facts.NotWorseBeforeRun: "before the run, the model was not significantly worse than its baseline",
+        facts.NoOutcomesYet: "no window has outcomes yet",
     }
 )

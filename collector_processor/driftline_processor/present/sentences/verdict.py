@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.facts import Fact, columns_of
+from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.present.times import since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
@@ -39,27 +40,26 @@ def verdict_sign(state: str) -> str:
     return _SIGNS[state]
 
 
-BY_INPUTS = frozenset(
-    {"likely_cause", "coinciding_cause", "first_cause", "harmless_cause", "harmless_inputs", "inputs_explain"}
-)
+BY_INPUTS = facts.Explained | facts.HarmlessInputs | facts.InputsExplain
 """Kinds of reasons that explain a state by drifting inputs."""
 
-CAUSES = BY_INPUTS | {
-    "harmless_output",
-    "inputs_look_as_before",
-    "no_input_explains",
-    "proportions_changed",
-    "old_baseline",
-    "outcomes_unknown",
-}
+CAUSES = (
+    BY_INPUTS
+    | facts.HarmlessOutput
+    | facts.InputsLookAsBefore
+    | facts.NoInputExplains
+    | facts.ProportionsChanged
+    | facts.OldBaseline
+    | facts.OutcomesUnknown
+)
 """Kinds of reasons that explain a state; the others are its evidence."""
 
 
 def verdict_headline(verdict: Verdict) -> str:
     """Return the headline of a verdict: state, begin and size, in about a dozen words.
 
-    >>> from driftline_processor.core.facts import fact
-    >>> level = fact("level_of_scores", predicted=0.14, actual=0.31, positive_class="late")
+    >>> from driftline_processor.core import facts
+    >>> level = facts.LevelOfScores(0.14, 0.31, None, None, positive_class="late", constant_is_better=False)
     >>> verdict_headline(Verdict("degraded", 1_370_044_800 * 10**9, reasons=(level,)))
     "Degraded since 1 June 2013: predicts 14 % 'late', actual 31 %"
     """
@@ -75,8 +75,9 @@ def verdict_size(verdict: Verdict) -> str:
 def verdict_evidence(verdict: Verdict) -> str:
     """Return the sentence with the numbers that show the state; "" if the cause is all that is known."""
     shown = [reason for reason in _reasons(verdict) if not _is_cause(reason, verdict)]
-    brief_kind = "slice_worse" if _is_slice_cause(verdict) else ""  # the cause gives the slice and its part of the rise
-    text = "; ".join(dict.fromkeys(forms(one)[-1] if one.kind == brief_kind else clause(one) for one in shown))
+    gives_slice = isinstance(verdict.cause, facts.SliceWorse)  # and its part of the rise
+    texts = (forms(one)[-1] if gives_slice and isinstance(one, facts.SliceWorse) else clause(one) for one in shown)
+    text = "; ".join(dict.fromkeys(texts))
     if verdict.assumes:
         text = "; ".join(filter(None, (text, _ASSUMES_INDEPENDENT_ROWS)))
     return _as_sentence(text, verdict)
@@ -85,21 +86,18 @@ def verdict_evidence(verdict: Verdict) -> str:
 def verdict_cause(verdict: Verdict) -> str:
     """Return the sentence about the cause, or that no input explains the state; "" if unknown."""
     causes = [clause(reason) for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    if not causes and verdict.cause is not None and _is_slice_cause(verdict):
+    if not causes and isinstance(verdict.cause, facts.SliceWorse):
         return _as_sentence(slice_cause(verdict.cause), verdict)
     return _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
 
 
-def _is_slice_cause(verdict: Verdict) -> bool:
-    return verdict.cause is not None and verdict.cause.kind == "slice_worse"
-
-
 def _reasons(verdict: Verdict) -> list[Fact]:
-    return [reason.values["reason"] if reason.kind == "and_also" else reason for reason in verdict.reasons]
+    reasons = (reason.reason if isinstance(reason, facts.AndAlso) else reason for reason in verdict.reasons)
+    return [reason for reason in reasons if reason is not None]
 
 
 def _is_cause(reason: Fact, verdict: Verdict) -> bool:
-    return reason.kind in CAUSES or reason == verdict.cause
+    return isinstance(reason, CAUSES) or reason == verdict.cause
 
 
 def verdict_action(verdict: Verdict) -> str:
@@ -205,13 +203,13 @@ def _parts(verdict: Verdict) -> str:
     The longest form of a clause that fits is used, the shortest if none does.
     """
     action = advise(verdict.advice).action
-    clauses = [(reason.kind, forms(reason)) for reason in verdict.reasons if forms(reason)]
+    clauses = [(isinstance(reason, facts.AndAlso), forms(reason)) for reason in verdict.reasons if forms(reason)]
     left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)
     left -= count_words(_ASSUMES_INDEPENDENT_ROWS) if verdict.assumes else 0
     left -= sum(count_words(shortest) for _, (*_, shortest) in clauses)
     text = ""
-    for kind, (*longer, shortest) in clauses:
+    for goes_on, (*longer, shortest) in clauses:
         form = next((form for form in longer if count_words(form) - count_words(shortest) <= left), shortest)
         left -= count_words(form) - count_words(shortest)
-        text += form if not text else f"{', ' if kind == 'and_also' else '; '}{form}"
+        text += form if not text else f"{', ' if goes_on else '; '}{form}"
     return "; ".join(part for part in (text, action) if part)

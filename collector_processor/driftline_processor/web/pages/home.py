@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
@@ -97,7 +98,7 @@ class ModelRow(Struct, frozen=True):
     def step(self) -> str:
         """What to do in a few words; "" if nothing."""
         advice = None if self.verdict is None else self.verdict.advice
-        nothing = advice is None or advice.kind in ("nothing_to_do", "ignore_drift")
+        nothing = isinstance(advice, facts.NothingToDo | facts.IgnoreDrift | None)
         return "" if nothing or self.verdict is None else verdicts.verdict_step(self.verdict)
 
     @property

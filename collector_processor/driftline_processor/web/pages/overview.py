@@ -14,9 +14,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
+from driftline_processor.core import facts
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
-from driftline_processor.core.facts import columns_of, facts_within
+from driftline_processor.core.fact import columns_of, facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.governance.decisions import Decision
@@ -71,7 +72,7 @@ BY_TASK: dict[str, tuple[str, ...]] = {
 }
 """Primary metrics by task kind, in the order of preference."""
 
-ADVICE_TO_LABEL = frozenset({"send_outcomes", "send_outcomes_or_label", "label_more"})
+ADVICE_TO_LABEL = facts.SendOutcomes | facts.SendOutcomesOrLabel | facts.LabelMore
 """Advice for which the label queue is useful."""
 
 FEATURE_NAME = 40
@@ -212,7 +213,7 @@ def page(
         "history": history_parts(selection.windows_of_length, selection.shown_windows)
         if len(selection.windows_of_length) > 1
         else [],
-        "explains": verdict is None or any(reason.kind in BY_INPUTS for reason in verdict.reasons),
+        "explains": verdict is None or any(isinstance(reason, BY_INPUTS) for reason in verdict.reasons),
         "causes": [
             (linked(clause, cause.features, selection), folded)
             for cause in causes[:named]
@@ -401,12 +402,12 @@ def _outcomes(selection: Selection, evaluation: Evaluation) -> Figure:
 
 def _actions(selection: Selection, evaluation: Evaluation, verdict: Verdict | None) -> Iterator[Action]:
     """Yield the actions of a verdict with their addresses."""
-    advised = set() if verdict is None else {advice.kind for advice in facts_within(verdict.advice)}
+    advised = () if verdict is None else tuple(facts_within(verdict.advice))
     model, place = selection.model, selection.place
     window_parameters = {"at": iso_time(evaluation.window.start), "window": evaluation.window.name or selection.window}
-    if advised & ADVICE_TO_LABEL:
+    if any(isinstance(one, ADVICE_TO_LABEL) for one in advised):
         yield Action("rows to label next", api_address(model, "label-next", {"format": "csv"}))
-    if "change_version" in advised:
+    if any(isinstance(one, facts.ChangeVersion) for one in advised):
         yield Action("compare versions", place.address("versions"))
     if evaluation.outcome_rows:
         yield Action("worst predictions", place.address("predictions", **window_parameters))

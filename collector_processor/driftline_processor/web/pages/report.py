@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.facts import columns_of
+from driftline_processor.core.fact import columns_of
 from driftline_processor.present import glossary, states
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle

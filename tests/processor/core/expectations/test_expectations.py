@@ -15,14 +15,16 @@ from driftline.inputs.dataframes import column_of
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Column, PredictionTable
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.judge import RowFacts, judge_expectations
 from driftline_processor.core.expectations.rule import Expectations, Limit, Rule, count_limit, share_limit
-from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.unwrap import of_type
 
 HOUR = 3_600 * 10**9
 WINDOW = Window("1h", 10 * HOUR, 11 * HOUR)
@@ -118,7 +120,7 @@ def test_an_expectation_is_met_broken_or_not_to_be_told() -> None:
     assert judged(expect("missing", "age", Limit("<", 0.05)), rows).state == "met"
     broken = judged(expect("missing", "age", Limit("<", 0.02)), rows)
     assert (broken.state, broken.low, broken.high, broken.rows) == ("broken", 0.02, 0.02, 1_000)
-    assert broken.measurement == fact("fraction_of_values", rule="missing", low=0.02, high=0.02)
+    assert broken.measurement == facts.FractionOfValues(rule="missing", low=0.02, high=0.02)
     assert judged(expect("missing", "absent", Limit("<", 0.05)), rows).state == "broken"
     assert judged(expect("missing", "absent", Limit("<", 0.05)), rows, by_rows=False).state == "inconclusive"
 
@@ -164,7 +166,7 @@ def test_the_least_and_the_greatest_need_no_minimum_in_the_pane() -> None:
     rows = frame().assign(age=np.arange(1_000.0) + 5)
     assert judged(expect("min", "age", low=0.0, high=5.0), rows).state == "met"
     assert judged(expect("min", "age", low=0.0, high=4.0), rows).state == "broken"
-    above = fact("end_of_values", end="max", rows=1_000.0, outside=1.0, within=1_000.0, low=None, high=1_003.0)
+    above = facts.EndOfValues(end="max", rows=1_000.0, outside=1.0, within=1_000.0, low=None, high=1_003.0)
     assert judged(expect("max", "age", high=1_003.0), rows).measurement == above
     assert judged(expect("max", "age", low=1_004.0, high=1_004.0), rows).state == "met"
 
@@ -181,12 +183,12 @@ def test_rows_as_a_whole() -> None:
     twice = Rule("duplicates", "", "duplicates: < 1%", share_limit("< 1%"))
     repeated = judged(twice, rows, repeats=Repeats(1_000, 980))
     assert repeated.low == pytest.approx(0.02)
-    assert repeated.measurement.value("rule") == "duplicates"
+    assert of_type(repeated.measurement, facts.FractionOfValues).rule == "duplicates"
     assert judged(twice, rows).state == "inconclusive"
     for name, reason in (("id", "no_feature"), ("age", "values_not_stored")):
         one = judged(expect("unique", name), rows)
         assert one.state == "inconclusive"
-        assert one.measurement == fact("measurement_unknown", reason=reason)
+        assert one.measurement == facts.MeasurementUnknown(reason=reason)
     different = expect("unique", "plan")
     assert judged(different, rows, unique={"plan": Repeats(1_000, 3)}).state == "broken"
     assert judged(different, rows).state == "inconclusive"

@@ -9,8 +9,9 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.facts import facts_within
+from driftline_processor.core.fact import facts_within
 from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.margin import LARGEST_OF_AREA, SHARE, constants, deciding_order, margins
 from driftline_processor.core.performance.realized import realized
@@ -107,7 +108,5 @@ def test_a_baseline_whose_scores_are_too_high_has_a_fault(offset: float, kinds: 
     fault = find_baseline_fault(baseline)
     assert [one.kind for one in facts_within(fault)] == kinds
     for one in facts_within(fault):
-        if one.kind == "level_of_scores":
-            assert [one.values["predicted"], one.values["actual"]] == pytest.approx(
-                [rows["score"].mean(), label.mean()]
-            )
+        if isinstance(one, facts.LevelOfScores):
+            assert [one.predicted, one.actual] == pytest.approx([rows["score"].mean(), label.mean()])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -13,8 +13,9 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
-from driftline_processor.core.facts import fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -45,6 +46,7 @@ from scipy import stats
 
 from tests.support.unwrap import unwrap
 
+_Kind = TypeVar("_Kind", bound=Fact)
 BINARY = Task("binary", ("0", "1"), "1")
 HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
@@ -76,9 +78,9 @@ def judged(
     return evaluation
 
 
-def remark(state: ObjectiveState, kind: str) -> Mapping[str, Any]:
-    """Return the values of the one remark of a kind."""
-    (found,) = (remark.values for remark in state.remarks if remark.kind == kind)
+def remark(state: ObjectiveState, kind: type[_Kind]) -> _Kind:
+    """Return the one remark of a kind."""
+    (found,) = (remark for remark in state.remarks if isinstance(remark, kind))
     return found
 
 
@@ -111,7 +113,7 @@ def test_as_many_rows_are_needed_as_prove_it_nine_times_in_ten(truth: float, row
     found = state(flagged(round(n * truth), n - round(n * truth)), "precision >= 0.95")
     assert found.state == "inconclusive"
     assert found.needed == pytest.approx(rows, rel=0.01)
-    assert remark(found, "rows_decide")["needed"] == found.needed
+    assert remark(found, facts.RowsDecide).needed == found.needed
     hits = np.arange(rows + 1)
     broken = np.array([(of.clopper_pearson(_rows(k), _rows(rows - k), 0.95).high or 1) < 0.95 for k in range(rows + 1)])
     assert float(stats.binom.pmf(hits, rows, truth) @ broken) == pytest.approx(0.9, abs=0.04)
@@ -129,7 +131,7 @@ def test_a_baseline_of_cannot_tell_says_nothing_of_a_change() -> None:
     asked = PerformanceSettings(objectives=(read_objective("precision >= baseline"),))
     (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
     assert (found.rule, found.state) == ("precision >= baseline", "inconclusive")
-    assert remark(found, "baseline_lacks") == {"metric": "precision", "lacking": "rows"}
+    assert remark(found, facts.BaselineLacks) == facts.BaselineLacks(metric="precision", lacking="rows")
 
 
 def _rows(n: int) -> WeightSums:
@@ -139,7 +141,7 @@ def _rows(n: int) -> WeightSums:
 def test_nothing_reviewed_is_told_and_so_is_what_would_be_the_least() -> None:
     found = state(Pane({"outcomes": np.zeros(3)}), "precision >= 0.95")
     assert (found.state, found.rows, found.needed, found.value) == ("inconclusive", 0, 72, None)
-    assert remark(found, "no_row_reviewed") == {"metric": "precision", "slice": "", "needed": 72}
+    assert remark(found, facts.NoRowReviewed) == facts.NoRowReviewed(metric="precision", slice="", needed=72)
     assert state(Pane(), "mae <= 3").needed is None
 
 
@@ -155,14 +157,14 @@ def test_of_what_was_never_seen_more_rows_are_needed_than_there_are() -> None:
 def test_exactly_at_the_objective_no_number_of_rows_tells() -> None:
     found = state(flagged(95, 5), "precision >= 0.95")
     assert (found.state, found.needed) == ("inconclusive", None)
-    assert remark(found, "rows_decide") == {"needed": None}
+    assert remark(found, facts.RowsDecide) == facts.RowsDecide(needed=None)
 
 
 def test_an_immature_or_open_window_cannot_tell() -> None:
     young = judged(flagged(300, 30), "precision >= 0.95", known=TWO_DAYS)
     assert (young.maturity, young.objectives[0].state) == ("immature", "inconclusive")
-    delay = {"delay": 2 * DAY, "learned_from": None}
-    assert remark(young.objectives[0], "outcomes_may_still_come") == delay
+    delay = facts.OutcomesMayStillCome(2 * DAY, learned_from=None)
+    assert remark(young.objectives[0], facts.OutcomesMayStillCome) == delay
     opened = judged(flagged(300, 30), "precision >= 0.95", closed=False)
     assert (opened.maturity, opened.objectives[0].state) == ("open", "inconclusive")
 
@@ -171,7 +173,7 @@ def test_a_window_of_few_outcomes_says_how_many_it_needs() -> None:
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, outcome_rows=31, coverage=0.031)
     assert maturity(evaluation, WindowOutcomes(), PerformanceSettings(min_coverage=0.5)) == (
         "immature",
-        (fact("coverage_too_low", coverage=0.031, needed=0.5),),
+        (facts.CoverageTooLow(coverage=0.031, needed=0.5),),
     )
     assert maturity(evaluation, WindowOutcomes(), PerformanceSettings(min_coverage=0.03)) == ("mature", ())
 
@@ -190,7 +192,7 @@ def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
         )
     evaluation.reference = {}
     (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
-    assert remark(found, "baseline_lacks") == {"metric": "roc_auc", "lacking": "metric"}
+    assert remark(found, facts.BaselineLacks) == facts.BaselineLacks(metric="roc_auc", lacking="metric")
 
 
 def test_an_objective_of_another_window_is_not_judged() -> None:
@@ -304,7 +306,9 @@ def test_an_objective_of_a_slice_is_judged_by_its_rows_alone() -> None:
     assert by_slice("precision >= 0.9 in country=NL").state == "broken"
     unknown = by_slice("precision >= 0.9 in country=FR")
     assert (unknown.state, unknown.rows, unknown.value) == ("inconclusive", 0, None)
-    assert remark(unknown, "no_row_reviewed") == {"metric": "precision", "slice": "country=FR", "needed": 36}
+    assert remark(unknown, facts.NoRowReviewed) == facts.NoRowReviewed(
+        metric="precision", slice="country=FR", needed=36
+    )
 
 
 def test_slices_that_may_be_broken_are_held_together_and_those_that_may_be_met_are_not() -> None:
@@ -314,9 +318,8 @@ def test_slices_that_may_be_broken_are_held_together_and_those_that_may_be_met_a
     assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
     assert limits.high > 0.878 > stats.binomtest(165, 200).proportion_ci(0.95).high
     assert found.slices == {"country=BE": "met", "country=NL": "inconclusive"}
-    assert remark(found, "slices_of_key") == {
-        "key": "country", "states": {"met": 1, "broken": 0, "inconclusive": 1}, "few": 1, "min_rows": 50
-    }  # fmt: skip
+    states = {"met": 1, "broken": 0, "inconclusive": 1}
+    assert remark(found, facts.SlicesOfKey) == facts.SlicesOfKey("country", states, few=1, min_rows=50)
     assert by_slice("precision >= 0.9 in country").state == "broken"
     assert by_slice("precision >= 0.75 in country").state == "met"
     assert by_slice(Objective("precision", least=0.75, slice="country", min_rows=49)).state == "broken"
@@ -334,10 +337,9 @@ def test_at_the_limit_one_of_many_slices_is_called_broken_no_more_often_than_all
 def test_without_a_slice_of_enough_rows_nobody_can_tell() -> None:
     found = by_slice("precision >= 0.9 in country", {"country=LU": (20, 29)})
     assert (found.state, found.needed, found.few) == ("inconclusive", 50, 1)
-    assert remark(found, "no_slice_with_rows")["most"] == ("country=LU", 49)
-    assert remark(by_slice("precision >= 0.9 in plan", {}), "no_slice_with_rows") == {
-        "key": "plan", "metric": "precision", "min_rows": 50, "most": None, "of_calls": False
-    }  # fmt: skip
+    assert remark(found, facts.NoSliceWithRows).most == ("country=LU", 49)
+    nothing = facts.NoSliceWithRows("plan", "precision", min_rows=50, most=None, of_calls=False)
+    assert remark(by_slice("precision >= 0.9 in plan", {}), facts.NoSliceWithRows) == nothing
 
 
 def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
@@ -358,7 +360,9 @@ def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
     found = of(200)
     assert (found.state, found.slice, found.needed, found.rows) == ("inconclusive", "country=DE", 50, 0)
     assert [one.kind for one in found.remarks] == ["few_predictions_reviewed", "slices_of_key"]
-    assert remark(found, "few_predictions_reviewed") == {"rows": 0, "predictions": 200, "needed": 50}
+    assert remark(found, facts.FewPredictionsReviewed) == facts.FewPredictionsReviewed(
+        rows=0, predictions=200, needed=50
+    )
     assert of(200, labelled=49).state == "inconclusive"
     assert of(49).state == "met"  # too few to be judged, whatever is known of them
     assert (of(200, broken=99).state, of(200, broken=99).slice) == ("broken", "country=BE")
@@ -405,7 +409,7 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
     assert found.slice == "country=BE"
     assert found.value == pytest.approx(-0.22)
     assert [one.kind for one in found.remarks] == ["compared_with_slice", "slices_of_key"]
-    assert remark(found, "compared_with_slice") == {"rows": 2_000}
+    assert remark(found, facts.ComparedWithSlice) == facts.ComparedWithSlice(rows=2_000)
     alone = structs.replace(asked, objectives=(read_objective("precision >= baseline - 0.1 in country=LU"),))
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 600, True)
     evaluation.reference = reference_of(baseline, alone)
@@ -449,7 +453,7 @@ def test_a_value_that_is_not_told_apart_is_said_to_be_none_of_twenty() -> None:
     slices = {f"country={name}": (50, 1) for name in ("NL", "other")}
     found = by_slice("precision >= 0.9 in country=c77", slices)
     assert (found.state, found.needed) == ("inconclusive", None)
-    assert remark(found, "slice_folded")["other"] == "country=other"
+    assert remark(found, facts.SliceFolded).other == "country=other"
 
 
 def test_a_window_whose_outcomes_may_still_come_is_not_one_that_cannot_tell() -> None:

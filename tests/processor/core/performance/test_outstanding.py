@@ -11,8 +11,8 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import I64, Column, ModelKey
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue
-from driftline_processor.core.facts import fact
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.objective_states import judge_objectives
@@ -100,7 +100,7 @@ def judged(cells: I64, missing: Sequence[int], objectives: tuple[Objective, ...]
     evaluation.realized = with_intervals(realized(pane, BINARY, asked), pane, (), BINARY, asked)
     if waits:
         evaluation.maturity, evaluation.young = "immature", True
-        evaluation.immature = (fact("outcomes_may_still_come", delay=DAY, learned_from=None),)
+        evaluation.immature = (facts.OutcomesMayStillCome(delay=DAY, learned_from=None),)
     return [state.state for state in judge_objectives(evaluation, BINARY, WindowOutcomes(), asked, None, pane)]
 
 

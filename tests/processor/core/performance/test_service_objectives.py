@@ -7,8 +7,8 @@ import pytest
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.config.performance import Performance
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
-from driftline_processor.core.facts import fact
 from driftline_processor.core.performance.objective import count_inconclusive, newest_objectives, read_objective
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.service_objectives import judge_service
@@ -107,8 +107,8 @@ def test_a_limit_on_a_bound_is_counted_to_the_call() -> None:
 def test_it_waits_for_no_outcome_and_only_for_its_window() -> None:
     pane = calls(np.full(5_000, 0.02))
     assert judged("latency_p99 <= 100ms", pane).state == "met"
-    assert judged("latency_p99 <= 100ms", pane, closed=False).remarks == (fact("window_open_yet"),)
-    assert judged("latency_p99 <= 100ms", Pane()).remarks == (fact("no_call", metric="latency_p99", slice=""),)
+    assert judged("latency_p99 <= 100ms", pane, closed=False).remarks == (facts.WindowOpenYet(),)
+    assert judged("latency_p99 <= 100ms", Pane()).remarks == (facts.NoCall(metric="latency_p99", slice=""),)
 
 
 def test_few_calls_cannot_tell_and_say_how_many_would() -> None:
@@ -132,7 +132,7 @@ def test_of_many_slices_the_worst_is_told_and_all_are_counted() -> None:
     one = judged("availability >= 99 % in country=NL", bad, country__NL=fine)
     assert (one.state, one.slice) == ("met", "country=NL")
     none = judged("availability >= 99 % in country=NO", bad, country__NL=fine)
-    no_call = fact("no_call", metric="availability", slice="country=NO")
+    no_call = facts.NoCall(metric="availability", slice="country=NO")
     assert (none.state, none.remarks) == ("inconclusive", (no_call,))
 
 
@@ -162,7 +162,7 @@ def test_of_an_open_window_the_hours_that_have_ended_are_judged() -> None:
     found = _rolling("availability >= 90 % over rolling 1h", range(-12, 12), until=2 * PANE)
     assert (found.state, found.until) == ("broken", PANE)
     none = _rolling("availability >= 90 % over rolling 1h", range(-12, 12), until=0)
-    assert (none.state, none.remarks) == ("inconclusive", (fact("no_period_ended", of_calls=True),))
+    assert (none.state, none.remarks) == ("inconclusive", (facts.NoPeriodEnded(of_calls=True),))
 
 
 def test_the_newest_closed_window_tells_whether_or_not_outcomes_may_come() -> None:

@@ -10,6 +10,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Evaluation,
     Fairness,
@@ -19,7 +20,6 @@ from driftline_processor.core.evaluation import (
     WeakSearch,
     WeakSlice,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.fairness.criteria import FairnessRule
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.judge import judge_performance
@@ -176,8 +176,8 @@ def test_an_immature_window_says_that_its_fast_labels_are_not_like_the_slow_ones
     )
     assert evaluation.fast_labels is not None
     assert evaluation.immature == (
-        fact("outcomes_may_still_come", delay=7 * WINDOW.end, learned_from=None),
-        evaluation.fast_labels.fact,
+        facts.OutcomesMayStillCome(delay=7 * WINDOW.end, learned_from=None),
+        evaluation.fast_labels,
     )
     back = decode_evaluation(encode_evaluation(evaluation))
     assert (back.fast_labels, back.immature) == (evaluation.fast_labels, evaluation.immature)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Estimate,
     Evaluation,
@@ -26,6 +27,7 @@ from driftline_processor.present.sentences.policies import found_words
 from msgspec.structs import replace
 
 from tests.support.facts import Facts, lacking
+from tests.support.unwrap import of_type
 from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 
 
@@ -201,10 +203,10 @@ def test_all_needs_every_part_to_be_known_and_any_only_one() -> None:
 def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
     finding = Finding([accurate(0, 0.8, 0.78, 0.82)], 0, verdict_of_window)
     texts = ("accuracy < 85 %", "accuracy < baseline - 0.02")
-    compared = [read_condition(text).judge(finding).facts[0] for text in texts]
-    assert [[fact.value(name) for name in ("value", "low", "high")] for fact in compared] == [[0.8, 0.78, 0.82]] * 2
-    limits = [[fact.value(name) for name in ("signal", "side", "limit", "of")] for fact in compared]
-    assert limits == [["accuracy", "below", 0.85, ""], ["accuracy", "above", pytest.approx(0.78), "baseline"]]
+    compared = [of_type(read_condition(text).judge(finding).facts[0], facts.SignalCompared) for text in texts]
+    assert [(fact.value, fact.low, fact.high) for fact in compared] == [(0.8, 0.78, 0.82)] * 2
+    limits = [(fact.signal, fact.side, fact.limit, fact.of) for fact in compared]
+    assert limits == [("accuracy", "below", 0.85, ""), ("accuracy", "above", pytest.approx(0.78), "baseline")]
     assert lacking(found_words(compared), "80 % (78 % to 82 %)", "85 %", "78 %") == []
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.condition import Finding, judge_parts, read_condition
 from driftline_processor.core.policy.firing import Patience
 from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.core.verdict.model import verdict_of_model
 
+from tests.support.unwrap import of_type
 from tests.support.verdict_windows import DAY, JULY, column, known, objective, value, window, wrong
 
 
@@ -63,14 +64,13 @@ def test_each_sentence_is_judged_by_itself_with_the_numbers_behind_it() -> None:
     assert (drifts.text, drifts.holds, drifts.facts) == (
         "features drift",
         True,
-        (fact("columns_drift", names=("temp",)),),
+        (facts.ColumnsDrift(names=("temp",)),),
     )
-    statistics = {"name": "temp", "statistics": {"ks": 0.9}, "p_value": 1e-9, "size": "large"}
-    assert drifts.measured == (fact("column_statistics", **statistics),)
+    assert drifts.measured == (facts.ColumnStatistics("temp", {"ks": 0.9}, p_value=1e-9, size="large"),)
     fell = judge_parts(BELOW, both)[0]
     assert (fell.holds, fell.measured) == (False, ())
-    (compared,) = fell.facts
-    assert (compared.kind, compared.values["value"], compared.values["side"]) == ("signal_compared", 0.9, "above")
+    compared = of_type(fell.facts[0], facts.SignalCompared)
+    assert (compared.value, compared.side) == (0.9, "above")
 
 
 def test_a_window_that_cannot_tell_says_what_is_missing() -> None:

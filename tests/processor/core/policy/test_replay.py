@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson
 from driftline_processor.core.policy.condition import read_condition
@@ -16,6 +17,7 @@ from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.present.sentences.policies import quiet_sentence
 
 from tests.support.facts import lacking
+from tests.support.unwrap import of_type
 from tests.support.verdict_windows import DAY, JULY, column, known, right, value, window, wrong
 
 BEFORE = "accuracy < average of 7 - 1 deviation"
@@ -74,7 +76,7 @@ def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was
 def test_windows_that_cannot_tell_are_no_time_without_false_alarms() -> None:
     quiet = replayed([right(day) for day in range(40)], "precision < 0.5").quiet
     assert (quiet.windows, quiet.untold, quiet.a_month, quiet.share) == (0, 40, None, None)
-    assert [(one.kind, one.value("signal")) for one in quiet.reasons] == [("signal_unknown", "precision")]
+    assert [of_type(one, facts.SignalUnknown).signal for one in quiet.reasons] == ["precision"]
 
 
 def test_what_fires_while_the_model_is_wrong_is_no_false_alarm() -> None:

@@ -7,11 +7,13 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
+from driftline_processor.core import facts
 from driftline_processor.core.drift.rule import Rules, drift_by_slice, effect_of
-from driftline_processor.core.facts import fact
 from driftline_processor.core.reference.cold_start import grow_reference, least_shift, reference_span
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import DAY, HOUR
+
+from tests.support.unwrap import of_type
 
 START = 20_000 * DAY
 
@@ -53,9 +55,9 @@ def test_a_reference_has_the_rows_that_were_learned_and_those_that_came_since() 
     assert found.baseline.extras.blocks is None  # a morning says nothing of how far hours differ
     assert found.shift == 1.25
     (note,) = found.notes
-    assert (note.kind, note.value("covered"), note.value("rows")) == ("own_first_rows", 12 * HOUR, 2_100)
-    assert note.value("until") // 10**9 == np.datetime64("2024-10-13T08:00", "s").astype(int)
-    assert note.value("shift") == 1.25
+    until = of_type(note, facts.OwnFirstRows).until
+    assert note == facts.OwnFirstRows(covered=12 * HOUR, rows=2_100, until=until, shift=1.25)
+    assert until // 10**9 == np.datetime64("2024-10-13T08:00", "s").astype(int)
 
 
 def test_a_week_settles_it() -> None:
@@ -74,7 +76,7 @@ def test_a_week_settles_it() -> None:
     stretches = TimeGrid(START, 6 * HOUR, 28)
     panes = [pane(baseline, np.zeros(10)) for _ in range(28)]
     found = grow_reference(baseline, stretches, panes)
-    assert (found.shift, found.notes) == (0.0, (fact("own_first_week", rows=1_280),))
+    assert (found.shift, found.notes) == (0.0, (facts.OwnFirstWeek(rows=1_280),))
     blocks = found.baseline.extras.blocks
     assert blocks is not None
     assert blocks.rows[:, 0].tolist() == [1_010, *[10] * 27]

@@ -12,11 +12,11 @@ from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 
 ROWS = 6_000
 DAY = 86_400
@@ -68,7 +68,7 @@ def test_a_baseline_is_what_it_would_be_had_it_been_built_at_the_threshold() -> 
     assert anew["roc_auc"] == own["roc_auc"]
     assert found.baseline.fold == half.fold
     assert found.baseline.task == third.task
-    assert found.notes == (fact("baseline_decided_again", threshold=0.3, baseline_threshold=0.5),)
+    assert found.notes == (facts.BaselineDecidedAgain(threshold=0.3, baseline_threshold=0.5),)
     sliced = unwrap(found.baseline.extras.slices)
     panes = [found.baseline.pane, *(pane for values in sliced.by_key.values() for pane in values.values())]
     assert not any("class" in pane.parts for pane in panes)
@@ -114,8 +114,7 @@ def test_decisions_of_a_window_in_which_the_threshold_changed_are_compared_with_
     found = align_threshold(baseline, window(0.5, strays=100), replace(baseline.task, threshold=0.3))
     assert {"accuracy", "recall"}.isdisjoint(known := realized(found.baseline.pane, found.baseline.task))
     assert known["roc_auc"] == realized(baseline.pane, baseline.task)["roc_auc"]
-    at_neither = {"baseline_threshold": 0.5, "threshold": 0.3, "decided_there": False}
-    assert found.notes == (fact("baseline_without_decisions", **at_neither),)
+    assert found.notes == (facts.BaselineWithoutDecisions(0.5, 0.3, decided_there=False),)
 
 
 def rare(seed: int) -> tuple[F64, F64]:
@@ -146,7 +145,7 @@ def test_few_flagged_rows_of_both_thresholds_or_of_a_third_are_compared_with_non
     baseline = rarely()
     found = align_threshold(baseline, window(threshold, score=rare(2)[0]), replace(baseline.task, threshold=0.3))
     assert "confusion" not in found.baseline.pane.parts
-    assert found.notes[0].value("decided_there") is False
+    assert of_type(found.notes[0], facts.BaselineWithoutDecisions).decided_there is False
 
 
 def test_where_no_row_lies_between_two_thresholds_they_decide_alike() -> None:
@@ -175,7 +174,7 @@ def test_a_baseline_that_knows_no_outcomes_is_compared_without_its_decisions() -
     baseline = made(0.5, actual=None)
     found = align_threshold(baseline, window(0.3), replace(baseline.task, threshold=0.3))
     assert "class" not in found.baseline.pane.parts
-    assert found.notes[0].value("decided_there") is True
+    assert of_type(found.notes[0], facts.BaselineWithoutDecisions).decided_there is True
 
 
 def test_of_one_threshold_and_of_other_classes_nothing_changes() -> None:

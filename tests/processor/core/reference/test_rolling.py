@@ -14,8 +14,8 @@ from driftline.panes.fold import fold
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.drift.rule import drift
-from driftline_processor.core.facts import fact
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import read_objective
@@ -28,6 +28,8 @@ from driftline_processor.core.reference.rolling import LEAST_ROWS, ReferencePeri
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window, window_of
 from msgspec.structs import replace
+
+from tests.support.unwrap import of_type
 
 DAY = 86_400 * 10**9
 HOUR = DAY // 24
@@ -147,7 +149,7 @@ def test_the_reference_of_a_window_names_what_it_leaves_out_and_its_rows_are_the
     found = Rolling("10d").periods(day_of(33), drifted=always([day_of(30), day_of(31)]))
     panes = [pane(200, at, baseline) for at in starts(found)]
     reference = rolling_reference(baseline, Rolling("10d"), found, panes)
-    assert reference.notes[0].value("left_out") == (30 * DAY, 32 * DAY)
+    assert of_type(reference.notes[0], facts.OwnLastRows).left_out == (30 * DAY, 32 * DAY)
     assert reference.baseline.extras.blocks is not None
     assert (reference.baseline.extras.blocks.starts // DAY).tolist() == [*range(21, 30), 32]
     np.testing.assert_array_equal(reference.baseline.pane.parts["rows"], merge(panes).parts["rows"])
@@ -192,7 +194,7 @@ def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_da
     today = pane(1_000, 99, baseline, moved=1.0)
     before, now = drift(today, baseline), drift(today, compared.baseline)
     assert (before.features["age"].state, now.features["age"].state) == ("drift", "ok")
-    note = fact("own_last_rows", last="30d", without="24h", rows=6_000, left_out=(), timezone="UTC")
+    note = facts.OwnLastRows(last="30d", without="24h", rows=6_000, left_out=(), timezone="UTC")
     assert compared.notes == (note,)
     drawn = drift(merge(panes), compared.baseline).features["age"].now  # to nine decimals
     was = now.features["age"].was
@@ -224,14 +226,15 @@ def test_of_a_long_reference_several_days_are_a_block_and_the_oldest_are_in_none
 
 def test_cannot_tell_or_days_leave_the_baseline_and_are_said(baseline: Baseline) -> None:
     few = [pane(LEAST_ROWS // 30, at, baseline) for at in range(30)]
-    note = fact("last_rows_too_few", last="30d", without="", rows=990, periods=30, of=30, unit="1d")
+    note = facts.LastRowsTooFew(last="30d", without="", rows=990, periods=30, of=30, unit="1d")
     assert rolling_reference(baseline, Rolling("30d"), days(30), few) == Reference(baseline, (note,))
     empty = [Pane() for _ in range(24)]
     short = rolling_reference(
         baseline, Rolling("30d"), days(30), [*empty, *[pane(500, at, baseline) for at in range(6)]]
     )
     assert short.baseline is baseline
-    assert (short.notes[0].value("rows"), short.notes[0].value("periods")) == (3_000, 6)
+    too_few = of_type(short.notes[0], facts.LastRowsTooFew)
+    assert (too_few.rows, too_few.periods) == (3_000, 6)
     enough = rolling_reference(
         baseline, Rolling("30d"), days(30), [*empty[1:], *[pane(500, at, baseline) for at in range(7)]]
     )

@@ -11,9 +11,10 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane
 from driftline.tables.timestamps import HOUR, Kind, Seasonality, UnknownSeasonality
+from driftline_processor.core import facts
 from driftline_processor.core.drift.reference import references
 from driftline_processor.core.drift.rule import drift
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, cycles, same_seasons, season_mix, seasonal_reference
 
@@ -44,7 +45,7 @@ def test_a_window_of_one_hour_is_compared_with_that_hour() -> None:
     baseline = built()
     noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0))
     seasons = unwrap(baseline.extras.seasons)
-    assert noon.notes == (fact("same_season", season="hour", thin=0, repeats=None),)
+    assert noon.notes == (facts.SameSeason(season="hour", thin=0, repeats=None),)
     assert noon.baseline.pane.parts["rows"].tolist() == [140.0, 140.0, 140.0]
     assert np.allclose(noon.baseline.pane.parts["feature:x0"], seasons.by_part["feature:x0"][12])
     assert noon.baseline.fold == baseline.fold
@@ -67,7 +68,7 @@ def test_a_thin_season_counts_together_with_its_neighbours_and_that_is_said() ->
     baseline = built(days=14, each=3)  # 42 rows an hour
     noon = seasonal_reference(baseline, "hour", mixed(24, h12=50.0))
     assert noon.baseline.pane.rows == 126
-    assert noon.notes == (fact("same_season", season="hour", thin=1, repeats=None),)
+    assert noon.notes == (facts.SameSeason(season="hour", thin=1, repeats=None),)
 
 
 def test_blocks_are_laid_over_the_cells_of_the_derived_reference() -> None:
@@ -88,9 +89,9 @@ def test_what_is_known_of_less_than_two_cycles_is_compared_as_a_whole() -> None:
     assert cycles(week) == pytest.approx(1 + 23 / 168)  # the last row is at the beginning of its hour
     same = seasonal_reference(week, "weekday", mixed(7, d2=100.0))
     assert same.baseline is week
-    assert same.notes == (fact("seasons_seen_once", season="weekday"),)
+    assert same.notes == (facts.SeasonsSeenOnce(season="weekday"),)
     unknown = seasonal_reference(built(), "weekday", mixed(7, d2=1.0))
-    assert unknown.notes == (fact("seasons_unknown", season="weekday"),)
+    assert unknown.notes == (facts.SeasonsUnknown(season="weekday"),)
 
 
 def test_features_together_are_those_of_the_season() -> None:
@@ -146,14 +147,14 @@ def compared(baseline: Baseline, length: int, seasons: int = 24) -> tuple[Fact, 
 
 def test_an_hour_is_compared_with_the_hours_that_repeat_and_a_day_is_not() -> None:
     baseline = found(14)
-    assert compared(baseline, HOUR) == (fact("same_season", season="hour", thin=0, repeats="hour"),)
+    assert compared(baseline, HOUR) == (facts.SameSeason(season="hour", thin=0, repeats="hour"),)
     assert compared(baseline, 24 * HOUR) == ()
 
 
 def test_a_day_is_compared_with_its_weekdays_and_a_week_is_not() -> None:
     baseline = found(28, weekend=2.0)
     for length, season in ((HOUR, "hour_of_week"), (24 * HOUR, "weekday")):
-        same = fact("same_season", season=season, thin=0, repeats="hour_of_week")
+        same = facts.SameSeason(season=season, thin=0, repeats="hour_of_week")
         assert compared(baseline, length, 168) == (same,)
     assert compared(baseline, 7 * 24 * HOUR, 168) == ()
 
@@ -167,9 +168,9 @@ def test_a_day_whose_rows_came_at_other_hours_counts_by_its_weekday_alone() -> N
 
 
 def test_a_reference_says_what_it_cannot_tell() -> None:
-    assert compared(found(1), HOUR) == (fact("repeats_unknown", season="hour", least=2),)
-    assert compared(found(7, daily=0), 24 * HOUR) == (fact("repeats_unknown", season="weekday", least=4),)
-    assert compared(found(7, timed=False), HOUR) == (fact("repeats_unknown", season=None, least=0),)
+    assert compared(found(1), HOUR) == (facts.RepeatsUnknown(season="hour", least=2),)
+    assert compared(found(7, daily=0), 24 * HOUR) == (facts.RepeatsUnknown(season="weekday", least=4),)
+    assert compared(found(7, timed=False), HOUR) == (facts.RepeatsUnknown(season=None, least=0),)
     assert compared(found(28, daily=0), HOUR) == ()
 
 

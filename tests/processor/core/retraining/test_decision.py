@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.retraining.decision import (
     LossChange,
     RetrainCost,
@@ -82,7 +83,7 @@ def test_a_model_that_is_surely_no_worse_waits_whatever_is_known_of_money() -> N
     found = weigh_retraining(RetrainQuestion(better))
     priced = weigh_retraining(replace(ASKED, loss=better, cost=RetrainCost(0.0)))
 
-    assert found.reason == fact("loss_not_worse", metric="mae")
+    assert found.reason == facts.LossNotWorse(metric="mae")
     assert (found.answer, found.gain) == ("wait", None)
     assert (priced.answer, priced.gain) == ("wait", -500.0)
 
@@ -98,10 +99,10 @@ def test_nobody_waits_because_too_little_is_known() -> None:
 @pytest.mark.parametrize(
     ("lacks", "reason"),
     [
-        ({"value_per_unit": None}, fact("factors_lacking", names=["value"])),
-        ({"cost": None}, fact("factors_lacking", names=["cost"])),
-        ({"predictions": None}, fact("factors_lacking", names=["predictions"])),
-        ({"value_per_unit": 1e308, "predictions": 1e308}, fact("factors_too_large")),
+        ({"value_per_unit": None}, facts.FactorsLacking(names=("value",))),
+        ({"cost": None}, facts.FactorsLacking(names=("cost",))),
+        ({"predictions": None}, facts.FactorsLacking(names=("predictions",))),
+        ({"value_per_unit": 1e308, "predictions": 1e308}, facts.FactorsTooLarge()),
     ],
 )
 def test_what_is_not_known_is_named(lacks: dict[str, float | None], reason: Fact) -> None:
@@ -113,7 +114,7 @@ def test_what_is_not_known_is_named(lacks: dict[str, float | None], reason: Fact
 def test_a_fault_that_no_training_repairs_waits_for_the_repair() -> None:
     found = weigh_retraining(replace(ASKED, loss=replace(LOSS, kind="data_fault"), cost=RetrainCost(1.0)))
 
-    assert (found.answer, found.reason) == ("wait", fact("retraining_does_not_help", change="data_fault"))
+    assert (found.answer, found.reason) == ("wait", facts.RetrainingDoesNotHelp(change="data_fault"))
 
 
 def test_an_assumed_share_that_decides_is_said() -> None:
@@ -149,7 +150,7 @@ def test_a_question_is_read_from_windows_and_runs() -> None:
 
     assert (unwrap(question.loss).metric, question.predictions) == ("accuracy", 9000.0)
     assert question.cost == RetrainCost(5.0, "EUR", "past runs", 3)
-    assert [gain.reason for gain in question.gains] == [fact("no_outcomes_before_run")] * 3
+    assert [gain.reason for gain in question.gains] == [facts.NoOutcomesBeforeRun()] * 3
 
 
 @pytest.mark.parametrize(

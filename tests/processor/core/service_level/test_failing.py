@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column, ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
 from driftline_processor.core.service_level.failing import EARLIER, service_failing, tells_usual
 from driftline_processor.core.service_level.level import Calls
@@ -13,7 +14,7 @@ from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import Window
 
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 
 
 def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:
@@ -36,8 +37,8 @@ def test_without_windows_before_only_many_failures_say_so() -> None:
     assert service_failing(window(level(1_000, 60))) is None, "surely less than one in twenty"
     found = unwrap(service_failing(window(level(1_000, 120))))
     assert found.metric == "error_rate"
-    assert [found.fact.value(name) for name in ("value", "calls", "error")] == [0.12, 1_000, "TimeoutError"]
-    assert [found.fact.value(name) for name in ("low", "high")] == pytest.approx([0.101, 0.142], abs=0.001)
+    assert (found.value, found.calls, found.error) == (0.12, 1_000, "TimeoutError")
+    assert [found.low, found.high] == pytest.approx([0.101, 0.142], abs=0.001)
     assert service_failing(window(level(10, 2))) is None, "ten calls cannot tell"
 
 
@@ -92,6 +93,7 @@ def test_a_failing_service_makes_a_verdict_wrong_and_says_so() -> None:
     verdict = verdict_of_window(window(level(1_000, 120)))
     assert verdict.state == "degraded"
     assert verdict.metric == "error_rate"
-    assert [verdict.reasons[0].value(name) for name in ("value", "calls")] == [0.12, 1_000]
+    failing = of_type(verdict.reasons[0], facts.ServiceFailing)
+    assert (failing.value, failing.calls) == (0.12, 1_000)
     assert verdict.kind == "service"
     assert verdict_of_window(window(level(1_000, 0))).state == "unknown"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
-from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, state_spans, verdict_of_model
 from driftline_processor.core.verdict.traffic import Traffic
@@ -15,6 +15,7 @@ from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
+from tests.support.unwrap import of_type
 from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
 
 HOUR = DAY // 24
@@ -137,37 +138,35 @@ def test_a_service_that_clearly_fails_counts_at_once_in_an_hour_too() -> None:
 
 def test_what_hours_show_and_do_not_prove_has_how_many_more_it_takes() -> None:
     risk = verdict_of_model([hour(0, "healthy"), hour(1, "degraded", clear=True)])
-    assert risk.reasons[1] == fact("chance_possible", windows=1)
-    assert risk.certainty[-1] == fact("to_be_confirmed", by_one=False)
+    assert risk.reasons[1] == facts.ChancePossible(windows=1)
+    assert risk.certainty[-1] == facts.ToBeConfirmed(by_one=False)
     back = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy")])
-    assert back.certainty[-1] == fact("newest_healthy_again", windows=1, left=2)
+    assert back.certainty[-1] == facts.NewestHealthyAgain(windows=1, left=2)
     nearly = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy"), hour(4, "healthy")])
-    assert nearly.certainty[-1] == fact("newest_healthy_again", windows=2, left=1)
+    assert nearly.certainty[-1] == facts.NewestHealthyAgain(windows=2, left=1)
 
 
 def test_a_state_that_is_not_confirmed_yet_has_what_would_confirm_it() -> None:
     verdict = verdict_of_model([right(0), wrong(1, stands_out=True)])
     assert (verdict.state, verdict.since, verdict.of_window) == ("at_risk", day(1), False)
-    moved, chance_possible = verdict.reasons
-    assert moved.kind == "metric_moved"
-    assert [moved.value(name) for name in ("change", "low", "high", "value")] == pytest.approx([0.2, 0.1, 0.3, 0.69])
-    assert chance_possible == fact("chance_possible", windows=1)
-    assert verdict.advice is not None
-    assert (verdict.advice.kind, verdict.advice.value("then").kind) == ("look_again", "recalibrate")
-    assert verdict.certainty[-1] == fact("to_be_confirmed", by_one=True)
-    chance = verdict_of_model([right(0), wrong(1)]).certainty[-1]
-    shown = chance.value("shown")
-    assert (chance.kind, shown.kind) == ("newest_may_be_chance", "metric_moved")
-    assert [shown.value(name) for name in ("change", "low", "high", "value")] == [0.2, 0.02, 0.38, 0.69]
+    first, chance_possible = verdict.reasons
+    moved = of_type(first, facts.MetricMoved)
+    assert [moved.change, moved.low, moved.high, moved.value] == pytest.approx([0.2, 0.1, 0.3, 0.69])
+    assert chance_possible == facts.ChancePossible(windows=1)
+    assert isinstance(of_type(verdict.advice, facts.LookAgain).then, facts.Recalibrate)
+    assert verdict.certainty[-1] == facts.ToBeConfirmed(by_one=True)
+    chance = of_type(verdict_of_model([right(0), wrong(1)]).certainty[-1], facts.NewestMayBeChance)
+    shown = of_type(chance.shown, facts.MetricMoved)
+    assert (shown.change, shown.low, shown.high, shown.value) == (0.2, 0.02, 0.38, 0.69)
     back = verdict_of_model([wrong(0), right(1)])
-    assert back.certainty[-1] == fact("newest_healthy_again", windows=1, left=1)
+    assert back.certainty[-1] == facts.NewestHealthyAgain(windows=1, left=1)
 
 
 def test_a_healthy_model_has_up_to_when_that_is_known() -> None:
     verdict = verdict_of_model([right(0), window(1, **YOUNG)])
-    assert verdict.certainty[-1] == fact("known_until", end=day(1), timezone="UTC")
+    assert verdict.certainty[-1] == facts.KnownUntil(end=day(1), timezone="UTC")
     risk = verdict_of_model([right(0), window(1, **YOUNG, **CLEAR)])
-    assert risk.certainty[-1] == fact("healthy_until", end=day(1), timezone="UTC")
+    assert risk.certainty[-1] == facts.HealthyUntil(end=day(1), timezone="UTC")
 
 
 def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> None:
@@ -197,11 +196,11 @@ def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Tra
 
 def test_silence_and_backlog_have_since_when_and_how_much() -> None:
     silent = verdict_of_model([right()], Traffic(now=day(9), silent_since=day(8), pause=HOUR))
-    assert (silent.since, silent.reasons) == (day(8), (fact("no_prediction", pause=HOUR),))
-    assert silent.advice == fact("check_service")
+    assert (silent.since, silent.reasons) == (day(8), (facts.NoPrediction(pause=HOUR),))
+    assert silent.advice == facts.CheckService()
     lagging = verdict_of_model([right()], Traffic(now=day(9), waiting=1, waiting_since=day(8)))
-    assert (lagging.since, lagging.reasons) == (day(8), (fact("windows_wait", windows=1),))
-    assert lagging.advice == fact("wait_or_add_processor")
+    assert (lagging.since, lagging.reasons) == (day(8), (facts.WindowsWait(windows=1),))
+    assert lagging.advice == facts.WaitOrAddProcessor()
 
 
 def test_a_drift_that_lasts_puts_at_risk_from_its_beginning_or_from_the_last_window_that_was_right() -> None:
@@ -253,7 +252,8 @@ def test_calls_that_fail_more_than_in_the_windows_before_make_it_wrong_for_as_lo
     assert verdict_of_model(usual).state == "healthy"
     verdict = verdict_of_model([*usual, served(6, 100)])
     assert verdict.state == "degraded"
-    assert [verdict.reasons[0].value(name) for name in ("value", "calls")] == [0.02, 5_000]
+    failing = of_type(verdict.reasons[0], facts.ServiceFailing)
+    assert (failing.value, failing.calls) == (0.02, 5_000)
     assert verdict_of_model([served(6, 100)]).state == "healthy", "no window before says what is usual"
     later = [*usual, *(served(at, 100) for at in range(6, 14))]
     assert (verdict_of_model(later).state, verdict_of_model(later).since) == ("degraded", day(6))
@@ -282,9 +282,9 @@ def lasting(seconds: float) -> ServiceLevel:
 def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
     days = [window(day, outcome_rows=4_000, coverage=0.8) for day in range(3)]
     uncompared = verdict_of_model(days)
-    assert (uncompared.state, uncompared.reasons) == ("unknown", (fact("no_objective"),))
-    assert uncompared.certainty == (fact("nothing_shows_either"), fact("outcomes_without_objective"))
-    assert verdict_of_model([window(0)]).certainty[-1] == fact("no_window_before")
+    assert (uncompared.state, uncompared.reasons) == ("unknown", (facts.NoObjective(),))
+    assert uncompared.certainty == (facts.NothingShowsEither(), facts.OutcomesWithoutObjective())
+    assert verdict_of_model([window(0)]).certainty[-1] == facts.NoWindowBefore()
 
 
 STATES: tuple[VerdictState, ...] = ("degraded", "no_data", "lagging", "at_risk", "unknown", "healthy")
@@ -344,11 +344,11 @@ def test_no_advice_is_given_from_one_window_while_many_wait() -> None:
     """Of forty days that came together, the newest two are evaluated first."""
     days = [wrong(38), wrong(39)]
     behind = verdict_of_model(days, Traffic(now=day(41), waiting=38, pending=38))
-    assert (behind.state, behind.advice) == ("degraded", fact("wait_for_windows", windows=38))
-    assert verdict_of_model(days, Traffic(now=day(41))).advice != fact("wait_for_windows", windows=38)
+    assert (behind.state, behind.advice) == ("degraded", facts.WaitForWindows(windows=38))
+    assert verdict_of_model(days, Traffic(now=day(41))).advice != facts.WaitForWindows(windows=38)
     late = Traffic(now=day(41), waiting=3, pending=3)  # labels of three days come late, of forty that are evaluated
     forty = [right(number) for number in range(38)] + days
-    assert verdict_of_model(forty, late).advice != fact("wait_for_windows", windows=3)
+    assert verdict_of_model(forty, late).advice != facts.WaitForWindows(windows=3)
 
 
 def faulty(number: int) -> Evaluation:

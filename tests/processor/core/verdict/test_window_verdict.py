@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from driftline_processor.core import facts
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import (
     Cause,
@@ -12,14 +13,13 @@ from driftline_processor.core.evaluation import (
     Finding,
     KindOfChange,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
 from driftline_processor.core.verdict.window import read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_sentence
 from msgspec.structs import replace
 
-from tests.support.unwrap import unwrap
+from tests.support.unwrap import of_type, unwrap
 from tests.support.verdict_examples import PAGE, examples
 from tests.support.verdict_windows import (
     COLD,
@@ -51,7 +51,7 @@ def test_what_follows_from_a_window(evaluation: Evaluation, state: str, reasons:
     ("evaluation", "state"),
     [
         (wrong(**DRIFT), "degraded"),
-        (wrong(maturity="immature", immature=(fact("coverage_too_low", coverage=0.1, needed=0.5),)), "degraded"),
+        (wrong(maturity="immature", immature=(facts.CoverageTooLow(coverage=0.1, needed=0.5),)), "degraded"),
         (known(changes={"log_loss": change("not_worse")}, maturity="immature"), "unknown"),
         (known(changes={"log_loss": change("inconclusive", 0.1)}, **DRIFT), "at_risk"),
         (known(changes={"log_loss": change("inconclusive", 0.1), "roc_auc": change("not_worse")}), "unknown"),
@@ -90,10 +90,10 @@ def test_drift_that_an_earlier_window_showed_to_be_harmless_is_no_risk_where_out
 def test_the_effect_is_that_of_the_sentence() -> None:
     for evaluation in (known(**CONSTANT), wrong(**LEVEL)):
         verdict = verdict_of_window(evaluation)
-        said = verdict.reasons[0].values
+        level = of_type(verdict.reasons[0], facts.LevelOfScores)
         assert verdict.metric == "mean_score"
         assert [verdict.effect, verdict.low, verdict.high] == pytest.approx(
-            [said["predicted"] - said["actual"], said["predicted"] - said["high"], said["predicted"] - said["low"]]
+            [level.predicted - end for end in (level.actual, unwrap(level.high), unwrap(level.low))]
         )
 
 
@@ -102,7 +102,7 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
     assert verdict_of_window(window(), context).state == "unknown"  # its outcomes have not arrived
     verdict = verdict_of_window(known(), context)
     assert (verdict.state, verdict.since) == ("degraded", RISE.since)
-    assert verdict.reasons == (fact("errors_rose", metric="error_rate", before=0.18, after=0.66),)
+    assert verdict.reasons == (facts.ErrorsRose(metric="error_rate", before=0.18, after=0.66),)
     assert unwrap(verdict.advice).kind == "retrain"
     assert verdict_of_window(window(day=-1), context).state == "unknown"
     fine = known(changes={"log_loss": change("not_worse"), "accuracy": change("not_worse")})
@@ -174,17 +174,15 @@ def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
     kind = KindOfChange("data_fault", "data_faulty", ())
     missing = wrong(change_kind=kind, findings=(gaps,), explanation=explained(cause), features={"age": column("ok")})
     verdict = verdict_of_window(missing)
-    assert verdict.advice is not None
-    assert (verdict.advice.kind, verdict.advice.value("columns")) == ("repair_columns", ("age",))
+    assert of_type(verdict.advice, facts.RepairColumns).columns == ("age",)
     assert [reason.kind for reason in verdict.reasons] == ["metric_moved", "likely_cause"]
     assert verdict.kind == "data_fault"
 
 
 def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
-    first = unwrap(verdict_of_window(wrong(explanation=explained(replace(COLD, features=("dewp",)), COLD))).cause)
-    assert first.value("cause").features == ("dewp",)
-    fault = unwrap(verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause)
-    assert fault == MISSING.fact
+    first = verdict_of_window(wrong(explanation=explained(replace(COLD, features=("dewp",)), COLD))).cause
+    assert of_type(first, Cause).features == ("dewp",)
+    assert verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause == MISSING
 
 
 def test_every_window_gets_its_verdict() -> None:
@@ -211,51 +209,51 @@ def test_most_values_of_an_input_out_of_range_are_new_and_learned() -> None:
         "changes": worse,
         "explanation": explained(Cause(("age",), "out_of_range", 1.0, finding=BEYOND)),
     }
-    advice = unwrap(verdict_of_window(known(findings=(BEYOND,), **left)).advice)
-    assert (advice.kind, advice.value("column"), advice.value("outside")) == ("retrain_with_range", "age", 0.57)
+    advice = of_type(verdict_of_window(known(findings=(BEYOND,), **left)).advice, facts.RetrainWithRange)
+    assert (advice.column, advice.outside) == ("age", 0.57)
     assert kind_of_advice(known(findings=(replace(BEYOND, now=0.49),), **left)) == "retrain"
 
 
 def causes(**more: Any) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
     """Return the features and the check of the first cause, and the other features."""
-    likely = verdict_of_window(wrong(**more)).reasons[1]
-    assert likely.kind in ("likely_cause", "coinciding_cause")
-    cause = likely.value("cause").value("cause")
-    return cause.features, cause.check, likely.value("others")
+    likely = of_type(verdict_of_window(wrong(**more)).reasons[1], facts.Explained)
+    assert isinstance(likely, facts.LikelyCause | facts.CoincidingCause)
+    cause = of_type(likely.cause, Cause)
+    return cause.features, cause.check, likely.others
 
 
 def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> None:
     recall = {"recall": change("worse", -0.1, -0.13, -0.07)}
     wide = {"mean_score": value(0.14, 0.13, 0.15), "actual_rate": value(0.36, 0.1, 0.7), "recall": value(0.013)}
-    moved = verdict_of_window(known(realized=wide, changes=recall)).reasons[0]
-    assert [moved.value(name) for name in ("metric", "change", "low", "high")] == ["recall", -0.1, -0.13, -0.07]
-    level = moved.value("level")
-    assert [level.value(name) for name in ("predicted", "actual", "low", "high")] == [0.14, 0.36, 0.1, 0.7]
+    moved = of_type(verdict_of_window(known(realized=wide, changes=recall)).reasons[0], facts.MetricMoved)
+    assert (moved.metric, moved.change, moved.low, moved.high) == ("recall", -0.1, -0.13, -0.07)
+    level = unwrap(moved.level)
+    assert (level.predicted, level.actual, level.low, level.high) == (0.14, 0.36, 0.1, 0.7)
     both = {**recall, "accuracy": change("worse", -0.1, -0.13, -0.07)}
-    assert verdict_of_window(known(changes=both)).reasons[0].value("metric") == "accuracy"
+    assert of_type(verdict_of_window(known(changes=both)).reasons[0], facts.MetricMoved).metric == "accuracy"
     near = {"mean_score": value(0.34, 0.33, 0.35), "actual_rate": value(0.36, 0.1, 0.7)}
-    near_moved = verdict_of_window(known(realized=near, changes=recall)).reasons[0]
-    assert (near_moved.value("metric"), near_moved.value("level")) == ("recall", None)
+    near_moved = of_type(verdict_of_window(known(realized=near, changes=recall)).reasons[0], facts.MetricMoved)
+    assert (near_moved.metric, near_moved.level) == ("recall", None)
 
 
 def test_a_certain_loss_has_which_drift_stays_open() -> None:
     few = {"age": replace(column(), name="age", state="inconclusive", reason="too_few_days")}
-    certain = fact("certainly_worse", outcomes=4_000, coverage=0.8)
-    of_days = fact("drift_open", outputs=(), features=("age",), missing=("too_few_days",))
+    certain = facts.CertainlyWorse(outcomes=4_000, coverage=0.8)
+    of_days = facts.DriftOpen(outputs=(), features=("age",), missing=("too_few_days",))
     assert verdict_of_window(replace(wrong(), features=few)).certainty == (certain, of_days)
     score = replace(column(), column="score", name="", state="inconclusive", reason="too_few_rows")
-    of_both = fact("drift_open", outputs=("score",), features=("age",), missing=("too_few_days", "too_few_rows"))
+    of_both = facts.DriftOpen(outputs=("score",), features=("age",), missing=("too_few_days", "too_few_rows"))
     assert verdict_of_window(replace(wrong(), features=few, score=score)).certainty == (certain, of_both)
     assert verdict_of_window(wrong()).certainty == (certain,)
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:
     moved = replace(column(), column="score", name="predicted value")
-    assert verdict_of_window(window(score=moved)).reasons[0] == fact(
-        "output_moved", column="score", name="predicted value"
+    assert verdict_of_window(window(score=moved)).reasons[0] == facts.OutputMoved(
+        column="score", name="predicted value"
     )
     unnamed = replace(moved, name="")
-    assert verdict_of_window(window(score=unnamed)).reasons[0] == fact("output_moved", column="score", name="score")
+    assert verdict_of_window(window(score=unnamed)).reasons[0] == facts.OutputMoved(column="score", name="score")
 
 
 def table() -> list[str]:
@@ -279,9 +277,9 @@ def test_a_baseline_of_another_version_is_the_cause_where_none_is_proved() -> No
     undecided = known(0, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
     old = replace(undecided, baseline_version="0", new_features=("tenure",))
     verdict = verdict_of_window(old)
-    cause = fact("old_baseline", version="0", features=("tenure",))
+    cause = facts.OldBaseline(version="0", features=("tenure",))
     assert (verdict.cause, verdict.reasons[-1]) == (cause, cause)
-    assert verdict.advice == fact("build_baseline", cause=cause)
+    assert verdict.advice == facts.BuildBaseline(cause=cause)
     assert unwrap(verdict_of_window(replace(old, outcome_rows=0)).advice).kind == "send_outcomes_or_label"
     healthy = replace(right(0), baseline_version="0")
     verdict = verdict_of_window(healthy)

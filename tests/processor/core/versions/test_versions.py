@@ -13,7 +13,7 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
 from driftline_processor.core import evidence as wagers
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.versions.comparison import compare
 from driftline_processor.core.versions.losses import (
@@ -376,11 +376,11 @@ def test_a_pane_cut_in_two_says_the_same() -> None:
 def test_what_cannot_be_compared_says_why() -> None:
     champion, challenger, _ = sides((0.2, 0.3), 50)
     unheard = side_by_side(champion, VersionInput("2", BINARY, Pane(), 9), Pane())
-    assert (unheard.verdict, unheard.reason) == ("inconclusive", fact("version_without_outcomes", version="2"))
+    assert (unheard.verdict, unheard.reason) == ("inconclusive", facts.VersionWithoutOutcomes(version="2"))
     other = side_by_side(champion, VersionInput("2", Task("regression"), challenger.pane, 9), Pane())
-    assert other.reason == fact("tasks_differ", champion="binary", challenger="regression")
+    assert other.reason == facts.TasksDiffer(champion="binary", challenger="regression")
     apart = side_by_side(champion, challenger, Pane(), "shadow")
-    assert apart.reason == fact("no_request_of_both")
+    assert apart.reason == facts.NoRequestOfBoth()
 
 
 def test_who_is_reviewed_where_it_flags_alone_is_neither_better_nor_worse() -> None:
@@ -401,7 +401,7 @@ def test_who_is_reviewed_where_it_flags_alone_is_neither_better_nor_worse() -> N
             made.append(VersionInput(name, BINARY, pane, 10_000))
         found = side_by_side(made[0], made[1], Pane(), "canary")
         assert found.verdict == verdict
-    assert found.reason == fact("version_unreviewed", version="1", predictions={"0": 8_600})
+    assert found.reason == facts.VersionUnreviewed(version="1", predictions={"0": 8_600})
     assert found.challenger.metrics["precision"].low is not None
 
 
@@ -440,7 +440,7 @@ def test_a_canary_of_which_nothing_is_known_yet_has_a_reason() -> None:
     by_hour = {part: np.tile(sums / 4, (4, 1)) for part, sums in pane.parts.items()}
     champion = VersionInput("1", BINARY, pane, 400, lambda: by_hour)
     found = side_by_side(champion, VersionInput("2", BINARY, Pane(), 30, dict), Pane(), "canary")
-    assert (found.verdict, found.reason) == ("inconclusive", fact("version_without_outcomes", version="2"))
+    assert (found.verdict, found.reason) == ("inconclusive", facts.VersionWithoutOutcomes(version="2"))
 
 
 def test_costs_that_are_all_the_same_compare_nothing() -> None:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import Cause, Evaluation
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
@@ -85,7 +86,7 @@ def test_a_degradation_has_its_kind_its_input_and_one_advice(name: str, seed: in
     assert verdicts[-1].state == "degraded"
     assert verdicts[-1].kind == kind
     cause = verdicts[-1].cause
-    assert (() if cause is None or cause.kind != "cause" else cause.value("cause").features) == inputs
+    assert (cause.features if isinstance(cause, Cause) else ()) == inputs
     answers = {verdict.advice.kind.removesuffix("_with_slice") for verdict in degraded if verdict.advice is not None}
     assert answers == {advice}
 
@@ -93,5 +94,6 @@ def test_a_degradation_has_its_kind_its_input_and_one_advice(name: str, seed: in
 @pytest.mark.slow
 def test_the_named_input_explains_a_stated_part() -> None:
     verdict = verdict_of_model(evaluated(World((1.6, 0, 0, 0)), 0))
-    (share,) = [reason.value("share") for reason in verdict.reasons if reason.kind == "likely_cause"]
+    (share,) = [reason.share for reason in verdict.reasons if isinstance(reason, facts.LikelyCause)]
+    assert share is not None
     assert 0.5 <= share <= 1

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import Finding, Verdict
+from driftline_processor.core.fact import facts_within
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
@@ -18,6 +19,7 @@ from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, read_
 
 from tests.support.paths import ROOT
 from tests.support.slow import slow
+from tests.support.unwrap import of_type
 
 SEEDS = [0, slow(1), slow(2)]
 TWO_FILES = ROOT / "examples/two_files"
@@ -114,10 +116,10 @@ def test_a_planted_fault_is_the_cause_and_its_repair_the_advice(fault: str, seed
     verdict = verdict_of(change, seed)
     assert verdict.cause is not None
     assert verdict.advice is not None
-    assert (verdict.cause.value("check") or verdict.cause.kind, verdict.advice.kind) == (cause, advice)
+    found = verdict.cause.check if isinstance(verdict.cause, Finding) else verdict.cause.kind
+    assert (found, verdict.advice.kind) == (cause, advice)
     assert verdict.kind in (kind, "")
-    shown = [verdict.cause, *(reason.value("cause") or reason.value("reason") or reason for reason in verdict.reasons)]
-    assert verdict.cause in shown[1:]
+    assert verdict.cause in [one for reason in verdict.reasons for one in facts_within(reason)]
     assert verdict.state == "degraded" if kind == "output_fault" else verdict.state != "degraded"
 
 
@@ -127,7 +129,7 @@ def test_classes_without_a_score_are_said_to_be_classes() -> None:
         frame.assign(predicted=(frame.score > 0.5).astype(int)) for frame in (rows(4_000, 20, rng), rows(2_400, 8, rng))
     )
     verdict = evaluated(current.assign(score=np.nan), read_table(reference, "baseline"), predicted="predicted")
-    assert (verdict.state, verdict.cause) == ("degraded", fact("classes_without_score", was=0.0, now=1.0))
+    assert (verdict.state, verdict.cause) == ("degraded", facts.ClassesWithoutScore(was=0.0, now=1.0))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -147,7 +149,7 @@ def test_rows_of_the_baseline_are_healthy_and_said_to_be_its_rows(share: float, 
     if is_built and share < 1:  # a built baseline has only sums
         assert verdict.reasons[0].kind != "same_rows"
     else:
-        assert (verdict.state, verdict.reasons[0]) == ("healthy", fact("same_rows", share=share))
+        assert (verdict.state, verdict.reasons[0]) == ("healthy", facts.SameRows(share=share))
 
 
 def test_rows_of_the_baseline_with_other_scores_are_judged_by_their_outcomes() -> None:
@@ -191,9 +193,8 @@ def test_outcomes_of_other_names_are_the_cause() -> None:
     )
     options = EvaluationOptions(score=("score",), id="id", time="time", task="binary")
     verdict = evaluate_files(inputs, options, lambda _: None).verdict
-    assert verdict.cause is not None
-    assert (verdict.state, verdict.cause.kind) == ("unknown", "outcomes_unknown")
-    assert (verdict.cause.value("unknown").kind, verdict.cause.value("unknown").rows) == ("actual", 2_400)
+    unknown = of_type(verdict.cause, facts.OutcomesUnknown).unknown
+    assert (verdict.state, unknown.kind, unknown.rows) == ("unknown", "actual", 2_400)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
+from driftline_processor.core import facts
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
@@ -20,6 +21,7 @@ from driftline_processor.evaluation.files.rolling_reference import read_rolling
 from driftline_processor.readers.errors import BadInput
 
 from tests.support.slow import slow
+from tests.support.unwrap import of_type
 
 HOUR = 3_600 * 10**9
 START = 20_000 * 24 * HOUR
@@ -65,7 +67,7 @@ def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
         past = {name: values[inside] for name, values in frame.items()}
         table, *_ = table_from_frame(past, score="score", model="m", task="binary", features=["age"])
         expected = fold(table, found.baseline.bins).parts
-        assert one.compared[0].value("rows") == inside.sum()
+        assert of_type(one.compared[0], facts.OwnLastRows).rows == inside.sum()
         column, age = one.score, one.features["age"]
         assert column is not None
         for drawn, part in ((column, "score"), (age, "feature:age")):

@@ -14,7 +14,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.config.schema import load
-from driftline_processor.core.facts import fact
+from driftline_processor.core import facts
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.present.sentences import clause
 from driftline_processor.state import State
@@ -27,7 +27,7 @@ from tests.support.serve import serve
 from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
 
 ROWS = 400
-UNDATED = clause(fact("repeats_unknown", season=None, least=0))
+UNDATED = clause(facts.RepeatsUnknown(season=None, least=0))
 
 
 def baseline(model: str = "churn", version: str = "v1", shift: float = 0.0) -> Baseline:

@@ -6,8 +6,8 @@ import csv
 import re
 from collections.abc import Callable
 
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Delay, Evaluation, Expected, Finding, SlaResult
-from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.sentences.expectations import expectation_sentence
@@ -49,7 +49,7 @@ def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(
     client = browse(FakeView([model]))
     assert 'id="expectations"' not in client.get(address).text
     newest.expected = (
-        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, fact("rows_in_window", rows=100)),
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, facts.RowsInWindow(rows=100)),
         Expected(
             "temp",
             "range: [-40, 120]",
@@ -57,7 +57,7 @@ def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(
             0.9,
             0.9,
             100,
-            fact("fraction_of_values", rule="range", low=0.9, high=0.9),
+            facts.FractionOfValues(rule="range", low=0.9, high=0.9),
         ),
     )
     section = client.get(address).text.partition('<section id="expectations">')[2].partition("</section>")[0]
@@ -164,5 +164,5 @@ def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_base
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
     assert 'id="compared"' not in client.get(address).text
-    newest.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
+    newest.compared = (facts.SameSeason(season="hour", thin=0, repeats=None),)
     assert "the same hours" in page(client, address).part("compared")

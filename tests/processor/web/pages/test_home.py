@@ -11,8 +11,8 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictState
-from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.states import ORDER
 from driftline_processor.present.sentences.verdict import verdict_size, verdict_step
 from driftline_processor.queries.model_view import ModelView
@@ -31,8 +31,8 @@ Browse = Callable[[FakeView], TestClient]
 
 
 def verdict(state: VerdictState, since: int | None = None) -> Verdict:
-    reasons = (fact("errors_rose", metric="mae", before=0.4, after=0.7),)
-    return Verdict(state, since, reasons=reasons, advice=fact("retrain", since=None, timezone="UTC", of_days=True))
+    reasons = (facts.ErrorsRose(metric="mae", before=0.4, after=0.7),)
+    return Verdict(state, since, reasons=reasons, advice=facts.Retrain(facts.Since(None, "UTC", of_days=True)))
 
 
 def named(
@@ -79,7 +79,7 @@ def test_a_row_says_state_reason_since_performance_and_traffic(browse: Browse) -
 def test_a_row_has_the_size_of_the_effect_and_below_it_the_cause_and_what_to_do(browse: Browse) -> None:
     model = named("churn", "degraded")
     verdict = unwrap(model.verdict)
-    model = replace(model, verdict=structs.replace(verdict, reasons=(*verdict.reasons, fact("no_input_explains"))))
+    model = replace(model, verdict=structs.replace(verdict, reasons=(*verdict.reasons, facts.NoInputExplains())))
     html = browse(FakeView([model])).get("/").text
     assert f'<td class="what">{verdict_size(verdict)}</td>' in html
     why = f'No input explains it. <span class="step">{verdict_step(verdict)}.</span>'
@@ -88,13 +88,13 @@ def test_a_row_has_the_size_of_the_effect_and_below_it_the_cause_and_what_to_do(
 
 def test_a_healthy_row_has_no_second_line(browse: Browse) -> None:
     model = named("churn")
-    model = replace(model, verdict=structs.replace(unwrap(model.verdict), advice=fact("nothing_to_do")))
+    model = replace(model, verdict=structs.replace(unwrap(model.verdict), advice=facts.NothingToDo()))
     assert 'class="why"' not in browse(FakeView([model])).get("/").text
 
 
 def test_the_row_of_an_unknown_model_says_what_is_missing_and_when_it_will_be_known(browse: Browse) -> None:
-    advice = fact("wait_for_end_of_window", end=ns(2026, 11, 25, 1, 10), timezone="UTC")
-    opened = Verdict("unknown", ns(2026, 11, 25), reasons=(fact("window_open"),), advice=advice)
+    advice = facts.WaitForEndOfWindow(end=ns(2026, 11, 25, 1, 10), timezone="UTC")
+    opened = Verdict("unknown", ns(2026, 11, 25), reasons=(facts.WindowOpen(),), advice=advice)
     hints = ("churn has no baseline: learning 160 of 1,000 rows; pass one to driftline.Model.", "No outcomes yet.")
     model = replace(named("churn", "unknown"), verdict=opened, hints=hints)
     text = page(browse(FakeView([model]))).text

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -24,7 +25,7 @@ from driftline_processor.core.evaluation import (
     WeakSearch,
     WeakSlice,
 )
-from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.ingest.completeness import Balance
@@ -81,14 +82,14 @@ def test_the_numbers_are_of_the_days_that_show_the_verdict_together(model: Model
         one.realized_changes = {"log_loss": MetricChange("inconclusive", 0.0, -0.05, 0.05, margin=0.04)}
     (week, *_) = trailing_periods(days).windows
     start, end = week.window.start, week.window.end
-    certainty = (fact("days_together", days=10),)
+    certainty = (facts.DaysTogether(days=10),)
     model.verdict = structs.replace(model.verdict, window_start=start, window_end=end, certainty=certainty)
     shown = measured_window(selected(model), model.windows["1d"][-1])
     assert (shown.window, shown.outcome_rows) == (week.window, week.outcome_rows)
     assert figures(selected(model), shown)[0].title == "log loss"
 
 
-RISE = fact("errors_rose", metric="error_rate", before=0.176, after=0.65)
+RISE = facts.ErrorsRose(metric="error_rate", before=0.176, after=0.65)
 
 
 def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse, model: ModelView) -> None:
@@ -181,7 +182,7 @@ def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
     assert linked("Retrain the model.", ["it.*"], selection) == [TextPart("Retrain the model.")]
 
 
-LABEL = fact("look_again", then=fact("send_outcomes_or_label", needed=200))
+LABEL = facts.LookAgain(then=facts.SendOutcomesOrLabel(needed=200))
 
 
 def test_what_to_do_has_links_that_do_it(browse: Browse, model: ModelView) -> None:
@@ -211,7 +212,7 @@ def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: 
 
 @pytest.mark.parametrize(
     ("reason", "title"),
-    [(fact("no_input_explains", meaning=False), "Also drifted"), (fact("inputs_explain", share=0.6), "Why")],
+    [(facts.NoInputExplains(meaning=False), "Also drifted"), (facts.InputsExplain(share=0.6), "Why")],
 )
 def test_inputs_are_listed_as_the_reason_only_where_the_verdict_says_so(
     browse: Browse, model: ModelView, reason: Fact, title: str
@@ -355,7 +356,7 @@ def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_base
     browse: Browse, model: ModelView
 ) -> None:
     chosen, address = month(model, -2)
-    chosen.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
+    chosen.compared = (facts.SameSeason(season="hour", thin=0, repeats=None),)
     assert "the same hours" in Page(browse(FakeView([model])).get(address).text).part("compared")
     assert 'id="compared"' not in browse(many()).get("/models/flights?window=1mo").text
 
@@ -425,8 +426,8 @@ def test_hostile_names_stay_text_and_never_end_the_data_block(browse: Browse, mo
 
 def test_the_verdict_box_says_a_verdict_that_somebody_wrote_to_break_it(browse: Browse) -> None:
     hostile = "<b>x</b> \x1b[2J"
-    advice = fact("repair_columns", columns=(hostile,), fault=fact("column_moved", name=hostile))
-    verdict = Verdict("degraded", reasons=(fact("column_moved", name=hostile),), advice=advice)
+    advice = facts.RepairColumns(columns=(hostile,), fault=facts.ColumnMoved(name=hostile))
+    verdict = Verdict("degraded", reasons=(facts.ColumnMoved(name=hostile),), advice=advice)
     text = browse(FakeView([replace(price(), verdict=verdict)])).get("/models/price").text
     assert "<b>x" not in text
     assert "\x1b" not in text

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -15,7 +16,6 @@ from driftline_processor.core.evaluation import (
     ObjectiveState,
     SlicePerformance,
 )
-from driftline_processor.core.facts import fact
 from driftline_processor.queries.model_view import ModelView
 from msgspec.structs import replace
 from playwright.sync_api import Page, expect
@@ -45,9 +45,9 @@ def busy() -> ModelView:
     model = flights()
     model.key = ModelKey("busy", "2026.10")
     cause = Cause(("income",), "", 0.9, (Change("values of 0.75 or more", 0.22, 0.55),), score_shift=0.56)
-    rise = fact("errors_rose", metric="error_rate", before=0.176, after=0.655)
-    likely = fact("likely_cause", cause=fact("cause", cause=cause), others=("age",))
-    advice = fact("retrain", since=None, timezone="UTC", of_days=True)
+    rise = facts.ErrorsRose(metric="error_rate", before=0.176, after=0.655)
+    likely = facts.LikelyCause(cause=cause, others=("age",))
+    advice = facts.Retrain(facts.Since(None, "UTC", of_days=True))
     assert model.verdict is not None
     model.verdict = replace(model.verdict, state="degraded", reasons=(rise, likely), advice=advice)
     told = model.windows["1mo"][-1]
