@@ -58,6 +58,7 @@ def log_first_call(
         logger.warning("driftline: %s", unread_line(plan, unread, rows))
     if not plan.has_logged_reading:
         plan.has_logged_reading = True
+        plan.unread_parts = ()
         features_text = "no features" if plan.first_input is None else plan.first_input.text
         result = _result(plan, scored, decided)
         logger.note(
@@ -125,6 +126,34 @@ def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: 
     return ""
 
 
+def _advise_fields(plan: CallPlan, _: UnreadResult, rows: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise the first of several numbers, if their names do not say which is the score or the value."""
+    from .result_selectors import unclear_numbers
+
+    task = plan.identity.task
+    numbers = unclear_numbers(task, parts, rows)
+    if len(numbers) < 2 or len(numbers) > _MOST_FIELDS:
+        return ""
+    role, selector = ("value", "predicted") if task.predicts_number else ("score", "score")
+    names = ", ".join(part.selector(as_path=True) for part in numbers)
+    return f"; specify which of {names} is the {role}: {_code(plan, {selector: numbers[0]})}"
+
+
+def _advise_classes(plan: CallPlan, unread: UnreadResult, _: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise a model without the classes of the scores in the result to list them."""
+    from .result_selectors import class_names
+
+    task = plan.identity.task
+    names = class_names([unread.stored, *(part.value for part in parts)])
+    if not names or plan.identity.discreet or not task.classes or len(names) > _MOST_CLASSES:
+        return ""
+    positive = ", positive_class=..." if task.has_threshold else ""
+    return (
+        f", but the classes of {plan.identity.name} are {', '.join(map(repr, task.classes[:_MOST_CLASSES]))}; "
+        f"list the classes of the scores: driftline.Model({plan.identity.name!r}, classes={names!r}{positive})"
+    )
+
+
 def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequence[ResultPart]) -> str:
     """Advise what a result must be: the last advice, which always applies."""
     from .result_selectors import first_or_last
@@ -140,7 +169,7 @@ def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequ
     return f" for one row; a row has {expected}: {code}"
 
 
-_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_form)
+_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_classes, _advise_fields, _advise_form)
 """In this order: each returns the end of the sentence, or "" if it does not apply."""
 
 
