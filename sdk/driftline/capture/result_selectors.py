@@ -158,9 +158,12 @@ def _pair_of(named: Mapping[Step, Any]) -> Iterator[tuple[tuple[Step, ...], Any]
     steps = (label.path[0], score.path[0])
     if isinstance(label.value, str | int) and isinstance(score.value, float):
         yield (("pair", steps),), {label.value: score.value}
-    elif all(isinstance(part.value, list | tuple | np.ndarray) for part in (label, score)):
-        if 1 < len(label.value) == len(score.value) and len({*label.value}) == len(label.value):
-            yield (("zip", steps),), dict(zip(label.value, score.value, strict=True))
+        return
+    if not all(isinstance(part.value, list | tuple | np.ndarray) for part in (label, score)):
+        return
+    classes = [value for value in label.value if isinstance(value, str | int)]
+    if 1 < len({*classes}) == len(label.value) == len(score.value):
+        yield (("zip", steps),), dict(zip(classes, score.value, strict=True))
 
 
 def suggest_selectors(task: Task, parts: Sequence[ResultPart], rows: int | None) -> dict[str, ResultPart]:
