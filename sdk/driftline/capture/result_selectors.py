@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from driftline.faults import FAULTS
-from driftline.inputs.dataframes import column_names
 from driftline.inputs.objects import fields
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
@@ -123,7 +122,7 @@ def _named_inside(value: Any) -> Iterator[tuple[Step, Any]]:
     elif names := fields(type(value)):
         yield from ((("field", name), getattr(value, name)) for name in names)
     elif hasattr(value, "columns") or hasattr(value, "iloc"):
-        labels = column_names(value) if hasattr(value, "columns") else value.index[:_MOST_PARTS]
+        labels = getattr(value, "column_names", None) or (value.columns if hasattr(value, "columns") else value.index)
         yield from ((("key", name), value[name]) for name in labels[:_MOST_PARTS] if isinstance(name, str))
 
 
@@ -209,7 +208,9 @@ def _values(parts: Sequence[ResultPart]) -> list[ResultPart]:
 def _score_of(task: Task, parts: Sequence[ResultPart], rows: int | None) -> ResultPart | None:
     named = [part for part in parts if part.score_path and reads(task, "score", part.value, rows)]
     of_classes = [part for part in named if part.path[-1][0] != "pair" or _is_of_its_class(task, part)]
-    return _chosen(of_classes[:1] or _scores(task, parts, rows), _SCORE_WORDS)
+    scores = of_classes[:1] or _scores(task, parts, rows)
+    of_positive = [part for part in scores if class_text(part.path[-1][1]) == task.positive_class != ""]
+    return _chosen(of_positive or scores, _SCORE_WORDS)
 
 
 def _scores(task: Task, parts: Sequence[ResultPart], rows: int | None) -> list[ResultPart]:

@@ -7,7 +7,9 @@ the scores of the classes ("no", "yes").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from .output import UnreadResult
 
 MOST_NAMES = 10_000
-_NUMBERS = (int, float, np.number)
+_NUMBERS = (int, float, np.number, Decimal, Fraction)
 _COLUMNS = (list, tuple, np.ndarray)
 
 
@@ -90,10 +92,22 @@ def of_mappings(rows: Sequence[Mapping[Any, Any]], description: UnreadResult) ->
     return None if values is None else NamedScores(names, values, has_all, False, description)
 
 
+def of_rows(rows: Sequence[NamedScores], description: UnreadResult) -> NamedScores | None:
+    """Return numbers with names of single rows, such as one Series per row, as those of n rows; None for others."""
+    if any(row.values.ndim != 1 for row in rows):
+        return None
+    mappings = [dict(zip(row.names, row.values.tolist(), strict=True)) for row in rows]
+    named = of_mappings(mappings, description)
+    return named and replace(named, is_ordered=named.has_all and rows[0].is_ordered)
+
+
 def _numbers(values: Sequence[Any]) -> F64 | None:
     """Return numbers as float64 (n, k); None if some are not numbers, or if the rows have different lengths."""
     try:
         array = np.array(values)
     except ValueError:
         return None
-    return array.astype(np.float64) if array.ndim == 2 and array.dtype.kind in "fiu" else None
+    has_numbers = array.dtype.kind in "fiu" or (
+        array.dtype.kind == "O" and array.ndim == 2 and all(isinstance(value, _NUMBERS) for value in array.flat)
+    )
+    return array.astype(np.float64) if array.ndim == 2 and has_numbers else None

@@ -235,7 +235,7 @@ def _as_array(stored: Any) -> NDArray[Any] | Column:
             return values
         return np.array(stored) if issubclass(kinds.pop(), np.generic) else column_of_values(stored)
     if isinstance(stored, str):
-        return Column(codes=np.zeros(1, np.int32), categories=(str(stored),))
+        return Column(codes=np.zeros(1, np.int32), categories=(str.__str__(stored),))
     array = np.asarray(stored)
     if array.dtype.kind in "OUS" and array.ndim <= 2 and array.size == len(array.reshape(-1)):
         flat = array.reshape(-1).tolist()

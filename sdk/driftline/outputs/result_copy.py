@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +19,7 @@ from driftline.inputs.row import number
 from driftline.inputs.values import name_in
 from driftline.tables.table import Column
 
-from .named_scores import MOST_NAMES, NamedScores, of_mapping, of_mappings
+from .named_scores import MOST_NAMES, NamedScores, of_mapping, of_mappings, of_rows
 from .output import UnreadResult, describe, describe_list
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
@@ -76,6 +77,10 @@ def _is_nested(value: Any) -> bool:
 
 
 def _find(kind: type) -> Callable[[Any], Any]:
+    if issubclass(kind, Enum):
+        return lambda member: copy_result(member.value)
+    if kind.__name__ in ("NAType", "NaTType"):  # of pandas
+        return lambda _: None
     if issubclass(kind, _AT_ONCE) or kind is UnreadResult:
         return _itself
     if issubclass(kind, Decimal | Fraction):
@@ -95,7 +100,7 @@ def _find(kind: type) -> Callable[[Any], Any]:
 
         return read_column
     if name_in(kind, "pandas", "DataFrame") or name_in(kind, "polars", "DataFrame"):
-        return lambda frame: _frame(frame, list(map(str, frame.columns)), frame.to_numpy)
+        return lambda frame: _frame(frame, list(map(str, frame.columns)), lambda: _array_of(frame))
     if name_in(kind, "pyarrow", "Table", "RecordBatch"):
         return lambda table: _frame(table, table.schema.names, lambda: _stacked(table.columns))
     if issubclass(kind, Mapping):
@@ -149,6 +154,14 @@ def _frame(frame: Any, names: list[str], values: Callable[[], Any]) -> Any:
     return UnreadResult(describe(frame).text, tuple(names))
 
 
+def _array_of(frame: Any) -> Any:
+    """Return the values of a frame; the nullable numbers of pandas as numbers."""
+    array = frame.to_numpy()
+    if array.dtype.kind != "O" or not all(getattr(dtype, "kind", "O") in "fiub" for dtype in frame.dtypes):
+        return array
+    return _stacked([frame.iloc[:, at] for at in range(frame.shape[1])])
+
+
 def _stacked(columns: list[Any]) -> Any:
     from driftline.inputs.column import read_column
 
@@ -166,7 +179,8 @@ def _sequence(result: list[Any]) -> Any:
     if result and all(isinstance(value, Mapping) for value in result):
         return of_mappings(result, describe_list(result)) or describe_list(result)
     elements = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
-    elements = [value.values if isinstance(value, NamedScores) else value for value in elements]
+    if elements and all(isinstance(value, NamedScores) for value in elements):
+        return of_rows(elements, describe_list(result)) or describe_list(result)
     if any(value.__class__ is UnreadResult for value in elements):
         return describe_list(result)
     if all(isinstance(value, _AT_ONCE) for value in elements):  # Decimals, for example

@@ -6,6 +6,8 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import driftline
@@ -342,6 +344,16 @@ TEXT_CLASSES = {"task": "binary", "classes": ("no", "yes"), "positive_class": "y
 PAIRS = [{"label": "b", "score": 0.5}, {"label": "a", "score": 0.375}, {"label": "c", "score": 0.125}]
 
 
+class Decision(Enum):
+    YES = "yes"
+    NO = "no"
+
+
+class Plan(str, Enum):  # noqa: UP042 - whose `str` is its name, as in many services
+    YES = "yes"
+    NO = "no"
+
+
 def pairs(*labels_and_scores: tuple[str, float]) -> list[dict[str, Any]]:
     return [{"label": label, "score": score} for label, score in labels_and_scores]
 
@@ -435,6 +447,10 @@ def test_the_advice_has_the_meaning_of_the_result(
         (TEXTS, pl.DataFrame({"yes": [0.25, 0.5], "no": [0.75, 0.5]}), [0.25, 0.5]),
         (TEXTS, pa.table({"yes": [0.25, 0.5], "no": [0.75, 0.5]}), [0.25, 0.5]),
         (TEXTS, pd.Series([0.25, 0.5], index=["yes", "no"]), [0.25, 0.5]),
+        (TEXTS, [pd.Series({"yes": 0.25, "no": 0.75}), pd.Series({"no": 0.5, "yes": 0.5})], [0.25, 0.5]),
+        (TEXTS, [{"yes": Decimal("0.25"), "no": Decimal("0.75")}, {"yes": Decimal("0.5"), "no": 0.5}], [0.25, 0.5]),
+        (TEXTS, pd.DataFrame({"yes": [0.25, 0.5], "no": [0.75, 0.5]}, dtype="Float64"), [0.25, 0.5]),
+        ({"x": 1.0}, {Decision.YES: 0.25, Decision.NO: 0.75}, [0.25]),
         (TEXTS, pd.DataFrame({"p_no": [0.75, 0.5], "p_yes": [0.25, 0.5]}), [0.25, 0.5]),
     ],
     ids=str,
@@ -460,6 +476,32 @@ def test_classes_that_the_model_does_not_have_are_advised() -> None:
         "driftline: m.predict returned a dict with keys ['no', 'yes'], but the classes of m are '0', '1'; list "
         "the classes of the scores: driftline.Model('m', classes=('no', 'yes'), positive_class=...)"
     )
+
+
+@pytest.mark.parametrize("kind", [Decision, Plan])
+@pytest.mark.parametrize("make", [list, pd.Series, lambda values: np.array(values, object)])
+def test_an_enum_is_its_value(kind: Any, make: Any) -> None:
+    capture = captured(TEXT_CLASSES, {"plan": kind.YES}, kind.YES)
+    capture_of_a_batch = captured(TEXT_CLASSES, [{"plan": kind.NO}] * 2, make([kind.YES, kind.NO]))
+    assert [(p.predicted, p.features) for p in capture.predictions] == [("yes", {"plan": "yes"})]
+    assert [p.predicted for p in capture_of_a_batch.predictions] == ["yes", "no"]
+    assert [p.features for p in capture_of_a_batch.predictions] == [{"plan": "no"}] * 2
+    with driftline.testing.capture() as outcomes:
+        driftline.Model("m", **TEXT_CLASSES).outcome("A-1", actual=kind.YES)
+    assert outcomes.outcomes[0].actual == "yes"
+
+
+def test_yielded_class_scores_are_a_batch() -> None:
+    with driftline.testing.capture() as capture:
+        model = driftline.Model("m", **TEXT_CLASSES)
+        scores: Any = model.predict(lambda rows: ({"yes": row["x"], "no": 1 - row["x"]} for row in rows))
+        assert len(list(scores([{"x": 0.25}, {"x": 0.5}]))) == 2
+    assert read(capture) == [0.25, 0.5]
+
+
+def test_a_missing_value_of_pandas_is_missing() -> None:
+    capture = captured(REGRESSION, [{"x": 1.0}] * 2, [1.5, pd.NA])
+    assert read(capture) == [1.5, ""]
 
 
 def test_a_price_and_a_tax_are_both_named() -> None:
