@@ -130,7 +130,7 @@ RECORDS = sorted((kind for kind in LARGEST if is_dataclass(kind) and kind not in
 @pytest.mark.parametrize("value", [LONG, WORDS, NUMBERS, [NUMBERS] * 9, np.ones(3000), b"a" * 3000], ids=range(6))
 def test_no_field_makes_the_repr_of_a_record_long(kind: Any, value: Any) -> None:
     names = kind._fields if hasattr(kind, "_fields") else [field.name for field in fields(kind)]
-    record = object.__new__(kind) if is_dataclass(kind) else kind(*[value] * len(names))
+    record: Any = object.__new__(kind) if isinstance(kind, type) and is_dataclass(kind) else kind(*[value] * len(names))
     for name in names if is_dataclass(kind) else ():
         object.__setattr__(record, name, value)
     if kind is CapturedPrediction:

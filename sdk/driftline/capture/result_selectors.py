@@ -105,6 +105,8 @@ def parts_of(result: Any, copy: Callable[[Any], Any]) -> tuple[ResultPart, ...]:
 
 
 def _inside(value: Any) -> Iterator[tuple[tuple[Step, ...], Any]]:
+    if isinstance(value, NamedScores):  # a copy, which has lost the form of the result
+        return
     if isinstance(value, list):
         yield from _inside_list(value)
     elif isinstance(value, tuple) and not fields(type(value)):

@@ -78,6 +78,8 @@ def describe(value: Any) -> UnreadResult:
     >>> describe((0.2, "x")).text, describe({"category": 1}).text
     ('a tuple of 2', "a dict with keys ['category']")
     """
+    if isinstance(value, NamedScores):
+        return value.description
     kind = type(value)
     article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
     name = f"{article} {kind.__name__}"

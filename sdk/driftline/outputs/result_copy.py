@@ -81,7 +81,7 @@ def _find(kind: type) -> Callable[[Any], Any]:
         return lambda member: copy_result(member.value)
     if kind.__name__ in ("NAType", "NaTType"):  # of pandas
         return lambda _: None
-    if issubclass(kind, _AT_ONCE) or kind is UnreadResult:
+    if issubclass(kind, _AT_ONCE) or kind in (UnreadResult, NamedScores):
         return _itself
     if issubclass(kind, Decimal | Fraction):
         return number
@@ -179,8 +179,9 @@ def _sequence(result: list[Any]) -> Any:
     if result and all(isinstance(value, Mapping) for value in result):
         return of_mappings(result, describe_list(result)) or describe_list(result)
     elements = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
-    if elements and all(isinstance(value, NamedScores) for value in elements):
-        return of_rows(elements, describe_list(result)) or describe_list(result)
+    named = [value for value in elements if isinstance(value, NamedScores)]
+    if named:
+        return (of_rows(named, describe_list(result)) if len(named) == len(elements) else None) or describe_list(result)
     if any(value.__class__ is UnreadResult for value in elements):
         return describe_list(result)
     if all(isinstance(value, _AT_ONCE) for value in elements):  # Decimals, for example

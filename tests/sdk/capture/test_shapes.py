@@ -340,7 +340,7 @@ def test_the_field_to_name_depends_on_the_task_and_the_value(model: Any, result:
     assert unread.endswith(line)
 
 
-TEXT_CLASSES = {"task": "binary", "classes": ("no", "yes"), "positive_class": "yes"}
+TEXT_CLASSES: dict[str, Any] = {"task": "binary", "classes": ("no", "yes"), "positive_class": "yes"}
 PAIRS = [{"label": "b", "score": 0.5}, {"label": "a", "score": 0.375}, {"label": "c", "score": 0.125}]
 
 
@@ -494,7 +494,11 @@ def test_an_enum_is_its_value(kind: Any, make: Any) -> None:
 def test_yielded_class_scores_are_a_batch() -> None:
     with driftline.testing.capture() as capture:
         model = driftline.Model("m", **TEXT_CLASSES)
-        scores: Any = model.predict(lambda rows: ({"yes": row["x"], "no": 1 - row["x"]} for row in rows))
+
+        @model.predict
+        def scores(rows: list[dict[str, float]]) -> Iterator[dict[str, float]]:
+            yield from ({"yes": row["x"], "no": 1 - row["x"]} for row in rows)
+
         assert len(list(scores([{"x": 0.25}, {"x": 0.5}]))) == 2
     assert read(capture) == [0.25, 0.5]
 
