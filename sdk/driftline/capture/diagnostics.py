@@ -97,7 +97,7 @@ def _advise_parts(plan: CallPlan, _: UnreadResult, rows: int | None, parts: Sequ
     """Advise the parts of the result that can be read."""
     from .result_selectors import suggest_selectors
 
-    suggested = suggest_selectors(plan.identity.task, parts, rows)
+    suggested = suggest_selectors(plan.identity.task, parts, rows, as_path=plan.selects_paths)
     return f"; specify how to read the result: {_code(plan, suggested)}" if suggested else ""
 
 
@@ -118,7 +118,7 @@ def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: 
     other_rows = None if n > 1 else plan.unread_rows or (plan.first_input.count if plan.first_input else None)
     if n == 1 and (other_rows or 0) <= 1:
         return ""
-    suggested = suggest_selectors(task, parts, other_rows)
+    suggested = suggest_selectors(task, parts, other_rows, as_path=plan.selects_paths)
     if suggested and n == 1 and other_rows == plan.unread_rows:  # with it, the result decides that it is a batch
         return f"; specify how to read the result: {_code(plan, suggested)}"
     if suggested or (unread.stored is not None and reads(task, "", unread.stored, other_rows)):

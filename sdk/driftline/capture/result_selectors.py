@@ -167,10 +167,12 @@ def _pair_of(named: Mapping[Step, Any]) -> Iterator[tuple[tuple[Step, ...], Any]
         yield (("zip", steps),), dict(zip(classes, score.value, strict=True))
 
 
-def suggest_selectors(task: Task, parts: Sequence[ResultPart], rows: int | None) -> dict[str, ResultPart]:
+def suggest_selectors(
+    task: Task, parts: Sequence[ResultPart], rows: int | None, *, as_path: bool = False
+) -> dict[str, ResultPart]:
     """Return the parts that are the score and the predicted class or value, by selector; {} if none can be read.
 
-    ``rows``: rows of the batch; None for one row.
+    ``rows``: rows of the batch; None for one row. ``as_path``: whether selectors cannot be functions.
     """
     n = rows or 1
     if task.ranks_items or task.predicts_number:
@@ -178,7 +180,7 @@ def suggest_selectors(task: Task, parts: Sequence[ResultPart], rows: int | None)
         if task.predicts_number:
             return _selectors(predicted=_chosen(_values(read_parts), _VALUE_WORDS))
         return _selectors(predicted=_chosen(read_parts, rankings.ITEM_NAMES))
-    score = _score_of(task, parts, rows)
+    score = _score_of(task, parts, rows, as_path=as_path)
     if score is not None and score.path[-1][0] in ("pairs", "zip"):  # the scores decide
         return _selectors(score=score)
     decided = [part for part in parts if part is not score and _is_class(task, part, n)]
@@ -207,8 +209,8 @@ def _values(parts: Sequence[ResultPart]) -> list[ResultPart]:
     return _outermost([part for part in numbers if _kind(part.value) == "f"] or numbers)
 
 
-def _score_of(task: Task, parts: Sequence[ResultPart], rows: int | None) -> ResultPart | None:
-    named = [part for part in parts if part.score_path and reads(task, "score", part.value, rows)]
+def _score_of(task: Task, parts: Sequence[ResultPart], rows: int | None, *, as_path: bool) -> ResultPart | None:
+    named = [part for part in parts if part.score_path and not as_path and reads(task, "score", part.value, rows)]
     of_classes = [part for part in named if part.path[-1][0] != "pair" or _is_of_its_class(task, part)]
     scores = of_classes[:1] or _scores(task, parts, rows)
     of_positive = [part for part in scores if class_text(part.path[-1][1]) == task.positive_class != ""]

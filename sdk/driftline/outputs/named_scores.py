@@ -10,16 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables.classes import class_text
 from driftline.tables.table import F64
-
-if TYPE_CHECKING:
-    from .output import UnreadResult
 
 MOST_NAMES = 10_000
 _NUMBERS = (int, float, np.number, Decimal, Fraction)
@@ -35,14 +32,14 @@ class NamedScores:
         values: Numbers (n, k), or (k,) for a single mapping; NaN if a row has no number of that name.
         has_all: False if some rows lack a name.
         is_ordered: True if the position has a meaning without the names, as in a frame.
-        description: Description of the result.
+        description: The ``UnreadResult`` that describes the result, for messages.
     """
 
     names: Sequence[Any]
     values: NDArray[Any]
     has_all: bool
     is_ordered: bool
-    description: UnreadResult
+    description: Any
 
     def by_class(self, classes: tuple[str, ...]) -> NDArray[Any] | None:
         """Return the numbers with one column per class, in the order of the classes; None if the names are others.
@@ -66,7 +63,7 @@ class NamedScores:
         return None if ((scores < 0) | (scores > 1)).any() else scores.T
 
 
-def of_mapping(mapping: Mapping[Any, Any], description: UnreadResult) -> NamedScores | None:
+def of_mapping(mapping: Mapping[Any, Any], description: Any) -> NamedScores | None:
     """Return a mapping of numbers, or of columns with one number per row; None for any other mapping."""
     if not 0 < len(mapping) <= MOST_NAMES:
         return None
@@ -80,7 +77,7 @@ def of_mapping(mapping: Mapping[Any, Any], description: UnreadResult) -> NamedSc
     return None if columns is None else NamedScores(tuple(mapping), columns.T, True, False, description)
 
 
-def of_mappings(rows: Sequence[Mapping[Any, Any]], description: UnreadResult) -> NamedScores | None:
+def of_mappings(rows: Sequence[Mapping[Any, Any]], description: Any) -> NamedScores | None:
     """Return mappings of numbers, one per row; None for any other mappings."""
     if not all(isinstance(value, _NUMBERS) for value in rows[0].values()):
         return None
@@ -92,7 +89,7 @@ def of_mappings(rows: Sequence[Mapping[Any, Any]], description: UnreadResult) ->
     return None if values is None else NamedScores(names, values, has_all, False, description)
 
 
-def of_rows(rows: Sequence[NamedScores], description: UnreadResult) -> NamedScores | None:
+def of_rows(rows: Sequence[NamedScores], description: Any) -> NamedScores | None:
     """Return numbers with names of single rows, such as one Series per row, as those of n rows; None for others."""
     if any(row.values.ndim != 1 for row in rows):
         return None

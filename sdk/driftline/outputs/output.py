@@ -79,7 +79,8 @@ def describe(value: Any) -> UnreadResult:
     ('a tuple of 2', "a dict with keys ['category']")
     """
     if isinstance(value, NamedScores):
-        return value.description
+        description: UnreadResult = value.description
+        return description
     kind = type(value)
     article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
     name = f"{article} {kind.__name__}"
@@ -259,7 +260,7 @@ def unread_result(stored: Any) -> UnreadResult:
     if isinstance(stored, UnreadResult):
         return stored
     if isinstance(stored, NamedScores):
-        return replace(stored.description, stored=stored)
+        return replace(describe(stored), stored=stored)
     description = describe_list(stored) if isinstance(stored, list) else describe(stored)
     return replace(description, count=_count(stored), stored=stored)
 
