@@ -9,7 +9,6 @@ from typing import Any
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.column import values_of
-from driftline.inputs.dataframes import column_names
 from driftline.inputs.objects import NO_COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
 from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value
@@ -246,7 +245,11 @@ def select(selector: Selector, result: Any) -> Any:
     if isinstance(result, list):
         return [select(selector, element) for element in result]
     if hasattr(result, "columns") and hasattr(result, "__getitem__"):
-        return result[selector] if selector in column_names(result) else _without(result, selector)
+        return (
+            result[selector]
+            if selector in (getattr(result, "column_names", None) or result.columns)
+            else _without(result, selector)
+        )
     if hasattr(result, "iloc"):  # a Series, whose labels can be the names of its methods
         return result[selector] if selector in result.index else _without(result, selector)
     return getattr(result, selector, _without(result, selector))
