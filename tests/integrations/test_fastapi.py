@@ -1025,7 +1025,7 @@ def test_who_asks_inside_sees_the_id_of_the_answer(app: FastAPI, service: Servic
     ("answer", "advice"),
     [
         ({"data": {"p": 0.75}}, {"score": "data.p"}),
-        ({"result": [{"score": 0.75, "label": 1}]}, {"score": "result.score", "predicted": "result.label"}),
+        ({"result": [{"p_1": 0.75, "label": 1}]}, {"score": "result.p_1", "predicted": "result.label"}),
         ({"status": "ok", "prediction": 0.75}, {"score": "prediction"}),
     ],
     ids=["nested", "list", "prediction"],
@@ -1048,6 +1048,23 @@ def test_the_advice_for_a_response_is_a_route_that_reads_it(
     service.model().instrument(app, routes=routes)
     client(app).post("/predict", json=ORDER)
     assert unwrap(service.tables()[-1].scores).tolist() == [[0.75]]
+
+
+def test_a_score_that_belongs_to_the_label_is_not_advised_to_a_route(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A path cannot name the score of the positive class in results of ``transformers``."""
+    app = FastAPI(**QUIET)
+
+    @app.post("/predict")
+    def predict(order: dict[str, Any]) -> Any:  # noqa: ARG001
+        return {"result": [{"label": 0, "score": 0.75}]}
+
+    service.model().instrument(app, routes={"POST /predict": {}})
+    client(app).post("/predict", json=ORDER)
+    service.flush()
+    (line,) = (text for text in caplog.messages if "POST /predict returned" in text)
+    assert line.endswith('routes={"POST /predict": Route(predicted="result.label")}')
 
 
 def test_no_advice_for_a_route_is_a_function(service: Service, caplog: pytest.LogCaptureFixture) -> None:

@@ -58,6 +58,7 @@ def log_first_call(
         logger.warning("driftline: %s", unread_line(plan, unread, rows))
     if not plan.has_logged_reading:
         plan.has_logged_reading = True
+        plan.unread_parts = ()
         features_text = "no features" if plan.first_input is None else plan.first_input.text
         result = _result(plan, scored, decided)
         logger.note(
@@ -96,7 +97,7 @@ def _advise_parts(plan: CallPlan, _: UnreadResult, rows: int | None, parts: Sequ
     """Advise the parts of the result that can be read."""
     from .result_selectors import suggest_selectors
 
-    suggested = suggest_selectors(plan.identity.task, parts, rows)
+    suggested = suggest_selectors(plan.identity.task, parts, rows, as_path=plan.selects_paths)
     return f"; specify how to read the result: {_code(plan, suggested)}" if suggested else ""
 
 
@@ -117,12 +118,40 @@ def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: 
     other_rows = None if n > 1 else plan.unread_rows or (plan.first_input.count if plan.first_input else None)
     if n == 1 and (other_rows or 0) <= 1:
         return ""
-    suggested = suggest_selectors(task, parts, other_rows)
+    suggested = suggest_selectors(task, parts, other_rows, as_path=plan.selects_paths)
     if suggested and n == 1 and other_rows == plan.unread_rows:  # with it, the result decides that it is a batch
         return f"; specify how to read the result: {_code(plan, suggested)}"
     if suggested or (unread.stored is not None and reads(task, "", unread.stored, other_rows)):
         return f" for {_rows_text(rows)}; {_rows_fix(plan, n, suggested)}"
     return ""
+
+
+def _advise_fields(plan: CallPlan, _: UnreadResult, rows: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise the first of several numbers, if their names do not say which is the score or the value."""
+    from .result_selectors import unclear_numbers
+
+    task = plan.identity.task
+    numbers = unclear_numbers(task, parts, rows)
+    if len(numbers) < 2 or len(numbers) > _MOST_FIELDS:
+        return ""
+    role, selector = ("value", "predicted") if task.predicts_number else ("score", "score")
+    names = ", ".join(part.selector(as_path=True) for part in numbers)
+    return f"; specify which of {names} is the {role}: {_code(plan, {selector: numbers[0]})}"
+
+
+def _advise_classes(plan: CallPlan, unread: UnreadResult, _: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise a model without the classes of the scores in the result to list them."""
+    from .result_selectors import class_names
+
+    task = plan.identity.task
+    names = class_names([unread.stored, *(part.value for part in parts)])
+    if not names or plan.identity.discreet or not task.classes or len(names) > _MOST_CLASSES:
+        return ""
+    positive = ", positive_class=..." if task.has_threshold else ""
+    return (
+        f", but the classes of {plan.identity.name} are {', '.join(map(repr, task.classes[:_MOST_CLASSES]))}; "
+        f"list the classes of the scores: driftline.Model({plan.identity.name!r}, classes={names!r}{positive})"
+    )
 
 
 def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequence[ResultPart]) -> str:
@@ -140,7 +169,7 @@ def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequ
     return f" for one row; a row has {expected}: {code}"
 
 
-_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_form)
+_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_classes, _advise_fields, _advise_form)
 """In this order: each returns the end of the sentence, or "" if it does not apply."""
 
 

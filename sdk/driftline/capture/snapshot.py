@@ -9,12 +9,13 @@ from typing import Any
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.column import values_of
-from driftline.inputs.objects import COLUMNS, are_columns
+from driftline.inputs.objects import NO_COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
 from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value
 from driftline.loss_counters import TOO_LARGE
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
+from driftline.outputs.named_scores import NamedScores
 from driftline.outputs.output import Output, UnreadResult
 from driftline.privacy.policy import ProtectedBatch
 from driftline.tables.classes import class_text
@@ -124,7 +125,7 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
     if values is None:  # its names differ from the last row's
         shape = plan.newest = plan.shape_of(tuple(row))
         values = tuple(row.values())
-    if values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
+    if values[0].__class__ not in NO_COLUMNS and are_columns(values, plan.has_vector_rows):
         return None
     values = clean(values, shape.id_index)
     return shape, values if shape.guard is None else shape.guard(values)
@@ -190,10 +191,11 @@ def take_result(prediction: Prediction, result: Any) -> None:
                 prediction.say(predicted=_selected(prediction, plan.predicted, result))
     if prediction.is_assigned:
         prediction.copy_assigned()
-    is_unread = prediction.result.__class__ is UnreadResult or (
-        prediction.is_assigned and UnreadResult in (prediction._score.__class__, prediction._predicted.__class__)
-    )
-    if is_unread and not plan.has_logged_unread and not plan.unread_parts:
+    kinds = [prediction.result.__class__]
+    if prediction.is_assigned:
+        kinds += [prediction._score.__class__, prediction._predicted.__class__]
+    may_be_unread = UnreadResult in kinds or (NamedScores in kinds and not plan.has_logged_reading)
+    if may_be_unread and not plan.has_logged_unread and not plan.unread_parts:
         from .result_selectors import parts_of
 
         plan.unread_parts = parts_of(result, plan.copy_assigned)
@@ -243,7 +245,13 @@ def select(selector: Selector, result: Any) -> Any:
     if isinstance(result, list):
         return [select(selector, element) for element in result]
     if hasattr(result, "columns") and hasattr(result, "__getitem__"):
-        return result[selector]
+        return (
+            result[selector]
+            if selector in (getattr(result, "column_names", None) or result.columns)
+            else _without(result, selector)
+        )
+    if hasattr(result, "iloc"):  # a Series, whose labels can be the names of its methods
+        return result[selector] if selector in result.index else _without(result, selector)
     return getattr(result, selector, _without(result, selector))
 
 

@@ -169,7 +169,7 @@ def clean_value(value: Any) -> Any:
     if type(value) in _SMALL:
         return value
     if isinstance(value, str):
-        return sendable(short_text(str(value)))
+        return sendable(short_text(str.__str__(value)))  # `str` of a text that is also an Enum is its name
     if isinstance(value, int):  # an IntEnum, too
         integer = int.__pos__(value)  # `in range` is immediate for an int, but iterates for other types
         return integer if integer in _INT64 else number(integer)

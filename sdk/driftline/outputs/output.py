@@ -26,6 +26,8 @@ from driftline.tables.ranked_items import Ranked
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
 
+from .named_scores import NamedScores
+
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _FLOATS = {float, np.float64, np.float32, np.float16}
 _SHOWN = 12
@@ -76,6 +78,9 @@ def describe(value: Any) -> UnreadResult:
     >>> describe((0.2, "x")).text, describe({"category": 1}).text
     ('a tuple of 2', "a dict with keys ['category']")
     """
+    if isinstance(value, NamedScores):
+        description: UnreadResult = value.description
+        return description
     kind = type(value)
     article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
     name = f"{article} {kind.__name__}"
@@ -132,6 +137,8 @@ def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
         return Output(unread=stored)
     if stored is None:
         return Output(unread=UnreadResult("None"))
+    if isinstance(stored, NamedScores):
+        return _read_named(task, stored, n, one_row=one_row)
     values = _as_array(stored) if not task.predicts_number or stored.__class__ is not list else column_of_values(stored)
     if isinstance(values, Column) and values.numbers is not None and task.predicts_number:
         values = values.numbers  # the texts among them are missing
@@ -152,6 +159,19 @@ def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
     if len(values.shape) not in (1, 2) or len(values) != n:
         return _unread_output(stored)
     return (_numbers if task.predicts_number else _scores_or_classes)(task, values, stored)
+
+
+def _read_named(task: Task, stored: NamedScores, n: int, *, one_row: bool) -> Output:
+    """Read numbers with names as class scores, or by their position if it has a meaning."""
+    is_by_name = one_row or n == 1 or stored.values.ndim == 2  # else the labels are those of n rows
+    scores = stored.by_class(task.classes) if task.classes and is_by_name else None
+    if scores is None:
+        output = read(task, stored.values, n, one_row=one_row) if stored.is_ordered else Output()
+        return output if output.scores is not None or output.predicted is not None else _unread_output(stored)
+    if not stored.is_ordered and _are_unrelated_columns(np.atleast_2d(scores)):
+        return _unread_output(stored)
+    output = read(task, scores, n, one_row=one_row)
+    return _unread_output(stored) if output.unread is not None else output
 
 
 def _numbers(task: Task, values: NDArray[Any], stored: Any) -> Output:
@@ -218,7 +238,7 @@ def _as_array(stored: Any) -> NDArray[Any] | Column:
             return values
         return np.array(stored) if issubclass(kinds.pop(), np.generic) else column_of_values(stored)
     if isinstance(stored, str):
-        return Column(codes=np.zeros(1, np.int32), categories=(str(stored),))
+        return Column(codes=np.zeros(1, np.int32), categories=(str.__str__(stored),))
     array = np.asarray(stored)
     if array.dtype.kind in "OUS" and array.ndim <= 2 and array.size == len(array.reshape(-1)):
         flat = array.reshape(-1).tolist()
@@ -239,8 +259,18 @@ def unread_result(stored: Any) -> UnreadResult:
     """Return the description of a snapshot that cannot be read."""
     if isinstance(stored, UnreadResult):
         return stored
-    description = UnreadResult(f"a list of {len(stored)}") if isinstance(stored, list) else describe(stored)
+    if isinstance(stored, NamedScores):
+        return replace(describe(stored), stored=stored)
+    description = describe_list(stored) if isinstance(stored, list) else describe(stored)
     return replace(description, count=_count(stored), stored=stored)
+
+
+def describe_list(values: list[Any]) -> UnreadResult:
+    """Return a description of a list, with the fields of its first element if it has any."""
+    first = describe(values[0]) if values else UnreadResult("")
+    if not first.fields:
+        return UnreadResult(f"a list of {len(values)}", count=_count(values))
+    return UnreadResult(f"a list of {len(values)}, the first {first.text}", first.fields, len(values))
 
 
 def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
@@ -257,8 +287,8 @@ def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
 
 def predicted_of(stored: Any, n: int) -> Output:
     """Read a value that was given as the predicted class: one value per row, of any kind."""
-    if isinstance(stored, UnreadResult):
-        return Output(unread=stored)
+    if isinstance(stored, UnreadResult | NamedScores):
+        return _unread_output(stored)
     if isinstance(stored, _AT_ONCE):
         stored = [stored]
     column = stored if isinstance(stored, Column) else None

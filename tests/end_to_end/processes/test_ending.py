@@ -73,6 +73,7 @@ def day(monkeypatch: pytest.MonkeyPatch) -> Day:
     day = Day()
     monkeypatch.setattr(lifecycle, "_clock", lambda: day.now)
     monkeypatch.setattr(lifecycle, "_stopped_at", -60.0)  # a server of an earlier test may have ended
+    monkeypatch.setattr(lifecycle, "_left", 1e9)
     return day
 
 
@@ -110,15 +111,40 @@ def test_the_last_counts_get_a_moment_where_records_took_it_all(day: Day, monkey
     assert day.now == 105.25
 
 
-def test_while_nobody_answers_a_process_ends_within_three_seconds(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records, then the last report of distributions within the pipeline, then the providers."""
-    records = Slow(day, "records", 1e9)
+@dataclass
+class Hanging(Slow):
+    """A pipeline of which every step takes all of its time, as with a name resolution that hangs."""
+
+    seconds: float = 1e9
+
+    def settle(self, timeout: float) -> None:
+        self.wait(timeout)
+
+
+@pytest.mark.parametrize("handler", [0.0, 60.0], ids=["without handlers", "with a handler of a minute"])
+def test_all_steps_of_the_end_share_one_time(day: Day, monkeypatch: pytest.MonkeyPatch, handler: float) -> None:
+    """Twice the predictions, then the records, then the providers."""
     closings: list[Any] = [Slow(day, "spans", 1e9), Slow(day, "counts", 1e9, after_records=True)]
-    monkeypatch.setattr(lifecycle, "pipelines", lambda: [records])
+    monkeypatch.setattr(lifecycle, "pipelines", lambda: [Hanging(day, "records")])
     monkeypatch.setattr(lifecycle, "_closings", closings)
+    monkeypatch.setattr(lifecycle, "_left", lifecycle.END_SECONDS)
+    monkeypatch.setattr(lifecycle, "_exiting", False)
+    lifecycle._begin_exit()
+    lifecycle._begin_exit()
+    day.now += handler
     lifecycle.end_process()
 
-    assert day.now + lifecycle.LAST_SECONDS == pytest.approx(102.3)
+    assert day.now == pytest.approx(100.0 + handler + lifecycle.END_SECONDS)
+    assert lifecycle.END_SECONDS == 2.5
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.25, 1.0, 10.0])
+def test_all_steps_of_a_flush_share_its_time(day: Day, monkeypatch: pytest.MonkeyPatch, timeout: float) -> None:
+    monkeypatch.setattr(lifecycle, "pipelines", lambda: [Hanging(day, "a"), Hanging(day, "b")])
+    monkeypatch.setattr(lifecycle, "_closings", [])
+
+    assert lifecycle.flush(timeout) is False
+    assert day.now == pytest.approx(100.0 + max(timeout, lifecycle.LAST_SECONDS))
 
 
 def test_the_end_of_a_process_has_what_its_server_left(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
