@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline.tables.classes import class_column
 from driftline.tables.table import F64, Column, is_present, length
@@ -31,6 +33,20 @@ _LEVEL, _CORRELATION = 0.1, 0.3
 """Maximum relative difference of means, and minimum rank correlation, of a number and a predicted value that is biased
 or shrunk. The unit must be that of the outcome, because the score is also correlated with the features."""
 
+_SCALES: tuple[Callable[[F64], F64], ...] = (
+    *(np.exp, np.expm1, np.exp2, lambda score: 10.0**score, np.square, np.log, np.log1p, np.log2, np.log10, np.sqrt),
+    *(lambda score, factor=factor: score * factor for factor in (100.0, 1e3, 1e6, 0.01, 1e-3, 1e-6)),
+)
+"""Scales on which a model may predict, such as the logarithm of a price, or a price in thousands."""
+
+_SCALED = 0.6
+"""Minimum rank correlation of a column and a score of another scale. The score must also be calibrated on that scale,
+because features are as strongly correlated, and the units of some are equal by chance."""
+
+_MOST_STATES = 5
+"""Maximum number of values of a column that has a state that is not final next to two outcomes, such as ``Current``
+next to ``Fully Paid`` and ``Charged Off``."""
+
 _FEWEST = 100
 
 
@@ -49,8 +65,9 @@ def possible_outcomes(
     """Return the features that could be the outcome with the reason, the most likely one first.
 
     That is a column with the name of an outcome, or one that the score or the predicted class predicts: numbers,
-    classes or two values of any type. Predicted columns are ordered by the calibration of the score; a score that
-    only ranks a column well, such as that of a model trained with class weights, comes after them.
+    classes, or two values of any type, also next to a few states that are not final. Predicted columns are ordered by
+    the calibration of the score; a score that only ranks a column well, such as that of a model trained with class
+    weights, or that is calibrated on another scale, comes after them.
 
     Args:
         features: Name → values of n rows.
@@ -92,11 +109,14 @@ def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted:
     if task.has_threshold and scores is not None:
         score = task.monitored_score(scores)
         known &= np.isfinite(score)
-        if len(classes) != 2:
+        codes, texts = values.codes[known], [values.categories[code] for code in classes]
+        if len(classes) == 2:
+            errors = [_score_error((codes == code).astype(float), score[known]) for code in classes]
+            return f"its values are {texts[0]} and {texts[1]}, and the score predicts it", min(errors)
+        if len(classes) > _MOST_STATES:
             return "", np.inf
-        texts = [values.categories[code] for code in classes]
-        errors = [_score_error((values.codes[known] == code).astype(float), score[known]) for code in classes]
-        return f"its values are {texts[0]} and {texts[1]}, and the score predicts it", min(errors)
+        what = f"its values are {', '.join(texts[:-1])} and {texts[-1]}, and the score predicts two of them"
+        return what, _state_error(codes, score[known])
     decided = predicted
     if decided is None and scores is not None and scores.shape[1] == len(task.classes):
         best = np.where(np.isfinite(scores), scores, -np.inf).argmax(axis=1)
@@ -124,9 +144,12 @@ def _prediction_error(column: Column, scores: F64 | None, task: Task, predicted:
 def _value_error(values: F64, score: F64) -> float:
     """Return how far a predicted value is from the mean of the values; infinite if it does not predict them.
 
-    It is at most :data:`_ERROR` for a calibrated prediction, and more than 1 for one that is biased or shrunk.
+    It is at most :data:`_ERROR` for a calibrated prediction, and more than 1 for one that is biased, shrunk, or on
+    another scale.
     """
     if (error := _calibration_error(values, score)) <= _ERROR:
+        return error
+    if (error := _scale_error(values, score)) < np.inf:
         return error
     level = float(values.mean()) if len(values) >= _FEWEST else 0.0
     # the means of numbers around zero, such as standardized features, are close without a common unit
@@ -135,6 +158,33 @@ def _value_error(values: F64, score: F64) -> float:
     correlation = float(np.corrcoef(_ranks(values), _ranks(score))[0, 1]) if values.min() < values.max() else 0.0
     # a column that follows from the score is not an outcome
     return 2 - correlation if _CORRELATION <= correlation < 1 - 1e-9 else np.inf
+
+
+def _scale_error(values: F64, score: F64) -> float:
+    """Return how far a predicted value is from ranking values on another scale; infinite if it has no such scale."""
+    if len(values) < _FEWEST or values.min() == values.max() or score.min() == score.max():
+        return np.inf
+    correlation = float(np.corrcoef(_ranks(values), _ranks(score))[0, 1])
+    if not _SCALED <= correlation < 1 - 1e-9:
+        return np.inf
+    with np.errstate(all="ignore"):
+        scaled = [scale(score) for scale in _SCALES]
+        errors = [_calibration_error(values, one) for one in scaled if np.isfinite(one).all()]
+    return 2 - correlation if min(errors, default=np.inf) <= _ERROR else np.inf
+
+
+def _state_error(codes: NDArray[np.integer], score: F64) -> float:
+    """Return how far a score is from the probability of one of two outcomes; infinite if it predicts no two values.
+
+    Rows with other values have no outcome yet. A category that the score depends on also separates scores, so the score
+    must be a probability, with at most half of the error that two values alone may have.
+    """
+    errors = []
+    for pair in combinations(np.unique(codes).tolist(), 2):
+        rows = np.isin(codes, pair)
+        errors += [_calibration_error((codes[rows] == code).astype(float), score[rows]) for code in pair]
+    error = min(errors, default=np.inf)
+    return 1 + error if error <= _ERROR / 2 else np.inf
 
 
 def _ranks(values: F64) -> F64:
