@@ -132,7 +132,8 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
 
     def count(start: F64, end: F64) -> F64:
         within = categories & (reference >= start[:, np.newaxis]) & (reference < end[:, np.newaxis])
-        return np.count_nonzero(within, axis=1).astype(np.float64)
+        found: F64 = np.count_nonzero(within, axis=1).astype(np.float64)
+        return found
 
     first = fewest_rows + limited  # at the limit, categories with the minimum are not all here
     near, beyond = count(first, first + wide), count(first + wide, first + 2 * wide)
