@@ -21,7 +21,7 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import truth_of
-from .errors import Say, say_columns_of_one_name
+from .errors import BadInput, Say, say_columns_of_one_name
 from .limits import LONGEST_LINE, TextEncoding, check_columns, compression_of, too_long_line, unpacked
 from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
 from .source import readable
@@ -109,6 +109,12 @@ class CsvSource:
                         raise too_long_line(path) from None
                     self._block *= 8
         self._scan.text.tell(path, say)
+        if len(bad) > 10 * self.rows:  # a table of the few other lines would look healthy
+            raise BadInput(
+                f"{path}: the first line is not the header: {many(len(bad), 'line')} of {len(bad) + self.rows:,} have "
+                f"another number of values, such as line {bad[0].number} with {bad[0].actual_columns}; remove the "
+                "lines before the header, or correct it"
+            )
         say_bad_lines(path, bad, say)
         # a delimiter at the end of every line
         if header[-1] == "" and not any(str(value).strip() for value in self.column("").drop_null().unique()):

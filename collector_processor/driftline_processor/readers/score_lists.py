@@ -41,7 +41,7 @@ def split_scores(sources: Sequence[Source], names: Sequence[str], say: Say) -> t
     return list(split), split[0].scores
 
 
-_LIST = r"(?s)^\s*\[.*\]\s*$"
+_LIST = r"(?s)^\s*[\[(].*[\])]\s*$"
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 
 

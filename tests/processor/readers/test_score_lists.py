@@ -75,7 +75,7 @@ def test_lists_of_another_length_are_missing_and_counted(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "form",
-    ["[{0}, {1}]", "[{0},{1}]", "[{0} {1}]", " [ {0}  {1} ] ", "[[{0}, {1}]]", "[{0}; {1}]"],
+    ["[{0}, {1}]", "[{0},{1}]", "[{0} {1}]", " [ {0}  {1} ] ", "[[{0}, {1}]]", "[{0}; {1}]", "({0}, {1})"],
 )
 def test_a_list_of_scores_in_a_csv_is_read(tmp_path: Path, form: str) -> None:
     random = np.random.default_rng(1)
