@@ -21,17 +21,14 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import truth_of
-from .errors import Say, say_columns_of_one_name
-from .limits import LONGEST_LINE, check_columns, compression_of, too_long_line, unpacked
+from .errors import BadInput, Say, say_columns_of_one_name
+from .limits import LONGEST_LINE, TextEncoding, check_columns, compression_of, too_long_line, unpacked
 from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
 from .source import readable
 from .spool import Spool, equal_batches
 
 BLOCK, SAMPLE = 1 << 20, 8 << 20
 """Bytes per block, and bytes at the start of a file from which types are inferred."""
-
-UNDEFINED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
-"""Bytes that cp1252 does not define; a file with one of them is read as Latin-1, in which every byte is a character."""
 
 REPLACED = "-replaced"
 """Suffix of the name of a codec that replaces invalid bytes; Arrow decodes with a codec that has a name."""
@@ -111,7 +108,13 @@ class CsvSource:
                     if self._block > LONGEST_LINE:
                         raise too_long_line(path) from None
                     self._block *= 8
-        say_encoding(path, self._scan, say)
+        self._scan.text.tell(path, say)
+        if len(bad) > 10 * self.rows:  # a table of the few other lines would look healthy
+            raise BadInput(
+                f"{path}: the first line is not the header: {many(len(bad), 'line')} of {len(bad) + self.rows:,} have "
+                f"another number of values, such as line {bad[0].number} with {bad[0].actual_columns}; remove the "
+                "lines before the header, or correct it"
+            )
         say_bad_lines(path, bad, say)
         # a delimiter at the end of every line
         if header[-1] == "" and not any(str(value).strip() for value in self.column("").drop_null().unique()):
@@ -290,18 +293,17 @@ class _ByteScan(NamedTuple):
     """Properties of the bytes of a CSV.
 
     Attributes:
-        encoding: UTF-8 if that is valid for most characters beyond ASCII, UTF-16 with its byte order mark, else cp1252
-            of Windows, or Latin-1.
+        encoding: The codec: UTF-16 with its byte order mark, else that of ``text``.
+        text: The encoding of the text after UTF-16 is converted.
         delimiter: From the line ``sep=;`` of Excel, or from the header, see :func:`delimiter_of`.
         leading_zeros: True if any value begins with a zero and another digit.
-        invalid: Number of bytes or sequences of bytes that are not valid in UTF-8.
         skipped_lines: Lines before the header.
     """
 
     encoding: str
+    text: TextEncoding
     delimiter: str
     leading_zeros: bool
-    invalid: int = 0
     skipped_lines: int = 0
 
 
@@ -311,12 +313,11 @@ _SEPARATOR = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([^\w\r\n"])"?\r?', re.IGNOREC
 
 def scan_bytes(path: Path) -> _ByteScan:
     """Scan all bytes of a CSV before it is parsed."""
-    delimiter, zeros, rest, skipped, line, undefined = "", False, b"\n", 0, 0, False
-    characters = _Utf8Count()
+    delimiter, zeros, rest, skipped, line = "", False, b"\n", 0, 0
+    text = TextEncoding()
     with unpacked(path) as stream:
         while data := stream.read(1 << 22):
-            undefined = undefined or any(byte in data for byte in UNDEFINED)
-            characters.add(data)
+            text.add(data)
             if not delimiter:
                 first = data[:65_536].split(b"\n", 1)[0]
                 separator = _SEPARATOR.fullmatch(first)
@@ -329,39 +330,11 @@ def scan_bytes(path: Path) -> _ByteScan:
             line = len(data) - ends - 1 if ends >= 0 else line + len(data)
             if line > LONGEST_LINE:
                 raise too_long_line(path)
-        characters.add(b"", final=True)
-        if stream.utf16:
-            encoding = f"utf-16{REPLACED}"
-        elif not characters.are_utf8:
-            encoding = "latin-1" if undefined else "cp1252"
-        else:
-            encoding = f"utf-8{REPLACED}" if characters.invalid else "utf-8"
-    return _ByteScan(encoding, delimiter or ",", zeros, characters.invalid, skipped)
-
-
-class _Utf8Count:
-    """Numbers of characters beyond ASCII that are valid in UTF-8, and of those that are not."""
-
-    def __init__(self) -> None:
-        self.valid = self.invalid = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def add(self, data: bytes, final: bool = False) -> None:
-        """Count the next bytes of a file."""
-        pending = self._decoder.getstate()[0]
-        if data.isascii() and not pending:
-            return
-        text = self._decoder.decode(data, final)
-        own = (pending + data).count("\ufffd".encode())
-        invalid = text.count("\ufffd") - own
-        ascii_bytes = int(np.count_nonzero(np.frombuffer(data, np.uint8) < 128))
-        self.invalid += invalid
-        self.valid += len(text) - ascii_bytes - invalid
-
-    @property
-    def are_utf8(self) -> bool:
-        """True unless most are invalid: text in another encoding is valid in UTF-8 only by rare chance."""
-        return self.invalid <= self.valid
+        text.add(b"", final=True)
+        encoding = "utf-16" if stream.utf16 else text.name
+        if stream.utf16 or (encoding == "utf-8" and text.invalid):
+            encoding += REPLACED
+    return _ByteScan(encoding, text, delimiter or ",", zeros, skipped)
 
 
 def delimiter_of(header: bytes) -> str:
@@ -390,14 +363,6 @@ def _header_of_lines(header: list[str], bad: Sequence[Any], delimiter: str) -> l
     if header[-1] == "" and all(line.actual_columns == width - 1 for line in bad):
         return header[:-1]
     return None
-
-
-def say_encoding(path: Path, scan: _ByteScan, say: Say) -> None:
-    """Report a CSV whose text is not UTF-8 throughout."""
-    if scan.encoding in ("cp1252", "latin-1"):
-        say(f"{path}: not UTF-8; read as {scan.encoding}; save it as UTF-8 if texts look wrong")
-    elif scan.invalid:
-        say(f"{path}: {many(scan.invalid, 'character')} not valid in UTF-8, replaced by U+FFFD")
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:

@@ -25,7 +25,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import NUMBER, is_text, one_array
 from .errors import BadInput, NoRows, Say
-from .limits import LONGEST_LINE, MOST_COLUMNS, too_long_line, unpacked
+from .limits import LONGEST_LINE, MOST_COLUMNS, encoding_of, too_long_line, unpacked
 from .source import with_several_types
 from .spool import Spool, equal_batches, no_columns
 from .times import read_times
@@ -350,12 +350,15 @@ class NdjsonSource(JsonSource):
     def __init__(self, path: Path, say: Say, text: Collection[str] = (), block: int | None = None) -> None:
         """Parse a file in blocks of ``block`` (:data:`BLOCK`) bytes. Raises :class:`BadInput` without any object."""
         self._block = BLOCK if block is None else block
+        encoding = encoding_of(path)
+        self._encoding = encoding.name if encoding.invalid else ""
         super().__init__(path, say, text)
+        encoding.tell(path, say)
         check_rows(path, self.rows, self.schema)
 
     def _blocks(self, path: Path) -> Iterator[ParsedLines]:
         rest, number = b"", 1
-        with unpacked(path) as stream:
+        with unpacked(path, self._encoding) as stream:
             while read := stream.read(self._block):
                 if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")) and not _whole_line(read):
                     read += stream.rest()

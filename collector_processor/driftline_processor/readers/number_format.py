@@ -144,6 +144,8 @@ def format_hint(text: str) -> str:
 def with_hint(text: str) -> str:
     """Return a quoted value for a message, with the options that read it."""
     hint = format_hint(text)
+    if text.lstrip().startswith("{"):  # a JSON object: the order of its keys is not that of the classes
+        return f"{text[:80]!r}; write one column per class, and name the columns in the order of the classes"
     return f"{text[:80]!r}" + (f"; use {hint} to read it" if hint else "")
 
 

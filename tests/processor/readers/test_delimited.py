@@ -209,3 +209,11 @@ def test_lines_with_another_value_are_left_out(tmp_path: Path) -> None:
     said: list[str] = []
     assert CsvSource(tmp_path / "rows.csv", (), said.append).rows == 1
     assert lacking(said[0], "left out 2 lines: line 2 has 3 values, but the header has 2") == []
+
+
+@pytest.mark.parametrize("before", ["# exported\n# version 2\n", "Report of May\n", "a,b,c,d,e,f\n"])
+def test_lines_before_the_header_are_an_error_and_not_a_table_of_one_row(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(before + "x,y,z\n" + "1,2,3\n" * 50)
+    with pytest.raises(BadInput, match=r"the first line is not the header: 5\d lines of 5\d have another number"):
+        CsvSource(path, (), lambda _: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import shlex
@@ -293,11 +294,26 @@ def test_half_a_surrogate_pair_is_a_question_mark(tmp_path: Path, block: int | N
 
 
 @pytest.mark.parametrize("block", [None, 15])
-def test_a_line_that_is_no_utf_8_is_left_out_and_named(tmp_path: Path, block: int | None) -> None:
+def test_a_character_that_is_no_utf_8_is_replaced_and_counted(tmp_path: Path, block: int | None) -> None:
     path, said = tmp_path / "rows.jsonl", list[str]()
     path.write_bytes(b'{"a": "x"}\n' + '{"a": "ü"}\n'.encode("latin-1") + '{"a": "ü"}\n'.encode())
-    assert NdjsonSource(path, said.append, block=block).column("a").to_pylist() == ["x", "ü"]
-    assert said == [f"{path}: left out 1 line: line 2 is not a JSON object"]
+    assert NdjsonSource(path, said.append, block=block).column("a").to_pylist() == ["x", "\ufffd", "ü"]
+    assert said == [f"{path}: 1 character not valid in UTF-8, replaced by U+FFFD"]
+
+
+@pytest.mark.parametrize("block", [None, 15])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.log", "rows.jsonl.gz", "list.json"])
+@pytest.mark.parametrize(("encoding", "text"), [("cp1252", "Müller €"), ("latin-1", "Müller \x81")])
+def test_json_of_windows_has_the_encoding_of_a_csv(
+    tmp_path: Path, encoding: str, text: str, name: str, block: int | None
+) -> None:
+    path, said = tmp_path / name, list[str]()
+    rows = [f'{{"a": "{text}", "größe": {k}}}' for k in range(3)]
+    content = (f"[{', '.join(rows)}]" if name == "list.json" else "\n".join(rows)).encode(encoding)
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    source = NdjsonSource(path, said.append, block=block)
+    assert (source.column("a").to_pylist(), source.column("größe").to_pylist()) == ([text] * 3, [0, 1, 2])
+    assert said == [f"{path}: not UTF-8; read as {encoding}; save it as UTF-8 if texts look wrong"]
 
 
 @pytest.mark.parametrize("chunk", [1, 50_000])
