@@ -37,8 +37,8 @@ from driftline_processor.access.routes import Guarded, may_send, principal_of
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import JSON, MemoryCeiling
-from driftline_processor.present.wording import short
 from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import short
 from driftline_processor.readers.inference_payloads import (
     payload_rows,
     predictions_of_rows,

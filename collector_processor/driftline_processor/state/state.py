@@ -52,7 +52,7 @@ from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.log.acknowledged import COPY_NAME, last_received
 from driftline_processor.log.block_attempts import BlockAttempts
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
-from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.log.segments import NO_FOLDER, UnknownFormat
 from driftline_processor.maintenance.backup import Backups
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureResult
 from driftline_processor.memory_ceiling import MemoryCeiling
@@ -169,6 +169,7 @@ class State:
         config, clock = self._config, self._clock
         for attempt in (1, 2):
             self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB", received=last_received(directory))
+            self._store.is_starting = attempt == 1
             kept = config.storage.audit
             limits = AuditLimits(int(kept.max_age.total_seconds()) * 10**9, kept.max_entries)
             self.audit_log = AuditLog(self._store, clock, limits)
@@ -187,6 +188,7 @@ class State:
                     raise StorageError(str(outage)) from outage
                 self._store.close()
             else:
+                self._store.is_starting = False
                 return
 
     def _open_log(self) -> RequestLog:
@@ -194,6 +196,8 @@ class State:
         log_limits = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
         folder, at_least = self._store.path.parent / "log", self._queue.acknowledged
         copy = folder.with_name(COPY_NAME)
+        if folder.exists() and not folder.is_dir():
+            raise StorageError(f"storage.directory: {folder}: {NO_FOLDER}")
         try:
             log = RequestLog(folder, self.health.counters, self._clock, log_limits, at_least, mark_copy=copy)
         except (OSError, UnknownFormat) as error:
