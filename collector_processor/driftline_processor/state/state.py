@@ -167,6 +167,9 @@ class State:
     def _open_storage(self, directory: Path, queue_bytes: int, ceiling: MemoryCeiling) -> None:
         """Open the file and the log; if a block of the file is damaged, set the file aside and open the rest."""
         config, clock = self._config, self._clock
+        log_folder = directory / "log"
+        if log_folder.exists() and not log_folder.is_dir():
+            raise StorageError(f"storage.directory: {log_folder}: {NO_FOLDER}")
         for attempt in (1, 2):
             self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB", received=last_received(directory))
             self._store.is_starting = attempt == 1
@@ -196,8 +199,6 @@ class State:
         log_limits = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
         folder, at_least = self._store.path.parent / "log", self._queue.acknowledged
         copy = folder.with_name(COPY_NAME)
-        if folder.exists() and not folder.is_dir():
-            raise StorageError(f"storage.directory: {folder}: {NO_FOLDER}")
         try:
             log = RequestLog(folder, self.health.counters, self._clock, log_limits, at_least, mark_copy=copy)
         except (OSError, UnknownFormat) as error:
