@@ -9,7 +9,7 @@ from msgspec import Struct
 from driftline_processor.ingest.transaction import log_position
 from driftline_processor.log.acknowledged import COPY_NAME, last_received
 from driftline_processor.log.check import LogReport, check_log
-from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.log.segments import NO_FOLDER, UnknownFormat
 from driftline_processor.present.numbers import many
 from driftline_processor.store.archive import DATABASE
 from driftline_processor.store.audit_log import read_audit_key
@@ -21,6 +21,7 @@ from driftline_processor.store.database import (
     StorageError,
     acknowledged_time,
     gap_sentence,
+    lacking_tables,
     mark,
     reading_only,
 )
@@ -88,12 +89,18 @@ def check_state(directory: Path) -> StateReport:
         )
     if 0 < report.schema < SCHEMA_VERSION:
         report.notes.append(f"the next start makes a backup and upgrades the state to schema {SCHEMA_VERSION}")
+    log = directory / "log"
+    if log.exists() and not log.is_dir():
+        report.damages.append(f"{log}: {NO_FOLDER}")
+        return report
     try:
         report.log = check_log(directory / "log", stored, acknowledged, directory / COPY_NAME)
-    except (UnknownFormat, OSError) as error:
+    except UnknownFormat as error:
         raise NotAState(f"{directory}/log: {error}; use the version of Driftline that wrote it") from error
     is_in_log = report.log.size > 0 and report.log.first <= stored
-    if gap is not None and not is_in_log:
+    if gap is not None and is_in_log and not is_missing:
+        report.notes.append(f"the write-ahead log of {DATABASE} was lost; the next start reads its requests again")
+    elif gap is not None and not is_in_log:
         report.damages.append(f"{gap}; or restore a backup")
     elif is_missing and is_in_log:
         report.notes.append(f"{DATABASE} is missing; the next start reads all requests from the log again")
@@ -115,6 +122,8 @@ def check_state(directory: Path) -> StateReport:
 def _check_tables(connection: Connection, report: StateReport) -> None:
     """Count and read all rows, which compares the checksum of each block."""
     report.schema = mark(connection, "schema")
+    if report.schema == SCHEMA_VERSION and (lacking := lacking_tables(connection)):
+        report.damages.append(f"{DATABASE}: {lacking}; restore a backup, or start driftline, which keeps the others")
     names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY 1").fetchall()
     for (table,) in names:
         try:
@@ -123,8 +132,8 @@ def _check_tables(connection: Connection, report: StateReport) -> None:
         except DatabaseError as error:
             reason = str(error).splitlines()[0]
             report.damages.append(
-                f"the table {table} is damaged ({reason[:200]}); restore a backup, or start driftline, which keeps the "
-                "readable rows"
+                f"the table {table} is damaged ({reason[:200]}); restore a backup, or start driftline, which sets "
+                "the file aside and keeps the readable rows"
             )
 
 

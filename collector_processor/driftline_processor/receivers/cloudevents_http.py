@@ -37,6 +37,8 @@ from driftline_processor.access.routes import Guarded, may_send, principal_of
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import JSON, MemoryCeiling
+from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import short
 from driftline_processor.readers.inference_payloads import (
     payload_rows,
     predictions_of_rows,
@@ -53,6 +55,9 @@ PATH = "/v1/cloudevents"
 
 UNPAIRED = "unpaired_event"
 """The reason under which rows are counted whose request or response did not arrive."""
+
+MAX_LOGGED = 100
+"""Maximum number of models whose unusable calls are logged."""
 
 UNUSABLE_EVENT = "unusable_event"
 """The reason under which events are counted that cannot be read."""
@@ -173,6 +178,26 @@ class Pairs:
         self._bytes -= len(self._waiting.pop(key)[1].payload)
 
 
+class UnusableCalls:
+    """Logs once per model why a complete call was not stored, because senders of events ignore the answer."""
+
+    def __init__(self) -> None:
+        self._models = set[str]()
+
+    def note(self, model: str, reason: Exception) -> None:
+        """Log the reason for a model, unless one was logged before; a sender can choose any number of names."""
+        if model in self._models or len(self._models) >= MAX_LOGGED:
+            return
+        self._models.add(model)
+        _log.warning(
+            "driftline: a call of the model %s cannot be stored: %s; its rows count as %s in "
+            "driftline_rejected_rows_total; further calls of this model are counted, but not logged",
+            repr(short(model)) if model else "without a name",
+            reason,
+            UNUSABLE_EVENT,
+        )
+
+
 def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
     """Return the route of CloudEvents.
 
@@ -182,6 +207,7 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
         clock: Unix nanoseconds, the time of events without one.
     """
     pairs, parsers = Pairs(counters), ThreadPoolExecutor(2, "driftline-cloudevents")
+    calls = UnusableCalls()
 
     async def post_event(request: Request) -> Response:
         loop = asyncio.get_running_loop()
@@ -203,6 +229,7 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
                     await asyncio.wrap_future(accept("logs", logs, {}, 0.0, sending))
                 except (MalformedEvent, Malformed) as reason:
                     rejected.append((place, reason, pair[0].rows))
+                    calls.note(options.model or pair[0].model or pair[1].model, reason)
                 except Overloaded:
                     pairs.keep(pair[0] if half.response else pair[1], options)
                     raise
@@ -363,6 +390,12 @@ def logs_request(request: Half, response: Half, options: Options) -> bytes:
     predictions = predictions_of_rows(answers, len(rows))
     if len(answers) == 1 and isinstance(answers[0], dict) and "error" in answers[0]:
         shared.append((attributes.ERROR_TYPE, "inference_error"))
+        predictions = [None] * len(rows)
+    if predictions is None:
+        raise MalformedEvent(
+            f"the response has {many(len(answers), 'prediction')}, but the request has {many(len(rows), 'row')}; send "
+            "one prediction per row, in the order of the rows"
+        )
     kind = Task(options.task).of_kind
     for place, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):
         name = f"{request.id}.{place}" if len(rows) > 1 else request.id

@@ -52,7 +52,7 @@ from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.log.acknowledged import COPY_NAME, last_received
 from driftline_processor.log.block_attempts import BlockAttempts
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
-from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.log.segments import NO_FOLDER, UnknownFormat
 from driftline_processor.maintenance.backup import Backups
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureResult
 from driftline_processor.memory_ceiling import MemoryCeiling
@@ -167,8 +167,12 @@ class State:
     def _open_storage(self, directory: Path, queue_bytes: int, ceiling: MemoryCeiling) -> None:
         """Open the file and the log; if a block of the file is damaged, set the file aside and open the rest."""
         config, clock = self._config, self._clock
+        log_folder = directory / "log"
+        if log_folder.exists() and not log_folder.is_dir():
+            raise StorageError(f"storage.directory: {log_folder}: {NO_FOLDER}")
         for attempt in (1, 2):
             self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB", received=last_received(directory))
+            self._store.is_starting = attempt == 1
             kept = config.storage.audit
             limits = AuditLimits(int(kept.max_age.total_seconds()) * 10**9, kept.max_entries)
             self.audit_log = AuditLog(self._store, clock, limits)
@@ -187,6 +191,7 @@ class State:
                     raise StorageError(str(outage)) from outage
                 self._store.close()
             else:
+                self._store.is_starting = False
                 return
 
     def _open_log(self) -> RequestLog:

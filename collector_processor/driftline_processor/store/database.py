@@ -33,7 +33,7 @@ from driftline_processor.receipts import StorageOutage
 
 from .archive import Member, archive_blocks, write_archive
 from .migrations import SCHEMA_VERSION, upgrade
-from .salvage import SEEN, Salvage, damage_sentence, forget_requests, salvage_tables, set_aside, write_reason
+from .salvage import Salvage, damage_sentence, salvage_tables, set_aside, write_reason
 
 T = TypeVar("T")
 
@@ -254,6 +254,9 @@ CREATE TABLE acknowledged (time BIGINT);
 INSERT INTO acknowledged VALUES (0);
 """
 
+TABLES = {found[1]: found[0] for found in re.finditer(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+) \([^;]*;", _SCHEMA)}
+"""Table → the statement that creates it."""
+
 
 class StorageError(Exception):
     """The storage cannot be opened; the message has the directory, the rule and the fix."""
@@ -289,6 +292,8 @@ class Store:
         """Sentence about acknowledged requests that were missing when the file was opened; None without any."""
         self.starts_over = False
         """True if the file is new or lacks rows that were stored, so that the whole log of requests is stored again."""
+        self.is_starting = False
+        """True while a damaged file is set aside at once, so that no line asks for a restart."""
         self.damage: str | None = None
         """Sentence about files that were damaged and are set aside; None without any."""
         self._acknowledged = directory / ACKNOWLEDGED
@@ -345,20 +350,17 @@ class Store:
     def _set_file_aside(self, reason: str) -> None:
         """Move the damaged file away, and copy its readable tables to a new file."""
         fresh, log = self._drop_fresh(), Path(f"{self.path}.wal")
-        salvage = salvage_tables(self.path, fresh) if self.path.exists() else Salvage()
-        self.starts_over = bool(salvage.lost.keys() - SEEN) or not salvage.rows
-        if self.starts_over and fresh.exists():
-            forget_requests(fresh)
+        salvage = salvage_tables(self.path, fresh, TABLES) if self.path.exists() else Salvage()
+        self.starts_over = salvage.starts_over
         folder = set_aside(self.path.parent, self.path, log)
         if fresh.exists():
             fresh.rename(self.path)
-        twice = f", and {salvage.counted_twice()}" if self.starts_over and salvage.rows else ""
         self._damage_mark.unlink(missing_ok=True)
         self._acknowledged.unlink(missing_ok=True)  # what is missing now is the damage
         write_reason(
             folder,
             f"storage.directory: the file {self.path} was damaged ({reason}) and is set aside in {folder}; "
-            f"{salvage.sentence()}; the requests that are still in the log are stored again{twice}; to have all data, "
+            f"{salvage.sentence()}; {salvage.effect()}; to have all data, "
             f"stop driftline and restore a backup with 'driftline state restore'; {_DELETE_FOLDER}",
         )
 
@@ -431,6 +433,8 @@ class Store:
                     )
                 if version < SCHEMA_VERSION:
                     self._upgrade(root, version)
+                if missing := lacking_tables(root):
+                    raise duckdb.Error(missing)
             else:
                 root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk instead of one per table
             with transaction(root):
@@ -545,6 +549,8 @@ class Store:
 
     def _tell(self) -> None:
         """Log an outage once; soon after another one only if it lasts."""
+        if self.is_starting and self.is_damaged:
+            return
         now = time.monotonic()
         if not self._is_logged and now - self._logged_at >= _SAID_EVERY:
             self._logged_at, self._is_logged = now, True
@@ -837,6 +843,13 @@ def state_members(directory: Path, database: Path) -> list[Member]:
 
 
 _DELETE_FOLDER = "delete the folder when you no longer need it, because deletions of rows do not reach it"
+
+
+def lacking_tables(connection: Connection) -> str:
+    """Return which tables a database of this version lacks; "" if it has all of them."""
+    found = {table for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    missing = [table for table in TABLES if table not in found]
+    return f"it has no table {', '.join(missing)}" if missing else ""
 
 
 def acknowledged_time(connection: Connection) -> int:

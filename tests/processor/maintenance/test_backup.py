@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from driftline_processor.cli.commands import app
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry
+from driftline_processor.log.segments import NO_FOLDER
 from driftline_processor.maintenance.backup import BackupError
 from driftline_processor.state import State
 from driftline_processor.store.archive import ArchiveError, Member, archive_blocks, unpack, write_archive
@@ -492,3 +493,18 @@ def test_a_check_of_what_is_no_state_says_what_to_use(tmp_path: Path, stopped: P
     assert (code, "was written by a newer version of Driftline" in output[0]) == (2, True)
     with pytest.raises(StorageError, match="was written by a newer version"):
         opened(stopped)
+
+
+def test_a_log_that_is_a_file_is_the_same_sentence_in_the_check_and_at_the_start(stopped: Path) -> None:
+    shutil.rmtree(stopped / "log")
+    (stopped / "log").write_bytes(b"")
+    code, output = run("check", stopped)
+    sentence = f"{stopped / 'log'}: {NO_FOLDER}"
+    assert (code, f"damaged: {sentence}" in output) == (1, True)
+    with pytest.raises(StorageError) as refused:
+        opened(stopped)
+    assert str(refused.value) == f"storage.directory: {sentence}"
+    (stopped / "log").unlink()  # the advice
+    state = opened(stopped)
+    assert state.health.ready
+    state.stop()

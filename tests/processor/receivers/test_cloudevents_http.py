@@ -370,3 +370,49 @@ def test_a_token_for_one_model_sends_no_other_model(tmp_path: Path) -> None:
         counters = service.health.counters
         wait_until(lambda: counters.snapshot().get((m.DRIFTLINE_REJECTED_ROWS, labels)) == 1)
     assert [answer.status_code for answer in answers] == [202, 200, 202, 200, 401, 401]
+
+
+@pytest.mark.parametrize(
+    ("request_body", "response", "predictions"),
+    [
+        ({"instances": [[1], [2]]}, {"predictions": [0.1, 0.2, 0.3]}, "3 predictions"),
+        ({"instances": [[1], [2]]}, {"predictions": [0.1]}, "1 prediction"),
+        ({"instances": [[1], [2]]}, {"predictions": [[0.1, 0.2, 0.7]]}, "1 prediction"),
+        ({"instances": [[1], [2]]}, {"predictions": [{"score": 0.1}]}, "1 prediction"),
+        (
+            {"inputs": [tensor("x", [2, 2], "FP32", [1, 2, 3, 4])]},
+            {"outputs": [tensor("y", [3, 1], "FP32", [0.1, 0.2, 0.3])]},
+            "3 predictions",
+        ),
+    ],
+)
+def test_a_response_with_another_number_of_predictions_is_refused_counted_and_logged_once(
+    request_body: object, response: object, predictions: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = Sender()
+    for number in range(3):
+        sender.post("request", request_body, id=f"{number}")
+        answer = sender.post("response", response, id=f"{number}")
+        assert answer.status_code == 400
+        assert f"the response has {predictions}, but the request has 2 rows" in answer.text
+    assert sender.rows() == []
+    assert sender.counters.snapshot() == {
+        (m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, UNUSABLE_EVENT),)): 6,
+    }
+    [line] = [record.getMessage() for record in caplog.records]
+    assert f"the model 'churn' cannot be stored: the response has {predictions}, but the request has 2 rows" in line
+
+
+def test_a_response_with_an_error_has_rows_with_the_error_and_no_prediction() -> None:
+    rows = Sender().call({"instances": [[1], [2]]}, {"error": "out of memory"})
+    assert [row[a.ERROR_TYPE] for row in rows] == ["inference_error"] * 2
+
+
+def test_unusable_calls_of_any_number_of_models_are_logged_a_bounded_number_of_times(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender = Sender()
+    for number in range(cloudevents_http.MAX_LOGGED + 20):
+        for half, body in (("request", {"instances": [[1], [2]]}), ("response", {"predictions": [1]})):
+            sender.post(half, body, f"?model=m{number}", id=f"{number}")
+    assert len(caplog.records) == cloudevents_http.MAX_LOGGED
