@@ -137,7 +137,7 @@ _exit_pid = 0
 _stopped_at = -60.0
 _exiting = False
 _left = END_SECONDS = 2.5
-"""Seconds that all steps of the end of a process share. With the end of the interpreter, it takes at most 3 s."""
+"""Seconds that all steps of the end of a process share; the end of the interpreter itself comes after them."""
 EXIT_SECONDS = 1.8
 """Seconds that the end of a process waits for records to arrive."""
 LAST_SECONDS = 0.25
