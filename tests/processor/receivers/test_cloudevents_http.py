@@ -344,8 +344,12 @@ def test_calls_are_rows_of_the_model_in_the_processor(tmp_path: Path) -> None:
                 sent = {**KSERVE, "ce-id": f"c{number}", "ce-type": f"org.kubeflow.serving.inference.{kind}"}
                 assert client.post(address, json=body, headers=sent).is_success
         name = m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus
-        wait_until(lambda: f"{name}{{" in get(service, "/metrics").text)
-        [line] = [line for line in get(service, "/metrics").text.splitlines() if line.startswith(f"{name}{{")]
+
+        def counted() -> list[str]:
+            return [line for line in get(service, "/metrics").text.splitlines() if line.startswith(f"{name}{{")]
+
+        wait_until(lambda: sum(float(line.rpartition(" ")[2]) for line in counted()) >= 30)
+        [line] = counted()
         assert 'ml_model_name="churn"' in line
         assert float(line.rpartition(" ")[2]) == 30
         answer = httpx.get(address, trust_env=False)
