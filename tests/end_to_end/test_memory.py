@@ -295,12 +295,13 @@ def killed(group: Path) -> int:
 def test_a_flood_of_names_does_not_end_the_container_and_a_killed_one_continues(tmp_path: Path) -> None:
     more = f"limits: {{memory: {CEILING // MIB}MiB}}\nstorage: {{directory: {tmp_path / 'state'}}}\n"
     _, requests, make = _names()["features once"]
+    made = [make() for _ in range(4 * requests)]  # beforehand: requests that arrive together are one block
 
     def fill(otlp: str) -> None:
-        for _ in range(requests):
-            url = f"{otlp}/v1/traces"
-            answer = httpx.post(url, content=make(), headers=HEADERS, trust_env=False, timeout=600)
-            assert answer.status_code == 200
+        with httpx.Client(trust_env=False, timeout=600) as client:
+            for _ in range(requests):
+                answer = client.post(f"{otlp}/v1/traces", content=made.pop(), headers=HEADERS)
+                assert answer.status_code == 200
 
     with container() as group:
         for rows in (0, 20_000):
