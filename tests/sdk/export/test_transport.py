@@ -476,8 +476,8 @@ def test_rows_that_a_login_page_answers_arrive_later(receiver: Service, caplog: 
     assert pipeline_of(channel).flush(0.1) is False
     assert [line for line in caplog.messages if "another server" in line] == [
         f"driftline: {receiver.url}: another server answers at this address, such as a proxy or a login page (its "
-        "answer begins with '<html>Please log in</html>'); set DRIFTLINE_ENDPOINT to the address of the receiver, or let "
-        "these requests pass the proxy; the last 32 MB are kept in memory"
+        "answer begins with '<html>Please log in</html>'); set DRIFTLINE_ENDPOINT to the address of the receiver, or "
+        "let these requests pass the proxy; the last 32 MB are kept in memory"
     ]
     receiver.asked.clear()
     receiver.answers = lambda _: (200, None)
