@@ -337,7 +337,7 @@ def post_panes(
     """Send panes to the URL of ``/v1/panes`` in requests of 16 MiB; see :func:`send_panes`."""
     counts, refused = [0, 0, 0, 0], list[Rejection]()
     for first, body in panes.requests(source, epoch, environment):
-        answer = deliver(channel, url, body, Accepted(counts[0]), "panes")
+        answer = deliver(channel, url, body, Accepted(counts[0]), "panes", SentPanes._fields)
         for index, name in enumerate(SentPanes._fields[:4]):
             counts[index] += int(answer[name])
         refused += [Rejection(first + int(one["index"]), str(one["reason"])) for one in answer["refused"]]

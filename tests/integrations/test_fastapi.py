@@ -509,17 +509,38 @@ def test_a_handler_reads_the_body_itself(service: Service, way: str) -> None:
     assert attributes(service)["driftline.feature.value.amount"] == 17.5
 
 
+@pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded", "text/plain", "text/json"])
+def test_json_is_read_whatever_its_content_type(
+    service: Service, unrecorded: list[tuple[str, str]], content_type: str | None
+) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(request: Request) -> float:
+        return float((await request.json())["amount"]) / 100
+
+    service.model().instrument(app, routes={"POST /predict": Route(id="order_id")})
+    headers = {"content-type": content_type} if content_type else {}
+    response = client(app).post("/predict", content=b'{"order_id": "A-1", "amount": 17.5}', headers=headers)
+
+    table = service.table()
+    assert (response.json(), response.headers["x-prediction-id"]) == (0.175, "A-1")
+    assert (strings(table.id), list(table.features), unrecorded) == (["A-1"], ["amount"], [])
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "reason"),
     [
-        ("text/plain", b"{}", "request_not_json"),
+        ("text/plain", b"a=1", "request_not_json"),
+        ("application/x-www-form-urlencoded", b"a=1&b=2", "request_not_json"),
+        ("application/x-www-form-urlencoded", b"", "request_not_json"),
         ("multipart/form-data; boundary=x", b"--x--", "request_not_json"),
         ("application/json", b"{", "request_not_json"),
         ("application/json", b"[" * 50_000 + b"]" * 50_000, "request_not_json"),
         ("application/json", b'{"text": "%s"}' % (b"x" * 4096), "request_too_large"),
         ("application/json", b'{"row": 1}', "features_not_found"),
     ],
-    ids=["text", "upload", "broken", "deep", "large", "elsewhere"],
+    ids=["text", "form", "empty", "upload", "broken", "deep", "large", "elsewhere"],
 )
 def test_a_body_that_cannot_be_read_is_counted_and_the_score_recorded(
     service: Service, unrecorded: list[tuple[str, str]], content_type: str, body: bytes, reason: str

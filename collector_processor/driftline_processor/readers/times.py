@@ -42,7 +42,7 @@ class Times(Struct, frozen=True):
 def read_times(array: pa.ChunkedArray) -> Times:
     """Read a column as points in time; without a zone they are UTC, a date is its midnight.
 
-    Plain numbers are unix time. Their median defines the unit: seconds below 1e11 (the year 5138), milliseconds below
+    Plain numbers are unix time. Their median defines the unit: seconds before the year 10000, milliseconds below
     1e14, microseconds below 1e17, else nanoseconds.
 
     >>> read_times(pa.chunked_array([pa.array(["1970-01-01T01:00:01+01:00", "yesterday"])])).values.tolist()

@@ -215,11 +215,11 @@ PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "100000"}
 """Seconds: an exit that waited for the exporters would take a day."""
 
 
-def run(script: str, endpoint: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(script: str, endpoint: str, *, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program that `configure()` set up."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
     return subprocess.run(
-        [sys.executable, "-c", HEAD.format(endpoint=endpoint) + textwrap.dedent(script)],
+        [sys.executable, "-c", before + HEAD.format(endpoint=endpoint) + textwrap.dedent(script)],
         env={**clean, **environment},
         capture_output=True,
         text=True,
@@ -289,6 +289,50 @@ def test_a_process_ends_though_the_receiver_never_answers() -> None:
 
     assert done.returncode == 0
     assert "rows not delivered" in done.stderr
+
+
+BLOCKING_HANDLERS = {
+    "a log server that does not answer": "handler = logging.handlers.HTTPHandler({server!r}, '/log')",
+    "a handler that blocks, behind another": (
+        "logging.Handler.emit = lambda *_: threading.Event().wait()\n"
+        "handler = logging.handlers.MemoryHandler(1, target=logging.Handler())"
+    ),
+    "a handler whose flush blocks too": (
+        "handler = logging.Handler()\nhandler.emit = handler.flush = lambda *_: threading.Event().wait()"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("imported", ["before", "after"])
+@pytest.mark.parametrize("blocking", BLOCKING_HANDLERS)
+def test_a_process_ends_though_its_logging_blocks(blocking: str, imported: str, receiver: Receiver) -> None:
+    imports = "import logging, logging.handlers, threading"
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
+        handler = BLOCKING_HANDLERS[blocking].format(server=f"127.0.0.1:{silent.server_port}")
+        lines = ["logging.root.addHandler(handler)", 'score({"id": "a"})', "print('done', flush=True)"]
+        script = "\n".join([*([imports] if imported == "after" else []), handler, *lines])
+        before = f"{imports}\n" if imported == "before" else ""
+        done = run(script, f"http://127.0.0.1:{receiver.server_port}", before=before, **PATIENT)
+
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert receiver.ids() == ["a"]
+
+
+@pytest.mark.slow
+def test_a_process_ends_though_the_lines_of_its_end_block() -> None:
+    script = """
+    import logging, threading
+    logging.getLogger("driftline").setLevel("WARNING")
+    handler = logging.Handler()
+    handler.emit = lambda _: print("line", flush=True) or threading.Event().wait()
+    logging.root.addHandler(handler)
+    score({"id": "a"})
+    """
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
+        done = run(script, f"http://127.0.0.1:{silent.server_port}", **PATIENT)
+
+    assert (done.returncode, done.stdout) == (0, "line\n")
 
 
 SLOW_NAMES = """

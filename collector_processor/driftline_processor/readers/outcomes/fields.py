@@ -122,7 +122,7 @@ def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None
 def instant_of(value: object, name: str) -> int:
     """Return unix nanoseconds of an ISO 8601 text (UTC without a zone) or of unix s, ms, µs or ns; 0 = missing.
 
-    The unit of a number follows from its size: seconds below 1e11 (the year 5138), then milliseconds, microseconds and
+    The unit of a number follows from its size: seconds before the year 10000, then milliseconds, microseconds and
     nanoseconds, a factor of 1,000 each.
 
     >>> instant_of("2026-11-20T08:00:00Z", "time") == instant_of(1795161600, "time") == instant_of(1795161600e3, "time")
