@@ -24,6 +24,7 @@ from driftline_integrations.sklearn import instrument, uninstrument
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
+from sklearn.datasets import make_multilabel_classification
 from sklearn.ensemble import (
     BaggingClassifier,
     IsolationForest,
@@ -35,10 +36,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.inspection import partial_dependence, permutation_importance
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score, learning_curve
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -144,6 +148,28 @@ def test_a_model_that_contradicts_the_estimator_is_an_error_with_the_fix(service
         instrument(nameless(service), two)
     with pytest.raises(ValueError, match="'transform' is not supported"):
         instrument(nameless(service), classifier(), methods=["transform"])
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda: MLPClassifier(max_iter=2, random_state=0),
+        lambda: OneVsRestClassifier(LogisticRegression()),
+        lambda: RidgeClassifier(),
+        lambda: KNeighborsClassifier(),
+        lambda: make_pipeline(StandardScaler(), OneVsRestClassifier(LogisticRegression())),
+        lambda: GridSearchCV(OneVsRestClassifier(LogisticRegression()), {"estimator__C": [1.0]}, cv=2),
+    ],
+    ids=["MLP", "one against the rest", "ridge", "neighbours", "pipeline", "search"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_estimator_that_predicts_several_labels_of_a_row_is_refused(
+    service: Service, create: Callable[[], Any], labels: int
+) -> None:
+    rows, targets = make_multilabel_classification(80, 4, n_classes=labels, random_state=1)
+    with pytest.raises(TypeError, match=f"predicts {labels} targets at once; record each as a separate model"):
+        instrument(nameless(service), create().fit(rows, targets))
 
 
 def readings() -> list[tuple[str, Any, str]]:

@@ -24,7 +24,8 @@ from driftline.loss_counters import (
     VECTOR_LENGTH,
     VECTOR_TOO_LONG,
 )
-from driftline.outputs.output import UnreadResult
+from driftline.outputs.named_scores import NamedScores
+from driftline.outputs.output import UnreadResult, are_unrelated_columns
 from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
 
@@ -154,6 +155,19 @@ def _advise_classes(plan: CallPlan, unread: UnreadResult, _: int | None, parts: 
     )
 
 
+def _advise_sums(plan: CallPlan, unread: UnreadResult, _: int | None, __: Sequence[ResultPart]) -> str:
+    """Advise a function whose result has a column per class that is not a class score."""
+    columns = unread.stored.values if isinstance(unread.stored, NamedScores) else unread.stored
+    if not isinstance(columns, np.ndarray) or columns.ndim != 2 or columns.dtype.kind != "f":
+        return ""
+    if columns.shape[1] != len(plan.identity.task.classes) or not are_unrelated_columns(columns):
+        return ""
+    return (
+        ", but the class scores of a row sum to 1; convert the scores, or record each label of a multilabel model as a "
+        f"separate model: {_selector_line(plan)}"
+    )
+
+
 def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequence[ResultPart]) -> str:
     """Advise what a result must be: the last advice, which always applies."""
     from .result_selectors import first_or_last
@@ -163,13 +177,14 @@ def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequ
         return f"; specify how to read the result: {_selector_line(plan)}"
     if n > 1:
         return f" for {_rows_text(rows)}; return one result per row"
-    expected = f"a score, or {len(task.classes)} class scores whose sum is 1" if task.has_threshold else "one result"
+    single = "a score" if task.has_threshold else "a class"
+    expected = f"{single}, or {len(task.classes)} class scores whose sum is 1" if task.classes else "one result"
     selectors = "" if plan.fix is None or plan.selects_paths else first_or_last(task, unread.stored)
     code = plan.fix(selectors) if plan.fix is not None and selectors else _selector_line(plan)
     return f" for one row; a row has {expected}: {code}"
 
 
-_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_classes, _advise_fields, _advise_form)
+_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_classes, _advise_fields, _advise_sums, _advise_form)
 """In this order: each returns the end of the sentence, or "" if it does not apply."""
 
 
