@@ -529,7 +529,7 @@ def test_the_class_is_as_it_was_when_the_last_estimator_is_let_go(service: Servi
 
 
 def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    from driftline_integrations.estimators import calls
+    from driftline_integrations.estimators import calls, pairs
 
     def broken(*_: Any) -> Any:
         raise RuntimeError("a bug of ours")
@@ -537,9 +537,10 @@ def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, mo
     estimator = instrument(nameless(service), classifier())
     plain = estimator.predict(BATCH).tolist()
     monkeypatch.setattr(FAULTS, "raising", False)
-    steps = [(calls, name) for name in ("_watched_by", "is_service_call", "first_call")]
+    steps = [(calls, name) for name in ("_watched_by", "is_service_call")]
     for place, name in [
         *steps,
+        (pairs.RecentCalls, "first_call"),
         (calls.WatchedEstimator, "learn"),
         (calls.WatchedEstimator, "ask"),
         (calls.OpenPrediction, "answer"),

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,7 @@ from driftline_integrations.instrumentation.methods import WrappedMethod
 from .conventions import CONVENTIONAL, READINGS, CallArguments, EstimatorFamily, single_result
 from .fitted import FittedEstimator
 from .model_names import ModelLeftOut, model_of
-from .pairs import FirstCall, WaitingResult, complete, first_call, remember
+from .pairs import FirstCall, RecentCalls, WaitingResult, complete, read_rows
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -128,7 +129,8 @@ class OpenPrediction:
                 self.prediction.copy_assigned()
         except Exception as fault:
             FAULTS.swallow("answer", fault)
-        self.call.waiting = waiting = WaitingResult(answered, measure_entry(self.prediction)[0])
+        waiting = WaitingResult(answered, measure_entry(self.prediction)[0])
+        self.call.waiting = weakref.ref(waiting)
         self.recorder.close_later(self.prediction, waiting)
         return result
 
@@ -210,6 +212,7 @@ class WatchedEstimator:
         self._mark: object = None
         self._completed_model = model
         self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
+        self._recent_calls = RecentCalls()
         self._is_called_twice = False
         """Whether two of its methods have been called about the same rows: then first calls wait for the second."""
 
@@ -250,7 +253,13 @@ class WatchedEstimator:
         if rows is ABSENT:
             return None
         is_inside = open_of(recorder.plan, open_prediction()) is not None  # it combines all calls within it
-        first = None if is_inside else first_call(estimator, method, samples, rows, recorder.plan.pipeline.session)
+        read = first = None
+        try:
+            if not is_inside:
+                read = read_rows(rows)
+                first = self._recent_calls.first_call(method, samples, read, recorder.plan.pipeline.session)
+        except Exception as fault:  # the call is recorded as a prediction of its own
+            FAULTS.swallow("pair", fault)
         if first is not None:
             self._is_called_twice = True
             return Completion(first, method, fitted, reading)
@@ -259,7 +268,7 @@ class WatchedEstimator:
             return OpenPrediction(recorder, prediction, fitted, reading)
         call, waits = None, self._is_called_twice or fitted.decides_otherwise
         try:
-            call = remember(estimator, method, samples, prediction)
+            call = self._recent_calls.remember(method, samples, read, prediction)
         except Exception as fault:  # the prediction is open
             FAULTS.swallow("pair", fault)
         return OpenPrediction(recorder, prediction, fitted, reading, call, waits)
