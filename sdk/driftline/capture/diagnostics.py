@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,13 +200,30 @@ def _rows_fix(plan: CallPlan, n: int, suggested: Mapping[str, ResultPart]) -> st
     fix = "return one result per row" if n > 1 else "return one result"
     if plan.fix is None or plan.selects_paths:
         return fix
-    name = plan.inputs.argument or "value"
-    row = f'{{"rows": {n}}}' if n > 1 else f"[{{{json.dumps(name)}: value}} for value in {name}]"
     condition = (
         "the input is one prediction, specify its features" if n > 1 else "each value is a prediction, pass rows"
     )
-    code = _code(plan, suggested, f"features=lambda {plan.inputs.parameters}: {row}")
-    return f"{fix}, or, if {condition}, such as {code}"
+    return f"{fix}, or, if {condition}, such as {_rows_code(plan, n, suggested)}"
+
+
+def _rows_code(plan: CallPlan, n: int = 1, suggested: Mapping[str, ResultPart] = MappingProxyType({})) -> str:
+    """Return the code that makes n rows one row, or each value of a list a row."""
+    name = plan.inputs.argument or "value"
+    row = f'{{"rows": {n}}}' if n > 1 else f"[{{{json.dumps(name)}: value}} for value in {name}]"
+    if n == 1 and plan.first_input is not None and plan.first_input.fields:  # a mapping of columns
+        row = f"[dict(zip({name}, row)) for row in zip(*{name}.values())]"
+    return _code(plan, suggested, f"features=lambda {plan.inputs.parameters}: {row}")
+
+
+def warn_rows_changed(plan: CallPlan, rows: int) -> None:
+    """Warn that inputs of earlier calls, whose results also fit n rows, were recorded as one row."""
+    fix = f": {_rows_code(plan)}" if plan.fix is not None and not plan.selects_paths else ""
+    logger.warning(
+        "driftline: %s.%s returned a result per value for an input of %d values; earlier inputs, whose results could "
+        "also be the class scores of one row, were recorded as one row, and later ones are recorded as a row per "
+        "value; pass rows%s",
+        plan.identity.name, plan.name, rows, fix,
+    )  # fmt: skip
 
 
 def _selector_line(plan: CallPlan, *names: str) -> str:
