@@ -13,6 +13,7 @@ from typing import Any
 
 import cloudpickle
 import driftline
+import driftline.testing
 import joblib
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.inspection import partial_dependence, permutation_importance
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score, learning_curve
 from sklearn.multiclass import OneVsRestClassifier
@@ -552,3 +554,14 @@ def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, mo
         patch.setitem(READINGS, "class", broken)
         assert estimator.predict(BATCH).tolist() == plain
     assert FAULTS.drain()["RuntimeError"] == 9  # the first two also where predict asks decision_function
+
+
+def test_values_of_one_feature_are_rows_as_the_log_advises() -> None:
+    values = np.array([1.0, 2.0])
+    with driftline.testing.capture(raising=False) as capture:
+        estimator = driftline.Model("m").instrument(IsotonicRegression().fit(np.arange(9.0), np.arange(9.0)))
+        estimator.predict(values)
+    assert capture.log[0].endswith(" for one row; pass one row per value, such as values.reshape(-1, 1)")
+    with driftline.testing.capture() as capture:
+        estimator.predict(values.reshape(-1, 1))
+    assert [prediction.score for prediction in capture.predictions] == [1.0, 2.0]

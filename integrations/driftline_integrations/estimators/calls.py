@@ -28,6 +28,7 @@ from driftline.capture.call import open_of
 from driftline.capture.prediction import current, open_prediction
 from driftline.faults import FAULTS, logger
 from driftline.integration.suppression import is_suppressed
+from driftline.outputs.output import UnreadResult
 
 from driftline_integrations.instrumentation import methods
 from driftline_integrations.instrumentation.identity_map import IdentityMap
@@ -175,6 +176,9 @@ class Completion:
             prediction = self.call.prediction()
             if prediction is not None:
                 task = prediction.plan.identity.task
+                if not prediction.plan.has_logged_reading:
+                    methods = " and ".join(sorted(self.call.methods))
+                    prediction.plan.first_result = UnreadResult(f"the results of {methods}")
                 complete(self.call, self.method, *READINGS[self.reading](result, self.fitted, task))
         except Exception as fault:
             FAULTS.swallow("answer", fault)

@@ -107,9 +107,7 @@ def _advise_result(plan: CallPlan, unread: UnreadResult, _: int | None, __: Sequ
     """Advise a function without a result to return one."""
     if unread.text not in ("None", "a NoneType") or plan.fix is None or plan.selects_paths:
         return ""
-    task = plan.identity.task
-    setting = f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
-    return f"; return the result, or set it inside the function: {setting}"
+    return f"; return the result, or set it inside the function: {_assignment(plan)}"
 
 
 def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: Sequence[ResultPart]) -> str:
@@ -165,7 +163,7 @@ def _advise_sums(plan: CallPlan, unread: UnreadResult, _: int | None, __: Sequen
         return ""
     return (
         ", but the class scores of a row sum to 1; convert the scores, or record each label of a multilabel model as a "
-        f"separate model: {_selector_line(plan)}"
+        f"separate model: {_conversion(plan)}"
     )
 
 
@@ -174,6 +172,8 @@ def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequ
     from .result_selectors import first_or_last
 
     task, n = plan.identity.task, rows or 1
+    if plan.selects_paths and plan.selective and not unread.fields:  # the path leads to the result
+        return f"; convert it: {_conversion(plan)}"
     if unread.count in (None, n):
         return f"; specify how to read the result: {_selector_line(plan)}"
     if n > 1:
@@ -198,6 +198,8 @@ def _code(plan: CallPlan, suggested: Mapping[str, ResultPart], *more: str) -> st
 def _rows_fix(plan: CallPlan, n: int, suggested: Mapping[str, ResultPart]) -> str:
     """Return the fix if the result is that of one row and the input has n rows, or the result is that of a batch."""
     fix = "return one result per row" if n > 1 else "return one result"
+    if n == 1 and plan.fix is None:  # an estimator
+        return "pass one row per value, such as values.reshape(-1, 1)"
     if plan.fix is None or plan.selects_paths:
         return fix
     condition = (
@@ -224,6 +226,16 @@ def warn_rows_changed(plan: CallPlan, rows: int) -> None:
         "value; pass rows%s",
         plan.identity.name, plan.name, rows, fix,
     )  # fmt: skip
+
+
+def _assignment(plan: CallPlan) -> str:
+    task = plan.identity.task
+    return f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
+
+
+def _conversion(plan: CallPlan, *names: str) -> str:
+    """Return the code that converts a result: of a route, whose selectors are paths, in its handler."""
+    return f"in the handler, {_assignment(plan)}" if plan.selects_paths else _selector_line(plan, *names)
 
 
 def _selector_line(plan: CallPlan, *names: str) -> str:
@@ -336,7 +348,7 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
         logger.warning(
             "driftline: %s.%s returns scores outside 0 to 1, which are not probabilities: these rows have a predicted "
             "class, but no log loss and no calibration; convert the scores to probabilities: %s",
-            plan.identity.name, plan.name, _selector_line(plan, "score"),
+            plan.identity.name, plan.name, _conversion(plan, "score"),
         )  # fmt: skip
 
 

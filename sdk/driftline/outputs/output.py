@@ -280,7 +280,9 @@ def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     elif isinstance(stored, np.ndarray | np.generic) and stored.dtype.kind in "iub":
         stored = stored.astype(np.float64)
     output = read(task, stored, n, one_row=one_row)
-    return output if output.scores is not None else Output(unread=output.unread or UnreadResult("no score"))
+    if output.scores is not None:
+        return output
+    return Output(unread=output.unread or UnreadResult(f"{describe(stored).text} as the score"))
 
 
 def predicted_of(stored: Any, n: int) -> Output:

@@ -89,6 +89,17 @@ def test_the_class_that_predict_returned_is_recorded(
     assert not capture.lost
 
 
+@pytest.mark.parametrize("order", [("predict_proba", "predict"), ("predict", "predict_proba")], ids="-".join)
+@pytest.mark.parametrize("n", [1, 4])
+def test_the_line_of_the_first_call_names_both_results(order: tuple[str, str], n: int) -> None:
+    with driftline.testing.capture() as capture:
+        estimator = driftline.Model("m").instrument(ESTIMATORS["logistic"]())
+        for method in order:
+            getattr(estimator, method)(FRAME[:n])
+    (line,) = capture.log
+    assert "the results of predict and predict_proba as the score" in line
+
+
 def test_the_span_has_the_decided_class(service: Service) -> None:
     estimator = nameless(service).instrument(fixed())
     probability, decided = estimator.predict_proba(FRAME[:1])[0, 1], estimator.predict(FRAME[:1])[0]
