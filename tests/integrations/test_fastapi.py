@@ -825,6 +825,38 @@ def test_the_log_says_how_to_map_a_response_that_is_not_read(
     ) in [record.getMessage() for record in caplog.records]
 
 
+@pytest.mark.parametrize(
+    ("score", "line"),
+    [
+        ("0.25", "churn.POST /p returned a str as the score; convert it: "),
+        (
+            30,
+            "churn.POST /p returns scores outside 0 to 1, which are not probabilities: these rows have a predicted "
+            "class, but no log loss and no calibration; convert the scores to probabilities: ",
+        ),
+    ],
+    ids=["a text", "a percentage"],
+)
+def test_the_log_says_how_a_route_converts_its_score(
+    service: Service, caplog: pytest.LogCaptureFixture, score: Any, line: str
+) -> None:
+    app = FastAPI()
+
+    @app.post("/p")
+    def predict(order: dict[str, Any]) -> dict[str, Any]:
+        if order["follows_the_advice"]:
+            unwrap(driftline.current()).score = 0.25
+        return {"score": score}
+
+    service.model().instrument(app, routes={"POST /p": Route(score="score")})
+    client(app).post("/p", json={"follows_the_advice": False})
+    service.flush()
+    assert f"driftline: {line}in the handler, driftline.current().score = ..." in caplog.messages
+
+    client(app).post("/p", json={"follows_the_advice": True})
+    assert unwrap(service.tables()[-1].scores)[-1].tolist() == [0.25]
+
+
 def test_a_mounted_application_inside_a_recorded_route_is_one_prediction(app: FastAPI, service: Service) -> None:
     churn = service.model()
     churn.instrument(app, routes={"POST /predict": Route(score="probability")})

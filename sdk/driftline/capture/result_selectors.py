@@ -98,7 +98,9 @@ def parts_of(result: Any, copy: Callable[[Any], Any]) -> tuple[ResultPart, ...]:
             if path:
                 parts.append(ResultPart(path, copy(value)))
             if len(path) < _DEPTH and (not path or path[-1][0] not in _PAIRS):
-                waiting += [((*path, *steps), inner) for steps, inner in _inside(value)]
+                is_column = ("each", "") in path  # a value per row, not a list that the result has at this place
+                inside = _inside_column(value) if is_column else _inside(value)
+                waiting += [((*path, *steps), inner) for steps, inner in inside]
         except Exception as fault:  # an object whose own methods raise has no parts, and is unread
             FAULTS.swallow("advice", fault)
     return tuple(parts)
@@ -133,19 +135,25 @@ def _inside_list(value: list[Any]) -> Iterator[tuple[tuple[Step, ...], Any]]:
     if any(issubclass(kind, Mapping) for kind in kinds) and len(kinds) > 1 and len(value) <= _MOST_PARTS:
         yield from (((("index", position),), inner) for position, inner in enumerate(value))  # a tuple, as JSON has it
         return
-    if not value or not (isinstance(value[0], Mapping | list) or fields(type(value[0]))):
+    columns = dict(_inside_column(value))
+    for (kind, names), *deeper in columns:
+        if kind == "pair" and not deeper:
+            labels, scores = (columns[(name,)] for name in names)
+            if len({*labels}) == len(labels) > 1:
+                yield (("pairs", names),), dict(zip(labels, scores, strict=True))
+    yield from (((("each", ""), *steps), column) for steps, column in columns.items())
+
+
+def _inside_column(value: Any) -> Iterator[tuple[tuple[Step, ...], list[Any]]]:
+    """Yield what is at the same place inside every value of a list, as a list of one value per row."""
+    if not isinstance(value, list) or not (value and (isinstance(value[0], Mapping | list) or fields(type(value[0])))):
         return
     rows = [dict(_inside(row)) for row in value]
     if isinstance(value[0], list):  # the elements of a row have no order that another row has too
         rows = [{steps: inner for steps, inner in row.items() if steps[-1][0] == "pairs"} for row in rows]
-    common = [steps for steps in rows[0] if all(steps in row for row in rows)]
-    for steps in common:
-        kind, names = steps[-1]
-        if kind == "pair" and len(steps) == 1:
-            labels, scores = ([row[(name,)] for row in rows] for name in names)
-            if len({*labels}) == len(labels) > 1:
-                yield (("pairs", names),), dict(zip(labels, scores, strict=True))
-    yield from (((("each", ""), *steps), [row[steps] for row in rows]) for steps in common)
+    for steps in rows[0]:
+        if all(steps in row for row in rows):
+            yield steps, [row[steps] for row in rows]
 
 
 def _pair_of(named: Mapping[Step, Any]) -> Iterator[tuple[tuple[Step, ...], Any]]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.column import values_of
@@ -23,7 +25,7 @@ from driftline.tables.task import Task
 
 from .absent import ABSENT
 from .call_plan import CallPlan
-from .diagnostics import warn_absent_fields, warn_unrecorded
+from .diagnostics import warn_absent_fields, warn_rows_changed, warn_unrecorded
 from .prediction import Prediction
 from .row_schema import RowSchema
 from .signature import Selector
@@ -204,14 +206,22 @@ def take_result(prediction: Prediction, result: Any) -> None:
 
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
-    """Make an input that can also be one row one row, unless only n rows fit the result."""
+    """Make an input that can also be one row one row, unless only n rows fit the result of this or an earlier call."""
     plan, unrecorded, is_batch = prediction.plan, batch.unrecorded, False
     prediction.batch, prediction.count = None, 1
     is_number = prediction.result.__class__ is plan.score_type and not prediction.is_assigned
-    if not is_number and read_output(prediction).unread is not None:
+    fits_row = is_number or read_output(prediction).unread is None
+    if not fits_row or (plan.has_batches and not is_number):
         prediction.batch, prediction.count = batch, batch.count
         is_batch = read_output(prediction).unread is None
         plan.unread_rows = batch.count
+    if is_batch and not plan.has_batches:
+        plan.has_batches = True
+        if plan.has_unclear_rows:
+            warn_rows_changed(plan, batch.count)
+    elif fits_row and not is_number and not is_batch:
+        values = prediction.score if prediction.scored else prediction.result
+        plan.has_unclear_rows |= isinstance(values, list | np.ndarray) and np.shape(values) == (batch.count,)
     if unrecorded is not None:
         warn_unrecorded(plan, unrecorded.given, unrecorded if is_batch else replace(unrecorded, rows=None))
     if is_batch:
@@ -312,13 +322,13 @@ def _fill_features(outer: Prediction, inner: Prediction) -> None:
 
 
 def read_output(prediction: Prediction) -> Output:
-    """Read the result of a prediction of n rows, and note whether its scores had one column per class."""
+    """Read the result of a prediction of n rows, and note whether its scores have one column per class."""
     try:
         output = _read_output(prediction)
     except Exception as fault:  # such as an int with too many digits for Python to write; its row is recorded anyway
         FAULTS.swallow("result", fault)
         return Output(unread=UnreadResult("a result that cannot be read"))
-    prediction.plan.by_class |= output.by_class
+    prediction.plan.by_class = output.by_class
     return output
 
 

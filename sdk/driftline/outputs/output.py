@@ -4,8 +4,8 @@ Binary: a float is the score of the positive class, two columns are the scores o
 bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class. Regression:
 a number is the value; for declared quantiles, k columns are their values. Anything else is *unread*.
 
-The only exception: k numbers for one row are class scores if their sum is about 1, because k results of another batch
-have the same type.
+The only exception: k numbers of a row are class scores if their sum is about 1, because k results of another batch and
+the k scores of a multilabel model have the same type.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _read_named(task: Task, stored: NamedScores, n: int, *, one_row: bool) -> Ou
     if scores is None:
         output = read(task, stored.values, n, one_row=one_row) if stored.is_ordered else Output()
         return output if output.scores is not None or output.predicted is not None else _unread_output(stored)
-    if not stored.is_ordered and _are_unrelated_columns(np.atleast_2d(scores)):
+    if not stored.is_ordered and are_unrelated_columns(np.atleast_2d(scores)):
         return _unread_output(stored)
     output = read(task, scores, n, one_row=one_row)
     return _unread_output(stored) if output.unread is not None else output
@@ -184,9 +184,7 @@ def _numbers(task: Task, values: NDArray[Any], stored: Any) -> Output:
 def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     kind = values.dtype.kind
     if values.ndim == 2:
-        if kind != "f" or not 0 < values.shape[1] == len(task.classes):
-            return _unread_output(stored)
-        if task.has_threshold and _are_unrelated_columns(values):
+        if kind != "f" or not 0 < values.shape[1] == len(task.classes) or are_unrelated_columns(values):
             return _unread_output(stored)
         return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
@@ -209,15 +207,15 @@ def _tolerance(classes: int) -> float:
     return ROUNDING * classes + 1e-9
 
 
-def _are_unrelated_columns(values: NDArray[Any]) -> bool:
-    """Return True for columns within 0 to 1 that are not class scores, such as a probability and a class.
+def are_unrelated_columns(values: NDArray[Any]) -> bool:
+    """Return True for columns that are not class scores, such as a probability and a class, or several labels.
 
-    >>> _are_unrelated_columns(np.array([[0.3, 0.0], [0.8, 1.0]])), _are_unrelated_columns(np.eye(2))
+    >>> are_unrelated_columns(np.array([[0.3, 0.0], [0.8, 1.0]])), are_unrelated_columns(np.eye(2))
     (True, False)
     """
     sums = values.sum(axis=1)
-    differs = np.abs(sums - 1) > _tolerance(values.shape[1])
-    return bool(np.count_nonzero(differs) > len(values) / 2) and bool(((values >= 0) & (values <= 1)).all())
+    differs = np.isfinite(sums) & (np.abs(sums - 1) > _tolerance(values.shape[1]))
+    return bool(np.count_nonzero(differs) > len(values) / 2)
 
 
 def _double(values: NDArray[Any]) -> F64:
@@ -282,7 +280,9 @@ def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     elif isinstance(stored, np.ndarray | np.generic) and stored.dtype.kind in "iub":
         stored = stored.astype(np.float64)
     output = read(task, stored, n, one_row=one_row)
-    return output if output.scores is not None else Output(unread=output.unread or UnreadResult("no score"))
+    if output.scores is not None:
+        return output
+    return Output(unread=output.unread or UnreadResult(f"{describe(stored).text} as the score"))
 
 
 def predicted_of(stored: Any, n: int) -> Output:

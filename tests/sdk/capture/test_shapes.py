@@ -579,3 +579,65 @@ def test_one_nested_object_is_not_a_table() -> None:
 def test_texts_of_numpy_are_texts() -> None:
     capture = captured(BINARY, [np.str_("good film"), np.str_("bad film")], [0.9, 0.8])
     assert [(p.features, p.score) for p in capture.predictions] == [({"x": "good film"}, 0.9), ({"x": "bad film"}, 0.8)]
+
+
+UNCLEAR: dict[str, tuple[Any, list[dict[str, Any]]]] = {
+    "texts": (TEXTS, [{"x": "good film"}, {"x": "bad film"}]),
+    "columns": (
+        {"age": [30.0, 40.5], "visits": [1.0, 2.0]},
+        [{"age": 30.0, "visits": 1.0}, {"age": 40.5, "visits": 2.0}],
+    ),
+}
+
+
+def captured_calls(given: Any, results: list[Any], **selectors: Any) -> Capture:
+    """Call a function once per result."""
+    with driftline.testing.capture(raising=False) as capture:
+
+        @driftline.Model("m", task="binary").predict(**selectors)
+        def predict(x: Any) -> Any:  # noqa: ARG001
+            return next(returned)
+
+        returned = iter(results)
+        for _ in results:
+            predict(given)
+    return capture
+
+
+@pytest.mark.parametrize("given", UNCLEAR)
+@pytest.mark.parametrize("form", [list, np.array, tuple], ids=["list", "array", "selected"])
+def test_after_a_result_per_row_scores_with_the_sum_1_are_a_result_per_row(given: str, form: Any) -> None:
+    value, rows = UNCLEAR[given]
+    selectors: dict[str, Any] = {"score": lambda result: list(result)} if form is tuple else {}
+    results = [(0.9, 0.8), (0.3, 0.7), (0.5, 0.5), (0.1, 0.2)]
+    capture = captured_calls(value, list(map(form, results)), **selectors)
+    assert [(p.features, p.score) for p in capture.predictions] == [
+        (row, score) for scores in results for row, score in zip(rows, scores, strict=True)
+    ]
+    assert len(capture.log) == 1
+    assert capture.log[0].endswith("as the score of class '1' (threshold 0.5)")
+
+
+@pytest.mark.parametrize("given", UNCLEAR)
+def test_a_result_per_row_after_scores_with_the_sum_1_is_logged_with_the_fix(given: str) -> None:
+    value, rows = UNCLEAR[given]
+    results = [[0.3, 0.7], [0.9, 0.8], [0.3, 0.7], [0.1, 0.2]]
+    capture = captured_calls(value, results)
+    assert [p.score for p in capture.predictions] == [0.7, 0.9, 0.8, 0.3, 0.7, 0.1, 0.2]
+    (line,) = [line for line in capture.log if "earlier inputs" in line]
+    line, _, code = line.partition(": @m.predict(features=")
+    assert line == (
+        "driftline: m.predict returned a result per value for an input of 2 values; earlier inputs, whose results "
+        "could also be the class scores of one row, were recorded as one row, and later ones are recorded as a row "
+        "per value; pass rows"
+    )
+    followed = captured_calls(value, results, features=eval(code.removesuffix(")")))
+    assert [(p.features, p.score) for p in followed.predictions] == [
+        (row, score) for scores in results for row, score in zip(rows, scores, strict=True)
+    ]
+
+
+def test_a_function_of_one_row_keeps_its_reading() -> None:
+    capture = captured_calls(TEXTS, [[0.3, 0.7], 0.25, [0.5, 0.5]])
+    assert [p.score for p in capture.predictions] == [0.7, 0.25, 0.5]
+    assert not [line for line in capture.log if "earlier inputs" in line]
