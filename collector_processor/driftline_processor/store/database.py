@@ -868,8 +868,8 @@ _DELETE_FOLDER = "delete the folder when you no longer need it, because deletion
 
 
 def has_tables(connection: Connection) -> bool:
-    """Return False for a database that was created, but whose write-ahead log with its tables is gone."""
-    return bool(number(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"))
+    """Return False for a new database, or one of which the write-ahead log with all tables is gone."""
+    return bool(number(connection, "SELECT count(*) FROM duckdb_tables()"))
 
 
 def lacking_tables(connection: Connection) -> str:
