@@ -58,7 +58,7 @@ from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.business_streams import BusinessStreams
 from driftline_processor.store.cumulative_streams import Holder, Streams
-from driftline_processor.store.database import Connection, Store, insert, mark, number, read, set_mark
+from driftline_processor.store.database import ONLY_HERE, Connection, Store, insert, mark, number, read, set_mark
 from driftline_processor.store.feature_rows import KeptFeatures
 from driftline_processor.store.panes import SLICED, PaneChanges, read_sums
 from driftline_processor.store.pruning import Condition
@@ -459,9 +459,14 @@ class Intake:
                     marks = [_POSITION, position.stored, _ACKNOWLEDGED, position.acknowledged]
                     self._connection.execute("INSERT INTO meta VALUES (?, ?), (?, ?)", marks)
                 self._store.stamp(self._connection, work.now)
+                # a queue or query of which the position moves is read again from the stored position
+                is_only_here = position is None and not all(request.moves for request in requests)
+                stamped = self._store.stamp_only_here(self._connection, work.now) if is_only_here else 0
                 if rehearsed:
                     raise _Rehearsed
             self._store.acknowledge()
+            if stamped:
+                self._store.acknowledge_only_here(stamped)
             self._keys.settle()
         except BaseException:
             self.series.load(self._connection)
@@ -911,6 +916,6 @@ def log_position(connection: Connection) -> tuple[int, int]:
 
 
 def forget_old_positions(connection: Connection) -> None:
-    """Delete all marks of the log except the last of each name."""
-    for name in (_POSITION, _ACKNOWLEDGED):
+    """Delete all marks of the log and of :data:`ONLY_HERE` except the last of each name."""
+    for name in (_POSITION, _ACKNOWLEDGED, ONLY_HERE):
         connection.execute("DELETE FROM meta WHERE name = ? AND value < ?", [name, mark(connection, name)])

@@ -20,9 +20,12 @@ from driftline_processor.store.database import (
     DatabaseError,
     StorageError,
     acknowledged_time,
+    gap_only_here_sentence,
     gap_sentence,
+    has_tables,
     lacking_tables,
     mark,
+    only_here_time,
     reading_only,
 )
 from driftline_processor.store.migrations import SCHEMA_VERSION
@@ -64,13 +67,19 @@ def check_state(directory: Path) -> StateReport:
         raise NotAState(f"{directory}: contains no {DATABASE}; use the directory of storage.directory, or a backup")
     stored = acknowledged = 0
     gap = gap_sentence(directory, 0, last_received(directory), is_missing=True) if is_missing else None
+    gap_only_here = gap_only_here_sentence(directory, 0, is_missing=True) if is_missing else None
     try:
         if not is_missing:
             with reading_only(file) as connection:
-                stored, acknowledged = log_position(connection)
-                _check_tables(connection, report)
-                if "acknowledged" in report.rows:
-                    gap = gap_sentence(directory, acknowledged_time(connection), 0, is_missing=False)
+                times: tuple[int, int] | None = 0, 0
+                if has_tables(connection):
+                    stored, acknowledged = log_position(connection)
+                    _check_tables(connection, report)
+                    is_readable = "acknowledged" in report.rows
+                    times = (acknowledged_time(connection), only_here_time(connection)) if is_readable else None
+                if times is not None:
+                    gap = gap_sentence(directory, times[0], 0, is_missing=False)
+                    gap_only_here = gap_only_here_sentence(directory, times[1], is_missing=False)
     except DatabaseError as error:
         reason = str(error).splitlines()[0]
         if "Could not set lock on file" in reason:
@@ -100,11 +109,12 @@ def check_state(directory: Path) -> StateReport:
     is_in_log = report.log.size > 0 and report.log.first <= stored
     if gap is not None and is_in_log and not is_missing:
         report.notes.append(f"the write-ahead log of {DATABASE} was lost; the next start reads its requests again")
-    elif gap is not None and not is_in_log:
-        report.damages.append(f"{gap}; or restore a backup")
     elif is_missing and is_in_log:
         report.notes.append(f"{DATABASE} is missing; the next start reads all requests from the log again")
-    elif is_missing:
+    lost = gap_only_here if is_in_log else gap or gap_only_here
+    if lost is not None:
+        report.damages.append(f"{lost}; or restore a backup")
+    elif is_missing and not is_in_log:
         report.damages.append(f"{DATABASE} is missing; restore a backup")
     try:
         read_audit_key(directory / AUDIT_KEY)

@@ -35,6 +35,7 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, may_send, principal_of
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
+from driftline_processor.core.decode.untrusted_json import list_items
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import JSON, MemoryCeiling
 from driftline_processor.present.numbers import many
@@ -64,6 +65,9 @@ UNUSABLE_EVENT = "unusable_event"
 
 MAX_EVENT = 16 * 2**20
 """Maximum bytes of an event."""
+
+MAX_EVENTS = 100_000
+"""Maximum number of events of a batch: in the largest batch, an event with its required attributes has more bytes."""
 
 MAX_REJECTED = 1_000
 """Maximum number of rejected events that an answer lists."""
@@ -274,10 +278,10 @@ def _halves(body: Body, headers: Headers, now: int) -> list[Half | MalformedEven
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
         if kind == "application/cloudevents-batch+json":
             with _readable():
-                batch = msgspec.json.decode(data, type=list[Any])
+                batch = list_items(data, MAX_EVENTS)
             return [_half_or_reason(partial(_structured, event, now)) for event in batch]
         if kind == "application/cloudevents+json":
-            return [_half_or_reason(lambda: _structured(msgspec.json.decode(data), now))]
+            return [_half_or_reason(partial(_structured, data, now))]
         event = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
         return [_half_or_reason(lambda: _half(event, data.decode(), now))]
 
@@ -300,7 +304,8 @@ def _half_or_reason(read: Callable[[], Half]) -> Half | MalformedEvent:
         return reason
 
 
-def _structured(event: Any, now: int) -> Half:
+def _structured(text: bytes, now: int) -> Half:
+    event = msgspec.json.decode(text)
     if not isinstance(event, dict):
         raise MalformedEvent("the event is not a JSON object; send the attributes and 'data' of a CloudEvent")
     data = event.get("data")
@@ -309,9 +314,9 @@ def _structured(event: Any, now: int) -> Half:
             data = base64.b64decode(str(event["data_base64"]), validate=True).decode()
         except binascii.Error as error:
             raise ValueError(f"data_base64: {error}") from None
-    text = data if isinstance(data, str) else msgspec.json.encode(data).decode()
+    payload = data if isinstance(data, str) else msgspec.json.encode(data).decode()
     attributes = {key: value for key, value in event.items() if isinstance(value, str)}
-    return _half({**attributes, "id": id_text(event.get("id"))}, text, now)
+    return _half({**attributes, "id": id_text(event.get("id"))}, payload, now)
 
 
 def _half(event: Mapping[str, str], payload: str, now: int) -> Half:

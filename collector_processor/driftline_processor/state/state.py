@@ -207,14 +207,13 @@ class State:
         return log
 
     def _report_gap(self, is_in_log: bool) -> None:
-        """Log that the database lacks requests; if the log of requests has them, nothing is lost."""
-        if (gap := self._store.gap) is None:
-            return
-        if is_in_log:
+        """Log that the database lacks data; requests that the log of requests has are not lost."""
+        if self._store.gap is not None and is_in_log:
             self._store.gap = None
             _log.info("driftline: the write-ahead log of the database was lost; its requests are read again")
-        else:
-            _log.warning("driftline: %s", gap)
+        self._store.gap = self._store.gap or self._store.gap_only_here
+        if self._store.gap is not None:
+            _log.warning("driftline: %s", self._store.gap)
 
     def _watch(self) -> None:
         """Register the problems that ``/readyz`` shows."""

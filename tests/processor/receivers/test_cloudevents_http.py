@@ -247,6 +247,49 @@ def test_an_event_that_cannot_be_read_loses_no_other_event_of_its_batch(
     assert sender.counters.snapshot() == {(m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, UNUSABLE_EVENT),)): rows}
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b'{"text": "so nice \\ud83d"}', "truncated"),
+        (b'{"predictions": [NaN]}', "invalid character"),
+        (b'{"predictions": [-Infinity]}', "invalid"),
+        (b'{"text": "\xff"}', "invalid"),
+        (b'{"text": "\x01"}', "invalid character"),
+        (b"[" * 3_000 + b"]" * 3_000, "recursion"),
+        (b"{'a': 1}", "malformed"),
+        (b"", "truncated"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_event_that_is_not_json_loses_no_other_event_of_its_batch(bad: bytes, reason: str, place: int) -> None:
+    sender = Sender()
+    events = [json.dumps(event).encode() for event in GOOD]
+    body = b" [" + b",\n".join([*events[:place], bad, *events[place:]]) + b"]\n"
+    answer = sender.client.post("/v1/cloudevents", content=body, headers=BATCH)
+    assert answer.status_code == 200
+    [rejected] = answer.json()["rejected"]
+    assert (answer.json()["rows"], rejected["index"]) == (1, place)
+    assert rejected["reason"].startswith("the event cannot be read: ")
+    assert reason in rejected["reason"]
+    assert [row[a.ML_PREDICTION_ID] for row in sender.rows()] == ["c1"]
+    assert sender.counters.snapshot() == {(m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, UNUSABLE_EVENT),)): 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{}", "it is not a list"),
+        (b"[{}] []", "it is not a list"),
+        (b'["', "it is not a list"),
+        (b"", "it is not a list"),
+        (b"[" + b"," * 100_000 + b"]", "it contains 100,001 items; the maximum is 100,000"),
+    ],
+)
+def test_a_batch_that_is_not_a_list_of_events_is_refused(body: bytes, reason: str) -> None:
+    answer = Sender().client.post("/v1/cloudevents", content=body, headers=BATCH)
+    assert (answer.status_code, answer.json()) == (400, {"error": f"the event cannot be read: {reason}"})
+
+
 def test_a_call_that_the_intake_cannot_read_loses_no_other_call_of_its_batch() -> None:
     answers: list[Any] = [Malformed("too deep"), Receipt()]
 
