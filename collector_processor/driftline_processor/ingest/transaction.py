@@ -139,6 +139,15 @@ class Watermark:
             return self.value
         return max(self.value, min(self.value + silence, now + AHEAD))
 
+    @property
+    def lag(self) -> int:
+        """Nanoseconds, rounded up to a pane, from a time until the watermark has passed it, even without more rows.
+
+        >>> Watermark(value=10 * DAY, received=12 * DAY).lag == 2 * DAY + PANE
+        True
+        """
+        return max(0, -((self.value - self.received - SILENCE) // PANE) * PANE)
+
 
 Watermarks = dict[tuple[str, str], Watermark]
 """(environment, model) → its watermark."""

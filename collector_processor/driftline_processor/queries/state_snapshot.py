@@ -344,6 +344,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             unknown=self._unknown(series, windows, now),
             provisional=in_force is not None and in_force.source == "provisional",
             improbable_times=intake.prediction_times.of(key, now),
+            lag=intake.watermarks.get((key.environment, key.model), NO_WATERMARK).lag,
         )
         verdict = self.verdicts.of(number, known_windows) if any(windows.values()) else None
         interruptions, business = self.verdicts.interruptions(number), intake.business.of(key.model)
@@ -367,6 +368,7 @@ class SnapshotPublisher(Struct, kw_only=True):
                 known_windows.concept,
                 known_windows.unknown,
                 known_windows.improbable_times,
+                known_windows.lag,
                 backlog,
             ),
             *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
