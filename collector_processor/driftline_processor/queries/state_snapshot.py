@@ -376,6 +376,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
             *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
             intake.unmarked_points.of(key, now),
+            intake.incomplete_rows.of(key, now),
             self.repeated_ids.of(number),
         )
         return _Inputs(series, objects, values, known_windows, verdict)
@@ -436,6 +437,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             unknown=known_windows.unknown,
             times=times,
             unmarked=intake.unmarked_points.of(key, now),
+            incomplete_rows=intake.incomplete_rows.of(key, now),
             repeated=self.repeated_ids.of(number),
             rows_elsewhere=rows_elsewhere,
             predictions_elsewhere=predictions_elsewhere,
