@@ -202,6 +202,7 @@ FACTS: tuple[Fact, ...] = (
     fact("same_rows", share=0.75),
     fact("improbable_times", times=ImprobableTimes(2_400, refused=1_200), timezone="UTC"),
     fact("improbable_times", times=ImprobableTimes(2_400, undated=2_400), timezone="UTC"),
+    fact("improbable_times", times=ImprobableTimes(2_400, misread=2_400, unit="milliseconds"), timezone="UTC"),
     fact("improbable_times", times=ImprobableTimes(2_400, ahead=2_400, latest=JULY), timezone="UTC"),
     fact("old_baseline", version="1", features=()),
     fact("old_baseline", version="", features=("a", "b", "c")),

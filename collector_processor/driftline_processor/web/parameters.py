@@ -23,7 +23,7 @@ from driftline_processor.web.place import with_slashes
 def unknown_model(request: Request, name: str, snapshot: StateSnapshot) -> HTTPException:
     """Return the 404 for a model without data, with the nearest names that the sender may read."""
     near_models = near_handles(name, readable(request, (model.key.model for model in snapshot.models)))
-    return HTTPException(404, f"no model {name[:80]!r} has sent data; {near_models or '/ lists all models'}")
+    return HTTPException(404, f"no model {name[:80]!r} has sent predictions; {near_models or '/ lists all models'}")
 
 
 def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:

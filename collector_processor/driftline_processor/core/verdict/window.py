@@ -143,7 +143,8 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     if unknown is not None:
         return fact("correct_outcomes", unknown=unknown)
     if not evaluation.closed:
-        return fact("wait_for_end_of_window", end=closes_at(evaluation.window), timezone=context.timezone)
+        closes = closes_at(evaluation.window) + context.lag
+        return fact("wait_for_end_of_window", end=closes, timezone=context.timezone)
     if evaluation.young:
         return fact("wait_for_outcomes", immature=evaluation.immature)
     needed = labels_needed(evaluation)

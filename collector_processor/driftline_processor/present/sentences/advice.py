@@ -168,7 +168,7 @@ def _check_threshold(moved: Fact) -> Advice:
 
 
 def _wait_for_end_of_window(end: int, timezone: str) -> Advice:
-    action = f"wait until the window closes on {date_words(end, timezone)}"
+    action = f"wait until the window closes, at the latest on {date_words(end, timezone)}"
     return Advice(action, f"W{action[1:]}.")
 
 
@@ -186,8 +186,8 @@ def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:
 
 
 def _wait_for_longer_window(start: int, end: int, timezone: str, **why: Any) -> Advice:
-    rows, ends = span_words(start, end, timezone, days=end - start >= DAY), date_words(end, timezone)
-    sentence = f"Wait for the window of {rows}: {_why_longer(**why)}. It closes on {ends}, and is evaluated when its "
+    rows = span_words(start, end, timezone, days=end - start >= DAY)
+    sentence = f"Wait for the window of {rows}: {_why_longer(**why)}. It is evaluated when it has closed and its "
     return Advice(f"wait for the window of {rows}, and its outcomes", f"{sentence}outcomes have arrived.")
 
 

@@ -60,6 +60,11 @@ def too_long(name: str, longest: int = MAX_TEXT) -> str:
     return f"{name} has more than {longest:,} characters"
 
 
+def too_large(name: str) -> str:
+    """Return the rejection reason for an infinite id, which a JSON number of too many digits becomes."""
+    return f"{name} is a number that is too large; send it as a text"
+
+
 def not_a_time(name: str) -> str:
     """Return the rejection reason for a number that is not a time."""
     return f"{name} is not a time between 1970 and 2262"
@@ -81,6 +86,8 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
         value = id_text(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnusableField(f"{name} is {kind_of(value)}; send a string or a number")
+    if isinstance(value, float) and math.isinf(value):
+        raise UnusableField(too_large(name))
     text = id_text(value) if isinstance(value, float) else str(value).strip()
     if len(text) > longest:
         raise UnusableField(too_long(name, longest))
