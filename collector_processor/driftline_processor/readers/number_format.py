@@ -14,11 +14,12 @@ import pyarrow as pa
 from msgspec import Struct
 
 from driftline_processor.core.lazy_modules import pc
+from driftline_processor.core.nearest_names import listed
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import is_text, mask_of, truth_of
+from .arrow_columns import NUMBER, is_text, mask_of, truth_of, valid_of
 from .errors import BadInput, Say, option_text
-from .source import Source
+from .source import Source, has_several_types
 from .written_dates import formats_of
 
 MOSTLY = 0.9
@@ -150,34 +151,45 @@ def with_hint(text: str) -> str:
 
 
 def report_texts(
-    sources: Sequence[Source], features: Collection[str], numbers: Collection[str] | None, say: Say
+    sources: Sequence[Source], features: Collection[str], numbers: Collection[str], say: Say, *, new: bool = False
 ) -> None:
-    """Report values in CSV columns that should be numbers but are not.
+    """Report texts in columns that should be numbers.
 
     Args:
         sources: The files.
         features: The compared columns.
-        numbers: Numeric columns of the baseline; None = columns in which most values are numbers, in this or another
-            format.
+        numbers: Numeric columns of the baseline.
         say: Called with the sentences.
+        new: True for the rows of a new baseline: its categories may be numbers in another format.
     """
     for source in sources:
+        typed = list[str]()
         for name in source.schema.names:
-            if name not in features or name not in source.by_looks or not is_text(source.schema.field(name).type):
+            if name not in features or not is_text(source.schema.field(name).type):
                 continue
-            if numbers is None or name in numbers:
-                _report_column(source, name, numbers is not None, say)
+            if name in source.by_looks and (new or name in numbers):
+                _report_column(source, name, name in numbers, say)
+            elif name in numbers:
+                typed.append(name)
+        if typed:
+            say(
+                f"{source.path}: {listed(typed)}: strings here, but numbers in the baseline, treated as missing; "
+                "use one type in all files (a CSV has no types)"
+            )
 
 
 def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None:
+    # a text of a column with several types is no number, whatever it looks like
+    pattern = f"^{NUMBER}" if has_several_types(source.schema.field(name)) else _PLAIN
     values = plain = before = 0
     first: tuple[int, str] | None = None
     for batch in source.batches({name}):
         texts = batch.column(0).cast(pa.string())
-        fits = truth_of(pc.match_substring_regex(texts, _PLAIN))
+        of_numbers = not is_text(batch.column(0).type)  # a block of JSON lines without texts
+        fits = valid_of(texts) if of_numbers else truth_of(pc.match_substring_regex(texts, pattern))
         values += len(texts) - texts.null_count
         plain += int(np.count_nonzero(fits))
-        strays = np.flatnonzero(~fits & truth_of(pc.is_valid(texts)))
+        strays = np.flatnonzero(~fits & valid_of(texts))
         if first is None and len(strays):
             first = before + int(strays[0]) + 1, texts[int(strays[0])].as_py()
         before += len(texts)
@@ -186,11 +198,11 @@ def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None
     if first is None:
         return
     row, text = first
-    if is_number or plain >= MOSTLY * values:
-        count = f"{values - plain:,} of {many(values, 'value')}"
+    if is_number:
         say(
-            f"{source.path}: {name}: {count} without a number, treated as missing: the first is row {row}, "
-            f"{with_hint(text)}"
+            f"{source.path}: {name}: {values - plain:,} of {many(values, 'value')} without a number, "
+            f"treated as missing: the first is row {row}, {with_hint(text)}"
+            + ("" if pattern == _PLAIN else ", a string; use numbers only")
         )
-    elif (hint := format_hint(text)) and not formats_of(text):
+    elif plain < MOSTLY * values and (hint := format_hint(text)) and not formats_of(text):
         say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; to read numbers, use {hint}")

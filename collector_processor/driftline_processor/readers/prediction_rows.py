@@ -174,8 +174,8 @@ def feature_names(baseline: Baseline) -> tuple[str, ...]:
 
 
 def number_features(baseline: Baseline) -> set[str]:
-    """Return the features that are numbers in the baseline."""
-    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
+    """Return the features that are compared as numbers; a baseline without values of a feature has a single bin."""
+    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins) and over.size > 1}
     return numbers.difference(baseline.texts)
 
 

@@ -59,7 +59,7 @@ from driftline_processor.readers.errors import BadInput, Say, are_arguments, mis
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts, with_hint
-from driftline_processor.readers.prediction_rows import ruled
+from driftline_processor.readers.prediction_rows import number_features, ruled
 from driftline_processor.readers.score_lists import split_scores
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
@@ -222,7 +222,12 @@ def build_from_files(
         threshold=0.5 if options.threshold is None else options.threshold,
         text_features=_listed(options.text_features),
         category_features=_listed(options.category_features),
-        typed_categories={f.name for source in sources for f in source.schema if pa.types.is_dictionary(f.type)},
+        typed_categories={
+            field.name
+            for source in sources
+            for field in source.schema
+            if pa.types.is_dictionary(field.type) and not is_text(field.type)  # Parquet stores all texts as codes
+        },
         features_named=bool(options.features) and not patterns,
         sample=sample,
         settle=reading.settle,
@@ -247,7 +252,6 @@ def build_from_files(
                 f"if they are categories, use {option_text('text_features', 'none')}"
             )
     reading.tell()
-    report_texts(sources, roles.features, None, say)
     marks = built.extras.marks
     for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
         as_options = sentence.replace("pass it as time", f"use {option_text('time', name)}")
@@ -262,6 +266,7 @@ def build_from_files(
         texts=built.texts,
         extras=replace(built.extras, importance=_importance(importance, roles)),
     )
+    report_texts(sources, roles.features, number_features(baseline), say, new=True)
     baseline = without_time(baseline) if options.ignore_time else baseline
     rules = rules_in_force(None)
     baseline = protect_baseline(baseline, rules)
