@@ -35,6 +35,11 @@ def is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """Return True if values of this type are integers or floating-point numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def is_nested(kind: pa.DataType) -> bool:
     """Return True for lists, structs and other types that are not numbers, texts or times."""
     return not _plain(kind)
