@@ -12,11 +12,11 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.task import Task
 from msgspec import Struct
 
-from driftline_processor.core.nearest_names import listed, near
+from driftline_processor.core.nearest_names import listed
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
-from .column_options import NO_OUTCOMES, ColumnOptions
+from .column_options import NO_OUTCOMES, ColumnOptions, near_listed
 from .errors import BadInput, Say, missing_option, option_text, quiet
 from .source import Source
 from .sources import FilteredSource
@@ -79,7 +79,9 @@ def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, p
     for pattern in patterns:
         matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
         if not matches:
-            raise BadInput(f"{path}: no column '{pattern}' ({option_text(option)}); {near(pattern, tuple(names))}")
+            raise BadInput(
+                f"{path}: no column '{pattern}' ({option_text(option)}); {near_listed(pattern, tuple(names))}"
+            )
         matched |= dict.fromkeys(matches)
     return tuple(matched)
 
@@ -246,7 +248,7 @@ def _slices(sources: Sequence[Source], patterns: Sequence[str], remembered: Sequ
 def _demand(sources: Sequence[Source], name: str, option: str) -> None:
     for source in sources:
         if name not in (names := tuple(source.schema.names)):
-            raise BadInput(f"{source.path}: no column '{name}' ({option_text(option)}); {near(name, names)}")
+            raise BadInput(f"{source.path}: no column '{name}' ({option_text(option)}); {near_listed(name, names)}")
 
 
 def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:
