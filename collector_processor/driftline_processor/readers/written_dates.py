@@ -173,7 +173,7 @@ def with_written_dates(source: Source, text: Collection[str], date_format: str, 
 def _format(source: Source, field: pa.Field, date_format: str, say: Say) -> str:
     """Return the format of a column of dates; "" for other columns. Numbers have the given format, or none."""
     name = field.name
-    first_values = next((values for batch in source.batches({name}) if (values := _first(batch))), [""])
+    first_values = next((texts for batch in source.batches({name}) if (texts := _first(batch))), [""])
     first, found = next(
         ((value, forms) for value in first_values if is_text(field.type) and (forms := formats_of(value))),
         (first_values[0], []),

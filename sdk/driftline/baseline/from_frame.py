@@ -150,13 +150,13 @@ def _warn_other_order(X: FrameLike, columns: FrameColumns) -> None:
 
     Other labels are no sign of another order: ``reset_index`` of one of two objects.
     """
-    index = getattr(X, "index", None)
+    index: Any = getattr(X, "index", None)
     if not hasattr(index, "isin"):
         return
     given = {role: getattr(columns, role) for role in ROLES}
     given |= columns.slices if isinstance(columns.slices, Mapping) else {}
     for name, values in given.items():
-        labels = getattr(values, "index", None)
+        labels: Any = getattr(values, "index", None)
         if not hasattr(labels, "isin") or len(labels) != len(index) or labels.equals(index):
             continue
         if labels.isin(index).all() and index.isin(labels).all():
