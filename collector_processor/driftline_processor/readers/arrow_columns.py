@@ -340,7 +340,7 @@ def _written_alike(category: str) -> object:
 
 def _number(text: str) -> float:
     try:
-        # float() reads 1_000, as Python writes numbers in its source
-        return float("" if "_" in text else text)
+        # float() also reads 1_000, as Python writes numbers in its source, and the digits of other scripts
+        return float("" if "_" in text or not text.strip().isascii() else text)
     except ValueError:
         return _BOOLEANS.get(text.lower(), float("nan"))
