@@ -37,6 +37,17 @@ def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
     return [lowered[match] for match in close[:most]]
 
 
+def respelled(names: Sequence[str], others: Sequence[str]) -> str:
+    """Return the clause about ``others`` that differ from ``names`` only in case or in blanks around them, else "".
+
+    >>> respelled(["age", "plan"], ["Age", "plan ", "x"]), respelled(["age"], ["wage"])
+    ("; did you mean 'Age', 'plan '? names differ in case and blanks", '')
+    """
+    forms = {name.strip().casefold() for name in names}
+    close = [repr(name) for name in others if name not in names and name.strip().casefold() in forms]
+    return f"; did you mean {listed(close)}? names differ in case and blanks" if close else ""
+
+
 def _word_set(name: str) -> set[str]:
     return set(_WORD.findall(name.lower()))
 

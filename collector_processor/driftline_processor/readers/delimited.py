@@ -67,7 +67,8 @@ _CONVERSION = re.compile(r"In CSV column #\d+: .*CSV conversion error", re.DOTAL
 class CsvSource:
     """The rows of a CSV.
 
-    Lines with too few or too many values are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
+    Blanks around the names of the header, as after a comma, are not part of them. Lines with too few or too many values
+    are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
     values are missing, as in pandas.
     """
 
@@ -92,16 +93,18 @@ class CsvSource:
         self._numbers, self._block = numbers, BLOCK if block is None else block
         self._scan = scan_bytes(path)
         self._header: list[str] | None = None
+        other_header: list[str] | None = None
         self.schema: pa.Schema
         with readable(path):
             while True:
                 try:
                     header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
-                    if self._header is None and len(bad) > self.rows:
-                        self._header = _header_of_lines(header, bad, self._scan.delimiter)
-                        if self._header is not None:
-                            continue
-                    break
+                    if other_header is not None or len(bad) <= self.rows:
+                        break
+                    other_header = _header_of_lines(header, bad, self._scan.delimiter)
+                    if other_header is None:
+                        break
+                    self._header = other_header
                 except pa.ArrowInvalid as error:
                     if "straddling object" not in str(error):
                         raise
@@ -128,6 +131,10 @@ class CsvSource:
         self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
         self._names: list[str] | None = None
         first = self._open([], block=sample).schema
+        names = [name.strip() for name in first.names]
+        if names != first.names:
+            self._header = names
+            first = self._open([], block=sample).schema
         check_columns(self.path, first.names)
         self._names, self._width = list(dict.fromkeys(first.names)), len(first.names)
         counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}

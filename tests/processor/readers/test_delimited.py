@@ -259,3 +259,20 @@ def test_a_quotation_mark_in_the_header_is_reported(tmp_path: Path) -> None:
     path.write_text('id,x,"plan\n' + "".join(f"r{row},1,{'a' if row != 50 else chr(34)}\n" for row in range(100)))
     assert CsvSource(path, (), said.append).rows == 49
     assert "51 lines not read as rows" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("id, age, plan\nr1, 3, a\n", ["id", "age", "plan"]),
+        ("id ;  age;\u00a0plan \nr1;3;a\n", ["id", "age", "plan"]),
+        ('"id"," age","plan "\nr1,3,a\n', ["id", "age", "plan"]),
+        ("id, age, plan, \nr1, 3, a, \n", ["id", "age", "plan"]),
+        ("id, age, plan\nr1, 3, a,\n", ["id", "age", "plan"]),
+        ("id, age in years, plan\nr1, 3, a\n", ["id", "age in years", "plan"]),
+    ],
+)
+def test_blanks_around_names_of_the_header_are_not_part_of_them(text: str, names: list[str], tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    source = CsvSource(tmp_path / "rows.csv", (), silent)
+    assert (source.schema.names, source.column(names[1]).to_pylist()) == (names, [3])
