@@ -17,7 +17,7 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import listed
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import NUMBER, is_text, mask_of, truth_of, valid_of
+from .arrow_columns import column, is_text, mask_of, truth_of
 from .errors import BadInput, Say, option_text
 from .source import Source, has_several_types
 from .written_dates import formats_of
@@ -28,7 +28,10 @@ MOSTLY = 0.9
 _DECIMALS = {"": ".", ".": ".", "point": ".", ",": ",", "comma": ","}
 _WORDS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
 _THOUSANDS = {"": "", **{mark: mark for mark in _WORDS}, **{word: mark for mark, word in _WORDS.items()}}
-_PLAIN = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$"
+_BLANKS = r"[\s\p{Z}]*"
+"""Blanks around a number, among them the no-break space that spreadsheets and web pages write."""
+
+_PLAIN = rf"^{_BLANKS}[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?{_BLANKS}$"
 
 
 class NumberFormat(Struct, frozen=True):
@@ -84,13 +87,17 @@ class NumberFormat(Struct, frozen=True):
         mark = r"[ \x{00a0}\x{202f}]" if self.thousands == " " else re.escape(self.thousands)
         grouped = rf"\d{{1,3}}(?:{mark}\d{{3}})+|" if self.thousands else ""
         decimal = re.escape(self.decimal)
-        return rf"^\s*[+-]?(?:(?:{grouped}\d+)(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?\s*$"
+        return rf"^{_BLANKS}[+-]?(?:(?:{grouped}\d+)(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?{_BLANKS}$"
 
     def count(self, texts: pa.Array) -> tuple[int, int]:
         """Return how many texts are numbers of this format, and how many of these are not plain integers."""
         fits = truth_of(pc.match_substring_regex(texts, self.pattern))
         marked = fits & ~truth_of(pc.match_substring_regex(texts, r"^\s*[+-]?\d+\s*$"))
         return int(np.count_nonzero(fits)), int(np.count_nonzero(marked))
+
+    def reads(self, text: str) -> bool:
+        """Return True if a text is a number of this format."""
+        return self.count(pa.array([text]))[0] > 0
 
     def plain_numbers(self, texts: pa.Array) -> pa.Array:
         """Return texts with formatted numbers in plain notation.
@@ -114,7 +121,7 @@ class NumberFormat(Struct, frozen=True):
 
 PLAIN_NUMBERS = NumberFormat()
 
-_UNIT = re.compile(r"\s*([+-]?)\s*[$€£¥₹]?\s*(\d(?:[\d.,' \u00a0\u202f]*\d)?)\s*(?:[$€£¥₹%°]|[A-Za-z]{1,4})?\s*")
+_UNIT = re.compile(r"\s*([+-]?)\s*[$€£¥₹]?\s*([0-9](?:[0-9.,' \u00a0\u202f]*[0-9])?)\s*(?:[$€£¥₹%°]|[A-Za-z]{1,4})?\s*")
 """A number with a currency, a percent sign or a unit, which must be removed before the number can be read."""
 
 _FORMATS = (
@@ -129,17 +136,19 @@ def format_hint(text: str) -> str:
     >>> format_hint("1.234,56"), format_hint("31/12/2026 10:00"), format_hint("soon")
     ('--decimal , --thousands point', "--date-format '%d/%m/%Y %H:%M'", '')
     """
-    array = pa.array([text])
-    if truth_of(pc.match_substring_regex(array, _PLAIN))[0]:
-        return ""
-    for candidate in _FORMATS:
-        if candidate.count(array)[0]:
-            return candidate.options
-    if (number := _UNIT.fullmatch(text)) is not None:
-        options = format_hint(number[1] + number[2])
-        return f"numbers without the unit{f', and {options}' if options else ''}" if "date" not in options else ""
+    if (number_format := _format_of(text)) is not None:
+        return number_format.options
+    match = _UNIT.fullmatch(text)
+    if match is not None and (number_format := _format_of(match[1] + match[2])) is not None:
+        options = number_format.options
+        return f"numbers without the unit{f', and {options}' if options else ''}"
     forms = formats_of(text)
     return " or ".join(option_text("date_format", form) for form in forms)
+
+
+def _format_of(number: str) -> NumberFormat | None:
+    """Return the first format in which a text is a number; None without one."""
+    return next((candidate for candidate in (PLAIN_NUMBERS, *_FORMATS) if candidate.reads(number)), None)
 
 
 def with_hint(text: str) -> str:
@@ -179,20 +188,17 @@ def report_texts(
 
 
 def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None:
-    # a text of a column with several types is no number, whatever it looks like
-    pattern = f"^{NUMBER}" if has_several_types(source.schema.field(name)) else _PLAIN
+    is_mixed = has_several_types(source.schema.field(name))
     values = plain = before = 0
     first: tuple[int, str] | None = None
     for batch in source.batches({name}):
-        texts = batch.column(0).cast(pa.string())
-        of_numbers = not is_text(batch.column(0).type)  # a block of JSON lines without texts
-        fits = valid_of(texts) if of_numbers else truth_of(pc.match_substring_regex(texts, pattern))
-        values += len(texts) - texts.null_count
-        plain += int(np.count_nonzero(fits))
-        strays = np.flatnonzero(~fits & valid_of(texts))
-        if first is None and len(strays):
-            first = before + int(strays[0]) + 1, texts[int(strays[0])].as_py()
-        before += len(texts)
+        texts, n = column(batch.column(0), number=not is_mixed), batch.num_rows  # as the values are read
+        strays = np.zeros(0, np.intp) if texts.codes is None else np.flatnonzero(texts.codes >= 0)
+        values += n - batch.column(0).null_count
+        plain += n - batch.column(0).null_count - len(strays)
+        if first is None and texts.codes is not None and len(strays):
+            first = before + int(strays[0]) + 1, texts.categories[texts.codes[strays[0]]]
+        before += n
         if not is_number and plain < MOSTLY * values:
             break
     if first is None:
@@ -202,7 +208,7 @@ def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None
         say(
             f"{source.path}: {name}: {values - plain:,} of {many(values, 'value')} without a number, "
             f"treated as missing: the first is row {row}, {with_hint(text)}"
-            + ("" if pattern == _PLAIN else ", a string; use numbers only")
+            + (", a string; use numbers only" if is_mixed else "")
         )
     elif plain < MOSTLY * values and (hint := format_hint(text)) and not formats_of(text):
         say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; to read numbers, use {hint}")

@@ -55,17 +55,19 @@ from driftline_processor.readers.column_roles import (
     id_column,
     match_patterns,
 )
-from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text
+from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text, quiet
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts, with_hint
-from driftline_processor.readers.prediction_rows import number_features, ruled
+from driftline_processor.readers.prediction_rows import FileRows, add_time, number_features, ruled
+from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
 from .column_uses import ask_about_outcomes, column_uses, column_uses_sentence
+from .outcome_join import report_repeated_ids
 
 MOST_ROWS = 10_000
 
@@ -252,6 +254,11 @@ def build_from_files(
                 f"if they are categories, use {option_text('text_features', 'none')}"
             )
     reading.tell()
+    if roles.id:
+        store = RowStore()
+        reads = [FileRows(source) for source in sources]
+        reads = [add_time(read, roles.time, quiet, store) for read in reads] if roles.time else reads
+        report_repeated_ids(reads, roles.id, say, store)
     marks = built.extras.marks
     for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
         as_options = sentence.replace("pass it as time", f"use {option_text('time', name)}")

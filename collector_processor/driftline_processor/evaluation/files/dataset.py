@@ -30,7 +30,7 @@ from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.sources import open_sources
 
 from .inputs import EvaluationInputs
-from .outcome_join import add_rankings, join_outcomes, join_rankings
+from .outcome_join import add_rankings, join_outcomes, join_rankings, report_repeated_ids
 from .outcomes import FirstOutcomes, report_impossible_actuals
 from .reference import features_of_files
 
@@ -110,6 +110,8 @@ def read_dataset(
             reads, weights, unused = join_rankings(file_outcomes, reads, roles.id, say, sampled)
         else:
             reads, weights, first_outcomes, unused = join_outcomes(file_outcomes, reads, roles.id, say, sampled, store)
+    elif roles.id:
+        report_repeated_ids(reads, roles.id, say, store)
     unused += report_impossible_actuals(reads, task, say)
     return Dataset(
         roles=roles,
