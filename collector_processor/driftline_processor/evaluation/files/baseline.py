@@ -59,7 +59,7 @@ from driftline_processor.readers.errors import BadInput, Say, are_arguments, mis
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts, with_hint
-from driftline_processor.readers.prediction_rows import FileRows, add_time, number_features, ruled
+from driftline_processor.readers.prediction_rows import FileRows, add_time, no_time, number_features, ruled
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
 from driftline_processor.readers.source import Source, readable
@@ -242,9 +242,8 @@ def build_from_files(
         built = build(reading.rows, description)
     except ValueError as error:
         part = error.part if isinstance(error, UnreadableColumn) else ""
-        texts_only = reading.no_number() if part == "score" else ""
-        hint = reading.time_hint() if part == "time" else ""
-        raise BadInput(texts_only or _as_options(str(error)) + hint) from error
+        message = reading.no_number() if part == "score" else reading.no_time() if part == "time" else ""
+        raise BadInput(message or _as_options(str(error))) from error
     if not options.features and options.actual != NO_OUTCOMES:
         ask_about_outcomes(built.sample, roles, str(paths[0]))
     if not options.text_features:
@@ -456,12 +455,11 @@ class _Reading:
             return f"{path}: {name}: a score must be a number, but there are none; the first value is {first}"
         return ""
 
-    def time_hint(self) -> str:
-        """Return a message with the first time and the option that reads it; "" without times."""
+    def no_time(self) -> str:
+        """Return an error message with the first value of the time column."""
         name = self._roles.time
-        texts = [source.column(name).drop_null() for source in self._sources if is_text(source.schema.field(name).type)]
-        first = next((str(some[0].as_py()) for some in texts if len(some)), "")
-        return f"; the first is {with_hint(first)}" if first else ""
+        given = [source for source in self._sources if source.column(name).null_count < source.rows]
+        return no_time((given or self._sources)[0], name)
 
     def tell(self) -> None:
         """Report unreadable values."""
