@@ -401,6 +401,8 @@ def _read(
     columns = FrameColumns(**roles, features=features, slices=slices)
     description = ReferenceDescription(ModelKey(baseline.model, baseline.version), baseline.task.kind)
     rows, _ = rows_from_frame(frame, description, columns)
+    if not rows.rows:
+        raise ValueError("there are no rows")
     known_times = None
     if outcome_time is not None:
         known_times = instants(column_of(names[outcome_time] if isinstance(outcome_time, str) else outcome_time))

@@ -67,7 +67,8 @@ _CONVERSION = re.compile(r"In CSV column #\d+: .*CSV conversion error", re.DOTAL
 class CsvSource:
     """The rows of a CSV.
 
-    Lines with too few or too many values are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
+    Blanks around the names of the header, as after a comma, are not part of them. Lines with too few or too many values
+    are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
     values are missing, as in pandas.
     """
 
@@ -92,16 +93,18 @@ class CsvSource:
         self._numbers, self._block = numbers, BLOCK if block is None else block
         self._scan = scan_bytes(path)
         self._header: list[str] | None = None
+        other_header: list[str] | None = None
         self.schema: pa.Schema
         with readable(path):
             while True:
                 try:
                     header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
-                    if self._header is None and len(bad) > self.rows:
-                        self._header = _header_of_lines(header, bad, self._scan.delimiter)
-                        if self._header is not None:
-                            continue
-                    break
+                    if other_header is not None or len(bad) <= self.rows:
+                        break
+                    other_header = _header_of_lines(header, bad, self._scan.delimiter)
+                    if other_header is None:
+                        break
+                    self._header = other_header
                 except pa.ArrowInvalid as error:
                     if "straddling object" not in str(error):
                         raise
@@ -116,6 +119,7 @@ class CsvSource:
                 "lines before the header, or correct it"
             )
         say_bad_lines(path, bad, say)
+        self._say_enclosed(bad, say)
         # a delimiter at the end of every line
         if header[-1] == "" and not any(str(value).strip() for value in self.column("").drop_null().unique()):
             self.schema = self.schema.remove(self.schema.get_field_index(""))
@@ -127,8 +131,12 @@ class CsvSource:
         self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
         self._names: list[str] | None = None
         first = self._open([], block=sample).schema
+        names = [name.strip() for name in first.names]
+        if names != first.names:
+            self._header = names
+            first = self._open([], block=sample).schema
         check_columns(self.path, first.names)
-        self._names = list(dict.fromkeys(first.names))
+        self._names, self._width = list(dict.fromkeys(first.names)), len(first.names)
         counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}
         codes = {name for name, count in counts.items() if first.names.count(name) == 1 and count.are_codes}
         self._formatted = {
@@ -197,8 +205,8 @@ class CsvSource:
             try:
                 reader = self._open(bad)
                 schema = reader.schema
-                self._spool = Spool()
-                for batch in equal_batches(map(self._plain_numbers, reader)):
+                self._spool, self._long = Spool(), [name for name in schema.names if "\n" in name]
+                for batch in equal_batches(map(self._plain_numbers, map(self._keep_long, reader))):
                     self._spool.add(batch)
             except pa.ArrowInvalid as error:
                 if schema is None or _CONVERSION.search(str(error)) is None or not self._widen(schema):
@@ -206,6 +214,25 @@ class CsvSource:
             else:
                 self.schema, self.rows = self._plain_numbers(schema.empty_table()).schema, self._spool.rows
                 return bad
+
+    def _keep_long(self, batch: Any) -> Any:
+        """Return rows unchanged; remember the values in which lines look like rows."""
+        for values in batch.columns:
+            if pa.types.is_string(values.type) and pc.any(several := pc.match_substring(values, "\n")).as_py():
+                texts = values.filter(several).to_pylist()
+                self._long += [text for text in texts if enclosed_lines(text, self._scan.delimiter, self._width)]
+        return batch
+
+    def _say_enclosed(self, bad: Sequence[Any], say: Say) -> None:
+        """Report rows within a value: its quotation mark is not closed, or is closed in a later row."""
+        texts = [*self._long, *(row.text for row in bad)]
+        counts = [enclosed_lines(text, self._scan.delimiter, self._width) for text in texts]
+        if lines := sum(counts):
+            first = next(text for text, count in zip(texts, counts, strict=True) if count)
+            say(
+                f"{self.path}: {many(lines, 'line')} not read as rows, because a quotation mark before them is not "
+                f"closed in its line: the first of these values begins with {first[:40]!r}; remove the mark"
+            )
 
     def _plain_numbers(self, batch: Any) -> Any:
         """Return rows with formatted numbers in plain notation."""
@@ -365,10 +392,26 @@ def _header_of_lines(header: list[str], bad: Sequence[Any], delimiter: str) -> l
     return None
 
 
+LEAST_ENCLOSED = 3
+"""Minimum number of lines in a quoted value that look like rows: a text of a few lines may do so by chance."""
+
+
+def enclosed_lines(value: str, delimiter: str, width: int) -> int:
+    r"""Return the number of lines that a value encloses if they look like rows of ``width`` values, else 0.
+
+    >>> enclosed_lines('a\nr2,0,b\nr3,1,c\nr4,0,a\nr5,0,', ",", 3), enclosed_lines("Dear all,\nyours,\nme", ",", 3)
+    (4, 0)
+    """
+    *lines, _ = value.removesuffix("\n").split("\n")[1:] or [""]
+    rows = sum(line.count(delimiter) == width - 1 for line in lines)
+    return len(lines) + 1 if width > 1 and rows >= max(LEAST_ENCLOSED, MOSTLY * len(lines)) else 0
+
+
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
     """Report lines of a CSV with too many or too few values."""
     if bad:
+        lines = sum(row.text.count("\n") + 1 for row in bad)
         say(
-            f"{path}: left out {many(len(bad), 'line')}: line {bad[0].number} has "
+            f"{path}: left out {many(lines, 'line')}: line {bad[0].number} has "
             f"{many(bad[0].actual_columns, 'value')}, but the header has {bad[0].expected_columns}"
         )

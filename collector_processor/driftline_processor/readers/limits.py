@@ -147,12 +147,9 @@ class UnpackedFile:
 
 
 def compression_of(path: Path | str) -> str | None:
-    """Return the compression of a file by its name, of which case does not matter.
-
-    >>> compression_of("week.csv.GZ"), compression_of("week.csv")
-    ('gzip', None)
-    """
-    return "gzip" if str(path).lower().endswith(".gz") else None
+    """Return the compression of a file by its first bytes, because downloads and copies often have the wrong name."""
+    with open(path, "rb") as file:
+        return "gzip" if file.read(2) == b"\x1f\x8b" else None
 
 
 @contextmanager

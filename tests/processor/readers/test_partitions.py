@@ -34,6 +34,21 @@ def _write(path: Path, **columns: object) -> Path:
     return path
 
 
+def test_a_file_that_is_named_twice_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path / "rows/a.csv", x=[1, 2])
+    _write(tmp_path / "rows/b.csv", x=[3])
+    (tmp_path / "link.csv").symlink_to(tmp_path / "rows/a.csv")
+    monkeypatch.chdir(tmp_path)
+    for names in (
+        ["rows/a.csv", "rows/a.csv", "rows/b.csv"],
+        ["rows", "rows/*.csv"],
+        ["rows/a.csv", "./rows/../rows/a.csv", "link.csv", tmp_path / "rows/a.csv", "rows"],
+    ):
+        paths = [Path(name) for name in names]
+        assert expand_paths(paths) == [Path("rows/a.csv"), Path("rows/b.csv")]
+        assert sum(source.rows for source in open_sources(paths, (), quiet)) == 3
+
+
 @pytest.mark.parametrize("extension", ["parquet", "csv", "ndjson"])
 def test_partitions_are_columns(tmp_path: Path, extension: str) -> None:
     for region, day in (("eu", "2026-02-01"), ("us", "2026-02-02")):
