@@ -42,7 +42,7 @@ def test_a_file_that_is_named_twice_is_one_file(tmp_path: Path, monkeypatch: pyt
     for names in (
         ["rows/a.csv", "rows/a.csv", "rows/b.csv"],
         ["rows", "rows/*.csv"],
-        ["rows/a.csv", "./rows/../rows/a.csv", "link.csv", tmp_path / "rows/a.csv", "rows"],
+        ["rows/a.csv", "./rows/../rows/a.csv", "link.csv", str(tmp_path / "rows/a.csv"), "rows"],
     ):
         paths = [Path(name) for name in names]
         assert expand_paths(paths) == [Path("rows/a.csv"), Path("rows/b.csv")]
