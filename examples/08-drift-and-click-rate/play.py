@@ -57,8 +57,16 @@ def replay(stage: Stage, service, random: np.random.Generator) -> pd.DataFrame:
                     service.post("/click", json=said).raise_for_status()
                     clicks.append({"id": reader["id"], "day": day})
                     break
+        # An hour of `outcome_delay` takes less than a second here: pages whose clicks come later count as not clicked.
+        sent = len(clicks)
+        stage.wait_for(lambda sent=sent: arrived(stage) >= sent, lambda: arrived(stage))
         stage.go_on((day + 1) * simulator.READERS, f"Replaying day {day + 1}")
     return pd.DataFrame(clicks)
+
+
+def arrived(stage: Stage) -> int:
+    """Return the number of clicks that the processor has."""
+    return sum(model["outcomes"] for model in stage.get("/api/v1/models")["models"])
 
 
 def check(stage: Stage, clicked: pd.DataFrame) -> None:

@@ -27,7 +27,7 @@ from driftline_integrations.instrumentation.hooks import ConstructorHook
 from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 from driftline_integrations.web.application import MappedRoutes, ServedRoute, instrument_as_declared, join_trace
 from driftline_integrations.web.outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
-from driftline_integrations.web.request_prediction import RequestPrediction, is_json
+from driftline_integrations.web.request_prediction import RequestPrediction, is_upload
 from driftline_integrations.web.route_plan import UNREAD, RoutePlan, plan_routes
 from driftline_integrations.web.routes import RequestParts, Route
 
@@ -288,9 +288,9 @@ def _end(request: Any, response: Any, error: BaseException | None) -> None:
 
 
 def _take_body(visit: RequestPrediction, request: Any) -> None:
-    """Read a JSON body of a known size, so that the view can still read it."""
+    """Read a body of a known size that may be JSON, so that the view can still read it."""
     try:
-        if not is_json(request.content_type or "") or "Content-Encoding" in request.headers:
+        if is_upload(request.content_type or "") or "Content-Encoding" in request.headers:
             visit.route.go_without("request_not_json")
         elif request.content_length is None:
             visit.route.go_without("request_of_unknown_length")

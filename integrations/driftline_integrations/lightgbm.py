@@ -48,8 +48,9 @@ def _look(booster: Any) -> FittedEstimator | None:
     names = tuple(map(str, booster.feature_name()))
     if objective == "binary":
         return fitted_booster("binary", 2, names, "probability of the second")
-    if objective in ("multiclass", "multiclassova"):
-        return fitted_booster("multiclass", int(description["num_class"]), names, "probability")
+    if objective in ("multiclass", "multiclassova"):  # one against all: the scores of a row do not sum to 1
+        kind = "probability" if objective == "multiclass" else "margin"
+        return fitted_booster("multiclass", int(description["num_class"]), names, kind)
     return fitted_booster("regression", 0, names, "value")
 
 

@@ -14,13 +14,14 @@ result (``outputs/``), ends a span, and appends one entry to a buffer. A backgro
 converts entries to columns (``batch/``), counts them (``distributions/``), and sends records to the endpoint
 (``export/``).
 
-Importing this module imports nothing else. The module of a name loads when the name is first used, and numpy and an
+Importing this module imports no package. The module of a name loads when the name is first used, and numpy and an
 exporter load with the first Model: a test runner that loads our plugin (testing/plugin.py) in every project pays 1 ms.
 """
 
 from __future__ import annotations
 
 import atexit
+import logging  # noqa: F401 - registers its own end first, so that it runs after ours
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,9 @@ def _end_process() -> None:
     lifecycle = sys.modules.get(f"{__name__}.export.lifecycle")
     if lifecycle is not None:
         lifecycle.end_process()
+    guarded_log = sys.modules.get(f"{__name__}.guarded_log")
+    if guarded_log is not None:
+        guarded_log.logger.release_handlers()
 
 
 def __dir__() -> list[str]:

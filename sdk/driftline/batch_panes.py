@@ -337,7 +337,7 @@ def post_panes(
     """Send panes to the URL of ``/v1/panes`` in requests of 16 MiB; see :func:`send_panes`."""
     counts, refused = [0, 0, 0, 0], list[Rejection]()
     for first, body in panes.requests(source, epoch, environment):
-        answer = deliver(channel, url, body, Accepted(counts[0]), "panes")
+        answer = deliver(channel, url, body, Accepted(counts[0]), "panes", SentPanes._fields)
         for index, name in enumerate(SentPanes._fields[:4]):
             counts[index] += int(answer[name])
         refused += [Rejection(first + int(one["index"]), str(one["reason"])) for one in answer["refused"]]
@@ -401,6 +401,8 @@ def _read(
     columns = FrameColumns(**roles, features=features, slices=slices)
     description = ReferenceDescription(ModelKey(baseline.model, baseline.version), baseline.task.kind)
     rows, _ = rows_from_frame(frame, description, columns)
+    if not rows.rows:
+        raise ValueError("there are no rows")
     known_times = None
     if outcome_time is not None:
         known_times = instants(column_of(names[outcome_time] if isinstance(outcome_time, str) else outcome_time))

@@ -91,6 +91,22 @@ class GuardedLogger:
         if writer is not None and writer is not threading.current_thread():
             writer.join(PATIENCE_SECONDS)
 
+    def release_handlers(self) -> None:
+        """Release the handlers that block the writer: ``logging.shutdown`` would wait for their locks without end."""
+        if self._writer is None:
+            return
+        with suppress(Exception):
+            for reference in list(logging._handlerList):  # type: ignore[attr-defined] # all handlers, also nested ones
+                handler = reference()
+                lock = None if handler is None else handler.lock
+                if lock is None:
+                    continue
+                if lock.acquire(timeout=PATIENCE_SECONDS):
+                    lock.release()
+                else:
+                    logging._handlerList.remove(reference)  # type: ignore[attr-defined] # its flush may block too
+                    handler.createLock()  # another handler may write to it when it is flushed
+
     def _log(self, level: int, message: str, arguments: tuple[object, ...], *, always: bool = False) -> None:
         with suppress(Exception):
             if always or self.settings.isEnabledFor(level):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from time import sleep
@@ -15,7 +15,7 @@ from driftline.capture.outcome import FIELDS, SLICE, UnusableOutcome, outcome_of
 from driftline.capture.row_schema import ROW_BYTES
 from driftline.export.resource import resource_attributes
 from driftline.export.threads import call_within
-from driftline.export.transport import Delivery, OutcomeChannel, suppress_instrumentation
+from driftline.export.transport import Delivery, OutcomeChannel, foreign_answer, json_object, suppress_instrumentation
 from driftline.inputs.column import values_of
 from driftline.inputs.dataframes import column_names, index_hint
 from driftline.semconv import attributes as a
@@ -300,7 +300,14 @@ def post_outcomes(
     return Accepted(accepted, tuple(rejected), tuple(unknown.values()))
 
 
-def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, noun: str = "outcomes") -> dict[str, Any]:
+def deliver(
+    channel: OutcomeChannel,
+    url: str,
+    body: bytes,
+    so_far: Accepted,
+    noun: str = "outcomes",
+    fields: Collection[str] = ("accepted", "rejected"),
+) -> dict[str, Any]:
     """Post a body of JSON in at most five attempts, and return the answer.
 
     Args:
@@ -309,6 +316,7 @@ def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, no
         body: The JSON.
         so_far: Answer to the bodies before, for the error.
         noun: What the body contains, for the error.
+        fields: Fields of the receiver's answer; an answer without them is from another server.
 
     Raises:
         Undelivered: The receiver refused the body, or did not accept it in five attempts.
@@ -322,7 +330,10 @@ def deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted, no
         late = Delivery("retry", f"no answer in {REQUEST_SECONDS:g} s"), b""
         delivery, answer = call_within(REQUEST_SECONDS, "driftline-outcomes", post, late)
         if delivery.state == "delivered":
-            return dict(json.loads(answer))
+            document = json_object(answer) or {}
+            if document.keys() >= set(fields):
+                return document
+            delivery = foreign_answer(answer)
         if delivery.fix and not delivery.may_pass:  # another attempt would fail in the same way
             reason = f"{delivery.reason}; " if delivery.denied else ""
             raise Undelivered(f"{url} did not accept the {noun}: {reason}{delivery.fix}; then send them again", so_far)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+from driftline_processor.core.drift.rule import drift
 
 from simulations.drift.cold_start import Fresh, judged
 from simulations.drift.counts import count, count_many, distance, incidents
 from simulations.drift.dependent_windows import Lasting, worst
-from simulations.drift.reference_bins import TAILS, Chosen
+from simulations.drift.reference_bins import CODES, TAILS, Chosen
 from simulations.drift.seasons import Hours
 from simulations.drift.worlds import ZIPF, Counted, Customers, Days, Many, Stray, World, normal, unseen
 from simulations.frame import Figures, Random, Row
@@ -136,6 +137,29 @@ def _chosen() -> Iterator[Claim]:
             yield _quiet(
                 f"chosen-zipf-{reference}-{rows}", f"{what}20 categorical features of 100 categories (Zipf)", zipf, SOME
             )
+
+
+def _codes() -> Iterator[Claim]:
+    """Yield more codes than a baseline keeps: if too many rows have one of the others, no result is possible."""
+
+    def measured(world: Chosen) -> Callable[[int, Random], Figures]:
+        def measure(windows: int, rng: Random) -> Figures:
+            drawn = islice(world.windows(rng), windows)
+            states = [{one.state for one in drift(pane, baseline).features.values()} for pane, baseline, _ in drawn]
+            alarm = sum("drift" in state for state in states) / windows
+            return {
+                "alarm": alarm,
+                "alone": alarm,
+                "unsure": sum("inconclusive" in state for state in states) / windows,
+            }
+
+        return measure
+
+    for name, shares in CODES.items():
+        what = "a reference of 20,000 rows that chose its categories itself, windows of 2,000: "
+        what += f"5 features of {len(shares):,} codes ({name.rpartition('-')[0]})"
+        world = Chosen(20_000, 2_000, (name,), 5)
+        yield replace(_quiet(f"codes-{name}", what, world, 200), measure=measured(world))
 
 
 def _detected() -> Iterator[Claim]:
@@ -280,6 +304,7 @@ def _cold() -> Iterator[Claim]:
 def _claims() -> Iterator[Claim]:
     yield from _independent()
     yield from _chosen()
+    yield from _codes()
     yield from _detected()
     yield _stray("clean", "one number moved by 1 σ; reference of 50,000 rows", stray=False)
     yield _stray("stray", "the same, and one of the 50,000 is 1e9", stray=True)

@@ -34,14 +34,22 @@ TAILS: Mapping[str, F64] = {
 }
 """The shares of the categories of a feature, by name."""
 
-LABELS = pa.array([f"label-{at}" for at in range(400)])
+CODES: Mapping[str, F64] = {
+    f"{name}-{codes}": _shares(at**-exponent for at in range(1, codes + 1))
+    for codes in (900, 1_500)
+    for name, exponent in (("uniform", 0.0), ("zipf-1.0", 1.0), ("zipf-1.3", 1.3))
+}
+"""The shares of more codes than a baseline keeps, by name."""
+
+SHARES = {**TAILS, **CODES}
+LABELS = pa.array([f"label-{at}" for at in range(max(map(len, SHARES.values())))])
 
 
 @dataclass(frozen=True)
 class Chosen:
     """A fresh reference of rows for each window, and its baseline as :meth:`Baseline.from_frame` builds it.
 
-    ``kinds``: of features, names of :data:`TAILS` or "number"; ``each``: how many there are of each kind.
+    ``kinds``: of features, names of :data:`SHARES` or "number"; ``each``: how many there are of each kind.
     """
 
     reference: int
@@ -73,5 +81,5 @@ class Chosen:
     def _drawn(kind: str, rows: int, rng: np.random.Generator) -> Any:
         if kind == "number":
             return rng.normal(size=rows)
-        codes = rng.choice(len(TAILS[kind]), rows, p=TAILS[kind]).astype(np.int32)
+        codes = rng.choice(len(SHARES[kind]), rows, p=SHARES[kind]).astype(np.int32)
         return pa.DictionaryArray.from_arrays(codes, LABELS)

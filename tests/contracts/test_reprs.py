@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ import driftline
 import driftline.testing
 import numpy as np
 import pytest
+from driftline.batch_panes import MadePane
 from driftline.testing import CapturedOutcome, CapturedPrediction, Clock, Count, Distribution, Loss, capture
 from driftline_integrations.web.routes import Route
 
@@ -118,6 +120,25 @@ def test_its_repr_is_a_few_lines(kind: type) -> None:
     parts = [name for name in getattr(kind, "__dataclass_fields__", ()) if hasattr(made, name)]
     records = [part for name in parts if hasattr(part := getattr(made, name), "__dataclass_fields__")]
     assert [type(part).__name__ for part in records if len(repr(part)) > 1000] == []
+
+
+NOT_RECORDS = {driftline.Baseline, driftline.Privacy}  # with a text of their own
+RECORDS = sorted((kind for kind in LARGEST if is_dataclass(kind) and kind not in NOT_RECORDS), key=str)
+
+
+@pytest.mark.parametrize("kind", [*RECORDS, MadePane], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("value", [LONG, WORDS, NUMBERS, [NUMBERS] * 9, np.ones(3000), b"a" * 3000], ids=range(6))
+def test_no_field_makes_the_repr_of_a_record_long(kind: Any, value: Any) -> None:
+    names = kind._fields if hasattr(kind, "_fields") else [field.name for field in fields(kind)]
+    record: Any = object.__new__(kind) if isinstance(kind, type) and is_dataclass(kind) else kind(*[value] * len(names))
+    for name in names if is_dataclass(kind) else ():
+        object.__setattr__(record, name, value)
+    if kind is CapturedPrediction:
+        own = {"features": NUMBERS, "slices": NUMBERS, "span": None, "predicted": LONG, "items": WORDS}
+        for name, of_its_type in own.items():
+            object.__setattr__(record, name, of_its_type)
+
+    assert len(repr(record)) <= 1000
 
 
 def test_a_report_in_a_notebook_does_not_grow_with_the_number_of_columns() -> None:

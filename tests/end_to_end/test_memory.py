@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import os
 import random
 import re
 import subprocess
@@ -13,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_D
 
 from tests.support.mutations import batch
 from tests.support.otlp_requests import FEATURE, SLICE, attributes, logs, record, span, traces
-from tests.support.processes import HEADERS, addresses, post_predictions, prediction, process
+from tests.support.processes import HEADERS, addresses, has_rows, post_predictions, prediction, process
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.heavy
@@ -256,3 +257,60 @@ def test_names_and_values_that_a_sender_chooses_take_no_more_memory_than_the_cei
         problems = httpx.get(f"{web}/readyz", trust_env=False).json()["problems"]
         [limits] = [problem["message"] for problem in problems if problem["name"] == "limits"]
         assert "names has more than 1,024 features" in limits
+
+
+CONTAINER = CEILING + 512 * MIB
+"""Bytes of the container in compose.yaml; every installation gets 512 MiB more than `limits.memory`."""
+
+GROUPS = Path("/sys/fs/cgroup")
+
+
+@contextmanager
+def container() -> Iterator[Path]:
+    """Make a control group with the memory of the container and no swap; skip if this machine does not allow it."""
+    first = (GROUPS / "memory" / "memory.limit_in_bytes").exists()  # version 1 of control groups
+    group = (GROUPS / "memory" if first else GROUPS) / f"driftline-test-{os.getpid()}"
+    limits = {"memory.limit_in_bytes": CONTAINER, "memory.memsw.limit_in_bytes": CONTAINER}
+    with ExitStack() as made:
+        try:
+            if not first:
+                (GROUPS / "cgroup.subtree_control").write_text("+memory")
+                limits = {"memory.max": CONTAINER, "memory.swap.max": 0}
+            group.mkdir()
+            made.callback(group.rmdir)
+            for name, limit in limits.items():
+                if "sw" not in name or (group / name).exists():  # a kernel may not count swap
+                    (group / name).write_text(str(limit))
+        except OSError as error:
+            pytest.skip(f"no control group can limit the memory of a process here: {error}")
+        yield group
+
+
+def killed(group: Path) -> int:
+    """Return how often the kernel killed a process of the group for its memory."""
+    (events,) = (one for one in (group / "memory.oom_control", group / "memory.events") if one.exists())
+    return int(re.findall(r"^oom_kill (\d+)", events.read_text(), re.MULTILINE)[0])
+
+
+def test_a_flood_of_names_does_not_end_the_container_and_a_killed_one_continues(tmp_path: Path) -> None:
+    more = f"limits: {{memory: {CEILING // MIB}MiB}}\nstorage: {{directory: {tmp_path / 'state'}}}\n"
+    _, requests, make = _names()["features once"]
+    made = [make() for _ in range(4 * requests)]  # beforehand: requests that arrive together are one block
+
+    def fill(otlp: str) -> None:
+        with httpx.Client(trust_env=False, timeout=600) as client:
+            for _ in range(requests):
+                answer = client.post(f"{otlp}/v1/traces", content=made.pop(), headers=HEADERS)
+                assert answer.status_code == 200
+
+    with container() as group:
+        for rows in (0, 20_000):
+            with process(tmp_path, more) as child:
+                (group / "cgroup.procs").write_text(str(child.pid))
+                otlp, web = addresses(child)
+                assert has_rows(web, rows)  # what waits in the log is read by the next start
+                fill(otlp)
+                assert has_rows(web, rows + 10_000)
+                assert "names has more than 1,024 features" in httpx.get(f"{web}/readyz", trust_env=False).text
+                fill(otlp)
+                assert (child.poll(), killed(group)) == (None, 0)

@@ -209,6 +209,7 @@ FACTS: tuple[Fact, ...] = (
     facts.SameRows(share=0.75),
     facts.ImprobableTimes(times=ImprobableTimes(2_400, refused=1_200), timezone="UTC"),
     facts.ImprobableTimes(times=ImprobableTimes(2_400, undated=2_400), timezone="UTC"),
+    facts.ImprobableTimes(times=ImprobableTimes(2_400, misread=2_400, unit="milliseconds"), timezone="UTC"),
     facts.ImprobableTimes(times=ImprobableTimes(2_400, ahead=2_400, latest=JULY), timezone="UTC"),
     facts.OldBaseline(version="1", features=()),
     facts.OldBaseline(version="", features=("a", "b", "c")),

@@ -38,7 +38,7 @@ def test_importing_the_telemetry_names_loads_nothing_heavy() -> None:
 
 
 FIRST_MODEL = "import driftline; churn = driftline.Model('churn', task='binary')"
-MOST_MODULES = 67
+MOST_MODULES = 68
 """Modules of the SDK that a first model may load: half of what one loaded when this was measured."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import driftline
+import driftline.testing
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from driftline.export import pipeline
 from driftline_integrations.lightgbm import LightGBMInstrumentor
 from driftline_integrations.sklearn import SklearnInstrumentor
 from driftline_integrations.xgboost import XGBoostInstrumentor
+from sklearn.datasets import make_multilabel_classification
 
 from tests.integrations.estimators.every_estimator import (
     BATCH,
@@ -112,6 +114,25 @@ def test_objectives_decide_what_xgboost_answers(service: Service) -> None:
     table = service.table()
     assert table.scores is None
     assert classes(table) == [str(int(code)) for code in decided]
+
+
+def test_one_class_against_the_others_says_the_class_because_its_scores_do_not_sum_to_one(service: Service) -> None:
+    booster = nameless(service).instrument(lgb("multiclassova", THREE, num_class=3))
+    scores = booster.predict(BATCH)
+    table = service.table()
+    assert table.scores is None
+    assert classes(table) == list(map(str, scores.argmax(axis=1)))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("labels", [2, 3])
+def test_scores_of_several_labels_are_not_class_scores(rows: int, labels: int) -> None:
+    samples, targets = make_multilabel_classification(80, 4, n_classes=labels, random_state=1)
+    estimator = xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(samples, targets)
+    with driftline.testing.capture(raising=False) as capture:
+        driftline.Model("m").instrument(estimator).predict_proba(samples[:rows])
+    assert [prediction.score for prediction in capture.predictions] == [None] * rows
+    assert [(loss.reason, loss.count) for loss in capture.lost] == [("unread_result", rows)]
 
 
 def test_margins_say_the_class_and_explanations_say_nothing(service: Service) -> None:

@@ -509,17 +509,38 @@ def test_a_handler_reads_the_body_itself(service: Service, way: str) -> None:
     assert attributes(service)["driftline.feature.value.amount"] == 17.5
 
 
+@pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded", "text/plain", "text/json"])
+def test_json_is_read_whatever_its_content_type(
+    service: Service, unrecorded: list[tuple[str, str]], content_type: str | None
+) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(request: Request) -> float:
+        return float((await request.json())["amount"]) / 100
+
+    service.model().instrument(app, routes={"POST /predict": Route(id="order_id")})
+    headers = {"content-type": content_type} if content_type else {}
+    response = client(app).post("/predict", content=b'{"order_id": "A-1", "amount": 17.5}', headers=headers)
+
+    table = service.table()
+    assert (response.json(), response.headers["x-prediction-id"]) == (0.175, "A-1")
+    assert (strings(table.id), list(table.features), unrecorded) == (["A-1"], ["amount"], [])
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "reason"),
     [
-        ("text/plain", b"{}", "request_not_json"),
+        ("text/plain", b"a=1", "request_not_json"),
+        ("application/x-www-form-urlencoded", b"a=1&b=2", "request_not_json"),
+        ("application/x-www-form-urlencoded", b"", "request_not_json"),
         ("multipart/form-data; boundary=x", b"--x--", "request_not_json"),
         ("application/json", b"{", "request_not_json"),
         ("application/json", b"[" * 50_000 + b"]" * 50_000, "request_not_json"),
         ("application/json", b'{"text": "%s"}' % (b"x" * 4096), "request_too_large"),
         ("application/json", b'{"row": 1}', "features_not_found"),
     ],
-    ids=["text", "upload", "broken", "deep", "large", "elsewhere"],
+    ids=["text", "form", "empty", "upload", "broken", "deep", "large", "elsewhere"],
 )
 def test_a_body_that_cannot_be_read_is_counted_and_the_score_recorded(
     service: Service, unrecorded: list[tuple[str, str]], content_type: str, body: bytes, reason: str
@@ -804,6 +825,38 @@ def test_the_log_says_how_to_map_a_response_that_is_not_read(
     ) in [record.getMessage() for record in caplog.records]
 
 
+@pytest.mark.parametrize(
+    ("score", "line"),
+    [
+        ("0.25", "churn.POST /p returned a str as the score; convert it: "),
+        (
+            30,
+            "churn.POST /p returns scores outside 0 to 1, which are not probabilities: these rows have a predicted "
+            "class, but no log loss and no calibration; convert the scores to probabilities: ",
+        ),
+    ],
+    ids=["a text", "a percentage"],
+)
+def test_the_log_says_how_a_route_converts_its_score(
+    service: Service, caplog: pytest.LogCaptureFixture, score: Any, line: str
+) -> None:
+    app = FastAPI()
+
+    @app.post("/p")
+    def predict(order: dict[str, Any]) -> dict[str, Any]:
+        if order["follows_the_advice"]:
+            unwrap(driftline.current()).score = 0.25
+        return {"score": score}
+
+    service.model().instrument(app, routes={"POST /p": Route(score="score")})
+    client(app).post("/p", json={"follows_the_advice": False})
+    service.flush()
+    assert f"driftline: {line}in the handler, driftline.current().score = ..." in caplog.messages
+
+    client(app).post("/p", json={"follows_the_advice": True})
+    assert unwrap(service.tables()[-1].scores)[-1].tolist() == [0.25]
+
+
 def test_a_mounted_application_inside_a_recorded_route_is_one_prediction(app: FastAPI, service: Service) -> None:
     churn = service.model()
     churn.instrument(app, routes={"POST /predict": Route(score="probability")})
@@ -1025,7 +1078,7 @@ def test_who_asks_inside_sees_the_id_of_the_answer(app: FastAPI, service: Servic
     ("answer", "advice"),
     [
         ({"data": {"p": 0.75}}, {"score": "data.p"}),
-        ({"result": [{"score": 0.75, "label": 1}]}, {"score": "result.score", "predicted": "result.label"}),
+        ({"result": [{"p_1": 0.75, "label": 1}]}, {"score": "result.p_1", "predicted": "result.label"}),
         ({"status": "ok", "prediction": 0.75}, {"score": "prediction"}),
     ],
     ids=["nested", "list", "prediction"],
@@ -1048,6 +1101,23 @@ def test_the_advice_for_a_response_is_a_route_that_reads_it(
     service.model().instrument(app, routes=routes)
     client(app).post("/predict", json=ORDER)
     assert unwrap(service.tables()[-1].scores).tolist() == [[0.75]]
+
+
+def test_a_score_that_belongs_to_the_label_is_not_advised_to_a_route(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A path cannot name the score of the positive class in results of ``transformers``."""
+    app = FastAPI(**QUIET)
+
+    @app.post("/predict")
+    def predict(order: dict[str, Any]) -> Any:  # noqa: ARG001
+        return {"result": [{"label": 0, "score": 0.75}]}
+
+    service.model().instrument(app, routes={"POST /predict": {}})
+    client(app).post("/predict", json=ORDER)
+    service.flush()
+    (line,) = (text for text in caplog.messages if "POST /predict returned" in text)
+    assert line.endswith('routes={"POST /predict": Route(predicted="result.label")}')
 
 
 def test_no_advice_for_a_route_is_a_function(service: Service, caplog: pytest.LogCaptureFixture) -> None:

@@ -277,14 +277,48 @@ def test_a_view_reads_the_body_itself(service: Service, way: str) -> None:
     assert attributes(service)["driftline.feature.value.amount"] == 250.0
 
 
+@pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded", "text/plain", "text/json"])
+def test_json_is_read_whatever_its_content_type(
+    service: Service, unrecorded: list[tuple[str, str]], content_type: str | None
+) -> None:
+    app = Flask("shop")
+
+    @app.post("/score")
+    def score() -> ResponseReturnValue:
+        return {"fraud": request.get_json(force=True)["amount"] / 100}
+
+    service.model("fraud").instrument(app, routes={"POST /score": Route(id="order_id", score="fraud")})
+    body = b'{"order_id": "A-1", "amount": 17.5}'
+    response = app.test_client().post("/score", data=body, content_type=content_type)
+
+    table = service.table()
+    assert (response.json, response.headers["X-Prediction-Id"]) == ({"fraud": 0.175}, "A-1")
+    assert (strings(table.id), list(table.features), unrecorded) == (["A-1"], ["amount"], [])
+
+
+def test_a_view_still_reads_its_form(service: Service, unrecorded: list[tuple[str, str]]) -> None:
+    app = Flask("shop")
+
+    @app.post("/score")
+    def score() -> ResponseReturnValue:
+        return {"fraud": float(request.form["amount"]) / 100}
+
+    service.model("fraud").instrument(app, routes={"POST /score": Route(score="fraud")})
+
+    assert app.test_client().post("/score", data={"amount": "17.5"}).json == {"fraud": 0.175}
+    assert unwrap(service.table().scores).tolist() == [[0.175]]
+    assert unrecorded == [("fraud", "request_not_json")]
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "reason"),
     [
-        (b"{}", "text/plain", "request_not_json"),
+        (b"a=1", "text/plain", "request_not_json"),
+        (b"--x--", "multipart/form-data; boundary=x", "request_not_json"),
         (b"{", "application/json", "request_not_json"),
         (b'{"text": "%s"}' % (b"x" * 4096), "application/json", "request_too_large"),
     ],
-    ids=["text", "broken", "large"],
+    ids=["text", "upload", "broken", "large"],
 )
 def test_a_body_that_cannot_be_read_is_counted_and_the_score_recorded(
     service: Service, unrecorded: list[tuple[str, str]], body: bytes, content_type: str, reason: str

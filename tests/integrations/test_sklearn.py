@@ -13,6 +13,7 @@ from typing import Any
 
 import cloudpickle
 import driftline
+import driftline.testing
 import joblib
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from driftline_integrations.sklearn import instrument, uninstrument
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
+from sklearn.datasets import make_multilabel_classification
 from sklearn.ensemble import (
     BaggingClassifier,
     IsolationForest,
@@ -35,10 +37,14 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.inspection import partial_dependence, permutation_importance
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score, learning_curve
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -144,6 +150,28 @@ def test_a_model_that_contradicts_the_estimator_is_an_error_with_the_fix(service
         instrument(nameless(service), two)
     with pytest.raises(ValueError, match="'transform' is not supported"):
         instrument(nameless(service), classifier(), methods=["transform"])
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda: MLPClassifier(max_iter=2, random_state=0),
+        lambda: OneVsRestClassifier(LogisticRegression()),
+        lambda: RidgeClassifier(),
+        lambda: KNeighborsClassifier(),
+        lambda: make_pipeline(StandardScaler(), OneVsRestClassifier(LogisticRegression())),
+        lambda: GridSearchCV(OneVsRestClassifier(LogisticRegression()), {"estimator__C": [1.0]}, cv=2),
+    ],
+    ids=["MLP", "one against the rest", "ridge", "neighbours", "pipeline", "search"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_estimator_that_predicts_several_labels_of_a_row_is_refused(
+    service: Service, create: Callable[[], Any], labels: int
+) -> None:
+    rows, targets = make_multilabel_classification(80, 4, n_classes=labels, random_state=1)
+    with pytest.raises(TypeError, match=f"predicts {labels} targets at once; record each as a separate model"):
+        instrument(nameless(service), create().fit(rows, targets))
 
 
 def readings() -> list[tuple[str, Any, str]]:
@@ -503,7 +531,7 @@ def test_the_class_is_as_it_was_when_the_last_estimator_is_let_go(service: Servi
 
 
 def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    from driftline_integrations.estimators import calls
+    from driftline_integrations.estimators import calls, pairs
 
     def broken(*_: Any) -> Any:
         raise RuntimeError("a bug of ours")
@@ -511,9 +539,10 @@ def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, mo
     estimator = instrument(nameless(service), classifier())
     plain = estimator.predict(BATCH).tolist()
     monkeypatch.setattr(FAULTS, "raising", False)
-    steps = [(calls, name) for name in ("_watched_by", "is_service_call", "first_call")]
+    steps = [(calls, name) for name in ("_watched_by", "is_service_call")]
     for place, name in [
         *steps,
+        (pairs.RecentCalls, "first_call"),
         (calls.WatchedEstimator, "learn"),
         (calls.WatchedEstimator, "ask"),
         (calls.OpenPrediction, "answer"),
@@ -525,3 +554,14 @@ def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, mo
         patch.setitem(READINGS, "class", broken)
         assert estimator.predict(BATCH).tolist() == plain
     assert FAULTS.drain()["RuntimeError"] == 9  # the first two also where predict asks decision_function
+
+
+def test_values_of_one_feature_are_rows_as_the_log_advises() -> None:
+    values = np.array([1.0, 2.0])
+    with driftline.testing.capture(raising=False) as capture:
+        estimator = driftline.Model("m").instrument(IsotonicRegression().fit(np.arange(9.0), np.arange(9.0)))
+        estimator.predict(values)
+    assert capture.log[0].endswith(" for one row; pass one row per value, such as values.reshape(-1, 1)")
+    with driftline.testing.capture() as capture:
+        estimator.predict(values.reshape(-1, 1))
+    assert [prediction.score for prediction in capture.predictions] == [1.0, 2.0]

@@ -19,6 +19,7 @@ from tests.support.running_service import get, running, url
 VALUES = {
     "deep list": b"[" * 100_000 + b"]" * 100_000,
     "deep object": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "3,000 levels": b"[" * 3_000 + b"]" * 3_000,
     "integer of 5,000 digits": b"9" * 5_000,
     "2^64": b"18446744073709551616",
     "1e400": b"1e400",

@@ -168,6 +168,9 @@ def test_a_refused_request_is_an_error_with_the_reason_of_the_processor() -> Non
     rows = frame()
     answer = {"error": "the panes are counted over the baseline a, and churn has the baseline b"}
     channel = Recorder((Delivery("refused", "HTTP 409"), answer))
+    other = Recorder((Delivery("delivered"), {"status": "ok"}))
+    with pytest.raises(Undelivered, match="another server answers at this address"):
+        post_panes(other, "http://d/v1/panes", make_panes(rows, baseline_of(rows)), "nightly", 1)
     with pytest.raises(Undelivered, match=r"refused the panes: HTTP 409 .*churn has the baseline b"):
         post_panes(channel, "http://d/v1/panes", make_panes(rows, baseline_of(rows)), "nightly", 1)
 

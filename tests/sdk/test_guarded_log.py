@@ -163,6 +163,7 @@ def test_a_handler_that_blocks_delays_one_line_and_no_row(
     handler = Lines(lambda _: go_on.wait(60.0))
     monkeypatch.setattr(guarded_log, "PATIENCE_SECONDS", 0.01)
     attach(handler)
+    before = {*threading.enumerate()}
     try:
         score = service.model().predict(returns(0.25))
         score({"a": 1.0})
@@ -172,7 +173,8 @@ def test_a_handler_that_blocks_delays_one_line_and_no_row(
         assert service.flush() is True
         assert sum(len(table) for table in service.tables()) == 2
         assert handler.lines == []
-        assert [thread.name for thread in threading.enumerate()].count("driftline-log") == 1
+        new = [thread.name for thread in threading.enumerate() if thread not in before]
+        assert new.count("driftline-log") <= 1
     finally:
         go_on.set()
     writer = logger._writer

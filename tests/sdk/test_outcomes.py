@@ -151,10 +151,12 @@ class Receiver(Asking):
 
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
-        self.replies: list[tuple[int, dict[str, Any]]] = []
+        self.replies: list[tuple[int, dict[str, Any] | bytes]] = []
         super().__init__(self._take)
 
-    def _take(self, asked: Asked) -> tuple[int, dict[str, Any]]:
+    def _take(self, asked: Asked) -> tuple[int, dict[str, Any] | bytes]:
+        status: int
+        answer: dict[str, Any] | bytes
         status, answer = 200, {"accepted": len(asked.json["outcomes"]), "rejected": []}
         if self.replies:
             status, answer = self.replies.pop(0)
@@ -249,6 +251,19 @@ def test_outcomes_that_cannot_be_delivered_raise_and_say_how_many_were(
     with receiving(monkeypatch) as receiver:
         receiver.replies = [(200, {"accepted": 1, "rejected": []}), *[(503, {})] * 5]
         with pytest.raises(driftline.Undelivered, match="did not accept the outcomes in 5 attempts") as caught:
+            service.model().outcomes([("A-1", 1), ("A-2", 1)])
+
+    assert caught.value.delivered == driftline.Accepted(1)
+
+
+@pytest.mark.parametrize("answer", [b"<html>Please log in</html>", b"OK", b"", b"[]", b'{"status": "ok"}'])
+def test_outcomes_that_another_server_answers_raise(
+    service: Service, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(outcomes, "CHUNK_ROWS", 1)
+    with receiving(monkeypatch) as receiver:
+        receiver.replies = [(200, {"accepted": 1, "rejected": []}), (200, answer)]
+        with pytest.raises(driftline.Undelivered, match="another server answers at this address") as caught:
             service.model().outcomes([("A-1", 1), ("A-2", 1)])
 
     assert caught.value.delivered == driftline.Accepted(1)

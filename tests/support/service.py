@@ -68,7 +68,7 @@ class Service:
 
     def flush(self) -> bool:
         """Send what was recorded, once."""
-        return pipeline_of(self.channel).flush(5.0, again=())
+        return pipeline_of(self.channel).flush(60.0, again=())
 
     @property
     def spans(self) -> list[ReadableSpan]:

@@ -92,14 +92,14 @@ def verify(
         ),
     ] = None,
     head: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="N:HASH",
             help="A head (number and hash of the last entry) that was recorded earlier. `driftline audit` and the "
             "metric driftline_audit_head contain the head. Without this option, the removal of the last entries is "
             "not detected.",
         ),
-    ] = "",
+    ] = None,
     server: Connection = HERE,
 ) -> None:
     """Check the chain of hashes of the audit log.
@@ -112,28 +112,35 @@ def verify(
         from . import client
 
         try:
-            recorded = Head.parse(head) if head else None
+            recorded = None if head is None else Head.parse(head)
         except ValueError as error:
             raise BadInput(f"--head: {error}") from None
+        log = file or Path(folder) / "audit.jsonl"
         if file is None:
-            file = Path(folder) / "audit.jsonl"
-            client.fetch_audit_log(server, file)
-        result = verify_chain(_documents(file), recorded)
+            client.fetch_audit_log(server, log)
+        result = verify_chain(_documents(log), recorded)
+        if not result.entries and recorded is None and result.broken is None:
+            raise BadInput(f"{file or 'the audit log'}: has no entries; use --head to detect that entries were removed")
         if recorded is not None and result.broken is None:
             for start, end in result.removed:
                 if start <= recorded.sequence <= end:
                     raise BadInput(f"--head: entry {recorded.sequence} was removed (storage.audit); use a newer head")
         with for_a_reader_that_may_leave():
-            typer.echo(f"{result.entries:,} entries, head {result.head}")
+            typer.echo(f"{_entries(result.entries)}, head {result.head}")
             if result.removed:
                 count = sum(end - start + 1 for start, end in result.removed)
                 ranges = ", ".join(f"{start} to {end}" for start, end in result.removed[:MOST_RANGES])
                 more = f" and {len(result.removed) - MOST_RANGES:,} more ranges" * (len(result.removed) > MOST_RANGES)
-                typer.echo(f"{count:,} entries were removed (storage.audit): {ranges}{more}")
+                verb = "was" if count == 1 else "were"
+                typer.echo(f"{_entries(count)} {verb} removed (storage.audit): {ranges}{more}")
         if result.broken is not None:
             typer.echo(f"broken at entry {result.broken}: {result.reason}", err=True)
             raise typer.Exit(BROKEN)
         typer.echo("the chain is intact")
+
+
+def _entries(number: int) -> str:
+    return f"{number:,} {'entry' if number == 1 else 'entries'}"
 
 
 def entry_line(entry: Mapping[str, Any]) -> str:

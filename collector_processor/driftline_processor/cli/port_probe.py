@@ -30,6 +30,8 @@ WAIT = 2.0
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """The beginning of an HTTP/2 connection (RFC 9113, section 3.4), with empty settings."""
 
+_GET = b"GET / HTTP/1.0\r\n\r\n"
+
 _SETTINGS = 4
 
 
@@ -50,27 +52,37 @@ class PortAnswer(Struct, frozen=True):
 def ask_port(host: str, port: int) -> PortAnswer:
     """Return what a port speaks; nothing is changed or stored by the question."""
     try:
-        first = _exchange(host, port)
+        first = _exchange(host, port, _PREFACE)
     except OSError:
         return PortAnswer("nothing")
-    if (speaks := _protocol(first)) is not None:
-        return PortAnswer(_kind(host, port, speaks, tls=False))
-    try:
+    if len(first) >= 9 and first[3] == _SETTINGS:
+        return PortAnswer("grpc")
+    try:  # before HTTP/1, because servers with TLS answer a request without TLS with HTTP/1
         with _secure(host, port) as connection:
             certificate = connection.getpeercert(binary_form=True)
             is_grpc = connection.selected_alpn_protocol() == "h2"
     except OSError:
-        return PortAnswer("something else")
+        return PortAnswer(_kind(host, port, tls=False) if _answers_http(host, port, first) else "something else")
     expires = None if certificate is None else x509.load_der_x509_certificate(certificate).not_valid_after_utc
-    return PortAnswer(_kind(host, port, "grpc" if is_grpc else "http", tls=True), True, expires)
+    return PortAnswer("grpc" if is_grpc else _kind(host, port, tls=True), True, expires)
 
 
-def _exchange(host: str, port: int) -> bytes:
-    """Begin an HTTP/2 connection, and return the first bytes of the answer. Raises OSError if nobody listens."""
+def _answers_http(host: str, port: int, first: bytes) -> bool:
+    """Return True for HTTP/1; ``first``: its answer to HTTP/2, which some servers close or answer without a status."""
+    if first.startswith(b"HTTP/1"):
+        return True
+    try:
+        return _exchange(host, port, _GET).startswith(b"HTTP/1")
+    except OSError:
+        return False
+
+
+def _exchange(host: str, port: int, question: bytes) -> bytes:
+    """Send the first bytes of a connection, and return those of the answer. Raises OSError if nobody listens."""
     with socket.create_connection((host, port), WAIT) as connection:
         connection.settimeout(WAIT)
         try:
-            connection.sendall(_PREFACE)
+            connection.sendall(question)
             return connection.recv(64)
         except OSError:
             return b""
@@ -88,15 +100,8 @@ def _secure(host: str, port: int) -> ssl.SSLSocket:
         raise
 
 
-def _protocol(first: bytes) -> Literal["grpc", "http"] | None:
-    if first.startswith(b"HTTP/1"):
-        return "http"
-    return "grpc" if len(first) >= 9 and first[3] == _SETTINGS else None
-
-
-def _kind(host: str, port: int, speaks: Literal["grpc", "http"], *, tls: bool) -> Speaks:
-    if speaks == "grpc":
-        return "grpc"
+def _kind(host: str, port: int, *, tls: bool) -> Speaks:
+    """Return what a server of HTTP serves."""
     shown = f"[{host}]" if ":" in host else host
     base = f"{'https' if tls else 'http'}://{shown}:{port}"
     with warnings.catch_warnings():
@@ -105,7 +110,8 @@ def _kind(host: str, port: int, speaks: Literal["grpc", "http"], *, tls: bool) -
     with client:
         try:
             ready = client.get(f"{base}/readyz")
-            if ready.headers.get("content-type", "").startswith("application/json") and "problems" in ready.json():
+            is_json = ready.headers.get("content-type", "").startswith("application/json")
+            if is_json and isinstance(document := ready.json(), dict) and "problems" in document:
                 return "pages"
             traces = client.post(f"{base}/v1/traces", content=b"", headers={"content-type": "application/x-protobuf"})
         except (httpx.HTTPError, ValueError):

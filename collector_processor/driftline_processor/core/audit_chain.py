@@ -183,10 +183,10 @@ def verify_chain(documents: Iterable[Mapping[str, Any]], recorded: Head | None =
         if document.get("kind") == "pruned":
             noted.add((str(document.get("subject")), tuple(map(str, document.get("digests") or ()))))
         head, entries = Head(sequence, str(document["hash"])), entries + 1
-    ranges = tuple((start, Head.parse(last).sequence) for start, last, _ in removed)
-    for (start, end), (_, *note) in zip(ranges, removed, strict=True):
-        if tuple(note) not in noted:
-            reason = f"no entry says that entries {start} to {end} were removed"
+    ranges = tuple((start, Head.parse(last).sequence) for start, last, before in removed if (last, before) in noted)
+    for start, last, before in removed:
+        if (last, before) not in noted:
+            reason = f"no entry says that entries {start} to {Head.parse(last).sequence} were removed"
             return Verification(entries, first, head, start, reason, ranges)
     if recorded is not None and recorded.sequence > head.sequence:
         reason = f"the log ends before entry {recorded.sequence}, the recorded head"

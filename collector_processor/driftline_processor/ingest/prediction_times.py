@@ -1,4 +1,4 @@
-"""Prediction times that are improbable, counted by model as rows arrive: unread, in the future, or refused.
+"""Prediction times that are improbable, counted by model as rows arrive: unread, in another unit, ahead, or refused.
 
 Rows whose time cannot be read have the time of the call. The counts are of today and yesterday by the wall clock, in
 memory: a new process counts from 0.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from driftline.tables.table import I64, ModelKey
 
-from driftline_processor.core.windows.improbable_times import AHEAD, ImprobableTimes, add_times
+from driftline_processor.core.windows.improbable_times import AHEAD, ImprobableTimes, add_times, count_other_unit
 from driftline_processor.core.windows.window import DAY
 
 MOST_MODELS = 2_000
@@ -34,7 +34,12 @@ class PredictionTimes:
         """
         ahead, today = times - now, now // DAY
         found = ImprobableTimes(
-            len(times), undated, int(np.count_nonzero(ahead > AHEAD)), refused, int(times.max(initial=0))
+            len(times),
+            undated,
+            int(np.count_nonzero(ahead > AHEAD)),
+            refused,
+            int(times.max(initial=0)),
+            *count_other_unit(times, now + AHEAD),
         )
         days = self._days.setdefault(key, {})
         days[today] = add_times(days.get(today), found)

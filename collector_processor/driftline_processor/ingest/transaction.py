@@ -58,7 +58,7 @@ from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.business_streams import BusinessStreams
 from driftline_processor.store.cumulative_streams import Holder, Streams
-from driftline_processor.store.database import Connection, Store, insert, mark, number, read, set_mark
+from driftline_processor.store.database import ONLY_HERE, Connection, Store, insert, mark, number, read, set_mark
 from driftline_processor.store.feature_rows import KeptFeatures
 from driftline_processor.store.panes import SLICED, PaneChanges, read_sums
 from driftline_processor.store.pruning import Condition
@@ -71,6 +71,7 @@ from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
 from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, digest_of
 from .feature_names import FeatureNames, tables_of_bounded_size
+from .model_counts import ModelCounts
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
     add_binned,
@@ -89,7 +90,6 @@ from .pane_sums import (
 from .prediction_times import PredictionTimes
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import MOST_BYTES, RowKeys, keys_of
-from .unmarked_points import UnmarkedPoints
 from .written_panes import PaneChecker, baseline_conflict, empty_table
 
 ROWS = 1_000
@@ -138,6 +138,15 @@ class Watermark:
         if not self.received or silence < SILENCE:
             return self.value
         return max(self.value, min(self.value + silence, now + AHEAD))
+
+    @property
+    def lag(self) -> int:
+        """Nanoseconds, rounded up to a pane, from a time until the watermark has passed it, even without more rows.
+
+        >>> Watermark(value=10 * DAY, received=12 * DAY).lag == 2 * DAY + PANE
+        True
+        """
+        return max(0, -((self.value - self.received - SILENCE) // PANE) * PANE)
 
 
 Watermarks = dict[tuple[str, str], Watermark]
@@ -369,7 +378,9 @@ class Intake:
         self.limits = ModelLimits(limits, models, counters)
         self.feature_names = FeatureNames()
         self.prediction_times = PredictionTimes()
-        self.unmarked_points = UnmarkedPoints()
+        # senders with our SDK set driftline.capture; others may not, and the points may be their model's only data
+        self.unmarked_points = ModelCounts()
+        self.incomplete_rows = ModelCounts()
         self._load()
 
     def _load(self) -> None:
@@ -459,9 +470,14 @@ class Intake:
                     marks = [_POSITION, position.stored, _ACKNOWLEDGED, position.acknowledged]
                     self._connection.execute("INSERT INTO meta VALUES (?, ?), (?, ?)", marks)
                 self._store.stamp(self._connection, work.now)
+                # a queue or query of which the position moves is read again from the stored position
+                is_only_here = position is None and not all(request.moves for request in requests)
+                stamped = self._store.stamp_only_here(self._connection, work.now) if is_only_here else 0
                 if rehearsed:
                     raise _Rehearsed
             self._store.acknowledge()
+            if stamped:
+                self._store.acknowledge_only_here(stamped)
             self._keys.settle()
         except BaseException:
             self.series.load(self._connection)
@@ -473,6 +489,8 @@ class Intake:
             raise
         for of_table in work.times:
             self.prediction_times.add(*of_table, work.now)
+        for key, rows in (+work.incomplete).items():
+            self.incomplete_rows.add(key, rows, work.now)
         self.business.take(work.business, work.readings)
         self.offsets |= work.offsets
         self.position = self.position if position is None else position.stored
@@ -517,6 +535,7 @@ class Intake:
                 continue
             usable = _timely(table.time, work.now, rejected)
             work.times.append((table.key, table.time, len(table) - len(usable), table.undated))
+            work.incomplete[table.key] += table.incomplete
             table = table if len(usable) == len(table) else take_table(table, usable)
             if not len(table):
                 continue
@@ -858,6 +877,7 @@ class _Work(Struct):
         distributed: Series, panes of rows from distributions, and how many rows each pane has.
         restated: Panes of rows of an earlier transaction that was evaluated.
         unmarked: Points of distributions without ``driftline.capture``.
+        incomplete: Rows of which the sender dropped attributes.
         times: Model, times, and numbers of refused and undated rows of each table.
         unused: Reason → number of unused rows.
         entries: Entries of the audit log.
@@ -869,6 +889,7 @@ class _Work(Struct):
     outcomes: list[pa.Table] = field(default_factory=list)
     points: dict[ModelKey, list[Point]] = field(default_factory=dict)
     unmarked: Counter[ModelKey] = field(default_factory=Counter)
+    incomplete: Counter[ModelKey] = field(default_factory=Counter)
     changes: PaneChanges = field(default_factory=PaneChanges)
     sliced: PaneChanges = field(default_factory=lambda: PaneChanges(SLICED, HOUR))
     digests: list[bytes] = field(default_factory=list)
@@ -911,6 +932,6 @@ def log_position(connection: Connection) -> tuple[int, int]:
 
 
 def forget_old_positions(connection: Connection) -> None:
-    """Delete all marks of the log except the last of each name."""
-    for name in (_POSITION, _ACKNOWLEDGED):
+    """Delete all marks of the log and of :data:`ONLY_HERE` except the last of each name."""
+    for name in (_POSITION, _ACKNOWLEDGED, ONLY_HERE):
         connection.execute("DELETE FROM meta WHERE name = ? AND value < ?", [name, mark(connection, name)])

@@ -23,6 +23,12 @@ _READ = 4 << 20
 """Bytes per read when a whole file is checked."""
 
 
+NO_FOLDER = (
+    "is a file, but must be the folder of the log of requests; move the file away, and start driftline, which creates "
+    "the folder and reports the requests that are lost"
+)
+
+
 class UnknownFormat(Exception):  # noqa: N818 - a file of a newer version is not faulty
     """A file of the log was written by a later version."""
 

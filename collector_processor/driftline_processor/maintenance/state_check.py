@@ -9,7 +9,7 @@ from msgspec import Struct
 from driftline_processor.ingest.transaction import log_position
 from driftline_processor.log.acknowledged import COPY_NAME, last_received
 from driftline_processor.log.check import LogReport, check_log
-from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.log.segments import NO_FOLDER, UnknownFormat
 from driftline_processor.present.numbers import many
 from driftline_processor.store.archive import DATABASE
 from driftline_processor.store.audit_log import read_audit_key
@@ -20,8 +20,12 @@ from driftline_processor.store.database import (
     DatabaseError,
     StorageError,
     acknowledged_time,
+    gap_only_here_sentence,
     gap_sentence,
+    has_tables,
+    lacking_tables,
     mark,
+    only_here_time,
     reading_only,
 )
 from driftline_processor.store.migrations import SCHEMA_VERSION
@@ -63,13 +67,19 @@ def check_state(directory: Path) -> StateReport:
         raise NotAState(f"{directory}: contains no {DATABASE}; use the directory of storage.directory, or a backup")
     stored = acknowledged = 0
     gap = gap_sentence(directory, 0, last_received(directory), is_missing=True) if is_missing else None
+    gap_only_here = gap_only_here_sentence(directory, 0, is_missing=True) if is_missing else None
     try:
         if not is_missing:
             with reading_only(file) as connection:
-                stored, acknowledged = log_position(connection)
-                _check_tables(connection, report)
-                if "acknowledged" in report.rows:
-                    gap = gap_sentence(directory, acknowledged_time(connection), 0, is_missing=False)
+                times: tuple[int, int] | None = 0, 0
+                if has_tables(connection):
+                    stored, acknowledged = log_position(connection)
+                    _check_tables(connection, report)
+                    is_readable = "acknowledged" in report.rows
+                    times = (acknowledged_time(connection), only_here_time(connection)) if is_readable else None
+                if times is not None:
+                    gap = gap_sentence(directory, times[0], 0, is_missing=False)
+                    gap_only_here = gap_only_here_sentence(directory, times[1], is_missing=False)
     except DatabaseError as error:
         reason = str(error).splitlines()[0]
         if "Could not set lock on file" in reason:
@@ -88,16 +98,23 @@ def check_state(directory: Path) -> StateReport:
         )
     if 0 < report.schema < SCHEMA_VERSION:
         report.notes.append(f"the next start makes a backup and upgrades the state to schema {SCHEMA_VERSION}")
+    log = directory / "log"
+    if log.exists() and not log.is_dir():
+        report.damages.append(f"{log}: {NO_FOLDER}")
+        return report
     try:
         report.log = check_log(directory / "log", stored, acknowledged, directory / COPY_NAME)
-    except (UnknownFormat, OSError) as error:
+    except UnknownFormat as error:
         raise NotAState(f"{directory}/log: {error}; use the version of Driftline that wrote it") from error
     is_in_log = report.log.size > 0 and report.log.first <= stored
-    if gap is not None and not is_in_log:
-        report.damages.append(f"{gap}; or restore a backup")
+    if gap is not None and is_in_log and not is_missing:
+        report.notes.append(f"the write-ahead log of {DATABASE} was lost; the next start reads its requests again")
     elif is_missing and is_in_log:
         report.notes.append(f"{DATABASE} is missing; the next start reads all requests from the log again")
-    elif is_missing:
+    lost = gap_only_here if is_in_log else gap or gap_only_here
+    if lost is not None:
+        report.damages.append(f"{lost}; or restore a backup")
+    elif is_missing and not is_in_log:
         report.damages.append(f"{DATABASE} is missing; restore a backup")
     try:
         read_audit_key(directory / AUDIT_KEY)
@@ -115,6 +132,8 @@ def check_state(directory: Path) -> StateReport:
 def _check_tables(connection: Connection, report: StateReport) -> None:
     """Count and read all rows, which compares the checksum of each block."""
     report.schema = mark(connection, "schema")
+    if report.schema == SCHEMA_VERSION and (lacking := lacking_tables(connection)):
+        report.damages.append(f"{DATABASE}: {lacking}; restore a backup, or start driftline, which keeps the others")
     names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY 1").fetchall()
     for (table,) in names:
         try:
@@ -123,8 +142,8 @@ def _check_tables(connection: Connection, report: StateReport) -> None:
         except DatabaseError as error:
             reason = str(error).splitlines()[0]
             report.damages.append(
-                f"the table {table} is damaged ({reason[:200]}); restore a backup, or start driftline, which keeps the "
-                "readable rows"
+                f"the table {table} is damaged ({reason[:200]}); restore a backup, or start driftline, which sets "
+                "the file aside and keeps the readable rows"
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import threading
@@ -17,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from driftline_processor.config.values import is_here
+from driftline_processor.core.decode.untrusted_json import load_json
 
 from .channel import Answer
 from .secrets import hide_secrets
@@ -96,7 +96,7 @@ class Reply(Struct, frozen=True):
     def json(self) -> dict[str, Any]:
         """Return the body as a mapping; NotTaken if it is not one."""
         try:
-            document = json.loads(self.body)
+            document = load_json(self.body)
         except ValueError:
             document = None
         if not isinstance(document, dict):

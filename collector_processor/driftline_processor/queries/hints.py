@@ -64,6 +64,7 @@ class ModelSummary(Struct, frozen=True):
         times: Improbable times of its newest predictions; None if they are usual.
         unmarked: Points of its distributions that were set aside, because nothing states that their rows are in no
             record.
+        incomplete_rows: Number of its newest predictions of which the sender dropped attributes.
         repeated: Its newest predictions, if many arrived again.
         rows_elsewhere: Whether another processor may have rows that were counted.
         predictions_elsewhere: Whether another processor may have the predictions of the pending outcomes.
@@ -87,6 +88,7 @@ class ModelSummary(Struct, frozen=True):
     unknown: tuple[UnknownOutcomes, ...] = ()
     times: ImprobableTimes | None = None
     unmarked: int = 0
+    incomplete_rows: int = 0
     repeated: RepeatedIds | None = None
     rows_elsewhere: bool = False
     predictions_elsewhere: bool = False
@@ -104,6 +106,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
         hint_list += _counted_twice(series, model.balance, totals, settings.timezone)
     hint_list += _baseline(series, in_force, model.learned, totals)
     hint_list += [*_task(series, settings), *_unscored(series, totals), *_repeated(series, model.repeated)]
+    hint_list += _dropped_attributes(series, model.incomplete_rows)
     hint_list += _features(in_force, model.fullest, settings.timezone)
     hint_list += [
         *_marked(in_force),
@@ -288,6 +291,17 @@ def _repeated(series: Series, repeated: RepeatedIds | None) -> Iterator[str]:
             f"{count(repeated.repeats)} repeat the id, the features and the result of one at most an hour earlier, and "
             "each counts; if the service retries its calls, send the time of the first call with each retry, or create "
             "an id per call."
+        )
+
+
+def _dropped_attributes(series: Series, rows: int) -> Iterator[str]:
+    """Yield that features are missing because an OpenTelemetry SDK keeps only the first attributes."""
+    if rows:
+        yield (
+            f"{many(rows, 'prediction')} of {series.key.model} arrived without some attributes, so features look "
+            "missing: the OpenTelemetry SDK of the service drops attributes above its limit, by default 128; set "
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, for log records OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT, to at least the "
+            "number of features and 32."
         )
 
 

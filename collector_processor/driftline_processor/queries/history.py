@@ -14,7 +14,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.evaluation_store import COLUMNS, read_evaluations
 from driftline_processor.join.candidates import find_predictions
 from driftline_processor.store.database import Connection, Store, read
-from driftline_processor.store.pruning import Condition, IdLookup
+from driftline_processor.store.pruning import Condition, IdLookup, ids_of_text
 from driftline_processor.store.series import SeriesRegister
 
 _COLUMNS = (
@@ -101,7 +101,9 @@ class History:
             ]
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[RecordedOutcome]:
-        statements = IdLookup(connection, pa.array([id])).read(_COLUMNS, "outcomes", Condition("t.model = ?", (model,)))
+        statements = IdLookup(connection, ids_of_text(id)).read(
+            _COLUMNS, "outcomes", Condition("t.model = ?", (model,))
+        )
         statements = statements.sort_by("outcome")
         if not len(statements):
             return []

@@ -15,7 +15,7 @@ from driftline_processor.present.names import near_names
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.feature_rows import read_features
-from driftline_processor.store.pruning import ROWS_APART, Condition, IdLookup, lies_near
+from driftline_processor.store.pruning import ROWS_APART, Condition, IdLookup, ids_of_text, lies_near
 from driftline_processor.store.series import SeriesRegister
 
 MOST_OF_ID = 20
@@ -117,7 +117,7 @@ class KeptPredictions:
     def of_id(self, model: str, id: str) -> list[KeptPrediction]:
         """Return the predictions of an id by all versions in all environments, newest first, with their features."""
         with self.store.reading() as connection:
-            predictions = IdLookup(connection, pa.array([id])).predictions(Condition("true", ()))
+            predictions = IdLookup(connection, ids_of_text(id)).predictions(Condition("true", ()))
             series_numbers = [series.number for series in self.register if series.key.model == model]
             rows = predictions.filter(pa.array(np.isin(integers_of(predictions, "series"), series_numbers)))
             rows = rows.sort_by([("time", "descending"), ("prediction", "descending")]).slice(0, MOST_OF_ID)
@@ -126,7 +126,7 @@ class KeptPredictions:
     def models_of(self, id: str) -> list[str]:
         """Return the names of the models with a prediction of an id."""
         with self.store.reading() as connection:
-            predictions = IdLookup(connection, pa.array([id])).predictions(Condition("true", ()))
+            predictions = IdLookup(connection, ids_of_text(id)).predictions(Condition("true", ()))
             numbers = {*integers_of(predictions, "series").tolist()}
         return list(dict.fromkeys(series.key.model for series in self.register if series.number in numbers))
 

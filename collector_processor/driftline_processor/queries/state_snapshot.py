@@ -344,6 +344,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             unknown=self._unknown(series, windows, now),
             provisional=in_force is not None and in_force.source == "provisional",
             improbable_times=intake.prediction_times.of(key, now),
+            lag=intake.watermarks.get((key.environment, key.model), NO_WATERMARK).lag,
         )
         verdict = self.verdicts.of(number, known_windows) if any(windows.values()) else None
         interruptions, business = self.verdicts.interruptions(number), intake.business.of(key.model)
@@ -367,6 +368,7 @@ class SnapshotPublisher(Struct, kw_only=True):
                 known_windows.concept,
                 known_windows.unknown,
                 known_windows.improbable_times,
+                known_windows.lag,
                 backlog,
             ),
             *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
@@ -374,6 +376,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             *(intake.balances.of(number, intake.streams.reached(number, now)), self.delays.of(series)),
             *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
             intake.unmarked_points.of(key, now),
+            intake.incomplete_rows.of(key, now),
             self.repeated_ids.of(number),
         )
         return _Inputs(series, objects, values, known_windows, verdict)
@@ -434,6 +437,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             unknown=known_windows.unknown,
             times=times,
             unmarked=intake.unmarked_points.of(key, now),
+            incomplete_rows=intake.incomplete_rows.of(key, now),
             repeated=self.repeated_ids.of(number),
             rows_elsewhere=rows_elsewhere,
             predictions_elsewhere=predictions_elsewhere,

@@ -53,6 +53,7 @@ class VerdictInputs(Struct, frozen=True):
         unknown: Why its newest outcomes cannot be used.
         provisional: Whether its baseline was learned from its own first rows.
         improbable_times: Improbable times of its newest predictions; None if they are usual.
+        lag: Nanoseconds by which its event time may be behind the clock.
     """
 
     windows: dict[str, list[Evaluation]]
@@ -66,6 +67,7 @@ class VerdictInputs(Struct, frozen=True):
     unknown: tuple[UnknownOutcomes, ...] = ()
     provisional: bool = False
     improbable_times: ImprobableTimes | None = None
+    lag: int = 0
 
 
 class VerdictChange(Struct, frozen=True):
@@ -148,6 +150,7 @@ class Verdicts:
                 coming,
                 known_windows.unknown,
                 provisional=known_windows.provisional,
+                lag=known_windows.lag,
             )
             if made_verdict is not None and made_verdict.context == context:
                 context = made_verdict.context  # so that cached results are found by identity

@@ -35,6 +35,11 @@ def is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """Return True if values of this type are integers or floating-point numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def is_nested(kind: pa.DataType) -> bool:
     """Return True for lists, structs and other types that are not numbers, texts or times."""
     return not _plain(kind)
@@ -311,9 +316,9 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     """Return a column of a CSV with the baseline's spelling of its categories.
 
     ``True`` becomes ``true``, and ``1.0``, which pandas writes for integers in a column with missing values, becomes
-    ``1``.
+    ``1``. Blanks around a category are those after a comma.
 
-    >>> as_known(Column(codes=np.array([0, 1, 2]), categories=("True", "1.0", "x")), ["true", "1"]).categories
+    >>> as_known(Column(codes=np.array([0, 1, 2]), categories=("True", "1.0", " x")), ["true", "1", "x"]).categories
     ('true', '1', 'x')
     """
     if texts.codes is None:
@@ -322,7 +327,7 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     category_codes = {
         category: category_by_form[alike]
         for category in set(texts.categories).difference(known)
-        if (alike := _written_alike(category)) is not None and alike in category_by_form
+        if (alike := _written_alike(category)) in category_by_form
     }
     return (
         replace(texts, categories=tuple(category_codes.get(category, category) for category in texts.categories))
@@ -332,15 +337,17 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
 
 
 def _written_alike(category: str) -> object:
-    """Return the common form of several spellings of a value; None for a text with one spelling."""
+    """Return the common form of several spellings of a value."""
+    category = category.strip()
     if category.lower() in _BOOLEANS:
         return category.lower()
-    return None if re.match(r"0\d", category) or np.isnan(number := _number(category)) else number
+    return category if re.match(r"0\d", category) or np.isnan(number := _number(category)) else number
 
 
 def _number(text: str) -> float:
+    text = text.strip()
     try:
-        # float() reads 1_000, as Python writes numbers in its source
-        return float("" if "_" in text else text)
+        # float() also reads 1_000, as Python writes numbers in its source, and the digits of other scripts
+        return float("" if "_" in text or not text.isascii() else text)
     except ValueError:
         return _BOOLEANS.get(text.lower(), float("nan"))

@@ -69,6 +69,8 @@ class _Request(NamedTuple):
     time: Any
     rows: list[Any]
     predictions: list[Any]
+    is_uneven: bool = False
+    """True if the response has another number of predictions than the request has rows; no row then has one."""
 
 
 class CapturedSource(TableSource):
@@ -89,6 +91,12 @@ class CapturedSource(TableSource):
             say(f"{path}: left out {many(unreadable, 'record')}; {first}")
         if not requests:
             raise BadInput(f"{path}: no captured request can be read; {first}")
+        if uneven := [request for request in requests if request.is_uneven]:
+            rows = many(sum(len(request.rows) for request in uneven), "row")
+            say(
+                f"{path}: {rows} of {many(len(uneven), 'request')} are read without predictions, because the response "
+                "has another number of predictions than the request has rows"
+            )
         values, owners, by_looks = _features(path, requests, features, text, say)
         table = _with_requests(path, values, requests, owners, say)
         super().__init__(path, table, say, by_looks)
@@ -135,9 +143,7 @@ def _request(line: bytes | dict[str, Any]) -> _Request:
     record = _sagemaker.decode(line)
     event, exchange = record.event_metadata, record.capture_data
     rows, predictions = payload_rows(_text(exchange.endpoint_input)), payload_rows(_text(exchange.endpoint_output))
-    return _Request(
-        event.inference_id or event.event_id, event.inference_time, rows, predictions_of_rows(predictions, len(rows))
-    )
+    return _paired(event.inference_id or event.event_id, event.inference_time, rows, predictions)
 
 
 def _vertex_request(record: _VertexRecord) -> _Request:
@@ -145,7 +151,12 @@ def _vertex_request(record: _VertexRecord) -> _Request:
     predictions = [value for payload in record.response_payload for value in payload_rows(payload)]
     time, id_ = record.logging_time, record.request_id
     time = time.removesuffix(" UTC") if isinstance(time, str) else time
-    return _Request(id_text(id_), time, rows, predictions_of_rows(predictions, len(rows)))
+    return _paired(id_text(id_), time, rows, predictions)
+
+
+def _paired(id_: str, time: Any, rows: list[Any], predictions: list[Any]) -> _Request:
+    paired = predictions_of_rows(predictions, len(rows))
+    return _Request(id_, time, rows, [None] * len(rows) if paired is None else paired, paired is None)
 
 
 def _text(payload: _Payload) -> str:

@@ -7,10 +7,14 @@ for :class:`~driftline_processor.evaluation.files.evaluate_options.EvaluationOpt
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 from msgspec.structs import fields
+
+from driftline_processor.core.nearest_names import near, nearest
 
 from .errors import BadInput
 
@@ -78,12 +82,24 @@ def options_of(model: type[Options]) -> dict[str, OptionField]:
 
 
 def listed_names(text: str) -> tuple[str, ...]:
-    """Return the names of a list with commas.
+    """Return the names of a list with commas. As in a CSV, a name that contains a comma is in double quotes.
 
-    >>> listed_names("age, plan,")
-    ('age', 'plan')
+    >>> listed_names("age, plan,"), listed_names('"age, in years",plan')
+    (('age', 'plan'), ('age, in years', 'plan'))
     """
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    rows = csv.reader(text.splitlines(keepends=True), skipinitialspace=True)
+    return tuple(name.strip() for row in rows for name in row if name.strip())
+
+
+def near_listed(name: str, names: Sequence[str]) -> str:
+    """Return the suggestion for an unknown name of a list; it shows how a name with a comma is written.
+
+    >>> near_listed("age", ["age, in years", "plan"])
+    'did you mean \'age, in years\'? In a list, a name with a comma is in double quotes: "age, in years"'
+    """
+    with_comma = next((f'"{match}"' for match in nearest(name, names) if "," in match), "")
+    quoting = f" In a list, a name with a comma is in double quotes: {with_comma}" if with_comma else ""
+    return near(name, names) + quoting
 
 
 Threshold = Annotated[

@@ -12,11 +12,11 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.task import Task
 from msgspec import Struct
 
-from driftline_processor.core.nearest_names import listed, near
+from driftline_processor.core.nearest_names import listed, respelled
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
-from .column_options import NO_OUTCOMES, ColumnOptions
+from .column_options import NO_OUTCOMES, ColumnOptions, near_listed
 from .errors import BadInput, Say, missing_option, option_text, quiet
 from .source import Source
 from .sources import FilteredSource
@@ -79,7 +79,9 @@ def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, p
     for pattern in patterns:
         matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
         if not matches:
-            raise BadInput(f"{path}: no column '{pattern}' ({option_text(option)}); {near(pattern, tuple(names))}")
+            raise BadInput(
+                f"{path}: no column '{pattern}' ({option_text(option)}); {near_listed(pattern, tuple(names))}"
+            )
         matched |= dict.fromkeys(matches)
     return tuple(matched)
 
@@ -134,9 +136,11 @@ def find_roles(
         remembered = _remembered(columns, part)
         if remembered and all(name in shared for name in remembered):
             return remembered
-        if remembered and part in ("score", "predicted"):
+        alike = respelled(remembered, names)
+        if remembered and (alike or part in ("score", "predicted")):
             say(
                 f"no column '{listed(remembered)}', which is the baseline's {part}: results that require it are missing"
+                f"{alike}"
             )
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
@@ -147,7 +151,8 @@ def find_roles(
     predicted = find("predicted", _name_tuple(options.predicted)) if task.kind else ()
     actual = find("actual", _name_tuple(named_actual)) if task.kind and options.actual != NO_OUTCOMES else ()
     if task.kind and features is None and not score and not predicted:
-        say("there is no score and no predicted class: only features are compared")
+        near_names = respelled(("score", "predicted"), names)
+        say(f"there is no score and no predicted class: only features are compared{near_names}")
     time = find("time", _name_tuple(options.time))
     if time and not options.time and _holds_nothing(sources, time[0]):
         say(f"no value in '{time[0]}', which has the times of the baseline: results that require times are missing")
@@ -203,7 +208,11 @@ def find_roles(
         if features and not chosen:
             raise BadInput(
                 f"{sources[0].path}: the file has none of the baseline's features {listed(sorted(features))}"
+                f"{respelled(tuple(features), names)}"
             )
+        if alike := respelled([name for name in features if name not in names], unknown):
+            missing = listed(sorted(name for name in features if name not in names))
+            say(f"{sources[0].path}: no column {missing}, which the baseline has{alike}")
     for source in sources:
         fields = [field for field in source.schema if field.name in chosen and is_nested(field.type)]
         lists = {f.name for f in fields if is_vector(f.type) and (embeddings is None or f.name in embeddings)}
@@ -246,7 +255,7 @@ def _slices(sources: Sequence[Source], patterns: Sequence[str], remembered: Sequ
 def _demand(sources: Sequence[Source], name: str, option: str) -> None:
     for source in sources:
         if name not in (names := tuple(source.schema.names)):
-            raise BadInput(f"{source.path}: no column '{name}' ({option_text(option)}); {near(name, names)}")
+            raise BadInput(f"{source.path}: no column '{name}' ({option_text(option)}); {near_listed(name, names)}")
 
 
 def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:

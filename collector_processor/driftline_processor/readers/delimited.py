@@ -21,17 +21,14 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import truth_of
-from .errors import Say, say_columns_of_one_name
-from .limits import LONGEST_LINE, check_columns, compression_of, too_long_line, unpacked
+from .errors import BadInput, Say, say_columns_of_one_name
+from .limits import LONGEST_LINE, TextEncoding, check_columns, compression_of, too_long_line, unpacked
 from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
 from .source import readable
 from .spool import Spool, equal_batches
 
 BLOCK, SAMPLE = 1 << 20, 8 << 20
 """Bytes per block, and bytes at the start of a file from which types are inferred."""
-
-UNDEFINED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
-"""Bytes that cp1252 does not define; a file with one of them is read as Latin-1, in which every byte is a character."""
 
 REPLACED = "-replaced"
 """Suffix of the name of a codec that replaces invalid bytes; Arrow decodes with a codec that has a name."""
@@ -70,7 +67,8 @@ _CONVERSION = re.compile(r"In CSV column #\d+: .*CSV conversion error", re.DOTAL
 class CsvSource:
     """The rows of a CSV.
 
-    Lines with too few or too many values are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
+    Blanks around the names of the header, as after a comma, are not part of them. Lines with too few or too many values
+    are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
     values are missing, as in pandas.
     """
 
@@ -95,24 +93,33 @@ class CsvSource:
         self._numbers, self._block = numbers, BLOCK if block is None else block
         self._scan = scan_bytes(path)
         self._header: list[str] | None = None
+        other_header: list[str] | None = None
         self.schema: pa.Schema
         with readable(path):
             while True:
                 try:
                     header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
-                    if self._header is None and len(bad) > self.rows:
-                        self._header = _header_of_lines(header, bad, self._scan.delimiter)
-                        if self._header is not None:
-                            continue
-                    break
+                    if other_header is not None or len(bad) <= self.rows:
+                        break
+                    other_header = _header_of_lines(header, bad, self._scan.delimiter)
+                    if other_header is None:
+                        break
+                    self._header = other_header
                 except pa.ArrowInvalid as error:
                     if "straddling object" not in str(error):
                         raise
                     if self._block > LONGEST_LINE:
                         raise too_long_line(path) from None
                     self._block *= 8
-        say_encoding(path, self._scan, say)
+        self._scan.text.tell(path, say)
+        if len(bad) > 10 * self.rows:  # a table of the few other lines would look healthy
+            raise BadInput(
+                f"{path}: the first line is not the header: {many(len(bad), 'line')} of {len(bad) + self.rows:,} have "
+                f"another number of values, such as line {bad[0].number} with {bad[0].actual_columns}; remove the "
+                "lines before the header, or correct it"
+            )
         say_bad_lines(path, bad, say)
+        self._say_enclosed(bad, say)
         # a delimiter at the end of every line
         if header[-1] == "" and not any(str(value).strip() for value in self.column("").drop_null().unique()):
             self.schema = self.schema.remove(self.schema.get_field_index(""))
@@ -124,8 +131,12 @@ class CsvSource:
         self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
         self._names: list[str] | None = None
         first = self._open([], block=sample).schema
+        names = [name.strip() for name in first.names]
+        if names != first.names:
+            self._header = names
+            first = self._open([], block=sample).schema
         check_columns(self.path, first.names)
-        self._names = list(dict.fromkeys(first.names))
+        self._names, self._width = list(dict.fromkeys(first.names)), len(first.names)
         counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}
         codes = {name for name, count in counts.items() if first.names.count(name) == 1 and count.are_codes}
         self._formatted = {
@@ -194,8 +205,8 @@ class CsvSource:
             try:
                 reader = self._open(bad)
                 schema = reader.schema
-                self._spool = Spool()
-                for batch in equal_batches(map(self._plain_numbers, reader)):
+                self._spool, self._long = Spool(), [name for name in schema.names if "\n" in name]
+                for batch in equal_batches(map(self._plain_numbers, map(self._keep_long, reader))):
                     self._spool.add(batch)
             except pa.ArrowInvalid as error:
                 if schema is None or _CONVERSION.search(str(error)) is None or not self._widen(schema):
@@ -203,6 +214,25 @@ class CsvSource:
             else:
                 self.schema, self.rows = self._plain_numbers(schema.empty_table()).schema, self._spool.rows
                 return bad
+
+    def _keep_long(self, batch: Any) -> Any:
+        """Return rows unchanged; remember the values in which lines look like rows."""
+        for values in batch.columns:
+            if pa.types.is_string(values.type) and pc.any(several := pc.match_substring(values, "\n")).as_py():
+                texts = values.filter(several).to_pylist()
+                self._long += [text for text in texts if enclosed_lines(text, self._scan.delimiter, self._width)]
+        return batch
+
+    def _say_enclosed(self, bad: Sequence[Any], say: Say) -> None:
+        """Report rows within a value: its quotation mark is not closed, or is closed in a later row."""
+        texts = [*self._long, *(row.text for row in bad)]
+        counts = [enclosed_lines(text, self._scan.delimiter, self._width) for text in texts]
+        if lines := sum(counts):
+            first = next(text for text, count in zip(texts, counts, strict=True) if count)
+            say(
+                f"{self.path}: {many(lines, 'line')} not read as rows, because a quotation mark before them is not "
+                f"closed in its line: the first of these values begins with {first[:40]!r}; remove the mark"
+            )
 
     def _plain_numbers(self, batch: Any) -> Any:
         """Return rows with formatted numbers in plain notation."""
@@ -290,18 +320,17 @@ class _ByteScan(NamedTuple):
     """Properties of the bytes of a CSV.
 
     Attributes:
-        encoding: UTF-8 if that is valid for most characters beyond ASCII, UTF-16 with its byte order mark, else cp1252
-            of Windows, or Latin-1.
+        encoding: The codec: UTF-16 with its byte order mark, else that of ``text``.
+        text: The encoding of the text after UTF-16 is converted.
         delimiter: From the line ``sep=;`` of Excel, or from the header, see :func:`delimiter_of`.
         leading_zeros: True if any value begins with a zero and another digit.
-        invalid: Number of bytes or sequences of bytes that are not valid in UTF-8.
         skipped_lines: Lines before the header.
     """
 
     encoding: str
+    text: TextEncoding
     delimiter: str
     leading_zeros: bool
-    invalid: int = 0
     skipped_lines: int = 0
 
 
@@ -311,12 +340,11 @@ _SEPARATOR = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([^\w\r\n"])"?\r?', re.IGNOREC
 
 def scan_bytes(path: Path) -> _ByteScan:
     """Scan all bytes of a CSV before it is parsed."""
-    delimiter, zeros, rest, skipped, line, undefined = "", False, b"\n", 0, 0, False
-    characters = _Utf8Count()
+    delimiter, zeros, rest, skipped, line = "", False, b"\n", 0, 0
+    text = TextEncoding()
     with unpacked(path) as stream:
         while data := stream.read(1 << 22):
-            undefined = undefined or any(byte in data for byte in UNDEFINED)
-            characters.add(data)
+            text.add(data)
             if not delimiter:
                 first = data[:65_536].split(b"\n", 1)[0]
                 separator = _SEPARATOR.fullmatch(first)
@@ -329,39 +357,11 @@ def scan_bytes(path: Path) -> _ByteScan:
             line = len(data) - ends - 1 if ends >= 0 else line + len(data)
             if line > LONGEST_LINE:
                 raise too_long_line(path)
-        characters.add(b"", final=True)
-        if stream.utf16:
-            encoding = f"utf-16{REPLACED}"
-        elif not characters.are_utf8:
-            encoding = "latin-1" if undefined else "cp1252"
-        else:
-            encoding = f"utf-8{REPLACED}" if characters.invalid else "utf-8"
-    return _ByteScan(encoding, delimiter or ",", zeros, characters.invalid, skipped)
-
-
-class _Utf8Count:
-    """Numbers of characters beyond ASCII that are valid in UTF-8, and of those that are not."""
-
-    def __init__(self) -> None:
-        self.valid = self.invalid = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def add(self, data: bytes, final: bool = False) -> None:
-        """Count the next bytes of a file."""
-        pending = self._decoder.getstate()[0]
-        if data.isascii() and not pending:
-            return
-        text = self._decoder.decode(data, final)
-        own = (pending + data).count("\ufffd".encode())
-        invalid = text.count("\ufffd") - own
-        ascii_bytes = int(np.count_nonzero(np.frombuffer(data, np.uint8) < 128))
-        self.invalid += invalid
-        self.valid += len(text) - ascii_bytes - invalid
-
-    @property
-    def are_utf8(self) -> bool:
-        """True unless most are invalid: text in another encoding is valid in UTF-8 only by rare chance."""
-        return self.invalid <= self.valid
+        text.add(b"", final=True)
+        encoding = "utf-16" if stream.utf16 else text.name
+        if stream.utf16 or (encoding == "utf-8" and text.invalid):
+            encoding += REPLACED
+    return _ByteScan(encoding, text, delimiter or ",", zeros, skipped)
 
 
 def delimiter_of(header: bytes) -> str:
@@ -392,18 +392,26 @@ def _header_of_lines(header: list[str], bad: Sequence[Any], delimiter: str) -> l
     return None
 
 
-def say_encoding(path: Path, scan: _ByteScan, say: Say) -> None:
-    """Report a CSV whose text is not UTF-8 throughout."""
-    if scan.encoding in ("cp1252", "latin-1"):
-        say(f"{path}: not UTF-8; read as {scan.encoding}; save it as UTF-8 if texts look wrong")
-    elif scan.invalid:
-        say(f"{path}: {many(scan.invalid, 'character')} not valid in UTF-8, replaced by U+FFFD")
+LEAST_ENCLOSED = 3
+"""Minimum number of lines in a quoted value that look like rows: a text of a few lines may do so by chance."""
+
+
+def enclosed_lines(value: str, delimiter: str, width: int) -> int:
+    r"""Return the number of lines that a value encloses if they look like rows of ``width`` values, else 0.
+
+    >>> enclosed_lines('a\nr2,0,b\nr3,1,c\nr4,0,a\nr5,0,', ",", 3), enclosed_lines("Dear all,\nyours,\nme", ",", 3)
+    (4, 0)
+    """
+    *lines, _ = value.removesuffix("\n").split("\n")[1:] or [""]
+    rows = sum(line.count(delimiter) == width - 1 for line in lines)
+    return len(lines) + 1 if width > 1 and rows >= max(LEAST_ENCLOSED, MOSTLY * len(lines)) else 0
 
 
 def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
     """Report lines of a CSV with too many or too few values."""
     if bad:
+        lines = sum(row.text.count("\n") + 1 for row in bad)
         say(
-            f"{path}: left out {many(len(bad), 'line')}: line {bad[0].number} has "
+            f"{path}: left out {many(lines, 'line')}: line {bad[0].number} has "
             f"{many(bad[0].actual_columns, 'value')}, but the header has {bad[0].expected_columns}"
         )

@@ -116,12 +116,17 @@ def _output_rows(tensors: Sequence[dict[str, Any]]) -> list[Any]:
     return objects
 
 
-def predictions_of_rows(predictions: list[Any], rows: int) -> list[Any]:
-    """Return a prediction per row; several rows may be answered in one line of CSV or one list."""
+def predictions_of_rows(predictions: list[Any], rows: int) -> list[Any] | None:
+    """Return a prediction per row, each None without a response; None if there are more or fewer of them than rows.
+
+    Several rows may be answered in one line of CSV or one list.
+    """
     if len(predictions) == 1 and rows > 1:
         [values] = predictions
-        predictions = values.split(",") if isinstance(values, str) else values if isinstance(values, list) else []
-    return predictions if len(predictions) == rows else [None] * rows
+        predictions = values.split(",") if isinstance(values, str) else values if isinstance(values, list) else [values]
+    if not predictions:
+        return [None] * rows
+    return predictions if len(predictions) == rows else None
 
 
 def row_values(row: Any) -> Any:

@@ -25,7 +25,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import NUMBER, is_text, one_array
 from .errors import BadInput, NoRows, Say
-from .limits import LONGEST_LINE, MOST_COLUMNS, too_long_line, unpacked
+from .limits import LONGEST_LINE, MOST_COLUMNS, encoding_of, too_long_line, unpacked
 from .source import with_several_types
 from .spool import Spool, equal_batches, no_columns
 from .times import read_times
@@ -350,18 +350,25 @@ class NdjsonSource(JsonSource):
     def __init__(self, path: Path, say: Say, text: Collection[str] = (), block: int | None = None) -> None:
         """Parse a file in blocks of ``block`` (:data:`BLOCK`) bytes. Raises :class:`BadInput` without any object."""
         self._block = BLOCK if block is None else block
+        encoding = encoding_of(path)
+        self._encoding = encoding.name if encoding.invalid else ""
         super().__init__(path, say, text)
-        check_rows(path, self.rows, self.schema)
+        encoding.tell(path, say)
 
     def _blocks(self, path: Path) -> Iterator[ParsedLines]:
         rest, number = b"", 1
-        with unpacked(path) as stream:
+        with unpacked(path, self._encoding) as stream:
             while read := stream.read(self._block):
-                if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")) and not _whole_line(read):
-                    read += stream.rest()
-                    if read.split() == [b"[]"]:  # a list without rows
-                        return
-                    if (listed := listed_lines(read)) is not None:
+                if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")):
+                    is_whole = _whole_line(read)
+                    if not is_whole:
+                        read += stream.rest()
+                        if read.split() == [b"[]"]:  # a list without rows
+                            return
+                    listed = None if is_whole else listed_lines(read)
+                    if b"\n" not in read.strip() or (listed is not None and listed.objects == 1):
+                        check_rows(path, read)
+                    if listed is not None:
                         yield listed.parse(self._text)
                         return
                 data = rest + read
@@ -381,12 +388,20 @@ def _whole_line(data: bytes) -> bool:
     return _object(data.lstrip(_SPACES).partition(b"\n")[0]) is not None
 
 
-def check_rows(path: Path, rows: int, schema: pa.Schema) -> None:
-    """Raise :class:`BadInput` for a file with one object of columns, the default format of pandas."""
-    if rows == 1 and sum(name.endswith((".0", ".1")) for name in schema.names) > 1:
+def check_rows(path: Path, data: bytes) -> None:
+    """Raise :class:`BadInput` for one object of columns, or of rows by their index, as pandas writes by default.
+
+    It is recognised before its values become columns, which are as many as the values of the table.
+    """
+    table = _object(data.lstrip(_SPACES)) or {}
+    keys = {tuple(inner) if isinstance(inner, dict) else () for inner in table.values()}
+    if len(keys) != 1:
+        return
+    [labels] = keys
+    if "0" in labels or (len(labels) > 1 and len(table) > 1):
         raise BadInput(
-            f"{path}: the file is one object of columns, but rows are required; write it with "
-            "df.to_json(path, orient='records', lines=True)"
+            f"{path}: the file is one object of {'rows' if '0' in table else 'columns'}, but rows are required; write "
+            "it with df.to_json(path, orient='records', lines=True)"
         )
 
 

@@ -14,11 +14,12 @@ import pyarrow as pa
 from msgspec import Struct
 
 from driftline_processor.core.lazy_modules import pc
+from driftline_processor.core.nearest_names import listed
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import is_text, mask_of, truth_of
+from .arrow_columns import column, is_text, mask_of, truth_of
 from .errors import BadInput, Say, option_text
-from .source import Source
+from .source import Source, has_several_types
 from .written_dates import formats_of
 
 MOSTLY = 0.9
@@ -27,7 +28,10 @@ MOSTLY = 0.9
 _DECIMALS = {"": ".", ".": ".", "point": ".", ",": ",", "comma": ","}
 _WORDS = {",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
 _THOUSANDS = {"": "", **{mark: mark for mark in _WORDS}, **{word: mark for mark, word in _WORDS.items()}}
-_PLAIN = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$"
+_BLANKS = r"[\s\p{Z}]*"
+"""Blanks around a number, among them the no-break space that spreadsheets and web pages write."""
+
+_PLAIN = rf"^{_BLANKS}[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?{_BLANKS}$"
 
 
 class NumberFormat(Struct, frozen=True):
@@ -83,13 +87,17 @@ class NumberFormat(Struct, frozen=True):
         mark = r"[ \x{00a0}\x{202f}]" if self.thousands == " " else re.escape(self.thousands)
         grouped = rf"\d{{1,3}}(?:{mark}\d{{3}})+|" if self.thousands else ""
         decimal = re.escape(self.decimal)
-        return rf"^\s*[+-]?(?:(?:{grouped}\d+)(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?\s*$"
+        return rf"^{_BLANKS}[+-]?(?:(?:{grouped}\d+)(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?{_BLANKS}$"
 
     def count(self, texts: pa.Array) -> tuple[int, int]:
         """Return how many texts are numbers of this format, and how many of these are not plain integers."""
         fits = truth_of(pc.match_substring_regex(texts, self.pattern))
         marked = fits & ~truth_of(pc.match_substring_regex(texts, r"^\s*[+-]?\d+\s*$"))
         return int(np.count_nonzero(fits)), int(np.count_nonzero(marked))
+
+    def reads(self, text: str) -> bool:
+        """Return True if a text is a number of this format."""
+        return self.count(pa.array([text]))[0] > 0
 
     def plain_numbers(self, texts: pa.Array) -> pa.Array:
         """Return texts with formatted numbers in plain notation.
@@ -113,7 +121,7 @@ class NumberFormat(Struct, frozen=True):
 
 PLAIN_NUMBERS = NumberFormat()
 
-_UNIT = re.compile(r"\s*([+-]?)\s*[$€£¥₹]?\s*(\d(?:[\d.,' \u00a0\u202f]*\d)?)\s*(?:[$€£¥₹%°]|[A-Za-z]{1,4})?\s*")
+_UNIT = re.compile(r"\s*([+-]?)\s*[$€£¥₹]?\s*([0-9](?:[0-9.,' \u00a0\u202f]*[0-9])?)\s*(?:[$€£¥₹%°]|[A-Za-z]{1,4})?\s*")
 """A number with a currency, a percent sign or a unit, which must be removed before the number can be read."""
 
 _FORMATS = (
@@ -128,67 +136,79 @@ def format_hint(text: str) -> str:
     >>> format_hint("1.234,56"), format_hint("31/12/2026 10:00"), format_hint("soon")
     ('--decimal , --thousands point', "--date-format '%d/%m/%Y %H:%M'", '')
     """
-    array = pa.array([text])
-    if truth_of(pc.match_substring_regex(array, _PLAIN))[0]:
-        return ""
-    for candidate in _FORMATS:
-        if candidate.count(array)[0]:
-            return candidate.options
-    if (number := _UNIT.fullmatch(text)) is not None:
-        options = format_hint(number[1] + number[2])
-        return f"numbers without the unit{f', and {options}' if options else ''}" if "date" not in options else ""
+    if (number_format := _format_of(text)) is not None:
+        return number_format.options
+    match = _UNIT.fullmatch(text)
+    if match is not None and (number_format := _format_of(match[1] + match[2])) is not None:
+        options = number_format.options
+        return f"numbers without the unit{f', and {options}' if options else ''}"
     forms = formats_of(text)
     return " or ".join(option_text("date_format", form) for form in forms)
+
+
+def _format_of(number: str) -> NumberFormat | None:
+    """Return the first format in which a text is a number; None without one."""
+    return next((candidate for candidate in (PLAIN_NUMBERS, *_FORMATS) if candidate.reads(number)), None)
 
 
 def with_hint(text: str) -> str:
     """Return a quoted value for a message, with the options that read it."""
     hint = format_hint(text)
+    if text.lstrip().startswith("{"):  # a JSON object: the order of its keys is not that of the classes
+        return f"{text[:80]!r}; write one column per class, and name the columns in the order of the classes"
     return f"{text[:80]!r}" + (f"; use {hint} to read it" if hint else "")
 
 
 def report_texts(
-    sources: Sequence[Source], features: Collection[str], numbers: Collection[str] | None, say: Say
+    sources: Sequence[Source], features: Collection[str], numbers: Collection[str], say: Say, *, new: bool = False
 ) -> None:
-    """Report values in CSV columns that should be numbers but are not.
+    """Report texts in columns that should be numbers.
 
     Args:
         sources: The files.
         features: The compared columns.
-        numbers: Numeric columns of the baseline; None = columns in which most values are numbers, in this or another
-            format.
+        numbers: Numeric columns of the baseline.
         say: Called with the sentences.
+        new: True for the rows of a new baseline: its categories may be numbers in another format.
     """
     for source in sources:
+        typed = list[str]()
         for name in source.schema.names:
-            if name not in features or name not in source.by_looks or not is_text(source.schema.field(name).type):
+            if name not in features or not is_text(source.schema.field(name).type):
                 continue
-            if numbers is None or name in numbers:
-                _report_column(source, name, numbers is not None, say)
+            if name in source.by_looks and (new or name in numbers):
+                _report_column(source, name, name in numbers, say)
+            elif name in numbers:
+                typed.append(name)
+        if typed:
+            say(
+                f"{source.path}: {listed(typed)}: strings here, but numbers in the baseline, treated as missing; "
+                "use one type in all files (a CSV has no types)"
+            )
 
 
 def _report_column(source: Source, name: str, is_number: bool, say: Say) -> None:
+    is_mixed = has_several_types(source.schema.field(name))
     values = plain = before = 0
     first: tuple[int, str] | None = None
     for batch in source.batches({name}):
-        texts = batch.column(0).cast(pa.string())
-        fits = truth_of(pc.match_substring_regex(texts, _PLAIN))
-        values += len(texts) - texts.null_count
-        plain += int(np.count_nonzero(fits))
-        strays = np.flatnonzero(~fits & truth_of(pc.is_valid(texts)))
-        if first is None and len(strays):
-            first = before + int(strays[0]) + 1, texts[int(strays[0])].as_py()
-        before += len(texts)
+        texts, n = column(batch.column(0), number=not is_mixed), batch.num_rows  # as the values are read
+        strays = np.zeros(0, np.intp) if texts.codes is None else np.flatnonzero(texts.codes >= 0)
+        values += n - batch.column(0).null_count
+        plain += n - batch.column(0).null_count - len(strays)
+        if first is None and texts.codes is not None and len(strays):
+            first = before + int(strays[0]) + 1, texts.categories[texts.codes[strays[0]]]
+        before += n
         if not is_number and plain < MOSTLY * values:
             break
     if first is None:
         return
     row, text = first
-    if is_number or plain >= MOSTLY * values:
-        count = f"{values - plain:,} of {many(values, 'value')}"
+    if is_number:
         say(
-            f"{source.path}: {name}: {count} without a number, treated as missing: the first is row {row}, "
-            f"{with_hint(text)}"
+            f"{source.path}: {name}: {values - plain:,} of {many(values, 'value')} without a number, "
+            f"treated as missing: the first is row {row}, {with_hint(text)}"
+            + (", a string; use numbers only" if is_mixed else "")
         )
-    elif (hint := format_hint(text)) and not formats_of(text):
+    elif plain < MOSTLY * values and (hint := format_hint(text)) and not formats_of(text):
         say(f"{source.path}: {name}: read as categories, such as {text[:80]!r}; to read numbers, use {hint}")

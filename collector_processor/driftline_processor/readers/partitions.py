@@ -22,15 +22,29 @@ _MISSING = "__HIVE_DEFAULT_PARTITION__"
 DATE = "partition_date"
 """Column of the date that partitions such as `year=2026/month=02/day=01` have together."""
 
-_DATE_PARTS = {"year": "year|yyyy|y", "month": "month|mm?", "day": "day|dd?", "hour": "hour|hh?"}
-"""Names of the partitions that have a part of a date, in lower case."""
+_TIME_PARTS = {
+    "year": "year|yyyy|y",
+    "month": "month|mm?",
+    "day": "day|dd?",
+    "hour": "hour|hr|hh?",
+    "minute": "minute|min",
+    "other": "quarter|qtr|week|(iso_?)?week(day)?|day_?of_?(week|month|year)|second",
+}
+"""Part of a time → names of the partitions that have it, in lower case; ``other``: not needed for the time."""
+
+_DATE = re.compile(r"(\d{4})-?(\d\d)(?:-?(\d\d)(?:[-T _]?(\d\d))?)?")
+"""A date, a month, or a date and an hour, as values of one partition, such as `dt=2026-02-01` or `ds=20260201`."""
+
+_DATE_NAME = r"(.*_)?(dt|ds|date|day|month|datehour|date_hour|hour|p?date)(_.*)?|.*date"
+"""Names of partitions whose whole numbers may be dates, such as 20260201."""
 
 
 def partition_values(paths: Sequence[Rows], text: Collection[str], say: Say = quiet) -> list[dict[str, pa.Scalar]]:
     """Return the values of the partitions of each file.
 
-    The values of all files have one type: whole numbers, times of ISO 8601, or else texts. Partitions that are a date
-    together are one time, :data:`DATE`, or left out if the day is unknown: each part has other values in every period.
+    The values of all files have one type: whole numbers, times of ISO 8601, or else texts. Partitions that are a time
+    together are one time, and are left out if the day is unknown: each part has other values in every period. The time
+    has the name of the partition with the date, or is :data:`DATE`.
     ``text``: names whose values stay texts.
 
     >>> from pathlib import Path
@@ -56,29 +70,56 @@ def _parts(path: Rows) -> Iterator[tuple[str, str | None]]:
 
 
 def _with_dates(parts: list[dict[str, str | None]], text: Collection[str], say: Say) -> list[dict[str, str | None]]:
+    """Return the parts with one time instead of the parts of a time."""
     names = dict.fromkeys(name for by_name in parts for name in by_name if name not in text)
-    by_part = {part: [n for n in names if re.fullmatch(form, n.lower())] for part, form in _DATE_PARTS.items()}
+    dates = [name for name in names if _are_dates(name, [by_name.get(name) for by_name in parts])]
+    by_part = {
+        part: [name for name in names if name not in dates and re.fullmatch(form, name.lower())]
+        for part, form in _TIME_PARTS.items()
+    }
+    if not dates and not (by_part["year"] and by_part["month"]):  # a month alone may be a feature
+        return parts
     chosen = {part: found[0] for part, found in by_part.items() if len(found) == 1}
-    if not {"year", "month"} <= {*chosen}:
+    times = [_time_of(by_name, dates[0] if dates else "", chosen) for by_name in parts]
+    if any(times) and not is_time(_typed(pa.array(times, pa.string())).type):
         return parts
-
-    def date_of(by_name: Mapping[str, str | None]) -> str | None:
-        values = {part: by_name.get(name) for part, name in chosen.items()}
-        if None in values.values():
-            return None
-        two = {part: (value or "").zfill(2) for part, value in values.items()}
-        return f"{two['year']}-{two['month']}-{two.get('day', '01')}T{two.get('hour', '00')}:00:00"
-
-    dates = [date_of(by_name) for by_name in parts]
-    if not is_time(_typed(pa.array(dates, pa.string())).type):
+    whole = any(times)
+    if not whole and not dates and "day" in chosen:
         return parts
-    use = f"are read as one time, '{DATE}'" if "day" in chosen else "are left out, because they are parts of a date"
-    say(f"the partitions {listed([*chosen.values()])} {use}")
+    others = [name for found in by_part.values() for name in found]
+    replaced = [*(dates[:1] if whole else dates), *others]
+    name = dates[0] if dates else DATE
+    if replaced != [name]:
+        use = f"are read as one time, '{name}'" if whole else "are left out, because they are parts of a date"
+        say(f"the partitions {listed(replaced)} {use}")
     return [
-        {name: value for name, value in by_name.items() if name not in chosen.values()}
-        | ({DATE: date} if "day" in chosen and date is not None else {})
-        for by_name, date in zip(parts, dates, strict=True)
+        {key: value for key, value in by_name.items() if key not in replaced}
+        | ({name: time} if whole and time is not None else {})
+        for by_name, time in zip(parts, times, strict=True)
     ]
+
+
+def _are_dates(name: str, values: Sequence[str | None]) -> bool:
+    """Return True if all values of a partition are dates, or whole numbers that its name says are dates."""
+    known = [value for value in values if value is not None]
+    return bool(known) and all(
+        _DATE.fullmatch(value) and ("-" in value or (len(value) > 6 and re.fullmatch(_DATE_NAME, name.lower())))
+        for value in known
+    )
+
+
+def _time_of(by_name: Mapping[str, str | None], date: str, chosen: Mapping[str, str]) -> str | None:
+    """Return the time of a file in ISO 8601; None if its day is unknown."""
+    values = {part: (by_name.get(name) or "").zfill(2) for part, name in chosen.items()}
+    match = _DATE.fullmatch(by_name.get(date) or "")
+    if match is not None:
+        values |= {
+            part: value for part, value in zip(("year", "month", "day", "hour"), match.groups(), strict=True) if value
+        }
+    if not {"year", "month", "day"} <= {*values} or "00" in (values["year"], values["month"], values["day"]):
+        return None
+    time = "{year}-{month}-{day}T".format(**values)
+    return f"{time}{values.get('hour', '00')}:{values.get('minute', '00')}:00"
 
 
 def _typed(texts: pa.Array) -> pa.Array:

@@ -174,8 +174,8 @@ def feature_names(baseline: Baseline) -> tuple[str, ...]:
 
 
 def number_features(baseline: Baseline) -> set[str]:
-    """Return the features that are numbers in the baseline."""
-    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
+    """Return the features that are compared as numbers; a baseline without values of a feature has a single bin."""
+    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins) and over.size > 1}
     return numbers.difference(baseline.texts)
 
 
@@ -233,17 +233,22 @@ def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None)
     bad = np.flatnonzero(~times.readable)
     if len(bad):
         first = int(bad[0])
-        value = source.column(name)[first].as_py()
         if len(bad) == source.rows:
-            shown_value = with_hint(value) if isinstance(value, str) else repr(value)
-            raise BadInput(
-                f"{source.path}: {name}: none of the values can be read as a time; the first is {shown_value}"
-            )
+            raise BadInput(no_time(source, name))
+        value = source.column(name)[first].as_py()
         say(
             f"{source.path}: {name}: left out {many(len(bad))} without a readable time: "
             f"the first is row {first + 1}, {value!r}"
         )
     return structs.replace(read, time=times.values, usable=times.readable if len(bad) else None)
+
+
+def no_time(source: Source, name: str) -> str:
+    """Return the message about a column without a readable time, with its first value and the option that reads it."""
+    values = source.column(name).drop_null()
+    first = values[0].as_py() if len(values) else None
+    shown_value = with_hint(first.strip()) if isinstance(first, str) else repr(first)
+    return f"{source.path}: {name}: none of the values can be read as a time; the first is {shown_value}"
 
 
 def _times(source: Source, name: str, store: RowStore) -> Times:

@@ -138,13 +138,14 @@ def expand_paths(paths: Sequence[AnyRows]) -> list[AnyRows]:
     """Return files in order, with patterns such as ``rows/*.parquet`` and folders expanded and artifacts downloaded.
 
     A folder has the files of rows in it and in its folders; ``**`` in a pattern matches folders at any depth. As in
-    Spark, names that begin with ``_`` or ``.`` are not rows, unless a pattern contains such a name. A table in memory
-    stays. Raises :class:`BadInput` if a pattern or a folder has no file.
+    Spark, names that begin with ``_`` or ``.`` are not rows, unless a pattern contains such a name. A file that is
+    named twice is one file. A table in memory stays. Raises :class:`BadInput` if a pattern or a folder has no file.
     """
-    files: list[AnyRows] = []
+    files: dict[object, AnyRows] = {}
     for path in paths:
-        files += [path] if isinstance(path, MemoryRows) else _matches(download_artifact(path))
-    return files
+        for file in [path] if isinstance(path, MemoryRows) else _matches(download_artifact(path)):
+            files.setdefault(file.resolve() if isinstance(file, Path) and file.exists() else file, file)
+    return list(files.values())
 
 
 def _matches(path: Path) -> list[Path]:

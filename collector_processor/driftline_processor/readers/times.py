@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from driftline.baseline.sections.feature_marks import SERIAL_2000, SERIAL_2100, are_date_keys
+from driftline.baseline.sections.feature_marks import SERIAL_2000, SERIAL_2100, clock_unit
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import nanoseconds_per_unit
 from msgspec import Struct
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.lazy_modules import pc
 
-from .arrow_columns import numbers, one_array, positions, truth_of, valid_of, values_of
+from .arrow_columns import is_number, numbers, one_array, positions, truth_of, valid_of, values_of
 
 _PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _UNIT = {nanoseconds: unit for unit, nanoseconds in _PER_UNIT.items()}
@@ -42,7 +42,7 @@ class Times(Struct, frozen=True):
 def read_times(array: pa.ChunkedArray) -> Times:
     """Read a column as points in time; without a zone they are UTC, a date is its midnight.
 
-    Plain numbers are unix time. Their median defines the unit: seconds below 1e11 (the year 5138), milliseconds below
+    Plain numbers are unix time. Their median defines the unit: seconds before the year 10000, milliseconds below
     1e14, microseconds below 1e17, else nanoseconds.
 
     >>> read_times(pa.chunked_array([pa.array(["1970-01-01T01:00:01+01:00", "yesterday"])])).values.tolist()
@@ -57,9 +57,9 @@ def read_times(array: pa.ChunkedArray) -> Times:
         return _integer_times(array.cast(pa.int64()), kind.unit)
     if pa.types.is_date(kind):
         return _integer_times(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
-    days = _days(numbers(one_array(array))) if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
-    if days is not None:
-        return days
+    written = _written_digits(numbers(one_array(array))) if is_number(kind) else None
+    if written is not None:
+        return written
     if pa.types.is_integer(kind) and kind != pa.uint64():
         values = array.cast(pa.int64())
         unit = _unit_of(numbers(one_array(values)))
@@ -92,27 +92,28 @@ def _unix(values: F64) -> Times:
     return Times(whole_seconds.astype(np.int64) * factor + fraction, readable, unit)
 
 
-def _days(values: F64) -> Times | None:
-    """Return numbers that are dates such as 20260201, or the days since 1899-12-30 of a spreadsheet; None for others.
+def _written_digits(values: F64) -> Times | None:
+    """Return numbers that are written dates, such as 20260201, 202602012359 or 20260201235900; None for others.
 
-    As unix seconds both are in the first year of 1970, in which no predictions were made.
+    Days since 1899-12-30, as in a spreadsheet, are dates too. As unix times these would be in the year 1970 or 1976, or
+    after the year 2600, in which no predictions were made.
     """
     known = np.isfinite(values)
     finite = values[known]
     if not len(finite):
         return None
-    if are_date_keys(finite):
-        whole = np.where(known, values, 19_700_101).astype(np.int64)
-        months = ((whole // 10_000 - 1970) * 12 + whole // 100 % 100 - 1).astype("datetime64[M]")
-        dates = months.astype("datetime64[D]") + (whole % 100 - 1)
+    if unit := clock_unit(finite):
+        whole = np.where(known, values, 19_700_101 * unit).astype(np.int64)
+        keys, clock = whole // unit, whole % unit * (10**6 // unit)
+        months = ((keys // 10_000 - 1970) * 12 + keys // 100 % 100 - 1).astype("datetime64[M]")
+        dates = months.astype("datetime64[D]") + (keys % 100 - 1)
         known &= dates.astype("datetime64[M]") == months  # 20260230 does not exist
-        days = dates.astype(np.int64).astype(np.float64)
-    elif finite.min() >= SERIAL_2000 and finite.max() < SERIAL_2100:
-        days = np.where(known, values, 0.0) - 25_569
-    else:
+        seconds = dates.astype(np.int64) * 86_400 + clock // 10_000 * 3_600 + clock // 100 % 100 * 60 + clock % 100
+        return Times(np.where(known, seconds * 10**9, 0), known)
+    if finite.min() < SERIAL_2000 or finite.max() >= SERIAL_2100:
         return None
-    milliseconds = np.round(days * 86_400_000).astype(np.int64)
-    return Times(np.where(known, milliseconds * 10**6, 0), known)
+    milliseconds = np.round((np.where(known, values, 25_569) - 25_569) * 86_400_000).astype(np.int64)
+    return Times(milliseconds * 10**6, known)
 
 
 def _unit_of(values: F64) -> str:

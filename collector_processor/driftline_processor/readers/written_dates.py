@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import is_text, one_array, valid_of
+from .arrow_columns import is_number, is_text, one_array, valid_of
 from .errors import Say, option_text
 from .source import Source
 from .times import ISO
@@ -28,6 +29,8 @@ _DATES = (
     ("%Y-%m-%d", r"\d{4}-\d\d-\d\d"),
     ("%Y/%m/%d", r"\d{4}/\d{1,2}/\d{1,2}"),
     ("%Y.%m.%d", r"\d{4}\.\d{1,2}\.\d{1,2}"),
+    ("%Y%m%d%H%M%S", r"(?:19|20)\d{12}"),
+    ("%Y%m%d%H%M", r"(?:19|20)\d{10}"),
     ("%Y%m%d", r"(?:19|20)\d{6}"),
     ("%b %d, %Y", rf"{_WORD} {_DAY}, \d{{4}}"),
     ("%b %d %Y", rf"{_WORD} {_DAY} \d{{4}}"),
@@ -100,10 +103,16 @@ def formats_of(text: str) -> list[str]:
 def read_dates(texts: pa.Array, date_format: str) -> pa.Array:
     """Read texts in a format as times in UTC; null for other texts, and for days that do not exist.
 
+    Whole numbers are texts of the length of the format, such as 01022026, whose zeros at the beginning are lost.
+
     >>> read_dates(pa.array(["02/01/2026", "soon", "30/01/2026", "02/30/2026"]), "%m/%d/%Y").is_valid().to_pylist()
     [True, False, False, False]
     """
-    texts = pc.utf8_trim_whitespace(one_array(texts).cast(pa.string()))
+    texts = one_array(texts)
+    if is_number(texts.type):
+        texts = pc.if_else(pc.equal(pc.floor(texts), texts), texts.cast(pa.int64(), safe=False), None)
+        texts = pc.utf8_lpad(texts.cast(pa.string()), _digits(date_format), "0")
+    texts = pc.utf8_trim_whitespace(texts.cast(pa.string()))
     whole = pc.replace_substring_regex(texts, _FRACTION, r"\1")
     read = pc.strptime(whole, date_format, "ns", error_is_null=True).cast(pa.int64())
     read = pc.if_else(_exists(whole, date_format), read, pa.nulls(len(read), read.type))
@@ -112,6 +121,15 @@ def read_dates(texts: pa.Array, date_format: str) -> pa.Array:
     digits = pc.struct_field(pc.extract_regex(texts, r":\d\d\.(?P<digits>\d{1,9})"), "digits")
     fraction = pc.fill_null(pc.utf8_rpad(digits, 9, "0").cast(pa.int64()), 0)
     return pc.add(read, fraction).cast(pa.timestamp("ns"))
+
+
+def _digits(date_format: str) -> int:
+    """Return the number of digits of a format that numbers may have, such as ``%Y%m%d%H%M%S``; 0 for other formats.
+
+    Fewer than six digits, such as ``%Y``, are no date: ages and prices fit too.
+    """
+    written = datetime(2026, 1, 1).strftime(date_format)
+    return len(written) if written.isdigit() and len(written) >= 6 else 0
 
 
 _ZONE = r" ?[+-]\d\d:?\d\d$"
@@ -146,16 +164,19 @@ def with_written_dates(source: Source, text: Collection[str], date_format: str, 
     """
     formats = {}
     for field in source.schema:
-        if is_text(field.type) and field.name not in text and (found := _format(source, field.name, date_format, say)):
+        may_be = is_text(field.type) or (is_number(field.type) and date_format and _digits(date_format))
+        if may_be and field.name not in text and (found := _format(source, field, date_format, say)):
             formats[field.name] = found
     return DatedSource(source, formats) if formats else source
 
 
-def _format(source: Source, name: str, date_format: str, say: Say) -> str:
-    """Return the format of a column of dates; "" for other columns."""
+def _format(source: Source, field: pa.Field, date_format: str, say: Say) -> str:
+    """Return the format of a column of dates; "" for other columns. Numbers have the given format, or none."""
+    name = field.name
     first_values = next((texts for batch in source.batches({name}) if (texts := _first(batch))), [""])
     first, found = next(
-        ((value, forms) for value in first_values if (forms := formats_of(value))), (first_values[0], [])
+        ((value, forms) for value in first_values if is_text(field.type) and (forms := formats_of(value))),
+        (first_values[0], []),
     )
     candidates = list(dict.fromkeys([date_format, *found] if date_format else found))
     if not candidates:
@@ -164,13 +185,14 @@ def _format(source: Source, name: str, date_format: str, say: Say) -> str:
     for batch in source.batches({name}):
         if not batch.num_columns:
             continue
-        texts = one_array(batch.column(0).cast(pa.string()))
-        values += len(texts) - texts.null_count
+        column = one_array(batch.column(0))
+        column = column.cast(pa.string()) if is_text(column.type) else column
+        values += len(column) - column.null_count
         for index, candidate in enumerate(candidates):
-            missed = valid_of(texts) & ~valid_of(read_dates(texts, candidate))
-            counts[index] += len(texts) - texts.null_count - np.count_nonzero(missed)
+            missed = valid_of(column) & ~valid_of(read_dates(column, candidate))
+            counts[index] += len(column) - column.null_count - np.count_nonzero(missed)
             if missed.any():
-                strays[index] = strays[index] or texts[int(np.argmax(missed))].as_py()
+                strays[index] = strays[index] or str(column[int(np.argmax(missed))].as_py())
         if counts.max() < MOSTLY * values:
             return ""
     best = [candidate for candidate, count in zip(candidates, counts, strict=True) if count == counts.max()]

@@ -35,8 +35,11 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, may_send, principal_of
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
+from driftline_processor.core.decode.untrusted_json import list_items
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import JSON, MemoryCeiling
+from driftline_processor.present.numbers import many
+from driftline_processor.present.wording import short
 from driftline_processor.readers.inference_payloads import (
     payload_rows,
     predictions_of_rows,
@@ -54,11 +57,17 @@ PATH = "/v1/cloudevents"
 UNPAIRED = "unpaired_event"
 """The reason under which rows are counted whose request or response did not arrive."""
 
+MAX_LOGGED = 100
+"""Maximum number of models whose unusable calls are logged."""
+
 UNUSABLE_EVENT = "unusable_event"
 """The reason under which events are counted that cannot be read."""
 
 MAX_EVENT = 16 * 2**20
 """Maximum bytes of an event."""
+
+MAX_EVENTS = 100_000
+"""Maximum number of events of a batch: in the largest batch, an event with its required attributes has more bytes."""
 
 MAX_REJECTED = 1_000
 """Maximum number of rejected events that an answer lists."""
@@ -173,6 +182,26 @@ class Pairs:
         self._bytes -= len(self._waiting.pop(key)[1].payload)
 
 
+class UnusableCalls:
+    """Logs once per model why a complete call was not stored, because senders of events ignore the answer."""
+
+    def __init__(self) -> None:
+        self._models = set[str]()
+
+    def note(self, model: str, reason: Exception) -> None:
+        """Log the reason for a model, unless one was logged before; a sender can choose any number of names."""
+        if model in self._models or len(self._models) >= MAX_LOGGED:
+            return
+        self._models.add(model)
+        _log.warning(
+            "driftline: a call of the model %s cannot be stored: %s; its rows count as %s in "
+            "driftline_rejected_rows_total; further calls of this model are counted, but not logged",
+            repr(short(model)) if model else "without a name",
+            reason,
+            UNUSABLE_EVENT,
+        )
+
+
 def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
     """Return the route of CloudEvents.
 
@@ -182,6 +211,7 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
         clock: Unix nanoseconds, the time of events without one.
     """
     pairs, parsers = Pairs(counters), ThreadPoolExecutor(2, "driftline-cloudevents")
+    calls = UnusableCalls()
 
     async def post_event(request: Request) -> Response:
         loop = asyncio.get_running_loop()
@@ -203,6 +233,7 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
                     await asyncio.wrap_future(accept("logs", logs, {}, 0.0, sending))
                 except (MalformedEvent, Malformed) as reason:
                     rejected.append((place, reason, pair[0].rows))
+                    calls.note(options.model or pair[0].model or pair[1].model, reason)
                 except Overloaded:
                     pairs.keep(pair[0] if half.response else pair[1], options)
                     raise
@@ -247,10 +278,10 @@ def _halves(body: Body, headers: Headers, now: int) -> list[Half | MalformedEven
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
         if kind == "application/cloudevents-batch+json":
             with _readable():
-                batch = msgspec.json.decode(data, type=list[Any])
+                batch = list_items(data, MAX_EVENTS)
             return [_half_or_reason(partial(_structured, event, now)) for event in batch]
         if kind == "application/cloudevents+json":
-            return [_half_or_reason(lambda: _structured(msgspec.json.decode(data), now))]
+            return [_half_or_reason(partial(_structured, data, now))]
         event = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
         return [_half_or_reason(lambda: _half(event, data.decode(), now))]
 
@@ -273,7 +304,8 @@ def _half_or_reason(read: Callable[[], Half]) -> Half | MalformedEvent:
         return reason
 
 
-def _structured(event: Any, now: int) -> Half:
+def _structured(text: bytes, now: int) -> Half:
+    event = msgspec.json.decode(text)
     if not isinstance(event, dict):
         raise MalformedEvent("the event is not a JSON object; send the attributes and 'data' of a CloudEvent")
     data = event.get("data")
@@ -282,9 +314,9 @@ def _structured(event: Any, now: int) -> Half:
             data = base64.b64decode(str(event["data_base64"]), validate=True).decode()
         except binascii.Error as error:
             raise ValueError(f"data_base64: {error}") from None
-    text = data if isinstance(data, str) else msgspec.json.encode(data).decode()
+    payload = data if isinstance(data, str) else msgspec.json.encode(data).decode()
     attributes = {key: value for key, value in event.items() if isinstance(value, str)}
-    return _half({**attributes, "id": id_text(event.get("id"))}, text, now)
+    return _half({**attributes, "id": id_text(event.get("id"))}, payload, now)
 
 
 def _half(event: Mapping[str, str], payload: str, now: int) -> Half:
@@ -363,6 +395,12 @@ def logs_request(request: Half, response: Half, options: Options) -> bytes:
     predictions = predictions_of_rows(answers, len(rows))
     if len(answers) == 1 and isinstance(answers[0], dict) and "error" in answers[0]:
         shared.append((attributes.ERROR_TYPE, "inference_error"))
+        predictions = [None] * len(rows)
+    if predictions is None:
+        raise MalformedEvent(
+            f"the response has {many(len(answers), 'prediction')}, but the request has {many(len(rows), 'row')}; send "
+            "one prediction per row, in the order of the rows"
+        )
     kind = Task(options.task).of_kind
     for place, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):
         name = f"{request.id}.{place}" if len(rows) > 1 else request.id

@@ -92,6 +92,9 @@ LEAST_BODY = 3_000
 
 ANSWER_SECONDS = 60.0
 
+MOST_DISCARDED = 256 * 2**20
+"""Maximum bytes of a body that are discarded behind an answer that ends the connection."""
+
 MOST_HEAD = 64 * 1024
 """Maximum bytes of a request line and its headers, with trailers."""
 
@@ -341,6 +344,18 @@ class Handshake(asyncio.Protocol):
             self._connection.connection_lost(None)
 
 
+class _AnswerTransport:
+    """The transport of one answer, which closes the connection only when the body of its request has arrived."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.write, self.is_closing = connection.transport.write, connection.transport.is_closing
+
+    def close(self) -> None:
+        """Close the connection, at once or when the body has arrived."""
+        self._connection.close_behind_body()
+
+
 class Connection(HttpToolsProtocol):
     """One HTTP connection, which tracks what it waits for and since when."""
 
@@ -355,6 +370,7 @@ class Connection(HttpToolsProtocol):
         self._head = 0
         self._unread_bytes = 0
         self._ends = False
+        self._discarded: int | None = None
         self.stuck: float | None = None
         self._ended: float | None = None
 
@@ -413,12 +429,17 @@ class Connection(HttpToolsProtocol):
             self._unread_bytes = 0
             self._wait_for("body")
             super().on_headers_complete()
+            self.cycle.transport = cast(Any, _AnswerTransport(self))
 
     def on_body(self, body: bytes) -> None:
         """Add a part of the request's body."""
         if self._head <= MOST_HEAD:
             self._body_bytes += len(body)
             super().on_body(body)
+        if self._discarded is not None:
+            self._discarded += len(body)
+            if self._discarded > MOST_DISCARDED:
+                self.transport.close()
 
     def on_message_complete(self) -> None:
         """End the request's body."""
@@ -426,6 +447,8 @@ class Connection(HttpToolsProtocol):
         if self._head <= MOST_HEAD:
             super().on_message_complete()
             self._wait_for("next" if self.cycle.response_complete else "answer")
+        if self._discarded is not None:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """Continue with the next request of the connection."""
@@ -433,6 +456,17 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self.waits == "answer" and not has_another:
             self._wait_for("next")
+
+    def close_behind_body(self) -> None:
+        """Close the connection after an answer, but read the rest of its request first, up to ``MOST_DISCARDED``.
+
+        If bytes are unread when a connection is closed, the system resets it, and a client that sends its whole request
+        before it reads would see the reset instead of the answer.
+        """
+        if self.waits == "body":
+            self._discarded = 0
+        else:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """Pause the application while the client reads too slowly."""

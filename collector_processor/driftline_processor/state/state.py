@@ -52,7 +52,7 @@ from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.log.acknowledged import COPY_NAME, last_received
 from driftline_processor.log.block_attempts import BlockAttempts
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
-from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.log.segments import NO_FOLDER, UnknownFormat
 from driftline_processor.maintenance.backup import Backups
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureResult
 from driftline_processor.memory_ceiling import MemoryCeiling
@@ -167,8 +167,12 @@ class State:
     def _open_storage(self, directory: Path, queue_bytes: int, ceiling: MemoryCeiling) -> None:
         """Open the file and the log; if a block of the file is damaged, set the file aside and open the rest."""
         config, clock = self._config, self._clock
+        log_folder = directory / "log"
+        if log_folder.exists() and not log_folder.is_dir():
+            raise StorageError(f"storage.directory: {log_folder}: {NO_FOLDER}")
         for attempt in (1, 2):
             self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB", received=last_received(directory))
+            self._store.is_starting = attempt == 1
             kept = config.storage.audit
             limits = AuditLimits(int(kept.max_age.total_seconds()) * 10**9, kept.max_entries)
             self.audit_log = AuditLog(self._store, clock, limits)
@@ -187,6 +191,7 @@ class State:
                     raise StorageError(str(outage)) from outage
                 self._store.close()
             else:
+                self._store.is_starting = False
                 return
 
     def _open_log(self) -> RequestLog:
@@ -202,14 +207,13 @@ class State:
         return log
 
     def _report_gap(self, is_in_log: bool) -> None:
-        """Log that the database lacks requests; if the log of requests has them, nothing is lost."""
-        if (gap := self._store.gap) is None:
-            return
-        if is_in_log:
+        """Log that the database lacks data; requests that the log of requests has are not lost."""
+        if self._store.gap is not None and is_in_log:
             self._store.gap = None
             _log.info("driftline: the write-ahead log of the database was lost; its requests are read again")
-        else:
-            _log.warning("driftline: %s", gap)
+        self._store.gap = self._store.gap or self._store.gap_only_here
+        if self._store.gap is not None:
+            _log.warning("driftline: %s", self._store.gap)
 
     def _watch(self) -> None:
         """Register the problems that ``/readyz`` shows."""

@@ -106,6 +106,7 @@ class AuditLog:
         self._store, self._clock, self._limits = store, clock, limits
         self._key = _key(store.path.parent / AUDIT_KEY)
         self._head: Head | None = None
+        self._stamped = 0
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._late: list[Entry] = []
         self._shown: tuple[int, Head] | None = None
@@ -158,7 +159,7 @@ class AuditLog:
                 self._groups = self._groups if groups is None else groups
                 raise
             if written:
-                self._head = Head(written[-1].sequence, written[-1].hash)
+                self._committed(written)
 
     def flush(self) -> None:
         """Write the sums of groups whose minute is over, and entries that could not be written before."""
@@ -278,8 +279,13 @@ class AuditLog:
             except BaseException:
                 self._head = None
                 raise
-            self._head = Head(written[-1].sequence, written[-1].hash)
+            self._committed(written)
             return written
+
+    def _committed(self, written: Sequence[Entry]) -> None:
+        self._head = Head(written[-1].sequence, written[-1].hash)
+        if self._stamped:
+            self._store.acknowledge_only_here(self._stamped)
 
     def _insert(self, connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
         head, now, written = self._head or self._read_head(connection), self._clock(), []
@@ -289,6 +295,9 @@ class AuditLog:
             head = Head(entry.sequence, entry.hash)
             written.append(entry)
         insert(connection, "audit", pa.Table.from_pylist([*map(_row, written)], _COLUMNS))
+        # what Driftline itself did is repeated with the requests that are read again
+        by_people = any(entry.by for entry in written)
+        self._stamped = self._store.stamp_only_here(connection, now) if by_people else 0
         return written
 
     @contextmanager

@@ -33,7 +33,7 @@ from driftline_processor.receipts import StorageOutage
 
 from .archive import Member, archive_blocks, write_archive
 from .migrations import SCHEMA_VERSION, upgrade
-from .salvage import SEEN, Salvage, damage_sentence, forget_requests, salvage_tables, set_aside, write_reason
+from .salvage import Salvage, damage_sentence, salvage_tables, set_aside, write_reason
 
 T = TypeVar("T")
 
@@ -110,7 +110,10 @@ MB at the next start takes a quarter of a second.
 _FILE = "driftline.duckdb"
 
 ACKNOWLEDGED = "driftline.acknowledged"
-"""Name of the file with the time of the last acknowledged request."""
+"""Name of the file with the times of the last acknowledged request, and of the last data that only the database has."""
+
+ONLY_HERE = "only_here"
+"""Mark of the time of the last data that only the database has, such as outcomes by POST and decisions."""
 
 AUDIT_KEY = "driftline.audit.key"
 """Name of the file with the key of the digests in the audit log."""
@@ -254,6 +257,9 @@ CREATE TABLE acknowledged (time BIGINT);
 INSERT INTO acknowledged VALUES (0);
 """
 
+TABLES = {found[1]: found[0] for found in re.finditer(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+) \([^;]*;", _SCHEMA)}
+"""Table → the statement that creates it."""
+
 
 class StorageError(Exception):
     """The storage cannot be opened; the message has the directory, the rule and the fix."""
@@ -287,12 +293,18 @@ class Store:
         """Reason why the file cannot be used until :meth:`reopen`; None normally."""
         self.gap: str | None = None
         """Sentence about acknowledged requests that were missing when the file was opened; None without any."""
+        self.gap_only_here: str | None = None
+        """The same about data that the log of requests cannot have."""
         self.starts_over = False
         """True if the file is new or lacks rows that were stored, so that the whole log of requests is stored again."""
+        self.is_starting = False
+        """True while a damaged file is set aside at once, so that no line asks for a restart."""
         self.damage: str | None = None
         """Sentence about files that were damaged and are set aside; None without any."""
         self._acknowledged = directory / ACKNOWLEDGED
         self._marks, self._stamp, self._received = -1, 0, received
+        self._only_here = self._marked_only_here = 0
+        self._marking = threading.Lock()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             keep_private(directory)
@@ -345,20 +357,17 @@ class Store:
     def _set_file_aside(self, reason: str) -> None:
         """Move the damaged file away, and copy its readable tables to a new file."""
         fresh, log = self._drop_fresh(), Path(f"{self.path}.wal")
-        salvage = salvage_tables(self.path, fresh) if self.path.exists() else Salvage()
-        self.starts_over = bool(salvage.lost.keys() - SEEN) or not salvage.rows
-        if self.starts_over and fresh.exists():
-            forget_requests(fresh)
+        salvage = salvage_tables(self.path, fresh, TABLES) if self.path.exists() else Salvage()
+        self.starts_over = salvage.starts_over
         folder = set_aside(self.path.parent, self.path, log)
         if fresh.exists():
             fresh.rename(self.path)
-        twice = f", and {salvage.counted_twice()}" if self.starts_over and salvage.rows else ""
         self._damage_mark.unlink(missing_ok=True)
         self._acknowledged.unlink(missing_ok=True)  # what is missing now is the damage
         write_reason(
             folder,
             f"storage.directory: the file {self.path} was damaged ({reason}) and is set aside in {folder}; "
-            f"{salvage.sentence()}; the requests that are still in the log are stored again{twice}; to have all data, "
+            f"{salvage.sentence()}; {salvage.effect()}; to have all data, "
             f"stop driftline and restore a backup with 'driftline state restore'; {_DELETE_FOLDER}",
         )
 
@@ -405,6 +414,13 @@ class Store:
         self._stamp = max(now, self._stamp + 1)
         run(connection, "UPDATE acknowledged SET time = ?", self._stamp)
 
+    def stamp_only_here(self, connection: Connection, now: int) -> int:
+        """Write and return the time of data that the log of requests does not have, in the caller's transaction."""
+        with self._marking:
+            self._only_here = stamped = max(now, self._only_here + 1)
+        run(connection, "INSERT INTO meta VALUES (?, ?)", ONLY_HERE, stamped)
+        return stamped
+
     def acknowledge(self) -> None:
         """Write the last stamp to a separate file, so that a truncated log is detected.
 
@@ -412,6 +428,12 @@ class Store:
         """
         with suppress(OSError):
             os.pwrite(self._marks, b"%020d" % self._stamp, 0)
+
+    def acknowledge_only_here(self, stamped: int) -> None:
+        """Write a committed time of :meth:`stamp_only_here` to the same file."""
+        with self._marking, suppress(OSError):
+            self._marked_only_here = max(self._marked_only_here, stamped)
+            os.pwrite(self._marks, b" %020d" % self._marked_only_here, 20)
 
     def _opened(self) -> Connection:
         """Open the file and create missing tables."""
@@ -421,7 +443,7 @@ class Store:
         self.starts_over |= not file_exists
         root = self._open()
         try:
-            if number(root, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"):
+            if has_tables(root):
                 version = mark(root, "schema", SCHEMA_VERSION)
                 if version > SCHEMA_VERSION:
                     raise StorageError(
@@ -431,12 +453,16 @@ class Store:
                     )
                 if version < SCHEMA_VERSION:
                     self._upgrade(root, version)
+                if missing := lacking_tables(root):
+                    raise duckdb.Error(missing)
             else:
                 root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk instead of one per table
             with transaction(root):
                 set_mark(root, "schema", SCHEMA_VERSION)  # a truncated file fails at its first write
             self._stamp = acknowledged_time(root)
+            self._only_here = only_here_time(root)
             self.gap = gap_sentence(self.path.parent, self._stamp, self._received, is_missing=is_missing)
+            self.gap_only_here = gap_only_here_sentence(self.path.parent, self._only_here, is_missing=is_missing)
             if self._marks < 0:
                 self._marks = os.open(self._acknowledged, os.O_RDWR | os.O_CREAT, 0o600)
             keep_private(self.path.parent)
@@ -545,6 +571,8 @@ class Store:
 
     def _tell(self) -> None:
         """Log an outage once; soon after another one only if it lasts."""
+        if self.is_starting and self.is_damaged:
+            return
         now = time.monotonic()
         if not self._is_logged and now - self._logged_at >= _SAID_EVERY:
             self._logged_at, self._is_logged = now, True
@@ -839,15 +867,32 @@ def state_members(directory: Path, database: Path) -> list[Member]:
 _DELETE_FOLDER = "delete the folder when you no longer need it, because deletions of rows do not reach it"
 
 
+def has_tables(connection: Connection) -> bool:
+    """Return False for a new database, or one of which the write-ahead log with all tables is gone."""
+    return bool(number(connection, "SELECT count(*) FROM duckdb_tables()"))
+
+
+def lacking_tables(connection: Connection) -> str:
+    """Return which tables a database of this version lacks; "" if it has all of them."""
+    found = {table for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    missing = [table for table in TABLES if table not in found]
+    return f"it has no table {', '.join(missing)}" if missing else ""
+
+
 def acknowledged_time(connection: Connection) -> int:
     """Return the time of the last acknowledged request in a database; 0 without any."""
     return number(connection, "SELECT max(time) FROM acknowledged") or 0
 
 
-def _acknowledged_last(directory: Path) -> int:
-    """Return the time of the last acknowledged request from the mark files; 0 without any."""
+def only_here_time(connection: Connection) -> int:
+    """Return the time of the last data in a database that the log of requests does not have; 0 without any."""
+    return mark(connection, ONLY_HERE)
+
+
+def _acknowledged_last(directory: Path, place: int = 0) -> int:
+    """Return a time of the mark file: 0: of the last request, 1: of the last data only here; 0 without any."""
     try:
-        return int((directory / ACKNOWLEDGED).read_text())
+        return int((directory / ACKNOWLEDGED).read_bytes()[21 * place : 21 * place + 20])
     except (OSError, ValueError):
         return 0
 
@@ -861,14 +906,38 @@ def gap_sentence(directory: Path, stamp: int, received: int, *, is_missing: bool
         received: Time of the last request in the log of requests, which counts if there was no database.
         is_missing: True if there was no database.
     """
-    last, file = max(_acknowledged_last(directory), received if is_missing else 0), directory / _FILE
+    last = max(_acknowledged_last(directory), received if is_missing else 0)
     if last <= stamp:
         return None
-    what = "the file is missing" if is_missing else "its write-ahead log was truncated, lost or moved away"
     return (
-        f"storage.directory: data acknowledged from {_when(stamp)} to {_when(last)} was lost in {file}: {what}; "
-        "the part that is still in the log of requests is stored again, and the senders must send the rest again if "
-        "they still have it"
+        f"{_lost(directory, stamp, last, is_missing=is_missing)}; the part that is still in the log of requests is "
+        "stored again, and the senders must send the rest again if they still have it"
+    )
+
+
+def gap_only_here_sentence(directory: Path, stored: int, *, is_missing: bool) -> str | None:
+    """Return a sentence about data that a database lacks and the log of requests never had; None without any.
+
+    Args:
+        directory: The directory of the state.
+        stored: Time of the last such data in the database.
+        is_missing: True if there was no database.
+    """
+    last = _acknowledged_last(directory, 1)
+    if last <= stored:
+        return None
+    return (
+        f"{_lost(directory, stored, last, is_missing=is_missing)}; this data did not arrive over OTLP, so the log of "
+        "requests does not have it: send outcomes and panes again, and enter notes, decisions and silences again"
+    )
+
+
+def _lost(directory: Path, since: int, until: int, *, is_missing: bool) -> str:
+    """Return which period a database lacks, and why."""
+    why = "the file is missing" if is_missing else "its write-ahead log was truncated, lost or moved away"
+    return (
+        f"storage.directory: data acknowledged from {_when(since)} to {_when(until)} was lost in {directory / _FILE}: "
+        f"{why}"
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from driftline.tables.ids import id_text
 from driftline.tables.table import I64
 from numpy.typing import NDArray
 
@@ -120,6 +121,20 @@ class _Kind(NamedTuple):
     since: Condition
     spans: Condition
     hours: int
+
+
+def ids_of_text(text: str) -> pa.Array:
+    """Return the ids that a text from an address or a command may mean.
+
+    A text has no type, so a text like 17.0, as frames write integers, also means the id 17, which is the id of the
+    number 17.0.
+
+    >>> ids_of_text(" A-1 ").to_pylist(), ids_of_text("17.0").to_pylist()
+    (['A-1'], ['17.0', '17'])
+    """
+    id = id_text(text)
+    whole = id.removesuffix(".0")
+    return pa.array([id, whole] if whole != id and whole.removeprefix("-").isdecimal() else [id])
 
 
 class IdLookup:

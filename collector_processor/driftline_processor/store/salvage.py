@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,30 @@ import duckdb
 from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import iso_time
 
+from .migrations import SCHEMA_VERSION
+
 _log = logging.getLogger("driftline")
 
 REASON_FILE = "reason.txt"
 
 FOLDER = re.compile(r"damaged-[0-9TZ-]+")
 
-SEEN = frozenset({"requests", "batches"})
-"""Tables of digests by which a stored request is known again."""
+KEYS = frozenset({"meta", "series"})
+"""Tables that the others need: the position in the log up to which requests are stored, and the numbers of models."""
+
+INDEPENDENT = frozenset(
+    {
+        *("acknowledged", "alerts", "approvals", "audit", "baselines", "decisions", "deliveries", "looks", "messages"),
+        *("new_models", "policy_waits", "silences", "training_runs"),
+    }
+)
+"""Tables that do not need :data:`KEYS`, because they have names of models and no progress in the log."""
+
+DEPENDENT = {"kept_columns": "kept"}
+"""Table → the table whose columns it names."""
+
+SEEN = frozenset({"requests", "batches", "streams", "offsets", "pane_sources", "business_streams", "business_readings"})
+"""Tables by which data that arrive a second time are recognized."""
 
 _ROW_GROUP = 122_880
 """Rows that DuckDB stores together, which are lost together."""
@@ -55,29 +72,53 @@ class Salvage:
         )
         return f"{many(copied, 'row')} could be read and are kept; lost: {lost}"
 
-    def counted_twice(self) -> str:
-        """Return which rows count twice if the log is read again: those that kept tables count but do not know."""
-        unknown = "without an id or of a batch"
-        if "predictions" not in self.lost:
-            return f"their rows {unknown} count twice if they were kept"
-        return f"their rows {unknown}, and those of lost predictions, count twice in windows whose counts were kept"
+    @property
+    def starts_over(self) -> bool:
+        """Return True if the whole log of requests must be read again; otherwise nothing of it was lost or doubled."""
+        return not self.rows or not self.lost.keys().isdisjoint(KEYS)
+
+    def effect(self) -> str:
+        """Return what the next start does with requests that were stored, and with data that arrive again."""
+        if self.starts_over:
+            return "the requests that are still in the log are stored again"
+        seen = ", ".join(sorted(self.lost.keys() & SEEN))
+        twice = f"; data that senders send again can count twice, because rows of {seen} are lost" if seen else ""
+        return f"rows that were stored are not read again from the log, so that kept tables count each row once{twice}"
 
 
-def salvage_tables(damaged: Path, fresh: Path) -> Salvage:
-    """Copy the readable rows of a damaged file to a new file. Raises duckdb.Error if the new file cannot be written."""
+def salvage_tables(damaged: Path, fresh: Path, schema: Mapping[str, str]) -> Salvage:
+    """Copy the readable rows of a damaged file to a new file, so that its tables are consistent with each other.
+
+    If the position in the log or the numbers of the models are lost, the tables that need them are empty in the new
+    file, because their rows would count twice or belong to another model when the log is read again.
+
+    Args:
+        damaged: The damaged file, which is not changed.
+        fresh: The new file.
+        schema: Table → its statement, for tables that the damaged file lacks.
+
+    Raises:
+        duckdb.Error: The new file cannot be written.
+    """
     salvage = Salvage()
     with duckdb.connect(str(fresh)) as connection:
         if not _attach(connection, damaged):
             return salvage
-        tables = connection.execute(
+        found = connection.execute(
             "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = 'damaged' AND NOT internal ORDER BY 1"
         ).fetchall()
         views = connection.execute(
             "SELECT view_name, sql FROM duckdb_views() WHERE database_name = 'damaged' AND NOT internal"
         ).fetchall()
-        for table, statement in tables:
+        for table, statement in found:
             connection.execute(statement)
             _copy(connection, table, salvage)
+        if found and _version(connection, salvage) == SCHEMA_VERSION:  # an upgrade creates the tables of a newer one
+            for table in schema.keys() - dict(found).keys():
+                connection.execute(schema[table])
+                salvage.lost[table] = -1
+        if salvage.rows:
+            _drop_inconsistent(connection, salvage)
         for _, statement in views:
             connection.execute(statement)
         connection.execute("DETACH damaged")
@@ -85,18 +126,26 @@ def salvage_tables(damaged: Path, fresh: Path) -> Salvage:
     return salvage
 
 
-def forget_requests(fresh: Path) -> None:
-    """Remove the position in the log of requests, and the digests of stored requests, so that all are stored again.
+def _version(connection: Any, salvage: Salvage) -> int:
+    """Return the version of the tables; the current one if it is lost."""
+    if "meta" not in salvage.rows:
+        return SCHEMA_VERSION
+    query = "SELECT coalesce(max(value), ?) FROM meta WHERE name = 'schema'"
+    return int(connection.execute(query, [SCHEMA_VERSION]).fetchall()[0][0])
 
-    Rows that were saved are known again by their ids and times.
-    """
-    with duckdb.connect(str(fresh)) as connection:
-        tables = {table for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        if "meta" in tables:
-            connection.execute("DELETE FROM meta WHERE name = 'log'")
-        for table in tables & SEEN:
-            connection.execute(f"DELETE FROM {table}")
-        connection.execute("CHECKPOINT")
+
+def _drop_inconsistent(connection: Any, salvage: Salvage) -> None:
+    """Empty the tables that cannot be understood without a lost table, and count their rows as lost."""
+    if salvage.starts_over:
+        emptied = salvage.rows.keys() - INDEPENDENT
+    else:
+        emptied = {other for table, other in DEPENDENT.items() if table in salvage.lost} & salvage.rows.keys()
+    for table in emptied:
+        schema = " WHERE name <> 'schema'" if table == "meta" else ""
+        connection.execute(f"DELETE FROM {_quoted(table)}{schema}")
+        if rows := salvage.rows.pop(table):
+            salvage.lost[table] = rows + max(0, salvage.lost.get(table, 0))
+    connection.execute("INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged)")
 
 
 def _attach(connection: Any, damaged: Path) -> bool:

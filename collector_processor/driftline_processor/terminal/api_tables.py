@@ -285,7 +285,7 @@ def fetch_models(get: Callable[[str], httpx.Response]) -> dict[str, Any]:
 
 def no_model(url: str) -> str:
     """Return the sentence for a processor without models."""
-    return f"No model has sent data yet; {url} shows how to send the first prediction."
+    return f"No model has sent predictions yet; {url} shows how to send the first prediction."
 
 
 def verdict_text(row: ModelRow) -> Text:

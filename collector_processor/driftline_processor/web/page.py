@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -250,6 +251,15 @@ def compile_templates(ended: Callable[[], bool] = lambda: False) -> None:
             made.get_template(name)
 
 
+# the control characters that HTML does not allow, and those that reverse the text around them
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _without_control_characters(value: object) -> object:
+    """Replace the control characters of a received text by dots, in whatever sentence it is."""
+    return _CONTROL_CHARACTERS.sub("·", value) if type(value) is str else value
+
+
 @lru_cache(maxsize=2)
 def templates(frame: str) -> Environment:
     """Return the templates with their shared functions; those in the folder of ``frame`` come first."""
@@ -258,6 +268,7 @@ def templates(frame: str) -> Environment:
         loader=FileSystemLoader([folder / frame, folder] if frame else folder),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_without_control_characters,
         trim_blocks=True,
         lstrip_blocks=True,
     )

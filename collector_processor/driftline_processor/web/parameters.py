@@ -20,6 +20,12 @@ from driftline_processor.readers.outcomes.fields import UnusableField, instant_o
 from driftline_processor.web.place import with_slashes
 
 
+def unknown_model(request: Request, name: str, snapshot: StateSnapshot) -> HTTPException:
+    """Return the 404 for a model without data, with the nearest names that the sender may read."""
+    near_models = near_handles(name, readable(request, (model.key.model for model in snapshot.models)))
+    return HTTPException(404, f"no model {name[:80]!r} has sent predictions; {near_models or '/ lists all models'}")
+
+
 def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     """Return the model of the path and of ``?version=&environment=``.
 
@@ -29,8 +35,7 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     name = with_slashes(request.path_params["name"])
     models = snapshot.versions_of(name)
     if not models:
-        near_models = near_handles(name, readable(request, (model.key.model for model in snapshot.models)))
-        raise HTTPException(404, f"no model {name[:80]!r} has sent data; {near_models or '/ lists all models'}")
+        raise unknown_model(request, name, snapshot)
     require_covered(request, models[0].key.model)
     parts = ("version", "environment")
     wanted_parts = {part: request.query_params[part] for part in parts if part in request.query_params}

@@ -214,8 +214,6 @@ def default_window(model: ModelView) -> str:
 
 
 def _model(place: Place, same: Sequence[ModelView]) -> ModelView:
-    if not same:
-        raise HTTPException(404, f"no model {place.model[:80]!r} has sent data; / lists all models")
     parts = {"version": place.version, "environment": place.environment}
     parts_given = {part: value for part, value in parts.items() if value is not None}
     fitting = [

@@ -24,6 +24,7 @@ from driftline_processor.queries.incidents import IncidentLog
 from driftline_processor.queries.model_view import ModelView
 
 from .page import Page, answer
+from .parameters import unknown_model
 from .place import read_place
 from .selection import Selection, select
 
@@ -113,8 +114,9 @@ class Site(Struct, frozen=True, kw_only=True):
         """Return the selection of the address of a model's page. Raises 404 or 400."""
         place = read_place(request)
         versions = self.state.snapshot.versions_of(place.model)
-        if versions:
-            require_covered(request, versions[0].key.model)
+        if not versions:
+            raise unknown_model(request, place.model, self.state.snapshot)
+        require_covered(request, versions[0].key.model)
         return select(place, versions)
 
     def note_rows(self, request: Request, what: str, rows: int, model: str = "", environment: str = "") -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,7 @@ from driftline.capture.call import open_of
 from driftline.capture.prediction import current, open_prediction
 from driftline.faults import FAULTS, logger
 from driftline.integration.suppression import is_suppressed
+from driftline.outputs.output import UnreadResult
 
 from driftline_integrations.instrumentation import methods
 from driftline_integrations.instrumentation.identity_map import IdentityMap
@@ -35,7 +37,7 @@ from driftline_integrations.instrumentation.methods import WrappedMethod
 from .conventions import CONVENTIONAL, READINGS, CallArguments, EstimatorFamily, single_result
 from .fitted import FittedEstimator
 from .model_names import ModelLeftOut, model_of
-from .pairs import FirstCall, WaitingResult, complete, first_call, remember
+from .pairs import FirstCall, RecentCalls, WaitingResult, complete, read_rows
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -128,7 +130,8 @@ class OpenPrediction:
                 self.prediction.copy_assigned()
         except Exception as fault:
             FAULTS.swallow("answer", fault)
-        self.call.waiting = waiting = WaitingResult(answered, measure_entry(self.prediction)[0])
+        waiting = WaitingResult(answered, measure_entry(self.prediction)[0])
+        self.call.waiting = weakref.ref(waiting)
         self.recorder.close_later(self.prediction, waiting)
         return result
 
@@ -173,6 +176,9 @@ class Completion:
             prediction = self.call.prediction()
             if prediction is not None:
                 task = prediction.plan.identity.task
+                if not prediction.plan.has_logged_reading:
+                    methods = " and ".join(sorted(self.call.methods))
+                    prediction.plan.first_result = UnreadResult(f"the results of {methods}")
                 complete(self.call, self.method, *READINGS[self.reading](result, self.fitted, task))
         except Exception as fault:
             FAULTS.swallow("answer", fault)
@@ -210,6 +216,7 @@ class WatchedEstimator:
         self._mark: object = None
         self._completed_model = model
         self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
+        self._recent_calls = RecentCalls()
         self._is_called_twice = False
         """Whether two of its methods have been called about the same rows: then first calls wait for the second."""
 
@@ -250,7 +257,13 @@ class WatchedEstimator:
         if rows is ABSENT:
             return None
         is_inside = open_of(recorder.plan, open_prediction()) is not None  # it combines all calls within it
-        first = None if is_inside else first_call(estimator, method, samples, rows, recorder.plan.pipeline.session)
+        read = first = None
+        try:
+            if not is_inside:
+                read = read_rows(rows)
+                first = self._recent_calls.first_call(method, samples, read, recorder.plan.pipeline.session)
+        except Exception as fault:  # the call is recorded as a prediction of its own
+            FAULTS.swallow("pair", fault)
         if first is not None:
             self._is_called_twice = True
             return Completion(first, method, fitted, reading)
@@ -259,7 +272,7 @@ class WatchedEstimator:
             return OpenPrediction(recorder, prediction, fitted, reading)
         call, waits = None, self._is_called_twice or fitted.decides_otherwise
         try:
-            call = remember(estimator, method, samples, prediction)
+            call = self._recent_calls.remember(method, samples, read, prediction)
         except Exception as fault:  # the prediction is open
             FAULTS.swallow("pair", fault)
         return OpenPrediction(recorder, prediction, fitted, reading, call, waits)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from driftline.capture.absent import ABSENT
+from driftline.outputs.output import are_class_scores
 from driftline.tables.classes import class_text
 from driftline.tables.task import Task
 
@@ -140,7 +141,8 @@ def single_result(score_and_class: ScoreAndClass, task: Task) -> float | str | N
     score, predicted = score_and_class
     if isinstance(score, np.ndarray) and (task.has_threshold or task.predicts_number):
         if score.shape == (1, 2) and (positive := task.positive) is not None:
-            return float(score.item(positive))
+            scores = score.tolist()[0]
+            return scores[positive] if are_class_scores(scores) else None
         return float(score.item()) if score.size == 1 else None
     if score is ABSENT and isinstance(predicted, np.ndarray) and predicted.size == 1:
         return class_text(predicted.item()) or None

@@ -84,7 +84,8 @@ def look(estimator: Any) -> FittedEstimator | None:
     classes = _fitted_attribute(estimator, "classes_")
     if classes is None:
         return None
-    if isinstance(classes, list) and any(isinstance(array, np.ndarray | list) for array in classes):
+    has_arrays = isinstance(classes, list) and any(isinstance(array, np.ndarray | list) for array in classes)
+    if has_arrays or _has_multilabel_targets(estimator):
         raise TypeError(
             f"{type(estimator).__name__} predicts {len(classes)} targets at once; record each as a separate model: "
             "with model.prediction(features=...) as p: p.score = ..."
@@ -136,6 +137,12 @@ def _fitted_attribute(estimator: Any, name: str) -> Any:
         return getattr(estimator, name, None)
     except Exception:
         return None
+
+
+def _has_multilabel_targets(estimator: Any) -> bool:
+    """Return True if the classes are labels of which a row can have several: their columns are not class scores."""
+    binarizers = (_fitted_attribute(last_step(estimator), name) for name in ("label_binarizer_", "_label_binarizer"))
+    return any(str(getattr(binarizer, "y_type_", "")).startswith("multilabel") for binarizer in binarizers)
 
 
 def _clusters(estimator: Any) -> int:

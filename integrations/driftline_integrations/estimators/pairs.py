@@ -2,10 +2,11 @@
 
 The first call is recorded, and the second adds its answer to it: the score, or the class that the estimator decides,
 which can differ from the class of its score (a threshold, a support vector machine). The rows of two calls are compared
-by value, because an object may be filled again, and a service may build the same rows twice.
+by value, because an object may be filled again, and a service may build the same rows twice. The second call may come
+from another thread, and after calls about other rows.
 
-The second call must come before the first is encoded, within a second. After the first pair of an estimator, its first
-calls wait for the second: their spans end on the background thread, which gives the last of them some time.
+The second call must come before the first is encoded, at most a second later. After the first pair of an estimator, its
+first calls wait for the second: their spans end on the background thread, which gives the last of them some time.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ from driftline.inputs.readers import reader_for
 
 PATIENCE = 0.05
 """Seconds that the background thread gives a call that has just ended: a pair takes some milliseconds."""
-_MOST_CALLS = 64
-"""Calls whose second call may come from another thread."""
+_MOST_CALLS = 1000
+"""Recent calls of an estimator whose second call may come; as many rows as are encoded in a second at most."""
+_MOST_EQUAL = 8
+"""Recent calls about equal rows, such as those of several requests."""
 _CELLS = 64
 
 
@@ -42,16 +45,15 @@ class FirstCall:
         session: Session of the pipeline: a call of one test does not complete a call of another.
     """
 
-    estimator: int
     prediction: weakref.ref[Prediction]
     samples: weakref.ref[Any] | None
     cells: bytes
     methods: set[str]
     session: object
-    waiting: WaitingResult | None = None
+    waiting: weakref.ref[WaitingResult] | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class WaitingResult:
     """The result of a first call, read on the background thread after the second call or after ``PATIENCE`` seconds.
 
@@ -73,62 +75,74 @@ class WaitingResult:
         return self.result
 
 
-_newest: ContextVar[FirstCall | None] = ContextVar("driftline_first_call", default=None)
-_by_object: dict[tuple[int, int], FirstCall] = {}
-"""Ids of estimator and samples → the last call with them, oldest first."""
-_lock = threading.Lock()
+class RecentCalls:
+    """The recent calls of one estimator from all threads, by their rows. The rows are not kept alive."""
 
+    def __init__(self) -> None:
+        self._calls: dict[int, list[FirstCall]] = {}
+        self._lock = threading.Lock()
 
-def remember(estimator: Any, method: str, samples: Any, prediction: Prediction) -> FirstCall:
-    """Keep a call for the second one: of the same context, or of any thread that passes the same object."""
-    try:
-        reference = weakref.ref(samples)
-    except TypeError:  # a list
-        reference = None
-    call = FirstCall(
-        id(estimator),
-        weakref.ref(prediction),
-        reference,
-        _some_cells(samples),
-        {method},
-        prediction.plan.pipeline.session,
-    )
-    _newest.set(call)
-    if reference is not None:
-        key = (call.estimator, id(samples))
-        with _lock:
-            _by_object.pop(key, None)
-            _by_object[key] = call
-            if len(_by_object) > _MOST_CALLS:
-                del _by_object[next(iter(_by_object))]
-    return call
+    def remember(self, method: str, samples: Any, read: Any, prediction: Prediction) -> FirstCall:
+        """Keep a call for the second one. ``read``: the samples as they are recorded, read by :func:`read_rows`."""
+        try:
+            reference = weakref.ref(samples)
+        except TypeError:  # a list
+            reference = None
+        call = FirstCall(
+            weakref.ref(prediction), reference, _some_cells(samples), {method}, prediction.plan.pipeline.session
+        )
+        key = _key(read)
+        with self._lock:
+            self._calls[key] = [*self._calls.pop(key, ())[1 - _MOST_EQUAL :], call]
+            if len(self._calls) > _MOST_CALLS:
+                del self._calls[next(iter(self._calls))]
+        return call
 
+    def first_call(self, method: str, samples: Any, read: Any, session: object) -> FirstCall | None:
+        """Return the newest call about the same rows that this call completes; None if there is none.
 
-def first_call(estimator: Any, method: str, samples: Any, rows: Any, session: object) -> FirstCall | None:
-    """Return the call about the same rows that this call completes; None if there is none.
-
-    A second call of the same method is another prediction. ``rows``: the samples as they are recorded.
-    """
-    call = _by_object.get((id(estimator), id(samples)))
-    same_object = call is not None and call.samples is not None and call.samples() is samples
-    if not same_object:
-        call = _newest.get()
-    if call is None or (call.estimator, call.session) != (id(estimator), session) or method in call.methods:
+        A second call of the same method is another prediction. ``read``: the samples as they are recorded.
+        """
+        for call in reversed(self._calls.get(_key(read), ())):
+            if method in call.methods or call.session != session or not _is_about(call, samples, read):
+                continue
+            with self._lock:
+                if method not in call.methods:
+                    call.methods.add(method)
+                    return call
         return None
+
+
+def read_rows(rows: Any) -> Any:
+    """Return the names and values of a row, or the batch of several rows."""
+    return reader_for(rows.__class__)(rows)
+
+
+def _key(read: Any) -> int:
+    """Return a number that is equal for equal rows: from the values of a row, or some values of a batch."""
+    try:
+        if isinstance(read, tuple):
+            values = read[1]
+        else:
+            width = read.width()
+            columns = (np.asarray(read.values(at))[:_MOST_EQUAL].tolist() for at in {0, width // 2, width - 1})
+            values = [read.count, *chain.from_iterable(columns)]
+        return hash(tuple(value for value in values if value == value))  # NaN differs from itself
+    except Exception:  # values without a hash, the matrix of a booster
+        return len(read[1]) if isinstance(read, tuple) else getattr(read, "count", 0)
+
+
+def _is_about(call: FirstCall, samples: Any, read: Any) -> bool:
+    same_object = call.samples is not None and call.samples() is samples
     prediction = call.prediction()
     if prediction is None:
-        is_same = same_object and call.cells == _some_cells(samples)
-    else:
-        is_same = _has_rows(prediction, rows, same_object=same_object)
-    if not is_same:
-        return None
-    call.methods.add(method)
-    return call
+        return same_object and call.cells == _some_cells(samples)
+    return _has_rows(prediction, read, same_object=same_object)
 
 
 def complete(call: FirstCall, method: str, score: Any, predicted: Any) -> None:
     """Add the answer of the second call to the prediction of the first; without effect once its record is encoded."""
-    prediction, waiting = call.prediction(), call.waiting
+    prediction, waiting = call.prediction(), call.waiting() if call.waiting is not None else None
     if prediction is None:
         return
     result = prediction.result if waiting is None else waiting.result
@@ -150,9 +164,8 @@ def _some_cells(samples: Any) -> bytes:
     return b""
 
 
-def _has_rows(prediction: Prediction, rows: Any, *, same_object: bool) -> bool:
+def _has_rows(prediction: Prediction, read: Any, *, same_object: bool) -> bool:
     """Return True if the recorded rows of a prediction are these rows; of an object that cannot be read, the same."""
-    read = reader_for(rows.__class__)(rows)
     if isinstance(read, tuple):
         names, values = read
         shape = prediction.shape

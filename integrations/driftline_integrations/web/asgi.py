@@ -14,7 +14,7 @@ from driftline.integration.web_request import HEADER, WebRequest
 from opentelemetry import context
 
 from .outcome_route import OUTCOME_BYTES, take_outcomes
-from .request_prediction import RequestPrediction, is_json
+from .request_prediction import RequestPrediction, is_json, is_upload
 from .route_plan import UNREAD
 from .routes import RequestParts
 
@@ -114,9 +114,13 @@ class Tee(RequestPrediction):
 
 
 def _readable(route: RoutePlan, headers: Headers, direction: str) -> bool:
-    """Return True if a body is JSON within the size limit; otherwise count it."""
+    """Return True if a body may be JSON, and is within the size limit; otherwise count it."""
     kind, length = headers.get(b"content-type", b""), headers.get(b"content-length", b"")
-    if (kind != _JSON and not is_json(kind.decode("latin-1"))) or b"content-encoding" in headers:
+    may_be_json = kind == _JSON or is_json(kind.decode("latin-1"))
+    if direction == "request" and not may_be_json:
+        has_body = length.strip(b"0") != b"" or b"transfer-encoding" in headers
+        may_be_json = has_body and not is_upload(kind.decode("latin-1"))
+    if not may_be_json or b"content-encoding" in headers:
         route.go_without(f"{direction}_not_json")
         return False
     if len(length) >= route.digits and length.isdigit() and int(length) > route.limit:

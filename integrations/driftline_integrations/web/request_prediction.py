@@ -33,6 +33,15 @@ def is_json(content_type: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
+def is_upload(content_type: str) -> bool:
+    """Return True if a request's body is not copied. Any other may be JSON: handlers need not check the content type.
+
+    >>> is_upload("multipart/form-data; boundary=x"), is_upload("application/x-www-form-urlencoded"), is_upload("")
+    (True, False, False)
+    """
+    return content_type.lower().startswith("multipart/")
+
+
 class RequestPrediction(Opening):
     """A prediction that opens with a request and closes with its response.
 

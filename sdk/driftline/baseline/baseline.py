@@ -19,10 +19,11 @@ from driftline.baseline.sections.feature_marks import HASHED, ROUNDED, AppliedRu
 from driftline.baseline.sections.importance import Importance, Predict, permutation_importance
 from driftline.baseline.sections.ranges import Ranges
 from driftline.baseline.sections.seasons import check_timezone
+from driftline.faults import logger
 from driftline.inputs.dataframes import ArrayLike, FrameLike, category_columns
 from driftline.inputs.text_descriptors import SUFFIXES, raw_names
 from driftline.inputs.vocabulary import Vocabulary
-from driftline.panes.bins import Bins
+from driftline.panes.bins import Bins, NumberBins
 from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import PARTS
 from driftline.panes.unbinned_values import PREFIXES
@@ -36,7 +37,7 @@ from .build import ReferenceDescription, build, choose_bins, fold_lists, fold_ta
 from .codes import code_features
 from .document import Columns, Document, dump, dump_bins, parse
 from .from_frame import FrameColumns, read_frame, refuse_unknown_classes, rows_from_frame
-from .reference_rows import MOST_SAMPLED, ReferenceRows
+from .reference_rows import MOST_SAMPLED, NO_ROWS, ReferenceRows
 
 if TYPE_CHECKING:
     from driftline.privacy.policy import Capture
@@ -118,7 +119,7 @@ class Baseline(Document):
             X: The rows: a frame, a mapping of columns, a 2-D array, or any other batch that a model can predict
                 (:mod:`driftline.inputs`). For rows in batches, pass a function that returns all batches each time it is
                 called, such as ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of
-                pyarrow. The first batch must contain all columns.
+                pyarrow. The first batch with rows must contain all columns; batches without rows are skipped.
             score: Score of each row, as floats of the shape (n,). For "binary", the shape can also be (n, 2). For
                 "multiclass", pass the shape (n, k) or k names of columns, in the order of ``classes``. For "ranking",
                 pass the score of the first item of each row, or n lists of scores, best first.
@@ -265,7 +266,7 @@ class Baseline(Document):
             ValueError: The tables have no rows.
         """
         if not any(len(table) for table in tables):
-            raise ValueError("there are no rows; a baseline needs reference rows")
+            raise ValueError(NO_ROWS)
         first = tables[0]
         marks = None if features_named else marks_of(tables, texts or {})
         names = dict.fromkeys(name for table in tables for name in table.features)
@@ -401,10 +402,18 @@ def _digest(text: str) -> str:
 
 
 def _finished(baseline: Baseline, privacy: Privacy | None) -> Baseline:
-    """Log the columns that are not features, and apply the privacy rules to a new baseline."""
+    """Apply the privacy rules to a new baseline; log the columns that are not features, and values without a number."""
     if baseline.extras.marks is not None:
         baseline.extras.marks.tell()
-    return protect_baseline(baseline, rules_in_force(privacy))
+    baseline = protect_baseline(baseline, rules_in_force(privacy))
+    for name, over in baseline.bins.features.items():
+        sums = baseline.pane.parts[f"feature:{name}"]
+        if isinstance(over, NumberBins) and over.size > 1 and (strays := int(sums[-1])):
+            logger.warning(
+                "driftline: baseline: %s: %d of %d values are strings or infinite, treated as missing; pass numbers",
+                name, strays, sums.sum() - sums[-2],
+            )  # fmt: skip
+    return baseline
 
 
 def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool) -> AnySeasonality | None:
@@ -428,7 +437,11 @@ def _rows_of_batches(
     ``names``: set to the names of its columns; ``typed``: to the columns that have the type of a category.
     """
     for batch in batches:
+        if isinstance(batch, list) and not batch:  # without a row there are no names
+            continue
         rows, own_names = rows_from_frame(batch, description, columns)
+        if not rows.rows:  # a filter may leave no row of a batch, and its columns no type
+            continue
         names.update(own_names if not names else {})
         typed |= category_columns(batch)
         columns = replace(columns, features=cast(list[str], own_names["features"]))

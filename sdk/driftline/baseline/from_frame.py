@@ -24,7 +24,7 @@ from .build import ReferenceDescription, table_of, task_and_vocabularies, warn_u
 from .document import Columns
 from .outcome_columns import possible_outcomes
 from .ranking_outcomes import relevance_in, statements_of_values
-from .reference_rows import ReferenceRows
+from .reference_rows import NO_ROWS, ReferenceRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ def read_frame(
     The second result is the rows themselves, which include the actual values.
     """
     rows, column_names = rows_from_frame(X, description, columns)
+    if not rows.rows:
+        raise ValueError(NO_ROWS)
     classes = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
     task, texts = task_and_vocabularies(rows, description, classes)
     warn_unlikely_rows(rows, task)
@@ -105,6 +107,7 @@ def rows_from_frame(
             raise ValueError(f"features: {_no_column(name, frame)}")
     column_names["features"] = chosen
 
+    _warn_other_order(X, columns)
     task = Task(description.task)
     ranking = task.ranks_items
     scores = _scores(columns.score, column_names.get("score"), frame, ranking=ranking)
@@ -140,6 +143,27 @@ def rows_from_frame(
         slices=cuts,
         relevance=relevance,
     ), column_names
+
+
+def _warn_other_order(X: FrameLike, columns: FrameColumns) -> None:
+    """Log arguments with the index labels of X in another order: pandas pairs by label, and columns here by position.
+
+    Other labels are no sign of another order: ``reset_index`` of one of two objects.
+    """
+    index: Any = getattr(X, "index", None)
+    if not hasattr(index, "isin"):
+        return
+    given = {role: getattr(columns, role) for role in ROLES}
+    given |= columns.slices if isinstance(columns.slices, Mapping) else {}
+    for name, values in given.items():
+        labels: Any = getattr(values, "index", None)
+        if not hasattr(labels, "isin") or len(labels) != len(index) or labels.equals(index):
+            continue
+        if labels.isin(index).all() and index.isin(labels).all():
+            logger.warning(
+                "driftline: %s has the index labels of the rows in another order, and is paired by position; "
+                "to pair by label, pass it with .loc[X.index] of these rows X", name,
+            )  # fmt: skip
 
 
 def _relevance(columns: FrameColumns, column_names: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
@@ -225,8 +249,6 @@ def _agreed(rows: Sequence[tuple[int, str]]) -> int:
         raise ValueError(
             f"columns have different lengths: {shortest_name} has {smallest} rows and {longest_name} has {largest}"
         )
-    if largest == 0:
-        raise ValueError("there are no rows; a baseline needs reference rows")
     return largest
 
 

@@ -23,6 +23,7 @@ MOST_BYTES = 256 << 20
 """Bytes of a sample; it has fewer rows if rows are wide or texts long."""
 
 FEWEST_SAMPLED = 1_000
+NO_ROWS = "there are no rows; a baseline needs reference rows"
 _SEED = 20_260_213
 
 
@@ -157,7 +158,7 @@ class Sample:
     def rows(self) -> ReferenceRows:
         """Return the sample, in the order in which its rows were added. Raises ``ValueError`` if there are none."""
         if not any(part.rows for _, part in self._parts):
-            raise ValueError("there are no rows; a baseline needs reference rows")
+            raise ValueError(NO_ROWS)
         if self.max_rows is not None:
             self._shrink(self.max_rows)
         return joined([part for _, part in self._parts])

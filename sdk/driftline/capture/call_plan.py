@@ -88,8 +88,8 @@ class CallPlan:
         first_result: Description of the first call's result.
         quick: True if ``fast_call.py`` can process a call. ``selective``: whether score or class are selected from the
             result. ``score_type``: float if a returned float is the score.
-        by_class: True if the scores had one column per class. ``no_features``: the schema of a call without features;
-            ``newest``: the schema of the last row. ``position``: the position of the argument that is the row.
+        by_class: True if the newest scores had one column per class. ``no_features``: the schema of a call without
+            features; ``newest``: the schema of the last row. ``position``: position of the argument that is the row.
             ``initial_attributes``: attributes with which a span starts, because a sampler decides by them.
             ``may_lose_identity``: whether the span is checked for them at its end.
             ``last_tracer_check``: time in unix nanoseconds at which a request found that the tracer creates no spans.
@@ -105,6 +105,8 @@ class CallPlan:
         unread_parts: Values inside a result that could not be read, until the log line with the fix.
         has_vector_rows: True if a mapping of equally long lists of floats was one row, with a float as its result.
         unread_rows: Number of rows of its input, if the input can also be one row.
+        has_batches: True if such an input had a result that only n rows fit; it then is n rows if they fit.
+        has_unclear_rows: True if such an input was one row, although n rows also fit its result.
     """
 
     identity: Identity
@@ -130,6 +132,8 @@ class CallPlan:
     unread_parts: tuple[ResultPart, ...] = ()
     unread_rows: int | None = None
     has_vector_rows: bool = False
+    has_batches: bool = False
+    has_unclear_rows: bool = False
     shapes: dict[tuple[str, ...], RowSchema] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,8 @@ from driftline.loss_counters import (
     VECTOR_LENGTH,
     VECTOR_TOO_LONG,
 )
-from driftline.outputs.output import UnreadResult
+from driftline.outputs.named_scores import NamedScores
+from driftline.outputs.output import UnreadResult, are_unrelated_columns
 from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
 
@@ -58,6 +60,7 @@ def log_first_call(
         logger.warning("driftline: %s", unread_line(plan, unread, rows))
     if not plan.has_logged_reading:
         plan.has_logged_reading = True
+        plan.unread_parts = ()
         features_text = "no features" if plan.first_input is None else plan.first_input.text
         result = _result(plan, scored, decided)
         logger.note(
@@ -96,7 +99,7 @@ def _advise_parts(plan: CallPlan, _: UnreadResult, rows: int | None, parts: Sequ
     """Advise the parts of the result that can be read."""
     from .result_selectors import suggest_selectors
 
-    suggested = suggest_selectors(plan.identity.task, parts, rows)
+    suggested = suggest_selectors(plan.identity.task, parts, rows, as_path=plan.selects_paths)
     return f"; specify how to read the result: {_code(plan, suggested)}" if suggested else ""
 
 
@@ -104,9 +107,7 @@ def _advise_result(plan: CallPlan, unread: UnreadResult, _: int | None, __: Sequ
     """Advise a function without a result to return one."""
     if unread.text not in ("None", "a NoneType") or plan.fix is None or plan.selects_paths:
         return ""
-    task = plan.identity.task
-    setting = f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
-    return f"; return the result, or set it inside the function: {setting}"
+    return f"; return the result, or set it inside the function: {_assignment(plan)}"
 
 
 def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: Sequence[ResultPart]) -> str:
@@ -117,7 +118,7 @@ def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: 
     other_rows = None if n > 1 else plan.unread_rows or (plan.first_input.count if plan.first_input else None)
     if n == 1 and (other_rows or 0) <= 1:
         return ""
-    suggested = suggest_selectors(task, parts, other_rows)
+    suggested = suggest_selectors(task, parts, other_rows, as_path=plan.selects_paths)
     if suggested and n == 1 and other_rows == plan.unread_rows:  # with it, the result decides that it is a batch
         return f"; specify how to read the result: {_code(plan, suggested)}"
     if suggested or (unread.stored is not None and reads(task, "", unread.stored, other_rows)):
@@ -125,22 +126,66 @@ def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: 
     return ""
 
 
+def _advise_fields(plan: CallPlan, _: UnreadResult, rows: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise the first of several numbers, if their names do not say which is the score or the value."""
+    from .result_selectors import unclear_numbers
+
+    task = plan.identity.task
+    numbers = unclear_numbers(task, parts, rows)
+    if len(numbers) < 2 or len(numbers) > _MOST_FIELDS:
+        return ""
+    role, selector = ("value", "predicted") if task.predicts_number else ("score", "score")
+    names = ", ".join(part.selector(as_path=True) for part in numbers)
+    return f"; specify which of {names} is the {role}: {_code(plan, {selector: numbers[0]})}"
+
+
+def _advise_classes(plan: CallPlan, unread: UnreadResult, _: int | None, parts: Sequence[ResultPart]) -> str:
+    """Advise a model without the classes of the scores in the result to list them."""
+    from .result_selectors import class_names
+
+    task = plan.identity.task
+    names = class_names([unread.stored, *(part.value for part in parts)])
+    if not names or plan.identity.discreet or not task.classes or len(names) > _MOST_CLASSES:
+        return ""
+    positive = ", positive_class=..." if task.has_threshold else ""
+    return (
+        f", but the classes of {plan.identity.name} are {', '.join(map(repr, task.classes[:_MOST_CLASSES]))}; "
+        f"list the classes of the scores: driftline.Model({plan.identity.name!r}, classes={names!r}{positive})"
+    )
+
+
+def _advise_sums(plan: CallPlan, unread: UnreadResult, _: int | None, __: Sequence[ResultPart]) -> str:
+    """Advise a function whose result has a column per class that is not a class score."""
+    columns = unread.stored.values if isinstance(unread.stored, NamedScores) else unread.stored
+    if not isinstance(columns, np.ndarray) or columns.ndim != 2 or columns.dtype.kind != "f":
+        return ""
+    if columns.shape[1] != len(plan.identity.task.classes) or not are_unrelated_columns(columns):
+        return ""
+    return (
+        ", but the class scores of a row sum to 1; convert the scores, or record each label of a multilabel model as a "
+        f"separate model: {_conversion(plan)}"
+    )
+
+
 def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequence[ResultPart]) -> str:
     """Advise what a result must be: the last advice, which always applies."""
     from .result_selectors import first_or_last
 
     task, n = plan.identity.task, rows or 1
+    if plan.selects_paths and plan.selective and not unread.fields:  # the path leads to the result
+        return f"; convert it: {_conversion(plan)}"
     if unread.count in (None, n):
         return f"; specify how to read the result: {_selector_line(plan)}"
     if n > 1:
         return f" for {_rows_text(rows)}; return one result per row"
-    expected = f"a score, or {len(task.classes)} class scores whose sum is 1" if task.has_threshold else "one result"
+    single = "a score" if task.has_threshold else "a class"
+    expected = f"{single}, or {len(task.classes)} class scores whose sum is 1" if task.classes else "one result"
     selectors = "" if plan.fix is None or plan.selects_paths else first_or_last(task, unread.stored)
     code = plan.fix(selectors) if plan.fix is not None and selectors else _selector_line(plan)
     return f" for one row; a row has {expected}: {code}"
 
 
-_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_form)
+_ADVICE = (_advise_parts, _advise_result, _advise_rows, _advise_classes, _advise_fields, _advise_sums, _advise_form)
 """In this order: each returns the end of the sentence, or "" if it does not apply."""
 
 
@@ -153,15 +198,44 @@ def _code(plan: CallPlan, suggested: Mapping[str, ResultPart], *more: str) -> st
 def _rows_fix(plan: CallPlan, n: int, suggested: Mapping[str, ResultPart]) -> str:
     """Return the fix if the result is that of one row and the input has n rows, or the result is that of a batch."""
     fix = "return one result per row" if n > 1 else "return one result"
+    if n == 1 and plan.fix is None:  # an estimator
+        return "pass one row per value, such as values.reshape(-1, 1)"
     if plan.fix is None or plan.selects_paths:
         return fix
-    name = plan.inputs.argument or "value"
-    row = f'{{"rows": {n}}}' if n > 1 else f"[{{{json.dumps(name)}: value}} for value in {name}]"
     condition = (
         "the input is one prediction, specify its features" if n > 1 else "each value is a prediction, pass rows"
     )
-    code = _code(plan, suggested, f"features=lambda {plan.inputs.parameters}: {row}")
-    return f"{fix}, or, if {condition}, such as {code}"
+    return f"{fix}, or, if {condition}, such as {_rows_code(plan, n, suggested)}"
+
+
+def _rows_code(plan: CallPlan, n: int = 1, suggested: Mapping[str, ResultPart] = MappingProxyType({})) -> str:
+    """Return the code that makes n rows one row, or each value of a list a row."""
+    name = plan.inputs.argument or "value"
+    row = f'{{"rows": {n}}}' if n > 1 else f"[{{{json.dumps(name)}: value}} for value in {name}]"
+    if n == 1 and plan.first_input is not None and plan.first_input.fields:  # a mapping of columns
+        row = f"[dict(zip({name}, row)) for row in zip(*{name}.values())]"
+    return _code(plan, suggested, f"features=lambda {plan.inputs.parameters}: {row}")
+
+
+def warn_rows_changed(plan: CallPlan, rows: int) -> None:
+    """Warn that inputs of earlier calls, whose results also fit n rows, were recorded as one row."""
+    fix = f": {_rows_code(plan)}" if plan.fix is not None and not plan.selects_paths else ""
+    logger.warning(
+        "driftline: %s.%s returned a result per value for an input of %d values; earlier inputs, whose results could "
+        "also be the class scores of one row, were recorded as one row, and later ones are recorded as a row per "
+        "value; pass rows%s",
+        plan.identity.name, plan.name, rows, fix,
+    )  # fmt: skip
+
+
+def _assignment(plan: CallPlan) -> str:
+    task = plan.identity.task
+    return f"driftline.current().{'predicted' if task.predicts_number or task.ranks_items else 'score'} = ..."
+
+
+def _conversion(plan: CallPlan, *names: str) -> str:
+    """Return the code that converts a result: of a route, whose selectors are paths, in its handler."""
+    return f"in the handler, {_assignment(plan)}" if plan.selects_paths else _selector_line(plan, *names)
 
 
 def _selector_line(plan: CallPlan, *names: str) -> str:
@@ -274,7 +348,7 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
         logger.warning(
             "driftline: %s.%s returns scores outside 0 to 1, which are not probabilities: these rows have a predicted "
             "class, but no log loss and no calibration; convert the scores to probabilities: %s",
-            plan.identity.name, plan.name, _selector_line(plan, "score"),
+            plan.identity.name, plan.name, _conversion(plan, "score"),
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags, set_span_in_context
 
 from driftline.faults import FAULTS
-from driftline.inputs.objects import COLUMNS, are_columns
+from driftline.inputs.objects import NO_COLUMNS, are_columns
 from driftline.inputs.row import MOST_VALUES, clean, cost_of
 from driftline.inputs.texts_and_vectors import TEXT_LIMIT
 from driftline.outputs import row_result
@@ -84,7 +84,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                         continue
                 elif kind_of(value) is flag or (kind_of(value) is integer and -far <= value < far):
                     continue
-                if kind_of(values[0]) in COLUMNS and are_columns(values, plan.has_vector_rows):
+                if kind_of(values[0]) not in NO_COLUMNS and are_columns(values, plan.has_vector_rows):
                     return any_call(_all(first, rest), named)
                 values = clean(values, shape.id_index)
                 extra = cost_of(values)
@@ -254,7 +254,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
             if values is None:  # its names differ from the last row's
                 names, values = tuple(row), tuple(row.values())
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
-            if values and values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
+            if values and values[0].__class__ not in NO_COLUMNS and are_columns(values, plan.has_vector_rows):
                 return begin(plan, args, kwargs)
             values = clean(values, shape.id_index)
             prediction = Prediction(plan, None)

@@ -15,6 +15,7 @@ from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import set_span_in_context
 
 from driftline.faults import FAULTS
+from driftline.outputs.named_scores import NamedScores, of_rows
 from driftline.outputs.output import UnreadResult
 
 from .absent import ABSENT
@@ -180,4 +181,7 @@ class RecordedIteration:
             return UnreadResult(f"an iteration over more than {MOST_BYTES >> 20} MiB")
         if len(self._values) == 1:
             return self._values[0]
+        if self._values and all(isinstance(value, NamedScores) for value in self._values):
+            description = UnreadResult(f"an iteration over {self._values[0].description.text}")
+            return of_rows(self._values, description) or description
         return self._values or None

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.column import values_of
-from driftline.inputs.objects import COLUMNS, are_columns
+from driftline.inputs.objects import NO_COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
 from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value
 from driftline.loss_counters import TOO_LARGE
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
+from driftline.outputs.named_scores import NamedScores
 from driftline.outputs.output import Output, UnreadResult
 from driftline.privacy.policy import ProtectedBatch
 from driftline.tables.classes import class_text
@@ -22,7 +25,7 @@ from driftline.tables.task import Task
 
 from .absent import ABSENT
 from .call_plan import CallPlan
-from .diagnostics import warn_absent_fields, warn_unrecorded
+from .diagnostics import warn_absent_fields, warn_rows_changed, warn_unrecorded
 from .prediction import Prediction
 from .row_schema import RowSchema
 from .signature import Selector
@@ -124,7 +127,7 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
     if values is None:  # its names differ from the last row's
         shape = plan.newest = plan.shape_of(tuple(row))
         values = tuple(row.values())
-    if values[0].__class__ in COLUMNS and are_columns(values, plan.has_vector_rows):
+    if values[0].__class__ not in NO_COLUMNS and are_columns(values, plan.has_vector_rows):
         return None
     values = clean(values, shape.id_index)
     return shape, values if shape.guard is None else shape.guard(values)
@@ -190,10 +193,11 @@ def take_result(prediction: Prediction, result: Any) -> None:
                 prediction.say(predicted=_selected(prediction, plan.predicted, result))
     if prediction.is_assigned:
         prediction.copy_assigned()
-    is_unread = prediction.result.__class__ is UnreadResult or (
-        prediction.is_assigned and UnreadResult in (prediction._score.__class__, prediction._predicted.__class__)
-    )
-    if is_unread and not plan.has_logged_unread and not plan.unread_parts:
+    kinds = [prediction.result.__class__]
+    if prediction.is_assigned:
+        kinds += [prediction._score.__class__, prediction._predicted.__class__]
+    may_be_unread = UnreadResult in kinds or (NamedScores in kinds and not plan.has_logged_reading)
+    if may_be_unread and not plan.has_logged_unread and not plan.unread_parts:
         from .result_selectors import parts_of
 
         plan.unread_parts = parts_of(result, plan.copy_assigned)
@@ -202,14 +206,22 @@ def take_result(prediction: Prediction, result: Any) -> None:
 
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
-    """Make an input that can also be one row one row, unless only n rows fit the result."""
+    """Make an input that can also be one row one row, unless only n rows fit the result of this or an earlier call."""
     plan, unrecorded, is_batch = prediction.plan, batch.unrecorded, False
     prediction.batch, prediction.count = None, 1
     is_number = prediction.result.__class__ is plan.score_type and not prediction.is_assigned
-    if not is_number and read_output(prediction).unread is not None:
+    fits_row = is_number or read_output(prediction).unread is None
+    if not fits_row or (plan.has_batches and not is_number):
         prediction.batch, prediction.count = batch, batch.count
         is_batch = read_output(prediction).unread is None
         plan.unread_rows = batch.count
+    if is_batch and not plan.has_batches:
+        plan.has_batches = True
+        if plan.has_unclear_rows:
+            warn_rows_changed(plan, batch.count)
+    elif fits_row and not is_number and not is_batch:
+        values = prediction.score if prediction.scored else prediction.result
+        plan.has_unclear_rows |= isinstance(values, list | np.ndarray) and np.shape(values) == (batch.count,)
     if unrecorded is not None:
         warn_unrecorded(plan, unrecorded.given, unrecorded if is_batch else replace(unrecorded, rows=None))
     if is_batch:
@@ -243,7 +255,13 @@ def select(selector: Selector, result: Any) -> Any:
     if isinstance(result, list):
         return [select(selector, element) for element in result]
     if hasattr(result, "columns") and hasattr(result, "__getitem__"):
-        return result[selector]
+        return (
+            result[selector]
+            if selector in (getattr(result, "column_names", None) or result.columns)
+            else _without(result, selector)
+        )
+    if hasattr(result, "iloc"):  # a Series, whose labels can be the names of its methods
+        return result[selector] if selector in result.index else _without(result, selector)
     return getattr(result, selector, _without(result, selector))
 
 
@@ -304,13 +322,13 @@ def _fill_features(outer: Prediction, inner: Prediction) -> None:
 
 
 def read_output(prediction: Prediction) -> Output:
-    """Read the result of a prediction of n rows, and note whether its scores had one column per class."""
+    """Read the result of a prediction of n rows, and note whether its scores have one column per class."""
     try:
         output = _read_output(prediction)
     except Exception as fault:  # such as an int with too many digits for Python to write; its row is recorded anyway
         FAULTS.swallow("result", fault)
         return Output(unread=UnreadResult("a result that cannot be read"))
-    prediction.plan.by_class |= output.by_class
+    prediction.plan.by_class = output.by_class
     return output
 
 

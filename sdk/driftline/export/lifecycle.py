@@ -10,7 +10,8 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from opentelemetry import metrics, trace
@@ -135,8 +136,10 @@ _clock = time.monotonic
 _exit_pid = 0
 _stopped_at = -60.0
 _exiting = False
+_left = END_SECONDS = 2.5
+"""Seconds that all steps of the end of a process share; the end of the interpreter itself comes after them."""
 EXIT_SECONDS = 1.8
-"""Seconds that the end of a process waits for records to arrive; all steps of the end take at most 3 s."""
+"""Seconds that the end of a process waits for records to arrive."""
 LAST_SECONDS = 0.25
 """Seconds for the last counts if the records took all of :data:`EXIT_SECONDS`."""
 SETTLE_SECONDS = 0.5
@@ -188,7 +191,27 @@ def _begin_exit() -> None:
     """
     global _exiting
     _exiting = True
-    settle_predictions()
+    with ending_step(SETTLE_SECONDS, EXIT_SECONDS + LAST_SECONDS) as seconds:
+        settle_predictions(seconds)
+
+
+@contextmanager
+def ending_step(longest: float, later: float) -> Iterator[float]:
+    """Yield the seconds of one step of the end of the process.
+
+    All steps share :data:`END_SECONDS`: a name resolution that hangs makes each of them wait. The time of the
+    application's handlers between the steps does not count.
+
+    Args:
+        longest: Maximum duration of the step, in seconds.
+        later: Seconds to leave for later steps.
+    """
+    global _left
+    began = _clock()
+    try:
+        yield max(0.0, min(longest, _left - later))
+    finally:
+        _left -= _clock() - began
 
 
 def is_exiting() -> bool:
@@ -225,8 +248,10 @@ def _flush(timeout: float, states: Collection[State], flushes: Collection[End] =
 
     ``flushes``: ``force_flush`` of further providers; whether they succeed does not matter to the result.
     """
-    end = _clock() + timeout
-    settle_predictions(timeout - LAST_SECONDS)  # rows are counted, and their spans end, before the providers send
+    end = _clock() + max(LAST_SECONDS, timeout)
+    settle_predictions(
+        max(LAST_SECONDS / 2, timeout - LAST_SECONDS)
+    )  # rows are counted, and their spans end, before the providers send
     for closing in _closings:
         closing.begin_flush()
     others = [begin_flush("application", flush) for flush in flushes]
@@ -328,16 +353,18 @@ def end_process(timeout: float = EXIT_SECONDS) -> None:
     used = _clock() - _stopped_at
     # 10: seconds after which the end of a process is not part of the end of its server
     timeout = max(0.0, timeout - used) if used < 10.0 else timeout
-    end = _clock() + timeout
-    for closing in _closings:
-        if not closing.after_records:
+    with ending_step(timeout, LAST_SECONDS) as seconds:
+        for closing in _closings:
+            if not closing.after_records:
+                closing.begin()
+        end = _clock() + seconds
+        shutdown(seconds)
+    with ending_step(LAST_SECONDS, 0.0) as last_seconds:
+        for closing in _closings:
             closing.begin()
-    shutdown(timeout)
-    for closing in _closings:
-        closing.begin()
-    end = max(end, _clock() + LAST_SECONDS)
-    while _closings:
-        _closings.pop().wait(end - _clock())
+        end = max(end, _clock() + last_seconds)
+        while _closings:
+            _closings.pop().wait(end - _clock())
 
 
 def _before_fork() -> None:
@@ -355,8 +382,8 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork() -> None:
-    global _exiting
-    _exiting = False
+    global _exiting, _left
+    _exiting, _left = False, END_SECONDS
     _held.clear()
     IDS.reset()
     FAULTS.reset()

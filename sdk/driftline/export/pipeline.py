@@ -178,18 +178,18 @@ class Pipeline:
         after which another attempt is made. What takes longer, such as the resolution of a name, ends later in its own
         thread; rows wait meanwhile.
         """
-        longest = max(lifecycle.LAST_SECONDS, timeout)
-        return threads.call_within(longest, "driftline-flush", partial(self._flush, timeout, again), False)
+        return threads.call_within(timeout, "driftline-flush", partial(self._flush, timeout, again), False)
 
     def _flush(self, timeout: float, again: Collection[State]) -> bool:
-        deadline = time.monotonic() + timeout
+        end = time.monotonic() + timeout
+        deadline = end if self._reporter is None else end - min(lifecycle.LAST_SECONDS, timeout / 2)
         if self._unsupported >= _KNOWN_REFUSALS:
             again = frozenset(again) - {"unsupported"}
         failure = attempt_until(deadline, lambda: self._deliver(deadline), again)
         missing, self._missing = self._missing, 0
         delivered = failure is None and not missing
         if self._reporter is not None:
-            left = max(lifecycle.LAST_SECONDS, deadline - time.monotonic())
+            left = max(lifecycle.LAST_SECONDS, end - time.monotonic())  # later than `end` in its own thread
             delivered &= self._reporter.flush(left, again=BUSY & frozenset(again))
         return delivered
 
@@ -216,13 +216,12 @@ class Pipeline:
                 finally:
                     self._lock.release()
 
-        threads.call_within(max(lifecycle.LAST_SECONDS, timeout), "driftline-settle", convert, None)
+        threads.call_within(timeout, "driftline-settle", convert, None)
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; later entries are dropped and counted."""
-        longest = max(0.0, timeout) + lifecycle.LAST_SECONDS
         last_flush = partial(self._flush, timeout, BUSY)
-        delivered = threads.call_within(longest, "driftline-flush", last_flush, False, self._end_with)
+        delivered = threads.call_within(timeout, "driftline-flush", last_flush, False, self._end_with)
         self.report_undelivered()
         for entry in self._rows.drain():  # another flush did not end in time; spans must end anyway
             _let_go(entry)
@@ -341,7 +340,8 @@ class Pipeline:
     def _rouse(self) -> None:
         """Wake the thread; start it if there is none. At the exit, which ends threads, settle the entry instead."""
         if lifecycle.is_exiting():
-            self.settle(0.0)
+            with lifecycle.ending_step(lifecycle.LAST_SECONDS, lifecycle.EXIT_SECONDS) as seconds:
+                self.settle(seconds)
             return
         with self._start_lock:
             full = self._rows.rows >= FULL_ROWS

@@ -336,15 +336,35 @@ def _taken(answer: bytes) -> Delivery:
     """
     if len(answer) <= 2:
         return Delivery("delivered")
-    try:
-        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+    try:
         partial = ExportLogsServiceResponse.FromString(answer).partial_success
-    except Exception:  # not OTLP: an HTML page, or JSON
-        return Delivery("delivered")
+    except Exception:  # not OTLP in protobuf; some receivers answer in JSON
+        return Delivery("delivered") if json_object(answer) is not None else foreign_answer(answer)
     rejected = max(0, partial.rejected_log_records)
     message = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])
     return Delivery("delivered", message or ("it gave no reason" if rejected else ""), rejected=rejected)
+
+
+def json_object(answer: bytes) -> dict[str, Any] | None:
+    """Return a JSON object; None for another answer."""
+    try:
+        document = json.loads(answer)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def foreign_answer(answer: bytes) -> Delivery:
+    """Return the result of a request that another server than a receiver answered with success: no row arrived."""
+    begin = answer[:40].decode("utf-8", "replace")
+    return Delivery(
+        "unreachable",
+        "the answer is not the one of a receiver",
+        fix=f"another server answers at this address, such as a proxy or a login page (its answer begins with "
+        f"{begin!r}); set DRIFTLINE_ENDPOINT to the address of the receiver, or let these requests pass the proxy",
+    )
 
 
 def _grpc_failure(error: Any, endpoint: Endpoint, headers: Mapping[str, str], has_delivered: bool) -> Delivery:

@@ -15,14 +15,15 @@ import numpy as np
 from driftline.loss_counters import TOO_LARGE
 
 from .batch import Batch, Unrecorded
+from .column import values_of
 from .row import LONGEST_ROW, MOST_VALUES, Row
 
 if TYPE_CHECKING:
     from .batch import Reader
 
 _CELL = 64  # approximate bytes per value of a column
-COLUMNS = frozenset((list, tuple, dict, np.ndarray))
-"""Most types of a column. If the first value of a row has another type, the row is not a mapping of columns."""
+NO_COLUMNS = frozenset((float, int, str, bool, type(None)))
+"""Most types of a value. If the first value of a row has one of them, the row is not a mapping of columns."""
 
 
 def reader(kind: type) -> Reader | None:
@@ -93,7 +94,7 @@ def read_mapping(value: Mapping[str, Any]) -> Row | Batch | Unrecorded:
 
 
 def are_columns(values: tuple[Any, ...], has_vector_rows: bool = False) -> bool:
-    """Return True for columns of one length: lists, arrays, or mappings with equal keys, as pandas writes JSON.
+    """Return True for columns of one length: lists, arrays, Series, or mappings with equal keys, as pandas writes JSON.
 
     ``has_vector_rows``: whether lists of numbers are known to be vectors.
 
@@ -108,13 +109,18 @@ def are_columns(values: tuple[Any, ...], has_vector_rows: bool = False) -> bool:
         if len(first) < 2 and not all(str(key).isdigit() for key in first):
             return False
         return bool(first) and all(isinstance(one, Mapping) and one.keys() == first.keys() for one in values)
-    if not _is_column(first) or not len(first) or (has_vector_rows and isinstance(first[0], float)):
+    if not _is_column(first) or not len(first):
+        return False
+    if has_vector_rows and isinstance(first, list | tuple | np.ndarray) and isinstance(first[0], float):
         return False
     return all(_is_column(one) and len(one) == len(first) for one in values)
 
 
 def _is_column(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    if isinstance(value, list | tuple):
+        return True
+    is_column = value.ndim == 1 if hasattr(value, "ndim") else hasattr(value, "to_list") or hasattr(value, "to_pylist")
+    return is_column and str(getattr(value, "device", "cpu")).startswith("cpu")
 
 
 class MappedColumns(Batch):
@@ -145,4 +151,4 @@ class MappedColumns(Batch):
 def _copy_column(column: Any) -> Any:
     if isinstance(column, np.ndarray):
         return column.copy() if column.dtype.kind in "fiubmM" else column.tolist()
-    return list(column.values()) if isinstance(column, Mapping) else list(column)
+    return list(column.values()) if isinstance(column, Mapping) else values_of(column)

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from driftline.loss_counters import TOO_LARGE
 from driftline.tables.table import Column
+from driftline.tables.timestamps import seconds_of
 
 from .array import Lists
 from .arrow import array_column
 from .batch import Batch, FeatureTest, Unrecorded
 from .row import LONGEST_ROW, MOST_VALUES, Row
-from .values import Columns, by_code, column_of_values, name_in, seconds_of, tamed
+from .values import Columns, by_code, column_of_values, name_in, tamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +169,8 @@ def series_column(series: Any) -> NDArray[Any] | Column:
     if kind in "fiub":  # pandas' nullable numbers: Int64, Float64, boolean
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
     if kind in "mM":  # times with a time zone are stored in UTC
-        return seconds_of(np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")))
+        unit = np.datetime_data(dtype)[0] if isinstance(dtype, np.dtype) else getattr(dtype, "unit", "ns")
+        return seconds_of(np.asarray(series.to_numpy(dtype=f"{kind}8[{unit}]")))
     missing = np.asarray(series.isna(), np.bool_)
     values = series.astype(object).tolist()
     return column_of_values(

@@ -15,6 +15,7 @@ import numpy as np
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.ids import id_text
 from driftline.tables.text import sendable
+from driftline.tables.timestamps import seconds_of
 
 from .texts_and_vectors import LARGE, TEXT_LIMIT, Document, Vector, short_text, vector_of
 from .vocabulary import LOOKED_AT
@@ -169,7 +170,7 @@ def clean_value(value: Any) -> Any:
     if type(value) in _SMALL:
         return value
     if isinstance(value, str):
-        return sendable(short_text(str(value)))
+        return sendable(short_text(str.__str__(value)))  # `str` of a text that is also an Enum is its name
     if isinstance(value, int):  # an IntEnum, too
         integer = int.__pos__(value)  # `in range` is immediate for an int, but iterates for other types
         return integer if integer in _INT64 else number(integer)
@@ -199,10 +200,8 @@ def seconds(value: Any) -> float:
     >>> seconds(datetime(1970, 1, 1, 0, 1)), seconds(date(1970, 1, 2)), seconds(np.timedelta64(1500, "ms"))
     (60.0, 86400.0, 1.5)
     """
-    if isinstance(value, np.datetime64):
-        return math.nan if np.isnat(value) else float(value.astype("datetime64[ns]").astype(np.int64)) / 1e9
-    if isinstance(value, np.timedelta64):
-        return math.nan if np.isnat(value) else float(value.astype("timedelta64[ns]").astype(np.int64)) / 1e9
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return float(seconds_of(np.asarray(value)))
     if value != value:  # pandas' NaT is a datetime
         return math.nan
     if isinstance(value, timedelta):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.ids import id_text
 from driftline.tables.table import F64, Column
+from driftline.tables.timestamps import seconds_of
 
 from .row import clean_value, feature_value, unusable_kind
 from .texts_and_vectors import LONGEST_VECTOR, TEXT_LIMIT, Document, Vector, column_of_vectors, vector_column
@@ -201,16 +202,6 @@ def column_of_any(values: Any) -> NDArray[Any] | Column:
     if isinstance(values, Iterable) and not isinstance(values, str | bytes):
         return column_of_values(list(values))
     return column_of_array(np.asarray(values))
-
-
-def seconds_of(times: NDArray[Any]) -> F64:
-    """Return times as unix seconds, durations as seconds; NaT is NaN.
-
-    Args:
-        times: Datetime64 or timedelta64 (n,) of any unit.
-    """
-    unit = "datetime64[ns]" if times.dtype.kind == "M" else "timedelta64[ns]"
-    return np.where(np.isnat(times), np.nan, times.astype(unit).astype(np.int64) / 1e9)
 
 
 def unsupported(rows: int, missing: int = 0) -> F64:

@@ -4,8 +4,8 @@ Binary: a float is the score of the positive class, two columns are the scores o
 bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class. Regression:
 a number is the value; for declared quantiles, k columns are their values. Anything else is *unread*.
 
-The only exception: k numbers for one row are class scores if their sum is about 1, because k results of another batch
-have the same type.
+The only exception: k numbers of a row are class scores if their sum is about 1, because k results of another batch and
+the k scores of a multilabel model have the same type.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from driftline.tables.classes import class_column, class_text
 from driftline.tables.ranked_items import Ranked
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
+
+from .named_scores import NamedScores
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _FLOATS = {float, np.float64, np.float32, np.float16}
@@ -76,6 +78,9 @@ def describe(value: Any) -> UnreadResult:
     >>> describe((0.2, "x")).text, describe({"category": 1}).text
     ('a tuple of 2', "a dict with keys ['category']")
     """
+    if isinstance(value, NamedScores):
+        description: UnreadResult = value.description
+        return description
     kind = type(value)
     article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
     name = f"{article} {kind.__name__}"
@@ -132,6 +137,8 @@ def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
         return Output(unread=stored)
     if stored is None:
         return Output(unread=UnreadResult("None"))
+    if isinstance(stored, NamedScores):
+        return _read_named(task, stored, n, one_row=one_row)
     values = _as_array(stored) if not task.predicts_number or stored.__class__ is not list else column_of_values(stored)
     if isinstance(values, Column) and values.numbers is not None and task.predicts_number:
         values = values.numbers  # the texts among them are missing
@@ -154,6 +161,19 @@ def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
     return (_numbers if task.predicts_number else _scores_or_classes)(task, values, stored)
 
 
+def _read_named(task: Task, stored: NamedScores, n: int, *, one_row: bool) -> Output:
+    """Read numbers with names as class scores, or by their position if it has a meaning."""
+    is_by_name = one_row or n == 1 or stored.values.ndim == 2  # else the labels are those of n rows
+    scores = stored.by_class(task.classes) if task.classes and is_by_name else None
+    if scores is None:
+        output = read(task, stored.values, n, one_row=one_row) if stored.is_ordered else Output()
+        return output if output.scores is not None or output.predicted is not None else _unread_output(stored)
+    if not stored.is_ordered and are_unrelated_columns(np.atleast_2d(scores)):
+        return _unread_output(stored)
+    output = read(task, scores, n, one_row=one_row)
+    return _unread_output(stored) if output.unread is not None else output
+
+
 def _numbers(task: Task, values: NDArray[Any], stored: Any) -> Output:
     fits = values.ndim == 2 and values.shape[1] == len(task.quantiles) if task.quantiles else values.ndim == 1
     if not fits or values.dtype.kind not in "fiu":
@@ -164,9 +184,7 @@ def _numbers(task: Task, values: NDArray[Any], stored: Any) -> Output:
 def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     kind = values.dtype.kind
     if values.ndim == 2:
-        if kind != "f" or not 0 < values.shape[1] == len(task.classes):
-            return _unread_output(stored)
-        if task.has_threshold and _are_unrelated_columns(values):
+        if kind != "f" or not 0 < values.shape[1] == len(task.classes) or are_unrelated_columns(values):
             return _unread_output(stored)
         return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
@@ -189,15 +207,15 @@ def _tolerance(classes: int) -> float:
     return ROUNDING * classes + 1e-9
 
 
-def _are_unrelated_columns(values: NDArray[Any]) -> bool:
-    """Return True for columns within 0 to 1 that are not class scores, such as a probability and a class.
+def are_unrelated_columns(values: NDArray[Any]) -> bool:
+    """Return True for columns that are not class scores, such as a probability and a class, or several labels.
 
-    >>> _are_unrelated_columns(np.array([[0.3, 0.0], [0.8, 1.0]])), _are_unrelated_columns(np.eye(2))
+    >>> are_unrelated_columns(np.array([[0.3, 0.0], [0.8, 1.0]])), are_unrelated_columns(np.eye(2))
     (True, False)
     """
     sums = values.sum(axis=1)
-    differs = np.abs(sums - 1) > _tolerance(values.shape[1])
-    return bool(np.count_nonzero(differs) > len(values) / 2) and bool(((values >= 0) & (values <= 1)).all())
+    differs = np.isfinite(sums) & (np.abs(sums - 1) > _tolerance(values.shape[1]))
+    return bool(np.count_nonzero(differs) > len(values) / 2)
 
 
 def _double(values: NDArray[Any]) -> F64:
@@ -218,7 +236,7 @@ def _as_array(stored: Any) -> NDArray[Any] | Column:
             return values
         return np.array(stored) if issubclass(kinds.pop(), np.generic) else column_of_values(stored)
     if isinstance(stored, str):
-        return Column(codes=np.zeros(1, np.int32), categories=(str(stored),))
+        return Column(codes=np.zeros(1, np.int32), categories=(str.__str__(stored),))
     array = np.asarray(stored)
     if array.dtype.kind in "OUS" and array.ndim <= 2 and array.size == len(array.reshape(-1)):
         flat = array.reshape(-1).tolist()
@@ -239,8 +257,18 @@ def unread_result(stored: Any) -> UnreadResult:
     """Return the description of a snapshot that cannot be read."""
     if isinstance(stored, UnreadResult):
         return stored
-    description = UnreadResult(f"a list of {len(stored)}") if isinstance(stored, list) else describe(stored)
+    if isinstance(stored, NamedScores):
+        return replace(describe(stored), stored=stored)
+    description = describe_list(stored) if isinstance(stored, list) else describe(stored)
     return replace(description, count=_count(stored), stored=stored)
+
+
+def describe_list(values: list[Any]) -> UnreadResult:
+    """Return a description of a list, with the fields of its first element if it has any."""
+    first = describe(values[0]) if values else UnreadResult("")
+    if not first.fields:
+        return UnreadResult(f"a list of {len(values)}", count=_count(values))
+    return UnreadResult(f"a list of {len(values)}, the first {first.text}", first.fields, len(values))
 
 
 def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
@@ -252,13 +280,15 @@ def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     elif isinstance(stored, np.ndarray | np.generic) and stored.dtype.kind in "iub":
         stored = stored.astype(np.float64)
     output = read(task, stored, n, one_row=one_row)
-    return output if output.scores is not None else Output(unread=output.unread or UnreadResult("no score"))
+    if output.scores is not None:
+        return output
+    return Output(unread=output.unread or UnreadResult(f"{describe(stored).text} as the score"))
 
 
 def predicted_of(stored: Any, n: int) -> Output:
     """Read a value that was given as the predicted class: one value per row, of any kind."""
-    if isinstance(stored, UnreadResult):
-        return Output(unread=stored)
+    if isinstance(stored, UnreadResult | NamedScores):
+        return _unread_output(stored)
     if isinstance(stored, _AT_ONCE):
         stored = [stored]
     column = stored if isinstance(stored, Column) else None

@@ -6,8 +6,9 @@ instead, and so is a tensor on a device, because copying it would wait for the d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +19,8 @@ from driftline.inputs.row import number
 from driftline.inputs.values import name_in
 from driftline.tables.table import Column
 
-from .output import UnreadResult, describe
+from .named_scores import MOST_NAMES, NamedScores, of_mapping, of_mappings, of_rows
+from .output import UnreadResult, describe, describe_list
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _CELL = 32  # approximate bytes per value of a list
@@ -28,7 +30,7 @@ _KEEPERS: dict[type, Callable[[Any], Any]] = {}
 def copy_result(result: Any) -> Any:
     """Take a snapshot of a result: arrays are copied; a result that cannot be read is described instead.
 
-    >>> copy_result(0.25), copy_result({"label": 1, "probability": 0.25}).text
+    >>> copy_result(0.25), copy_result({"label": "yes", "probability": 0.25}).text
     (0.25, "a dict with keys ['label', 'probability']")
     """
     kind = result.__class__
@@ -55,6 +57,8 @@ def cost_of(stored: Any) -> int:
     """
     if isinstance(stored, np.ndarray):
         return int(stored.nbytes)
+    if isinstance(stored, NamedScores):
+        return int(stored.values.nbytes) + _CELL * len(stored.names)
     if isinstance(stored, list | tuple):
         return (
             sum(_CELL + cost_of(element) for element in stored)
@@ -73,7 +77,11 @@ def _is_nested(value: Any) -> bool:
 
 
 def _find(kind: type) -> Callable[[Any], Any]:
-    if issubclass(kind, _AT_ONCE) or kind is UnreadResult:
+    if issubclass(kind, Enum):
+        return lambda member: copy_result(member.value)
+    if kind.__name__ in ("NAType", "NaTType"):  # of pandas
+        return lambda _: None
+    if issubclass(kind, _AT_ONCE) or kind in (UnreadResult, NamedScores):
         return _itself
     if issubclass(kind, Decimal | Fraction):
         return number
@@ -86,16 +94,23 @@ def _find(kind: type) -> Callable[[Any], Any]:
     if name_in(kind, "pandas", "Series"):
         from driftline.inputs.pandas import series_column
 
-        return lambda series: _copied(series_column(series))
+        return lambda series: _named_series(series, series_column(series))
     if name_in(kind, "polars", "Series") or name_in(kind, "pyarrow", "Array", "ChunkedArray"):
         from driftline.inputs.column import read_column
 
         return read_column
     if name_in(kind, "pandas", "DataFrame") or name_in(kind, "polars", "DataFrame"):
-        return lambda frame: _frame(frame, list(map(str, frame.columns)), frame.to_numpy)
+        return lambda frame: _frame(frame, list(map(str, frame.columns)), lambda: _array_of(frame))
     if name_in(kind, "pyarrow", "Table", "RecordBatch"):
         return lambda table: _frame(table, table.schema.names, lambda: _stacked(table.columns))
+    if issubclass(kind, Mapping):
+        return _mapping
     return describe
+
+
+def _mapping(result: Mapping[Any, Any]) -> NamedScores | UnreadResult:
+    description = describe(result)
+    return of_mapping(result, description) or description
 
 
 def _itself(result: Any) -> Any:
@@ -108,8 +123,14 @@ def _copy(result: NDArray[Any]) -> Any:
     return np.array(result)  # of a matrix, an array
 
 
-def _copied(values: NDArray[Any] | Column) -> NDArray[Any] | Column:
-    return values if isinstance(values, Column) else values.copy()
+def _named_series(series: Any, values: NDArray[Any] | Column) -> Any:
+    """Keep the labels of a Series, which can be classes, unless they are positions."""
+    if isinstance(values, Column):
+        return values
+    names = series.index
+    if type(names).__name__ == "RangeIndex" or not 1 < len(names) <= MOST_NAMES:
+        return values.copy()
+    return NamedScores(names, values.copy(), True, True, UnreadResult(f"a Series of {len(names)}", count=len(names)))
 
 
 def _tensor(result: Any) -> Any:
@@ -125,9 +146,20 @@ def _tensor(result: Any) -> Any:
 def _frame(frame: Any, names: list[str], values: Callable[[], Any]) -> Any:
     """Keep the columns of a frame as an array, if they are numbers or a single column of any kind."""
     array = np.asarray(values())
-    if array.dtype.kind in "fiub" or len(names) == 1:
+    if len(names) == 1:
         return array.copy()
+    if array.dtype.kind in "fiub":
+        description = UnreadResult(describe(frame).text, tuple(names), len(array))
+        return NamedScores(names, array.copy(), True, True, description)
     return UnreadResult(describe(frame).text, tuple(names))
+
+
+def _array_of(frame: Any) -> Any:
+    """Return the values of a frame; the nullable numbers of pandas as numbers."""
+    array = frame.to_numpy()
+    if array.dtype.kind != "O" or not all(getattr(dtype, "kind", "O") in "fiub" for dtype in frame.dtypes):
+        return array
+    return _stacked([frame.iloc[:, at] for at in range(frame.shape[1])])
 
 
 def _stacked(columns: list[Any]) -> Any:
@@ -144,20 +176,18 @@ def _sequence(result: list[Any]) -> Any:
     """Copy a list of numbers or texts, or of equally long lists of numbers."""
     if all(isinstance(value, _AT_ONCE) for value in result):
         return list(result)
+    if result and all(isinstance(value, Mapping) for value in result):
+        return of_mappings(result, describe_list(result)) or describe_list(result)
     elements = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
+    named = [value for value in elements if isinstance(value, NamedScores)]
+    if named:
+        return (of_rows(named, describe_list(result)) if len(named) == len(elements) else None) or describe_list(result)
     if any(value.__class__ is UnreadResult for value in elements):
-        return _described(result)
+        return describe_list(result)
     if all(isinstance(value, _AT_ONCE) for value in elements):  # Decimals, for example
         return elements
     try:
         rows = np.array(elements)
     except ValueError:  # of different lengths
-        return _described(result)
-    return rows if rows.dtype.kind in "fiub" else _described(result)
-
-
-def _described(result: list[Any]) -> UnreadResult:
-    first = describe(result[0])
-    if not first.fields:
-        return describe(result)
-    return UnreadResult(f"a list of {len(result)}, the first {first.text}", first.fields, len(result))
+        return describe_list(result)
+    return rows if rows.dtype.kind in "fiub" else describe_list(result)

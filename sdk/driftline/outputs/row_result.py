@@ -111,7 +111,7 @@ def _columns(task: Task) -> Reader:
         if result.shape not in ((1, k), (k,)):
             return None
         values = result.reshape(-1).tolist()
-        if len(result.shape) == 1 and not -rounding < sum(values) - 1 < rounding and not are_class_scores(values):
+        if not -rounding < sum(values) - 1 < rounding and not are_class_scores(values):
             return None
         return (tuple(values) if position is None else values[position]), ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from itertools import pairwise
 from typing import Any
 
@@ -46,6 +47,7 @@ def class_text(value: object) -> str:
     """Return the canonical text of a class; the empty text if it is missing (None, NaN, "").
 
     True, 1, 1.0, "1", "1.0" and "true" are "1"; False and its equivalents are "0"; any other text is itself, stripped.
+    An enum is its value.
 
     >>> [class_text(v) for v in (True, 1, 1.0, "1", "1.0", "true")]
     ['1', '1', '1', '1', '1', '1']
@@ -54,6 +56,8 @@ def class_text(value: object) -> str:
     """
     if isinstance(value, np.generic):
         value = value.item()
+    elif value.__class__ is not str and isinstance(value, Enum):
+        value = value.value
     if value is None:
         return ""
     if isinstance(value, bool):

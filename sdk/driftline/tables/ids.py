@@ -65,7 +65,7 @@ IDS = IdSource()
 
 
 def id_text(value: Any) -> str:
-    """Return the text of an id, for predictions and outcomes; "" if there is none (None, NaN, ""). Never raises.
+    """Return the text of an id, for predictions and outcomes; "" if there is none (None, NaN, "", ()). Never raises.
 
     17, 17.0 and "17" are one id. An enum is its value, a time with a time zone is in UTC, a tuple or list is the text
     of the tuple, and bytes are their UTF-8, or else hexadecimal digits. A value without a text of its own cannot be an
@@ -104,6 +104,8 @@ def _text_of(value: Any) -> str | None:
         return id_text(value.value)
     if isinstance(value, np.datetime64):
         return _time_text(value)
+    if value is np.ma.masked:
+        return ""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of numpy or torch
         return id_text(value.item())
     if hasattr(value, "as_py"):  # a scalar of Arrow
@@ -121,13 +123,14 @@ def _text_of(value: Any) -> str | None:
         return str(value.astimezone(UTC))  # databases and frames keep the instant, not the zone
     if isinstance(value, float | Decimal):
         return _number_text(value)
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | bytearray):
         try:
             return value.decode()
         except UnicodeDecodeError:
             return value.hex()
     if isinstance(value, list | tuple):
-        return str(tuple(element.item() if isinstance(element, np.generic) else element for element in value))
+        elements = tuple(element.item() if isinstance(element, np.generic) else element for element in value)
+        return str(elements) if elements else ""
     return str(value)
 
 

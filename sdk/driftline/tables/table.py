@@ -142,6 +142,7 @@ class PredictionTable:
         observed: int64 (n,), unix nanoseconds at which the record of the row was written, independent of its event
             time; None if the rows were not in a record.
         undated: Number of rows whose time the sender could not read, so that it is that of the call.
+        incomplete: Number of rows of which the sender dropped attributes, at the limit of its OpenTelemetry SDK.
     """
 
     key: ModelKey
@@ -161,6 +162,7 @@ class PredictionTable:
     keyed: bool = True
     observed: I64 | None = None
     undated: int = 0
+    incomplete: int = 0
 
     def __len__(self) -> int:
         return len(self.time)

@@ -24,6 +24,10 @@ def sendable(text: str) -> str:
     return text
 
 
+MOST_SHOWN = 1000
+"""Maximum number of characters of the ``repr`` of a record."""
+
+
 class _ShortRepr(reprlib.Repr):
     """The text of a value with a few of its items; an array is its shape."""
 
@@ -52,4 +56,13 @@ def short_record(record: Any) -> str:
     """
     names = [field.name for field in fields(record) if field.repr] if is_dataclass(record) else record._fields
     values = (f"{name}={short_repr(getattr(record, name))}" for name in names)
-    return f"{type(record).__name__}({', '.join(values)})"
+    return cut_middle(f"{type(record).__name__}({', '.join(values)})")
+
+
+def cut_middle(text: str) -> str:
+    """Return at most 1,000 characters of a text, without its middle.
+
+    >>> len(cut_middle("a" * 2125)), cut_middle("short")
+    (1000, 'short')
+    """
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 303]}...{text[-300:]}"

@@ -11,10 +11,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from .table import I64, Column
+from .table import F64, I64, Column
 
-_UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (2.0**63, 1))
-"""Numbers below the first limit are seconds; then milliseconds, microseconds, nanoseconds. 1e11 s is the year 5138."""
+_UNITS = ((253_402_300_800.0, 10**9), (1e14, 10**6), (1e17, 10**3), (2.0**63, 1))
+"""Numbers below the first limit are seconds; then milliseconds, microseconds, nanoseconds.
+
+The first limit is the year 10000 in seconds: the 9999-12-31 of many databases must not become milliseconds of 1978.
+"""
 _FINER = re.compile(r"[.,]\d{6}(\d{1,3})")
 _INT64 = range(-(2**63), 2**63)
 
@@ -56,7 +59,8 @@ def _nanoseconds(value: Any) -> int:
         finer = _FINER.search(value)  # than Python's own datetime
         return _nanoseconds(datetime.fromisoformat(value)) + (int(finer[1].ljust(3, "0")) if finer else 0)
     if hasattr(value, "astype") and getattr(getattr(value, "dtype", None), "kind", "") == "M":
-        return int(value.astype("datetime64[ns]").astype("int64"))
+        whole, rest = _parts(value)
+        return int(whole) * 10**9 + int(rest)
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         nanoseconds = getattr(aware, "nanosecond", 0)  # a pandas Timestamp
@@ -67,6 +71,25 @@ def _nanoseconds(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
         raise ValueError(f"{value!r} is not a time; use a datetime, an ISO 8601 string or unix seconds, ms, µs or ns")
     return value * nanoseconds_per_unit(value) if isinstance(value, int) else _to_nanoseconds(value)
+
+
+def seconds_of(times: NDArray[Any]) -> F64:
+    """Return times as unix seconds, durations as seconds; NaT is NaN. The years may exceed those of nanoseconds.
+
+    Args:
+        times: Datetime64 or timedelta64 (n,) of any unit.
+
+    >>> seconds_of(np.array(["9999-12-31", "NaT"], "datetime64[us]"))
+    array([2.53402214e+11,            nan])
+    """
+    whole, rest = _parts(times)
+    return np.where(np.isnat(times), np.nan, whole + rest / 1e9)
+
+
+def _parts(times: Any) -> tuple[Any, Any]:
+    """Return whole seconds and the remaining nanoseconds as int64: one unit of nanoseconds for both can overflow."""
+    whole = times.astype(f"{times.dtype.kind}8[s]")
+    return whole.astype(np.int64), (times - whole.astype(times.dtype)).astype("m8[ns]").astype(np.int64)
 
 
 def _to_nanoseconds(value: float) -> int:

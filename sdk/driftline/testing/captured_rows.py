@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from driftline.semconv import attributes as a
-from driftline.tables.text import short_record, short_repr
+from driftline.tables.text import cut_middle, short_record, short_repr
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,7 +66,7 @@ class CapturedPrediction:
         parts += [f"features {short_repr(dict(self.features))}"]
         parts += [f"slices {short_repr(dict(self.slices))}"] if self.slices else []
         parts += [f"error {self.error!r}"] if self.error else []
-        return f"<{self.model} {self.id!r}: {', '.join(parts)}>"
+        return cut_middle(f"<{self.model} {self.id!r}: {', '.join(parts)}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,8 @@ class Count:
     error: str
     predictions: int
 
+    __repr__ = short_record
+
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
@@ -164,3 +166,5 @@ class Loss:
     model: str
     reason: str
     count: int
+
+    __repr__ = short_record

@@ -73,6 +73,7 @@ def day(monkeypatch: pytest.MonkeyPatch) -> Day:
     day = Day()
     monkeypatch.setattr(lifecycle, "_clock", lambda: day.now)
     monkeypatch.setattr(lifecycle, "_stopped_at", -60.0)  # a server of an earlier test may have ended
+    monkeypatch.setattr(lifecycle, "_left", 1e9)
     return day
 
 
@@ -110,15 +111,40 @@ def test_the_last_counts_get_a_moment_where_records_took_it_all(day: Day, monkey
     assert day.now == 105.25
 
 
-def test_while_nobody_answers_a_process_ends_within_three_seconds(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records, then the last report of distributions within the pipeline, then the providers."""
-    records = Slow(day, "records", 1e9)
+@dataclass
+class Hanging(Slow):
+    """A pipeline of which every step takes all of its time, as with a name resolution that hangs."""
+
+    seconds: float = 1e9
+
+    def settle(self, timeout: float) -> None:
+        self.wait(timeout)
+
+
+@pytest.mark.parametrize("handler", [0.0, 60.0], ids=["without handlers", "with a handler of a minute"])
+def test_all_steps_of_the_end_share_one_time(day: Day, monkeypatch: pytest.MonkeyPatch, handler: float) -> None:
+    """Twice the predictions, then the records, then the providers."""
     closings: list[Any] = [Slow(day, "spans", 1e9), Slow(day, "counts", 1e9, after_records=True)]
-    monkeypatch.setattr(lifecycle, "pipelines", lambda: [records])
+    monkeypatch.setattr(lifecycle, "pipelines", lambda: [Hanging(day, "records")])
     monkeypatch.setattr(lifecycle, "_closings", closings)
+    monkeypatch.setattr(lifecycle, "_left", lifecycle.END_SECONDS)
+    monkeypatch.setattr(lifecycle, "_exiting", False)
+    lifecycle._begin_exit()
+    lifecycle._begin_exit()
+    day.now += handler
     lifecycle.end_process()
 
-    assert day.now + lifecycle.LAST_SECONDS == pytest.approx(102.3)
+    assert day.now == pytest.approx(100.0 + handler + lifecycle.END_SECONDS)
+    assert lifecycle.END_SECONDS == 2.5
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.25, 1.0, 10.0])
+def test_all_steps_of_a_flush_share_its_time(day: Day, monkeypatch: pytest.MonkeyPatch, timeout: float) -> None:
+    monkeypatch.setattr(lifecycle, "pipelines", lambda: [Hanging(day, "a"), Hanging(day, "b")])
+    monkeypatch.setattr(lifecycle, "_closings", [])
+
+    assert lifecycle.flush(timeout) is False
+    assert day.now == pytest.approx(100.0 + max(timeout, lifecycle.LAST_SECONDS))
 
 
 def test_the_end_of_a_process_has_what_its_server_left(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,11 +215,11 @@ PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "100000"}
 """Seconds: an exit that waited for the exporters would take a day."""
 
 
-def run(script: str, endpoint: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(script: str, endpoint: str, *, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program that `configure()` set up."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
     return subprocess.run(
-        [sys.executable, "-c", HEAD.format(endpoint=endpoint) + textwrap.dedent(script)],
+        [sys.executable, "-c", before + HEAD.format(endpoint=endpoint) + textwrap.dedent(script)],
         env={**clean, **environment},
         capture_output=True,
         text=True,
@@ -263,6 +289,50 @@ def test_a_process_ends_though_the_receiver_never_answers() -> None:
 
     assert done.returncode == 0
     assert "rows not delivered" in done.stderr
+
+
+BLOCKING_HANDLERS = {
+    "a log server that does not answer": "handler = logging.handlers.HTTPHandler({server!r}, '/log')",
+    "a handler that blocks, behind another": (
+        "logging.Handler.emit = lambda *_: threading.Event().wait()\n"
+        "handler = logging.handlers.MemoryHandler(1, target=logging.Handler())"
+    ),
+    "a handler whose flush blocks too": (
+        "handler = logging.Handler()\nhandler.emit = handler.flush = lambda *_: threading.Event().wait()"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("imported", ["before", "after"])
+@pytest.mark.parametrize("blocking", BLOCKING_HANDLERS)
+def test_a_process_ends_though_its_logging_blocks(blocking: str, imported: str, receiver: Receiver) -> None:
+    imports = "import logging, logging.handlers, threading"
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
+        handler = BLOCKING_HANDLERS[blocking].format(server=f"127.0.0.1:{silent.server_port}")
+        lines = ["logging.root.addHandler(handler)", 'score({"id": "a"})', "print('done', flush=True)"]
+        script = "\n".join([*([imports] if imported == "after" else []), handler, *lines])
+        before = f"{imports}\n" if imported == "before" else ""
+        done = run(script, f"http://127.0.0.1:{receiver.server_port}", before=before, **PATIENT)
+
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert receiver.ids() == ["a"]
+
+
+@pytest.mark.slow
+def test_a_process_ends_though_the_lines_of_its_end_block() -> None:
+    script = """
+    import logging, threading
+    logging.getLogger("driftline").setLevel("WARNING")
+    handler = logging.Handler()
+    handler.emit = lambda _: print("line", flush=True) or threading.Event().wait()
+    logging.root.addHandler(handler)
+    score({"id": "a"})
+    """
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
+        done = run(script, f"http://127.0.0.1:{silent.server_port}", **PATIENT)
+
+    assert (done.returncode, done.stdout) == (0, "line\n")
 
 
 SLOW_NAMES = """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -87,6 +89,17 @@ def test_the_class_that_predict_returned_is_recorded(
     assert not capture.lost
 
 
+@pytest.mark.parametrize("order", [("predict_proba", "predict"), ("predict", "predict_proba")], ids="-".join)
+@pytest.mark.parametrize("n", [1, 4])
+def test_the_line_of_the_first_call_names_both_results(order: tuple[str, str], n: int) -> None:
+    with driftline.testing.capture() as capture:
+        estimator = driftline.Model("m").instrument(ESTIMATORS["logistic"]())
+        for method in order:
+            getattr(estimator, method)(FRAME[:n])
+    (line,) = capture.log
+    assert "the results of predict and predict_proba as the score" in line
+
+
 def test_the_span_has_the_decided_class(service: Service) -> None:
     estimator = nameless(service).instrument(fixed())
     probability, decided = estimator.predict_proba(FRAME[:1])[0, 1], estimator.predict(FRAME[:1])[0]
@@ -125,9 +138,67 @@ def test_an_object_that_is_filled_again_has_other_rows(n: int, form: Callable[[i
 def test_a_second_call_of_the_same_method_is_another_prediction() -> None:
     with driftline.testing.capture() as capture:
         estimator = driftline.Model("m").instrument(fixed())
-        for method in ("predict_proba", "predict_proba", "predict", "predict"):
+        for method in ("predict_proba", "predict_proba", "predict", "predict", "predict"):
             getattr(estimator, method)(FRAME[:1])
     assert [(p.score is None) for p in capture.predictions] == [False, False, True]
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("n", [1, 4])
+def test_a_loop_of_first_calls_and_a_loop_of_second_calls_are_pairs(form: str, n: int) -> None:
+    with driftline.testing.capture() as capture:
+        estimator = driftline.Model("m").instrument(fixed())
+        batches = [FRAME[at : at + n] for at in range(0, 10 * n, n)]
+        as_form: dict[str, Callable[[Any], Any]] = {
+            "frame": pd.DataFrame,
+            "array": pd.DataFrame.to_numpy,
+            "list": lambda frame: frame.to_numpy().tolist(),
+        }
+        probabilities = [estimator.predict_proba(as_form[form](batch)) for batch in batches]
+        decided = [estimator.predict(as_form[form](batch)) for batch in reversed(batches)]
+    assert rows_of(capture) == expected(np.concatenate(probabilities), np.concatenate(decided[::-1]))
+
+
+def test_a_pair_may_have_a_form_for_each_call() -> None:
+    rows = FRAME[:3].fillna(0.5)
+    with driftline.testing.capture() as capture:
+        estimator = driftline.Model("m").instrument(LogisticRegression().fit(ALL, Y))
+        probabilities = [estimator.predict_proba(rows[at : at + 1].to_numpy()) for at in range(3)]
+        decided = [estimator.predict(rows[at : at + 1].to_numpy().tolist()) for at in range(3)]
+        probabilities.append(estimator.predict_proba(rows.to_numpy()))
+        decided.append(estimator.predict(rows.to_numpy().tolist()))
+    assert rows_of(capture) == expected(np.concatenate(probabilities), np.concatenate(decided))
+
+
+def test_calls_in_other_threads_with_equal_lists_are_a_pair() -> None:
+    async def serve(estimator: Any, at: int) -> list[tuple[Any, str]]:
+        rows = ALL[at : at + 1].tolist()
+        probabilities = await asyncio.to_thread(estimator.predict_proba, rows)
+        return expected(probabilities, await asyncio.to_thread(estimator.predict, rows))
+
+    async def main(estimator: Any) -> list[tuple[Any, str]]:
+        return [answer for part in await asyncio.gather(*(serve(estimator, at) for at in range(20))) for answer in part]
+
+    with driftline.testing.capture() as capture:
+        answers = asyncio.run(main(driftline.Model("m").instrument(LogisticRegression().fit(ALL, Y))))
+    assert sorted(rows_of(capture)) == sorted(answers)
+
+
+def test_recent_calls_are_bounded_and_keep_no_rows_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "_MOST_CALLS", 3)
+    with driftline.testing.capture() as capture:
+        estimator = driftline.Model("m").instrument(fixed())
+        rows = [FRAME[at : at + 2].copy() for at in range(5)]
+        alive = [weakref.ref(frame) for frame in rows]
+        for at in (0, 1, 2, 3, 4):
+            estimator.predict_proba(rows[at])
+        for at in (4, 3, 2, 1, 0):
+            estimator.predict(rows[at])
+        rows.clear()
+        gc.collect()
+        assert [reference() for reference in alive] == [None] * 5
+    assert [p.score is None for p in capture.predictions] == [False] * 10 + [True] * 4
 
 
 def test_missing_values_are_equal_to_themselves() -> None:

@@ -63,7 +63,7 @@ OF_FASTAPI = [
 OF_FLASK = [
     (on_flask, "_body_of"),
     (on_flask, "_read"),
-    (on_flask, "is_json"),
+    (on_flask, "is_upload"),
     (on_flask.InstrumentedApp, "_plan_of"),
     (on_flask.InstrumentedApp, "_visit"),
 ]

@@ -79,7 +79,7 @@ def test_each_kind_of_command_reaches_a_processor_with_mtls_and_a_token(trust: T
         assert run("incidents", "list", "--url", url, *reads) == (0, "no open alerts\n")
         assert run("policies", "test", config(tmp_path), "--url", url, *reads)[0] == 0
         code, printed = run("top", url, *reads)
-        assert (code, "No model has sent data yet" in printed) == (0, True)
+        assert (code, "No model has sent predictions yet" in printed) == (0, True)
         sends = (*options, "--token-file", trust.token("sender"))
         code, printed = run("outcomes", "push", outcomes, "--model", "churn", "--url", url, *sends)
         assert (code, "1 accepted, 0 rejected" in printed) == (0, True)

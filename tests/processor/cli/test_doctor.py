@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -346,3 +350,89 @@ def test_what_a_port_speaks(service: Service, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(port_probe, "WAIT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert ask_port("127.0.0.1", silent.getsockname()[1]).speaks == "something else"
+
+
+class Server:
+    """A server whose first answer depends on the first bytes of the client; None = it closes without an answer."""
+
+    def __init__(self, answer: Callable[[bytes], bytes | None], tls: ssl.SSLContext | None = None) -> None:
+        self._answer, self._tls = answer, tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(60)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                connection.settimeout(60)
+                secure = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
+                with secure:
+                    secure.sendall(self._answer(secure.recv(4096)) or b"")
+
+
+def http_only(refusal: bytes | None) -> Callable[[bytes], bytes | None]:
+    """Return the answers of a server of HTTP/1 that answers anything else with the refusal."""
+    page = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    return lambda first: page if first.startswith((b"GET", b"POST")) and b"HTTP/1" in first else refusal
+
+
+BAD = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "speaks"),
+    [
+        (http_only(BAD), "http"),
+        (http_only(None), "http"),
+        (http_only(b"<html>505 without a status line, as http.server of Python"), "http"),
+        (lambda _: b"SSH-2.0-OpenSSH_9.6\r\n", "something else"),
+        (lambda _: b"-ERR unknown command 'PRI'\r\n", "something else"),
+        (lambda _: b"N", "something else"),  # PostgreSQL without TLS
+        (lambda _: None, "something else"),
+        (lambda _: bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), "grpc"),
+    ],
+    ids=["http 400", "http closes", "http.server", "ssh", "redis", "postgres", "closes", "grpc"],
+)
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_what_servers_answer_to_http_2(
+    answer: Callable[[bytes], bytes | None],
+    speaks: str,
+    is_tls: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    context = None
+    if is_tls:
+        keys = Authority(tmp_path).issue().keys
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(keys["cert_file"], keys["key_file"])
+        context.set_alpn_protocols(["h2"] if speaks == "grpc" else ["http/1.1"])
+        speaks = "http" if speaks == "something else" else speaks  # the negotiated protocol decides
+    monkeypatch.setattr(port_probe, "WAIT", 2.0)
+    with Server(answer, context) as server:
+        found = ask_port("127.0.0.1", server.port)
+    assert (found.speaks, found.tls) == (speaks, is_tls)
+
+
+@pytest.mark.slow
+def test_the_http_server_of_python_is_http() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        assert ask_port("127.0.0.1", server.server_address[1]).speaks == "http"
+        server.shutdown()
+        thread.join(60)

@@ -486,7 +486,7 @@ def test_bad_input_is_one_line(
     cases: Mapping[tuple[str, ...], str] = {
         ("--to", f"{tmp_path}/file"): f"--to {tmp_path}/file: Not a directory",
         ("--to", f"{tmp_path}/damaged"): f"{MANIFEST} is damaged; remove it",
-        ("--to", "results", "--model", "chrun"): "no model 'chrun' has sent data; did you mean 'churn'?",
+        ("--to", "results", "--model", "chrun"): "no model 'chrun' has sent predictions; did you mean 'churn'?",
         ("--to", "results", "--window", "7d"): "no model has windows of '7d'; there are 6h, 1d",
         ("--to", "results", "--from", "soon"): "--from: 'soon' is not a time",
         ("--to", "ftp://results"): "--to ftp://results: ",

@@ -361,7 +361,7 @@ def test_show_prints_what_was_said_and_what_counts(running: StateWithRoutes, url
     assert show("nobody", "--model", "churn") == (0, "no outcomes for nobody\n")
     assert [one["actual"] for one in json.loads(show("a", "--model", "churn", "--json")[1])["outcomes"]] == ["1", "0"]
     asked_of_another = show("a", "--model", "chrun")
-    assert asked_of_another == (2, f"driftline: {url}: no model 'chrun' has sent data; did you mean 'churn'?\n")
+    assert asked_of_another == (2, f"driftline: {url}: no model 'chrun' has sent predictions; did you mean 'churn'?\n")
 
 
 @pytest.mark.slow
@@ -400,6 +400,7 @@ def test_models_that_a_file_names_are_asked_for_too(
     pushed = CliRunner().invoke(commands, ["outcomes", "push", str(path), "--endpoint", url])
     assert (pushed.exit_code, pushed.stdout) == (0, f"{path}: 5 accepted, 0 rejected\n")
     assert pushed.stderr.splitlines() == [
-        f"driftline: no model '{name}' has sent data; did you mean 'churn'? Its outcomes wait for its first prediction."
+        f"driftline: no model '{name}' has sent predictions; did you mean 'churn'? "
+        "Its outcomes wait for its first prediction."
         for name in ("chrun", "hcurn")
     ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driftline_processor.cli.commands import app as commands
+from driftline_processor.core.audit_chain import START, anchor, hash_document
 from driftline_processor.governance.audit import KINDS
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery, attempt_entry
@@ -148,6 +151,45 @@ def test_an_exported_log_is_verified_and_a_changed_one_is_not(tmp_path: Path) ->
             broken = data[:place].count(b"\n") + 1
             assert (code, f"broken at entry {broken}:" in said) == (1, True) or (broken == 1 and code == 2), said
         assert verify(str(tmp_path / "none"))[0] == verify("--head", "7")[0] == 2
+        code, said = verify("--head", "")
+        assert (code, "--head: '' is not SEQUENCE:HASH" in said) == (2, True), "an unset variable"
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "code", "output"),
+    [
+        ("", None, 2, "has no entries; use --head to detect that entries were removed"),
+        ("", f"3:{'a' * 64}", 1, "broken at entry 1: the log ends before entry 3"),
+        ("one removed", None, 1, "broken at entry 3: no entry says that entries 3 to 3 were removed"),
+        ("one noted", None, 0, "5 entries, head 6:HASH\n1 entry was removed (storage.audit): 3 to 3\nthe chain is"),
+        ("one", None, 0, "1 entry, head 1:HASH\nthe chain is intact"),
+    ],
+)
+def test_a_removal_is_attributed_to_the_limits_only_if_an_entry_notes_it(
+    tmp_path: Path, text: str, head: str | None, code: int, output: str
+) -> None:
+    documents: list[dict[str, Any]] = []
+
+    def add(**fields: object) -> None:
+        previous = documents[-1]["hash"] if documents else START
+        document = {"sequence": len(documents) + 1, "previous": previous, "kind": "decided", **fields}
+        documents.append({**document, "hash": hash_document(document)})
+
+    for _ in range(5):
+        add()
+    add(kind="pruned", subject=anchor(3, documents[2]["hash"]), digests=[documents[1]["hash"]])
+    kept = {
+        "": [],
+        "one": documents[:1],
+        "one removed": [*documents[:2], *documents[3:5]],
+        "one noted": [*documents[:2], *documents[3:]],
+    }[text]
+    file = tmp_path / "audit.jsonl"
+    file.write_text("".join(f"{json.dumps(document)}\n" for document in kept))
+    arguments = [str(file), *(() if head is None else ("--head", head))]
+    result = CliRunner().invoke(commands, ["audit", "verify", *arguments])
+    assert (result.exit_code, output in re.sub("[0-9a-f]{64}", "HASH", result.output)) == (code, True), result.output
+    assert ("removed (storage.audit)" in result.output) == (text == "one noted")
 
 
 OLD = f"""

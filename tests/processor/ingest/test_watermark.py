@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from driftline_processor.core import facts
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.ingest.transaction import AHEAD, KEPT, SILENCE, Watermark
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, NOON, Clock, Opened, predictions
+from tests.support.unwrap import of_type, unwrap
 
 SECOND = 10**9
 NOW = 1_000_000 * SECOND
@@ -58,6 +60,28 @@ def test_without_rows_there_is_none() -> None:
     watermark = Watermark()
     watermark.observe(times(), NOW)
     assert watermark.at(NOW + SILENCE) == 0
+
+
+@given(st.integers(1, 2_000_000), st.integers(1, 100_000))
+def test_without_more_rows_it_passes_a_later_time_within_its_lag(row: int, later: int) -> None:
+    watermark = Watermark()
+    watermark.observe(times(row), NOW)
+    time = watermark.value + later * SECOND
+    assert watermark.at(time + watermark.lag) >= time
+    assert watermark.lag < max(0, NOW - watermark.value) + 2 * PANE
+
+
+@pytest.mark.parametrize("age", [0, 7 * 60 * SECOND, 2 * DAY, 20_000 * DAY])
+def test_the_verdict_of_an_open_window_names_a_coming_time_at_which_the_window_is_closed(
+    state: Opened, clock: Clock, age: int
+) -> None:
+    state.send(predictions([f"{at}" for at in range(40)], NOON - age + SECOND))
+    advice = of_type(unwrap(state.view().verdict).advice, facts.WaitForEndOfWindow)
+    clock.now = (NOON + advice.end) // 2
+    assert unwrap(state.view().verdict).advice == advice
+    assert clock.now > NOON
+    clock.now = advice.end
+    assert all(windows[-1].closed for name, windows in state.view().windows.items() if name == "1h")
 
 
 @pytest.mark.slow

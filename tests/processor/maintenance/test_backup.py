@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from driftline_processor.cli.commands import app
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry
+from driftline_processor.log.segments import NO_FOLDER
 from driftline_processor.maintenance.backup import BackupError
 from driftline_processor.state import State
 from driftline_processor.store.archive import ArchiveError, Member, archive_blocks, unpack, write_archive
@@ -25,7 +26,7 @@ from typer.testing import CliRunner
 from tests.support.fake_view import app_of
 from tests.support.processes import prediction
 from tests.support.serve import serve
-from tests.support.state_rows import NOON, Clock, config
+from tests.support.state_rows import NOON, Clock, config, outcomes
 
 
 def opened(directory: Path) -> State:
@@ -268,6 +269,62 @@ def test_a_database_that_is_missing_without_marks_is_a_damage(tmp_path: Path) ->
     assert "driftline.duckdb is missing; restore a backup" in lost_database(tmp_path / "state", *marks)
 
 
+ONLY_HERE: dict[str, Callable[[State], object]] = {
+    "outcomes": lambda state: state.submit_outcomes([outcomes(["a"], [1])], b"0123456789abcdef").result(60),
+    "decision": lambda state: state.decide("churn", "1", "note", "ana", "looked at it"),
+    "audit": lambda state: state.audit("rows_read", by="ana", words="rows were read"),
+}
+"""What the log of requests never has."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lost", "is_checkpointed"),
+    [("driftline.duckdb.wal", False), ("driftline.duckdb.wal", True), ("driftline.duckdb", False)],
+)
+@pytest.mark.parametrize("kinds", [(), *((kind,) for kind in ONLY_HERE)])
+def test_a_kill_and_a_lost_file_are_a_gap_if_only_the_database_had_the_data(
+    tmp_path: Path, kinds: tuple[str, ...], is_checkpointed: bool, lost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed, emptied = tmp_path / "killed", tmp_path / "emptied"
+    state = opened(tmp_path / "alive")
+    send(state, "a")
+    state.catch_up()
+    if is_checkpointed:
+        with state._store.reading() as connection:
+            connection.execute("COMMIT")
+            connection.execute("CHECKPOINT")
+    for kind in kinds:
+        ONLY_HERE[kind](state)
+    send(state, "b")  # a later request of the log does not hide what is lost
+    state.catch_up()
+    shutil.copytree(tmp_path / "alive", killed)
+    state.stop()
+    shutil.copytree(killed, emptied)
+    for name in {lost, "driftline.duckdb.wal"}:
+        (emptied / name).unlink()
+    assert run("check", killed)[0] == 0, "a kill alone loses nothing"
+    code, output = run("check", emptied)
+    assert (code, any("send outcomes and panes again" in line for line in output)) == (len(kinds), bool(kinds))
+
+    for directory, is_gap in ((killed, False), (emptied, bool(kinds))):
+        caplog.clear()
+        again = opened(directory)
+        assert ids(again) == {"a", "b"}
+        problems = {problem.name: problem.message for problem in again.health.problems()}
+        assert list(problems) == ["storage_gap"] * is_gap
+        logged = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert logged == [f"driftline: {message}" for message in problems.values()]
+        if is_gap:
+            why = "the file is missing" if lost == "driftline.duckdb" else "its write-ahead log was truncated"
+            assert re.search(f"was lost in .*: {why}.*did not arrive over OTLP", problems["storage_gap"])
+            ONLY_HERE[kinds[0]](again)
+        again.stop()
+        after = opened(directory)
+        assert after.health.problems() == [], "the senders have sent it again"
+        after.stop()
+
+
 def test_a_database_that_is_missing_is_no_damage_if_the_log_has_all_requests(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     state = opened(directory)
@@ -492,3 +549,18 @@ def test_a_check_of_what_is_no_state_says_what_to_use(tmp_path: Path, stopped: P
     assert (code, "was written by a newer version of Driftline" in output[0]) == (2, True)
     with pytest.raises(StorageError, match="was written by a newer version"):
         opened(stopped)
+
+
+def test_a_log_that_is_a_file_is_the_same_sentence_in_the_check_and_at_the_start(stopped: Path) -> None:
+    shutil.rmtree(stopped / "log")
+    (stopped / "log").write_bytes(b"")
+    code, output = run("check", stopped)
+    sentence = f"{stopped / 'log'}: {NO_FOLDER}"
+    assert (code, f"damaged: {sentence}" in output) == (1, True)
+    with pytest.raises(StorageError) as refused:
+        opened(stopped)
+    assert str(refused.value) == f"storage.directory: {sentence}"
+    (stopped / "log").unlink()  # the advice
+    state = opened(stopped)
+    assert state.health.ready
+    state.stop()

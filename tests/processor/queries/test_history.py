@@ -13,6 +13,19 @@ from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions, text
 
 
+def test_an_id_is_found_by_each_text_of_it(state: Opened) -> None:
+    ids = ["A1", "17", "-4", "1.50", "2.0"]
+    state.send(predictions(ids, NOON))
+    state.send(outcomes(ids, [1] * len(ids)))
+    state.state.settle()
+    queries = state.state.queries
+    found = {" A1 ": 1, "A1\n": 1, "a1": 0, "17.0": 1, "-4.0": 1, "1.5": 0, "2.0": 1, "2": 0, " ": 0}
+    for written, rows in found.items():
+        assert len(queries.history.outcomes("churn", written)) == rows, written
+        assert len(queries.predictions.of_id("churn", written)) == rows, written
+        assert queries.predictions.models_of(written) == ["churn"] * rows, written
+
+
 @pytest.mark.slow
 def test_what_was_said_is_kept_as_it_came_with_what_counts(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], NOON, version="1"), predictions(["a"], NOON + MINUTE, version="2"))

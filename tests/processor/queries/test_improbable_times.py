@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from driftline_processor.core import facts
+from driftline_processor.core.windows.improbable_times import UNITS
 
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
 from tests.support.unwrap import of_type, unwrap
@@ -31,6 +32,23 @@ def test_times_of_the_future_are_named(state: Opened, share: float, dated: int, 
     assert all(times.rows == 400 and odd == (times.ahead if kind == "ahead" else times.refused) for times in named)
     assert (unwrap(verdict.advice).kind == "correct_times") == bool(kind)
     assert any("newest predictions" in hint for hint in state.view().hints) == bool(kind)
+
+
+@pytest.mark.parametrize(("unit", "length"), UNITS.items())
+def test_times_in_another_unit_are_named_with_their_unit(state: Opened, unit: str, length: int) -> None:
+    usual = [NOON - HOUR + at * 10**9 for at in range(400)]
+    state.send(predictions(IDS, [time // length if at % 4 == 0 else time for at, time in enumerate(usual)]))
+    verdict = unwrap(state.view().verdict)
+    (times,) = [reason.times for reason in verdict.reasons if isinstance(reason, facts.ImprobableTimes)]
+    assert (times.kind, times.misread, times.unit) == ("unit", 100, unit)
+    assert of_type(verdict.advice, facts.CorrectTimes).times == "unit"
+    dated = f"100 of its 400 newest predictions are dated 1970, because their times are {unit}, not nanoseconds"
+    assert f"{dated}; send the times of its predictions in nanoseconds." in state.view().hints
+
+
+def test_a_replay_of_old_rows_is_not_another_unit(state: Opened) -> None:
+    state.send(predictions(IDS, [UNITS["seconds"] * 946_684_800 + at for at in range(400)]))
+    assert not any("newest predictions" in hint for hint in state.view().hints)
 
 
 def test_times_that_could_not_be_read_are_named(state: Opened) -> None:

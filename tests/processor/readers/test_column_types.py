@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import driftline
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.delimited import CsvSource
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.json_rows import NdjsonSource
+from driftline_processor.readers.number_format import report_texts
 from driftline_processor.readers.sources import open_source, open_sources
 
 from tests.support.churn_files import Run
@@ -122,6 +125,63 @@ def test_texts_where_the_baseline_has_numbers_are_named_with_the_likely_reason(r
     result = run("evaluate", tmp_path / "week.parquet", "--baseline", tmp_path / "ref.csv")
     assert "points: strings here, but numbers in the baseline" in result.stderr
     assert "100 % of values are numbers written as texts" in result.stdout
+
+
+def _mixed(folder: Path, kind: str, texts: int) -> Path | pd.DataFrame:
+    """Return 100 rows of numbers of which the last ones are strings; "folder": one file per type."""
+    values = [row % 7 + 0.5 if row < 100 - texts else str(row % 7 + 0.5) for row in range(100)]
+    frame, path = pd.DataFrame({"x": values, "y": range(100)}), folder / f"{kind}-{texts}"
+    if kind == "frame":
+        return frame
+    if kind == "ndjson":
+        path = path.with_suffix(".ndjson")
+        path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")))
+    elif kind == "sqlite":
+        with sqlite3.connect(path.with_suffix(".db")) as database:
+            database.execute("CREATE TABLE rows (x, y)")
+            database.executemany("INSERT INTO rows VALUES (?, ?)", frame.itertuples(index=False))
+        database.close()
+        return Path(f"sqlite:///{path.with_suffix('.db')}")
+    else:
+        path.mkdir()
+        for part, rows in (("a", frame[: 100 - texts].astype({"x": float})), ("b", frame[100 - texts :])):
+            if len(rows):
+                rows.to_parquet(path / f"{part}.parquet")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["frame", "ndjson", "sqlite", "folder"])
+@pytest.mark.parametrize("as_baseline", [False, True])
+def test_strings_among_numbers_are_missing_and_counted_in_every_format(
+    kind: str, as_baseline: bool, tmp_path: Path
+) -> None:
+    numbers, some = _mixed(tmp_path, kind, 0), _mixed(tmp_path, kind, 30)
+    current, baseline = (numbers, some) if as_baseline else (some, numbers)
+    report = driftline.evaluate(current, baseline=baseline)
+    missing = report.to_dict()["windows"][0]["drift"]["features"]["x"]["missing"]
+    assert missing == {"was": 0.3, "now": 0.0} if as_baseline else {"was": 0.0, "now": 0.3}
+    [note] = [note for note in report.notes if ": x: " in note]
+    if kind == "folder":
+        assert note.endswith(
+            "b.parquet: x: strings here, but numbers in the baseline, treated as missing; "
+            "use one type in all files (a CSV has no types)"
+        )
+    else:
+        assert note.endswith(
+            ": x: 30 of 100 values without a number, treated as missing: the first is row 71, '0.5', a string; "
+            "use numbers only"
+        )
+
+
+def test_strings_are_counted_across_blocks_of_one_type(tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text("".join(json.dumps({"x": row if row % 50 else str(row)}) + "\n" for row in range(400)))
+    said: list[str] = []
+    report_texts([NdjsonSource(path, said.append, block=200)], {"x"}, {"x"}, said.append)
+    assert said == [
+        f"{path}: x: 8 of 400 values without a number, treated as missing: the first is row 1, '0', a string; "
+        "use numbers only"
+    ]
 
 
 def test_the_truth_of_a_regression_must_be_numbers(tmp_path: Path) -> None:

@@ -209,3 +209,70 @@ def test_lines_with_another_value_are_left_out(tmp_path: Path) -> None:
     said: list[str] = []
     assert CsvSource(tmp_path / "rows.csv", (), said.append).rows == 1
     assert lacking(said[0], "left out 2 lines: line 2 has 3 values, but the header has 2") == []
+
+
+@pytest.mark.parametrize("before", ["# exported\n# version 2\n", "Report of May\n", "a,b,c,d,e,f\n"])
+def test_lines_before_the_header_are_an_error_and_not_a_table_of_one_row(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(before + "x,y,z\n" + "1,2,3\n" * 50)
+    with pytest.raises(BadInput, match=r"the first line is not the header: 5\d lines of 5\d have another number"):
+        CsvSource(path, (), lambda _: None)
+
+
+@pytest.mark.parametrize("block", [None, 100])
+@pytest.mark.parametrize(
+    ("changed", "rows", "lines"),
+    [
+        ({100: 'r100,0,"a', 900: 'r900,0,"a'}, 200, 800),
+        ({100: 'r100,0,"a', 900: 'r900,0,5"'}, 200, 800),
+        ({100: 'r100,"0,a', 900: 'r900,0,"a'}, 199, 800),
+        ({100: 'r100,0,"a'}, 101, 899),
+        ({100: 'r100,"0,a'}, 100, 899),
+        ({100: '"r100,0,a'}, 100, 899),
+        ({100: 'r100,0,"a', 104: 'r104,0,"a', 500: 'r500,0,"a', 600: 'r600,0,"a'}, 896, 104),
+        ({100: 'r100,0,5"', 900: 'r900,0,5"'}, 1_000, 0),
+        ({100: 'r100,0,"Dear all,\nyours,\nfaithfully,\nme"'}, 1_000, 0),
+        ({100: 'r100,0,"' + "a line\n" * 500 + '"'}, 1_000, 0),
+    ],
+)
+def test_rows_within_a_quotation_mark_that_is_not_closed_are_counted(
+    changed: dict[int, str], rows: int, lines: int, block: int | None, tmp_path: Path
+) -> None:
+    """Line breaks in a value are only reported if the lines look like rows."""
+    path, said = tmp_path / "rows.csv", list[str]()
+    text = "".join(changed.get(row, f"r{row},{row % 50},{'ab'[row % 2]}") + "\n" for row in range(1_000))
+    path.write_text("id,x,plan\n" + text)
+    source = CsvSource(path, {"id"}, said.append, block=block)
+    assert source.rows == rows
+    assert [sentence for sentence in said if "quotation mark" in sentence] == [
+        sentence for sentence in said if f"{path}: {lines} lines not read as rows" in sentence
+    ]
+    assert sum("quotation mark" in sentence for sentence in said) == bool(lines)
+    assert [sentence for sentence in said if "left out" in sentence] == [
+        sentence for sentence in said if f"left out {lines + 1} lines: line 102 has" in sentence
+    ]
+    assert rows + lines + sum("left out" in sentence for sentence in said) == 1_000
+
+
+def test_a_quotation_mark_in_the_header_is_reported(tmp_path: Path) -> None:
+    path, said = tmp_path / "rows.csv", list[str]()
+    path.write_text('id,x,"plan\n' + "".join(f"r{row},1,{'a' if row != 50 else chr(34)}\n" for row in range(100)))
+    assert CsvSource(path, (), said.append).rows == 49
+    assert "51 lines not read as rows" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("id, age, plan\nr1, 3, a\n", ["id", "age", "plan"]),
+        ("id ;  age;\u00a0plan \nr1;3;a\n", ["id", "age", "plan"]),
+        ('"id"," age","plan "\nr1,3,a\n', ["id", "age", "plan"]),
+        ("id, age, plan, \nr1, 3, a, \n", ["id", "age", "plan"]),
+        ("id, age, plan\nr1, 3, a,\n", ["id", "age", "plan"]),
+        ("id, age in years, plan\nr1, 3, a\n", ["id", "age in years", "plan"]),
+    ],
+)
+def test_blanks_around_names_of_the_header_are_not_part_of_them(text: str, names: list[str], tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    source = CsvSource(tmp_path / "rows.csv", (), silent)
+    assert (source.schema.names, source.column(names[1]).to_pylist()) == (names, [3])

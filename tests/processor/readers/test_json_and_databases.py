@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.readers import sqlite
@@ -181,11 +183,39 @@ def test_objects_over_several_lines_are_rows(tmp_path: Path) -> None:
     assert open_source(path, (), silent).column("a").to_pylist() == [1, 2]
 
 
-def test_an_object_of_columns_is_no_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [2, 100, 6_000])
+@pytest.mark.parametrize("block", [None, 1_000])
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(
+    ("index", "orient", "noun"),
+    [("number", "columns", "columns"), ("text", "columns", "columns"), ("number", "index", "rows")],
+)
+def test_an_object_of_columns_is_no_rows(
+    rows: int, block: int | None, indent: int | None, index: str, orient: Any, noun: str, tmp_path: Path
+) -> None:
+    """The number of its values, which would be columns of one row, does not matter."""
     path = tmp_path / "rows.json"
-    path.write_text(json.dumps({"a": {"0": 1, "1": 2}, "b": {"0": 1, "1": 2}}))
-    with pytest.raises(BadInput, match="the file is one object of columns, but rows are required"):
-        open_source(path, (), silent)
+    frame = pd.DataFrame({"age": range(rows), "plan": "a", "score": 0.5})
+    frame.index = frame.index if index == "number" else pd.Index([f"r{row}" for row in range(rows)])
+    frame.to_json(path, orient=orient, indent=indent)
+    with pytest.raises(BadInput, match=f"the file is one object of {noun}, but rows are required; write it with"):
+        NdjsonSource(path, silent, (), block)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"features": {"age": 31, "plan": "a"}},
+        {"features": {"age": 31}, "outputs": {"score": 0.5}},
+        {"before": {"age": 31, "plan": "a"}, "after": {"age": 32, "plan": "a"}},
+        {"0": 1, "1": 2},
+    ],
+)
+@pytest.mark.parametrize("lines", [True, False])
+def test_rows_of_objects_are_rows(row: dict[str, Any], lines: bool, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text("\n".join([json.dumps(row)] * 2) if lines else json.dumps([row]))
+    assert open_source(path, (), silent).rows == (2 if lines else 1)
 
 
 def test_a_key_with_a_dot_stays_and_the_first_of_one_name_is_read(tmp_path: Path) -> None:
@@ -293,11 +323,26 @@ def test_half_a_surrogate_pair_is_a_question_mark(tmp_path: Path, block: int | N
 
 
 @pytest.mark.parametrize("block", [None, 15])
-def test_a_line_that_is_no_utf_8_is_left_out_and_named(tmp_path: Path, block: int | None) -> None:
+def test_a_character_that_is_no_utf_8_is_replaced_and_counted(tmp_path: Path, block: int | None) -> None:
     path, said = tmp_path / "rows.jsonl", list[str]()
     path.write_bytes(b'{"a": "x"}\n' + '{"a": "ü"}\n'.encode("latin-1") + '{"a": "ü"}\n'.encode())
-    assert NdjsonSource(path, said.append, block=block).column("a").to_pylist() == ["x", "ü"]
-    assert said == [f"{path}: left out 1 line: line 2 is not a JSON object"]
+    assert NdjsonSource(path, said.append, block=block).column("a").to_pylist() == ["x", "\ufffd", "ü"]
+    assert said == [f"{path}: 1 character not valid in UTF-8, replaced by U+FFFD"]
+
+
+@pytest.mark.parametrize("block", [None, 15])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.log", "rows.jsonl.gz", "list.json"])
+@pytest.mark.parametrize(("encoding", "text"), [("cp1252", "Müller €"), ("latin-1", "Müller \x81")])
+def test_json_of_windows_has_the_encoding_of_a_csv(
+    tmp_path: Path, encoding: str, text: str, name: str, block: int | None
+) -> None:
+    path, said = tmp_path / name, list[str]()
+    rows = [f'{{"a": "{text}", "größe": {k}}}' for k in range(3)]
+    content = (f"[{', '.join(rows)}]" if name == "list.json" else "\n".join(rows)).encode(encoding)
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    source = NdjsonSource(path, said.append, block=block)
+    assert (source.column("a").to_pylist(), source.column("größe").to_pylist()) == ([text] * 3, [0, 1, 2])
+    assert said == [f"{path}: not UTF-8; read as {encoding}; save it as UTF-8 if texts look wrong"]
 
 
 @pytest.mark.parametrize("chunk", [1, 50_000])

@@ -73,3 +73,15 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, kind: str) -> None:
         f"{path}: has a line of more than 128 MiB, the maximum; look for a quotation mark that is not closed, and for "
         "bytes that are not text"
     )
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("suffix", ["", ".gz", ".GZ"])
+def test_a_compressed_file_is_found_by_its_content(tmp_path: Path, kind: str, is_packed: bool, suffix: str) -> None:
+    content = b"a,b\n" + b"1,2\n" * 9 if kind == "csv" else b'{"a": 1, "b": 2}\n' * 9
+    path = tmp_path / f"rows.{kind}{suffix}"
+    path.write_bytes(packed(content, b"", 0) if is_packed else content)
+    said: list[str] = []
+    source = open_source(path, (), said.append)
+    assert (source.column("b").to_pylist(), said) == ([2] * 9, [])

@@ -59,6 +59,41 @@ def test_an_underscore_is_no_part_of_a_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("٣٤", 1),
+        ("４１.９", 1),
+        ("5²", 1),
+        ("1.2.3", 1),
+        ("10.0.0.1", 1),
+        ("1_0", 1),
+        ("soon", 1),
+        (f"41.9{NBSP}", 0),
+        (f"{NBSP}41.9", 0),
+        ("41.9\u2009", 0),
+        ("True", 0),
+    ],
+)
+def test_a_value_is_reported_exactly_if_it_is_missing(text: str, missing: int, tmp_path: Path) -> None:
+    """Digits of other scripts are texts; blanks of every kind around a number are not part of it."""
+    values = [f"{value}.5" for value in range(100)] * 4
+    for name, first in (("was", "0.5"), ("now", text)):
+        (tmp_path / f"{name}.csv").write_text("x,z\n" + "".join(f"{value},1\n" for value in [first, *values[1:]]))
+    report = driftline.evaluate(tmp_path / "now.csv", baseline=tmp_path / "was.csv")
+    values_of_x = report.to_dict()["windows"][0]["drift"]["features"]["x"]
+    assert values_of_x["missing"]["now"] == missing / 400
+    assert [note for note in report.notes if "without a number" in note] == [
+        f"{tmp_path}/now.csv: x: 1 of 400 values without a number, treated as missing: the first is row 1, {text!r}"
+    ] * missing
+
+
+@pytest.mark.parametrize("numbers", [NumberFormat(), NumberFormat(",")])
+def test_blanks_around_a_number_are_not_part_of_it(numbers: NumberFormat) -> None:
+    texts = pa.array([f"{blank}12{blank}" for blank in (" ", "\t", NBSP, "\u202f", "\u3000")])
+    assert (numbers.count(texts)[0], numbers.plain_numbers(texts).to_pylist()) == (5, ["12"] * 5)
+
+
+@pytest.mark.parametrize(
     ("decimal", "thousands", "written", "values"),
     [
         (".", ",", ["1,234.56", "999", "-3.5"], [1234.56, 999, -3.5]),
@@ -148,6 +183,13 @@ def test_options_that_cannot_be_used_are_named(options: tuple[str, str, str], na
         ("$5", "numbers without the unit"),
         ("$1,234.00", "numbers without the unit, and --thousands comma"),
         ("soon", ""),
+        ("10.0.0.1", ""),
+        ("1.2.3", ""),
+        ("$1.2.3", ""),
+        ("1,2,3", ""),
+        ("٣٤", ""),
+        ("４１.９", ""),
+        ("5²", ""),
     ],
 )
 def test_a_text_names_the_option_that_reads_it(text: str, options: str) -> None:

@@ -34,15 +34,30 @@ def _write(path: Path, **columns: object) -> Path:
     return path
 
 
+def test_a_file_that_is_named_twice_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path / "rows/a.csv", x=[1, 2])
+    _write(tmp_path / "rows/b.csv", x=[3])
+    (tmp_path / "link.csv").symlink_to(tmp_path / "rows/a.csv")
+    monkeypatch.chdir(tmp_path)
+    for names in (
+        ["rows/a.csv", "rows/a.csv", "rows/b.csv"],
+        ["rows", "rows/*.csv"],
+        ["rows/a.csv", "./rows/../rows/a.csv", "link.csv", str(tmp_path / "rows/a.csv"), "rows"],
+    ):
+        paths = [Path(name) for name in names]
+        assert expand_paths(paths) == [Path("rows/a.csv"), Path("rows/b.csv")]
+        assert sum(source.rows for source in open_sources(paths, (), quiet)) == 3
+
+
 @pytest.mark.parametrize("extension", ["parquet", "csv", "ndjson"])
 def test_partitions_are_columns(tmp_path: Path, extension: str) -> None:
     for region, day in (("eu", "2026-02-01"), ("us", "2026-02-02")):
-        _write(tmp_path / f"region={region}/run_date={day}/year=2026/part.{extension}", x=[1, 2])
+        _write(tmp_path / f"region={region}/run_date={day}/shard=2026/part.{extension}", x=[1, 2])
     for path in (tmp_path, tmp_path / f"**/*.{extension}", tmp_path / f"*/*/*/*.{extension}"):
         source = open_source(path, (), quiet)
         assert source.rows == 4
         assert source.column("region").to_pylist() == ["eu", "eu", "us", "us"]
-        assert source.column("year").to_pylist() == [2026] * 4
+        assert source.column("shard").to_pylist() == [2026] * 4
         assert [day.day for day in source.column("run_date").to_pylist()] == [1, 1, 2, 2]
         assert [batch.schema.names for batch in source.batches({"region"})] == [["region"], ["region"]]
         assert source.column("x").to_pylist() == [1, 2, 1, 2]
@@ -232,6 +247,33 @@ def test_partitions_that_are_a_date_are_one_time(tmp_path: Path, path: str, colu
         values["partition_date"] = values["partition_date"].replace(tzinfo=None).isoformat()
     assert values == columns
     assert len(notes) == (set(columns) <= {"region", "partition_date"})
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "time"),
+    [
+        ("dt=2026-02-01/hour=03", "dt", "2026-02-01T03:00:00"),
+        ("dt=2026-02-01/hour=3/minute=30", "dt", "2026-02-01T03:30:00"),
+        ("ds=20260201/hr=03", "ds", "2026-02-01T03:00:00"),
+        ("event_date=2026-02-01/hh=23", "event_date", "2026-02-01T23:00:00"),
+        ("day=2026-02-01/h=0", "day", "2026-02-01T00:00:00"),
+        ("day=2026-02-01", "day", "2026-02-01T00:00:00"),
+        ("date=2026-02-01-03", "date", "2026-02-01T03:00:00"),
+        ("datehour=2026020103", "datehour", "2026-02-01T03:00:00"),
+        ("hour=2026-02-01T03", "hour", "2026-02-01T03:00:00"),
+        ("year=2026/week=5/dt=2026-02-01", "dt", "2026-02-01T00:00:00"),
+        ("month=2026-02/day=03", "month", "2026-02-03T00:00:00"),
+        ("year=2026/month=02/day=2026-02-01/hour=7", "day", "2026-02-01T07:00:00"),
+        ("month=2026-02", "", ""),
+        ("shard=20260201", "shard", ""),
+    ],
+)
+def test_partitions_of_a_time_are_not_features(tmp_path: Path, path: str, name: str, time: str) -> None:
+    _write(tmp_path / "region=eu" / path / "0.parquet", x=[1])
+    source = open_source(tmp_path, (), quiet)
+    assert set(source.schema.names) == {"x", "region", name} - {""}
+    if time:
+        assert source.column(name)[0].as_py().isoformat()[:19] == time
 
 
 def test_a_date_of_partitions_is_not_compared_and_does_not_replace_times(tmp_path: Path) -> None:

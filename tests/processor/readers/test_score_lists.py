@@ -8,6 +8,7 @@ from typing import Any
 
 import driftline
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -70,3 +71,28 @@ def test_lists_of_another_length_are_missing_and_counted(tmp_path: Path) -> None
     assert np.array_equal(source.column("p[0]"), [0.25, 1, np.nan, np.nan, np.nan, np.nan], equal_nan=True)
     assert np.array_equal(source.column("p[1]"), [0.75, 0, np.nan, np.nan, np.nan, 0.5], equal_nan=True)
     assert said == [f"{path}: p: 2 rows without a list of 2 scores, treated as missing"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["[{0}, {1}]", "[{0},{1}]", "[{0} {1}]", " [ {0}  {1} ] ", "[[{0}, {1}]]", "[{0}; {1}]", "({0}, {1})"],
+)
+def test_a_list_of_scores_in_a_csv_is_read(tmp_path: Path, form: str) -> None:
+    random = np.random.default_rng(1)
+    p = random.random(600).round(6)
+    frame = pd.DataFrame({"x": random.normal(size=600), "y": (random.random(600) < p).astype(int)})
+    frame["probability"] = [form.format(round(1 - value, 6), value) for value in p.tolist()]
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    options: dict[str, Any] = {"task": "binary", "score": "probability", "actual": "y"}
+    report = driftline.evaluate(tmp_path / "rows.csv", baseline=tmp_path / "rows.csv", **options).to_dict()
+    plain = frame.assign(probability=p)
+    expected = driftline.evaluate(plain, baseline=plain, **options).to_dict()
+    metrics = [document["windows"][0]["performance"]["realized"] for document in (report, expected)]
+    assert metrics[0]["roc_auc"]["value"] == metrics[1]["roc_auc"]["value"]
+
+
+def test_an_object_of_scores_in_a_csv_is_an_error_with_the_fix(tmp_path: Path) -> None:
+    scores = ['{"no": 0.1, "yes": 0.9}', '{"no": 0.8, "yes": 0.2}'] * 300
+    pd.DataFrame({"x": np.arange(600.0), "score": scores}).to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(ValueError, match=r"write one column per class, and name the columns in the order"):
+        driftline.evaluate(tmp_path / "rows.csv", baseline=tmp_path / "rows.csv", task="binary", actual="none")

@@ -141,6 +141,55 @@ def test_a_day_that_does_not_exist_is_missing_and_counted(
     )
 
 
+@pytest.mark.parametrize("written", ["%Y%m%d%H%M%S", "%Y%m%d%H%M"])
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_dates_with_a_time_of_day_without_marks_are_times(written: str, kind: type, tmp_path: Path) -> None:
+    values = [kind(time.strftime(written)) for time in TIMES]
+    source = open_source(_frame(pd.DataFrame({"at": values, "a": 1.5}), tmp_path), (), lambda _: None)
+    times = read_times(source.column("at"))
+    assert times.values.astype("datetime64[ns]").tolist() == pd.DatetimeIndex(TIMES).as_unit("ns").asi8.tolist()
+    assert times.readable.all()
+
+
+@pytest.mark.parametrize(
+    "values", [[20260201246000] * 3, [20260201002925, 5], [20260201002925.5] * 3, [202602012460] * 3]
+)
+def test_numbers_that_are_no_dates_are_unix_times(values: list[float]) -> None:
+    assert read_times(pa.chunked_array([pa.array(values)])).unit != ""
+
+
+@pytest.mark.parametrize("written", ["%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y%m%d", "%y%m%d%H%M", "%d%m%Y"])
+@pytest.mark.parametrize("kind", [int, float, str])
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+def test_option_reads_whole_numbers(
+    written: str, kind: type, reader: Callable[[pd.DataFrame, Path], Rows], tmp_path: Path
+) -> None:
+    """Also without the zero at the beginning: 05012026 is the integer 5012026. Other numbers stay."""
+    times = [datetime.strptime(time.strftime(written), written) for time in TIMES]
+    at = [kind(time.strftime(written)) for time in TIMES]
+    frame = pd.DataFrame(
+        {"at": at, "age": [20 + n for n in range(40)], "price": [1_000_000 + 999 * n for n in range(40)]}
+    )
+    source = open_source(reader(frame, tmp_path / "rows"), (), lambda _: None, NumberFormat.of("", "", written))
+    assert source.column("at").to_pylist() == times
+    assert source.column("age").to_pylist() == frame.age.tolist()
+    assert source.column("price").to_pylist() == frame.price.tolist()
+
+
+def test_whole_numbers_that_the_option_does_not_read_are_counted(tmp_path: Path) -> None:
+    values = [20260230000000, *(int(time.strftime("%Y%m%d%H%M%S")) for time in TIMES)]
+    rows = _csv(pd.DataFrame({"at": values, "a": 1}), tmp_path / "rows")
+    read_values, said = read(rows, NumberFormat.of("", "", "%Y%m%d%H%M%S"))
+    assert read_values == [None, *TIMES]
+    assert said == [f"{rows}: at: 1 value without a time, treated as missing, such as '20260230000000'"]
+
+
+@pytest.mark.parametrize("date_format", ["%Y", "%d/%m/%Y", "%H%M"])
+def test_other_formats_read_no_numbers(date_format: str, tmp_path: Path) -> None:
+    rows = _csv(pd.DataFrame({"at": range(1_900, 2_100), "a": 1}), tmp_path / "rows")
+    assert read(rows, NumberFormat.of("", "", date_format)) == ([*range(1_900, 2_100)], [])
+
+
 def test_a_date_key_that_does_not_exist_is_missing() -> None:
     keys = pa.chunked_array([pa.array([20260230, *[20260201 + day for day in range(20)]])])
     assert read_times(keys).readable.tolist() == [False, *[True] * 20]

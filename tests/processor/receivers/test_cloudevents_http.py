@@ -247,6 +247,49 @@ def test_an_event_that_cannot_be_read_loses_no_other_event_of_its_batch(
     assert sender.counters.snapshot() == {(m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, UNUSABLE_EVENT),)): rows}
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b'{"text": "so nice \\ud83d"}', "truncated"),
+        (b'{"predictions": [NaN]}', "invalid character"),
+        (b'{"predictions": [-Infinity]}', "invalid"),
+        (b'{"text": "\xff"}', "invalid"),
+        (b'{"text": "\x01"}', "invalid character"),
+        (b"[" * 3_000 + b"]" * 3_000, "recursion"),
+        (b"{'a': 1}", "malformed"),
+        (b"", "truncated"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_event_that_is_not_json_loses_no_other_event_of_its_batch(bad: bytes, reason: str, place: int) -> None:
+    sender = Sender()
+    events = [json.dumps(event).encode() for event in GOOD]
+    body = b" [" + b",\n".join([*events[:place], bad, *events[place:]]) + b"]\n"
+    answer = sender.client.post("/v1/cloudevents", content=body, headers=BATCH)
+    assert answer.status_code == 200
+    [rejected] = answer.json()["rejected"]
+    assert (answer.json()["rows"], rejected["index"]) == (1, place)
+    assert rejected["reason"].startswith("the event cannot be read: ")
+    assert reason in rejected["reason"]
+    assert [row[a.ML_PREDICTION_ID] for row in sender.rows()] == ["c1"]
+    assert sender.counters.snapshot() == {(m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, UNUSABLE_EVENT),)): 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{}", "it is not a list"),
+        (b"[{}] []", "it is not a list"),
+        (b'["', "it is not a list"),
+        (b"", "it is not a list"),
+        (b"[" + b"," * 100_000 + b"]", "it contains 100,001 items; the maximum is 100,000"),
+    ],
+)
+def test_a_batch_that_is_not_a_list_of_events_is_refused(body: bytes, reason: str) -> None:
+    answer = Sender().client.post("/v1/cloudevents", content=body, headers=BATCH)
+    assert (answer.status_code, answer.json()) == (400, {"error": f"the event cannot be read: {reason}"})
+
+
 def test_a_call_that_the_intake_cannot_read_loses_no_other_call_of_its_batch() -> None:
     answers: list[Any] = [Malformed("too deep"), Receipt()]
 
@@ -344,8 +387,12 @@ def test_calls_are_rows_of_the_model_in_the_processor(tmp_path: Path) -> None:
                 sent = {**KSERVE, "ce-id": f"c{number}", "ce-type": f"org.kubeflow.serving.inference.{kind}"}
                 assert client.post(address, json=body, headers=sent).is_success
         name = m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus
-        wait_until(lambda: f"{name}{{" in get(service, "/metrics").text)
-        [line] = [line for line in get(service, "/metrics").text.splitlines() if line.startswith(f"{name}{{")]
+
+        def counted() -> list[str]:
+            return [line for line in get(service, "/metrics").text.splitlines() if line.startswith(f"{name}{{")]
+
+        wait_until(lambda: sum(float(line.rpartition(" ")[2]) for line in counted()) >= 30)
+        [line] = counted()
         assert 'ml_model_name="churn"' in line
         assert float(line.rpartition(" ")[2]) == 30
         answer = httpx.get(address, trust_env=False)
@@ -370,3 +417,49 @@ def test_a_token_for_one_model_sends_no_other_model(tmp_path: Path) -> None:
         counters = service.health.counters
         wait_until(lambda: counters.snapshot().get((m.DRIFTLINE_REJECTED_ROWS, labels)) == 1)
     assert [answer.status_code for answer in answers] == [202, 200, 202, 200, 401, 401]
+
+
+@pytest.mark.parametrize(
+    ("request_body", "response", "predictions"),
+    [
+        ({"instances": [[1], [2]]}, {"predictions": [0.1, 0.2, 0.3]}, "3 predictions"),
+        ({"instances": [[1], [2]]}, {"predictions": [0.1]}, "1 prediction"),
+        ({"instances": [[1], [2]]}, {"predictions": [[0.1, 0.2, 0.7]]}, "1 prediction"),
+        ({"instances": [[1], [2]]}, {"predictions": [{"score": 0.1}]}, "1 prediction"),
+        (
+            {"inputs": [tensor("x", [2, 2], "FP32", [1, 2, 3, 4])]},
+            {"outputs": [tensor("y", [3, 1], "FP32", [0.1, 0.2, 0.3])]},
+            "3 predictions",
+        ),
+    ],
+)
+def test_a_response_with_another_number_of_predictions_is_refused_counted_and_logged_once(
+    request_body: object, response: object, predictions: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender = Sender()
+    for number in range(3):
+        sender.post("request", request_body, id=f"{number}")
+        answer = sender.post("response", response, id=f"{number}")
+        assert answer.status_code == 400
+        assert f"the response has {predictions}, but the request has 2 rows" in answer.text
+    assert sender.rows() == []
+    assert sender.counters.snapshot() == {
+        (m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, UNUSABLE_EVENT),)): 6,
+    }
+    [line] = [record.getMessage() for record in caplog.records]
+    assert f"the model 'churn' cannot be stored: the response has {predictions}, but the request has 2 rows" in line
+
+
+def test_a_response_with_an_error_has_rows_with_the_error_and_no_prediction() -> None:
+    rows = Sender().call({"instances": [[1], [2]]}, {"error": "out of memory"})
+    assert [row[a.ERROR_TYPE] for row in rows] == ["inference_error"] * 2
+
+
+def test_unusable_calls_of_any_number_of_models_are_logged_a_bounded_number_of_times(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender = Sender()
+    for number in range(cloudevents_http.MAX_LOGGED + 20):
+        for half, body in (("request", {"instances": [[1], [2]]}), ("response", {"predictions": [1]})):
+            sender.post(half, body, f"?model=m{number}", id=f"{number}")
+    assert len(caplog.records) == cloudevents_http.MAX_LOGGED

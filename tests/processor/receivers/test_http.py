@@ -260,6 +260,50 @@ def test_json_that_is_no_otlp_is_a_400_with_a_status_in_json(body: bytes) -> Non
     assert intake.taken == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("traces", {"resourceLogs": []}, "the key 'resourceLogs' instead of 'resourceSpans'; send logs to /v1/logs"),
+        (
+            "logs",
+            {"resource_spans": []},
+            "the key 'resource_spans' instead of 'resourceLogs'; send traces to /v1/traces",
+        ),
+        ("logs", {"resourceMetrics": []}, "instead of 'resourceLogs'; send metrics to /v1/metrics"),
+        ("logs", {"ResourceLogs": [{}]}, "it has the key 'ResourceLogs' instead of 'resourceLogs'"),
+        ("metrics", {"a": 1}, "it has the key 'a' instead of 'resourceMetrics'"),
+        ("traces", {"resourceSpans": [{"instrumentationLibrarySpans": [{}]}]}, "instead of 'scopeSpans'"),
+        ("logs", {"resourceLogs": [{}, {"resource": {}, "scopeSpans": [{}]}]}, "instead of 'scopeLogs'"),
+        ("logs", {"resourceLogs": [{"scopeLogs": [{"scope": {}, "logrecords": [{}]}]}]}, "instead of 'logRecords'"),
+    ],
+)
+def test_json_without_the_list_of_its_rows_is_refused_with_the_key(path: str, body: object, message: str) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        answer = post(url, json.dumps(body).encode(), f"/v1/{path}", content_type=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+    assert answer.json()["message"].startswith(f"not an OTLP/JSON request for {path}: ")
+    assert answer.json()["message"].endswith(message)
+    assert intake.taken == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"resource_logs": []},
+        {"resourceLogs": None, "later": 1},
+        {"resourceLogs": [{"resource": {}, "schemaUrl": ""}]},
+        {"resourceLogs": [{"scopeLogs": [{"scope": {}}], "later": 1}]},
+        {"resourceLogs": [{"scope_logs": [{"log_records": [{"later": 1}], "later": 1}]}]},
+    ],
+)
+def test_json_with_later_keys_or_without_rows_is_accepted(body: object) -> None:
+    with receiver(FakeIntake()) as url:
+        answer = post(url, json.dumps(body).encode(), "/v1/logs", content_type=JSON)
+    assert (answer.status_code, answer.json()) == (200, {})
+
+
 def test_json_of_millions_of_empty_objects_is_refused_before_they_are_made() -> None:
     # six requests of 6 KB, packed, took every thread of the port for a minute
     intake, body = FakeIntake(), b'{"resourceSpans":[' + b"{}," * MAX_MESSAGES + b"{}]}"

@@ -6,11 +6,12 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 from driftline_processor.config.values import Address
+from driftline_processor.servers import http_server
 from driftline_processor.servers.http_server import (
     BODY_SECONDS,
     HEAD_SECONDS,
@@ -119,6 +120,41 @@ def test_a_body_that_stops_is_not_waited_for() -> None:
         server.pass_time(BODY_SECONDS)
         assert status(client) == b"HTTP/1.1 408 Request Timeout"
         wait_until(lambda: server.memory.used == 0)
+
+
+def closing_post(size: int) -> bytes:
+    return post(size)[:-2] + b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [closing_post, post], ids=["close", "keep-alive"])
+def test_a_client_that_sends_all_before_it_reads_is_answered(head: Callable[[int], bytes]) -> None:
+    size = 12 * 2**20  # more than the 8 MiB of the memory for requests, and than what sockets buffer
+    with serving() as server, server.open(head(size), bytes(size)) as client:
+        assert answer(client)[0] == b"HTTP/1.1 413 Request Entity Too Large"
+        wait_until(lambda: server.memory.used == 0)
+        if head is closing_post:
+            assert client.recv(1) == b""
+            wait_until(lambda: len(server.connections) == 0)
+        else:
+            client.sendall(GET)
+            assert status(client) == b"HTTP/1.1 200 OK"
+
+
+def test_a_refused_body_that_stops_is_not_waited_for() -> None:
+    with serving() as server, server.open(closing_post(12 * 2**20), bytes(10 * 2**20)) as client:
+        assert status(client) == b"HTTP/1.1 413 Request Entity Too Large"
+        server.pass_time(BODY_SECONDS)
+        server.pass_time(BODY_SECONDS)
+        assert client.recv(1) == b""
+        wait_until(lambda: len(server.connections) == 0)
+
+
+def test_a_refused_body_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MOST_DISCARDED", 2**20)
+    with serving() as server, server.open(closing_post(2**40), bytes(9 * 2**20)) as client:
+        assert status(client) == b"HTTP/1.1 413 Request Entity Too Large"
+        with pytest.raises(OSError):  # the connection is reset
+            client.sendall(bytes(2**27))
 
 
 def test_a_slow_and_steady_body_arrives() -> None:

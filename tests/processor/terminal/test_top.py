@@ -46,7 +46,7 @@ def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) ->
     assert "  1 model\n" in printed(url)[1]
     view.known = []
     assert "1 outcome waits for model rsik.\n" in printed(url)[1]
-    assert "No model has sent data yet" in printed(url)[1]
+    assert "No model has sent predictions yet" in printed(url)[1]
 
 
 def test_the_headlines_of_the_worst_models_come_first_and_the_worst_model_is_the_first_row(

@@ -351,7 +351,7 @@ def test_without_a_model_it_says_where_to_read_on(served: tuple[FakeView, str]) 
 
     async def play(pilot: Pilot[None]) -> None:
         text = " ".join(screen_text(pilot).split())
-        assert "No model has sent data yet" in text
+        assert "No model has sent predictions yet" in text
         assert "1 outcome waits for model rsik." in text
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, ModelsScreen)

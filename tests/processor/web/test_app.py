@@ -90,7 +90,7 @@ def test_a_failing_view_is_a_sentence_and_not_a_trace() -> None:
 @pytest.mark.parametrize(
     ("address", "status", "sentence"),
     [
-        ("/models/nobody?", 404, "no model 'nobody' has sent data; / lists all models"),
+        ("/models/nobody?", 404, "no model 'nobody' has sent predictions; / lists all models"),
         ("/nowhere?", 404, "there is nothing at /nowhere; start at /"),
         ("/models/flights?at=noon&", 400, "at must be a time, as in ?at=2026-03-01T00:00:00Z"),
     ],

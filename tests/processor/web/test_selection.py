@@ -277,9 +277,24 @@ def test_a_path_that_is_not_the_one_that_came_is_left_as_it_is() -> None:
 def test_what_is_not_there_is_told_with_its_slashes(browse: Browse) -> None:
     client = browse(named("m"))
     assert client.get("/models/x%2Fdrift?format=json").json() == {
-        "error": "no model 'x/drift' has sent data; / lists all models"
+        "error": "no model 'x/drift' has sent predictions; / lists all models"
     }
-    assert client.get("/api/v1/models/x%2Fversions").json()["error"].startswith("no model 'x/versions' has sent data")
+    assert (
+        client.get("/api/v1/models/x%2Fversions")
+        .json()["error"]
+        .startswith("no model 'x/versions' has sent predictions")
+    )
+
+
+@pytest.mark.parametrize("control", ["\x00", "\x08", "\x1b", "\x7f", "\x9b", "\u202e", "\u2067"])
+def test_no_page_of_a_model_contains_control_characters_of_its_name(browse: Browse, control: str) -> None:
+    client = browse(named(f"a{control}red"))
+    place = Place(handle(f"a{control}red"))
+    for address in ("/", "/search?q=red", *map(place.address, TABS)):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert control not in answer.text
+        assert "red" in answer.text
 
 
 @pytest.mark.parametrize("name", ["\x00", "left\u202eright", "\x1b[31mred", "x" * 300, "x" * 60])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,6 +93,73 @@ def test_batches_that_can_be_read_once_are_refused() -> None:
         Baseline.from_frame(lambda: batches, **ARGUMENTS)
     with pytest.raises(ValueError, match="there are no rows"):
         Baseline.from_frame(list, **ARGUMENTS)
+
+
+LIBRARIES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "pandas": lambda part: part,
+    "polars": pl.from_pandas,
+    "arrow": lambda part: pa.Table.from_pandas(part, preserve_index=False),
+    "dict": lambda part: {name: part[name].tolist() for name in part},
+    "rows": lambda part: part.to_dict("records"),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("cuts", [(0, 0, 200), (0, 100, 100, 200), (0, 200, 200)], ids=["first", "middle", "last"])
+def test_batches_without_rows_are_skipped(library: str, cuts: tuple[int, ...]) -> None:
+    whole = frame(200)[["age", "plan", "p", "when"]]
+    arguments: dict[str, Any] = {"score": "p", "time": "when", "model": "m", "task": "regression"}
+    parts = [LIBRARIES[library](whole[start:end]) for start, end in pairwise(cuts)]
+    same(Baseline.from_frame(lambda: parts, **arguments), Baseline.from_frame(lambda: [whole], **arguments))
+    with pytest.raises(ValueError, match="there are no rows"):
+        Baseline.from_frame(lambda: [LIBRARIES[library](whole[:0])], **arguments)
+
+
+@pytest.mark.parametrize("batches", [False, True])
+@pytest.mark.parametrize("first", [float, str])
+def test_strings_among_numbers_are_counted_and_logged(
+    batches: bool, first: type, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half of the rows have the other type, and numbers win a tie."""
+    values = [float(row % 9) for row in range(100)]
+    kinds = [first] * 50 + [str if first is float else float] * 50
+    whole = pd.DataFrame({"x": [kind(value) for kind, value in zip(kinds, values, strict=True)], "p": frame(100).p})
+    parts = [whole[:50].astype({"x": kinds[0]}), whole[50:].astype({"x": kinds[50]})]
+    Baseline.from_frame((lambda: parts) if batches else whole, score="p", model="m", task="regression")
+    assert [record.getMessage() for record in caplog.records] == [
+        "driftline: baseline: x: 50 of 100 values are strings or infinite, treated as missing; pass numbers"
+    ]
+
+
+SHUFFLED = np.random.default_rng(7).permutation(100)
+
+
+@pytest.mark.parametrize(
+    ("index", "logged"),
+    [
+        (SHUFFLED, True),
+        ([f"r{row}" for row in range(100)], False),
+        (range(100), False),
+        (range(1, 101), False),
+        (range(5), False),
+    ],
+    ids=["other order", "other labels", "equal", "shifted", "shorter"],
+)
+@pytest.mark.parametrize("role", ["score", "actual", "time", "slices"])
+def test_values_of_another_order_are_logged(
+    role: str, index: Any, logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    X = frame(100)[["age", "plan"]]
+    times = frame(100)["when"]
+    values = pd.Series(np.arange(float(len(index))) if role != "time" else times[: len(index)].to_numpy(), index)
+    arguments: dict[str, Any] = {"score": frame(100).p, role: {"cut": values} if role == "slices" else values}
+    with contextlib.suppress(ValueError) if len(index) < 100 else contextlib.nullcontext():
+        Baseline.from_frame(X, model="m", task="regression", **arguments)
+    name = "cut" if role == "slices" else role
+    assert [record.getMessage() for record in caplog.records if "index labels" in record.getMessage()] == [
+        f"driftline: {name} has the index labels of the rows in another order, and is paired by position; "
+        "to pair by label, pass it with .loc[X.index] of these rows X"
+    ] * logged
 
 
 @pytest.mark.slow

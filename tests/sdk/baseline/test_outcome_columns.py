@@ -155,3 +155,51 @@ def test_standardized_features_and_copies_of_a_biased_prediction_are_features() 
     assert possible_outcomes(columns, score[:, None], Task("regression")) == []
     z = {"z": Column(numbers=random.normal(size=3_000) + (score - 100) / 5)}
     assert possible_outcomes(z, (score[:, None] - 100) / 40, Task("regression")) == []
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [np.log, np.log1p, np.log10, np.sqrt, lambda y: y / 1_000, lambda y: y / 100, lambda y: y * 1_000],
+)
+def test_a_prediction_on_another_scale_asks_about_the_outcome(scale: Callable[[Rows], Rows]) -> None:
+    random = np.random.default_rng(1)
+    area, rooms = random.lognormal(4.5, 0.4, 3_000), random.integers(1, 7, 3_000)
+    expected = 3_000 * area * (1 + 0.05 * rooms)
+    columns = {
+        "area": Column(numbers=area),
+        "rooms": Column(numbers=rooms.astype(float)),
+        "year": Column(numbers=random.integers(1950, 2020, 3_000).astype(float)),
+        "price": Column(numbers=expected * random.lognormal(0, 0.2, 3_000)),
+    }
+    task, score = Task("regression"), scale(expected)[:, None]
+    assert [name for name, _ in possible_outcomes(columns, score, task)] == ["price"]
+    del columns["price"]
+    assert possible_outcomes(columns, score, task) == []
+
+
+@pytest.mark.parametrize("name", ["loan_status", "state"])
+def test_two_outcomes_next_to_a_state_that_is_not_final_are_asked_about(name: str) -> None:
+    random = np.random.default_rng(1)
+    x = random.normal(size=3_000)
+    score = 1 / (1 + np.exp(1.5 - x))
+    status = np.where(random.random(3_000) < score, "Charged Off", "Fully Paid")
+    status = np.where(random.random(3_000) < 0.4, "Current", status)
+    grade = np.array(list("ABCD"))[np.digitize(x + random.normal(0, 0.5, 3_000), (-1, 0, 1))]
+    columns = {"x": Column(numbers=x), "grade": _texts(grade), name: _texts(status)}
+    found = possible_outcomes(columns, score[:, None], Task("binary", ("0", "1"), "1"))
+    assert [name for name, _ in found] == [name]
+    assert found[0][1].startswith("its values are Charged Off, Current and Fully Paid")
+
+
+@pytest.mark.parametrize("form", ["numbers", "texts"])
+def test_the_outcome_of_a_regression_is_before_a_noisy_copy_of_it(form: str) -> None:
+    random = np.random.default_rng(1)
+    score = random.normal(100, 10, 3_000)
+    demand = score + 8 * random.normal(size=3_000)
+    columns = {
+        "estimate": Column(numbers=demand + 5 * random.normal(size=3_000)),
+        "demand": Column(numbers=demand) if form == "numbers" else _texts(demand),
+    }
+    assert [name for name, _ in possible_outcomes(columns, score[:, None], Task("regression"))] == [
+        *("demand", "estimate")
+    ]

@@ -6,6 +6,8 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import driftline
@@ -13,6 +15,7 @@ import driftline.testing
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from driftline.testing import Capture
 
@@ -248,6 +251,7 @@ INPUTS: dict[str, Any] = {
     "pandas JSON": {"x": {"0": 1, "1": 2, "2": 3}},
     "images": np.ones((3, 2, 2)),
     "scalar": 1.5,
+    "columns of pandas": {"x": pd.Series([1.0, 2.0, 3.0]), "y": pd.Series(["a", "b", "c"])},
 }
 RESULTS: dict[str, Any] = {
     "float": 0.25,
@@ -256,7 +260,7 @@ RESULTS: dict[str, Any] = {
     "text": "1",
     "floats": [0.25, 0.5, 0.75],
     "two floats": [0.9, 0.8],
-    "classes": ["1", "0", "1"],
+    "labels": ["1", "0", "1"],
     "ints": [1, 0, 1],
     "array": np.array([0.25, 0.5, 0.75]),
     "array (1, 2)": np.array([[0.75, 0.25]]),
@@ -273,6 +277,18 @@ RESULTS: dict[str, Any] = {
     "object": Answer("1", 0.25),
     "tuple": ("1", 0.25),
     "None": None,
+    "pipeline": [{"label": "1", "score": 0.75}],
+    "pipeline of 3": [{"label": "0", "score": 0.75}] * 3,
+    "top_k=None": [[{"label": "1", "score": 0.75}, {"label": "0", "score": 0.25}]],
+    "classes": {"0": 0.75, "1": 0.25},
+    "nested classes": {"model": "v1", "probabilities": {"0": 0.75, "1": 0.25}},
+    "other classes": {"no": 0.75, "yes": 0.25},
+    "zipped": {"labels": ["1", "0"], "scores": [0.75, 0.25]},
+    "frame": pd.DataFrame({"yhat_lower": [1.0], "yhat": [1.5], "yhat_upper": [2.0]}),
+    "two prices": {"price": 2.5, "tax": 0.5},
+    "value and extras": (0.75, {"explain": 1}),
+    "value and numbers": (0.75, {"explain": [0.5, 0.25]}, 7.5),
+    "value and extras, JSON": [0.75, {"explain": 1}],
 }
 _CODE = re.compile(r"@m\.predict\((.*)\)$")
 
@@ -281,7 +297,7 @@ _CODE = re.compile(r"@m\.predict\((.*)\)$")
 @pytest.mark.parametrize("given", INPUTS)
 def test_the_first_advice_works(model: dict[str, Any], given: str) -> None:
     """Each result is read, or logged with code that reads it; code with ``...`` is only for a value to be chosen."""
-    chosen: list[str] = []
+    chosen: list[str] = []  # results whose advice leaves a choice
     for name, result in RESULTS.items():
         capture = captured(model, INPUTS[given], result)
         if not any(loss.reason == "unread_result" for loss in capture.lost):
@@ -289,21 +305,22 @@ def test_the_first_advice_works(model: dict[str, Any], given: str) -> None:
         (line,) = (line for line in capture.log if "driftline: m.predict returned" in line)
         code = _CODE.search(line)
         if code is None or "..." in code[1]:
-            assert "..." in line or line.endswith("; return one result per row")
+            assert "..." in line or "classes=(" in line or line.endswith("; return one result per row")
             chosen.append(name)
             continue
         following = captured(model, INPUTS[given], result, **eval(f"dict({code[1]})"))
         assert not any(loss.reason == "unread_result" for loss in following.lost), line
         assert all(value not in (None, "") for value in read(following)) or model is RANKING, line
     unclear = {
-        "binary": {"dict of list", "dict of dicts", "dicts", "price", "None"},
+        "binary": {"dict of list", "dict of dicts", "dicts", "price", "None", "pipeline of 3", "other classes"},
         "regression": {
-            *("dict of list", "dict of dicts", "dicts", "array (1, 2)", "array (3, 2)", "text", "bool", "classes"),
-            *("price", "None"),
+            *("dict of list", "dict of dicts", "dicts", "array (1, 2)", "array (3, 2)", "text", "bool", "labels"),
+            *("price", "None", "pipeline of 3", "top_k=None", "zipped"),
         },
     }
-    many = {"two floats"} if np.ndim(INPUTS[given]) and len(INPUTS[given]) == 3 else set()  # for three rows
-    assert set(chosen) <= unclear.get(model["task"], set(RESULTS)) | many
+    many = {"two floats", "frame", "two prices", "classes", "nested classes", "other classes"}  # a row's
+    rows = many if np.ndim(INPUTS[given]) and len(INPUTS[given]) == 3 else set()
+    assert set(chosen) <= unclear.get(model["task"], set(RESULTS)) | rows
 
 
 @pytest.mark.parametrize(
@@ -321,6 +338,189 @@ def test_the_first_advice_works(model: dict[str, Any], given: str) -> None:
 def test_the_field_to_name_depends_on_the_task_and_the_value(model: Any, result: Any, line: str) -> None:
     (unread,) = (text for text in captured(model, {"x": 1.0}, result).log if "predict returned" in text)
     assert unread.endswith(line)
+
+
+TEXT_CLASSES: dict[str, Any] = {"task": "binary", "classes": ("no", "yes"), "positive_class": "yes"}
+PAIRS = [{"label": "b", "score": 0.5}, {"label": "a", "score": 0.375}, {"label": "c", "score": 0.125}]
+
+
+class Decision(Enum):
+    YES = "yes"
+    NO = "no"
+
+
+class Plan(str, Enum):  # noqa: UP042 - whose `str` is its name, as in many services
+    YES = "yes"
+    NO = "no"
+
+
+def pairs(*labels_and_scores: tuple[str, float]) -> list[dict[str, Any]]:
+    return [{"label": label, "score": score} for label, score in labels_and_scores]
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "result", "code", "expected"),
+    [
+        (
+            TEXT_CLASSES, "good", pairs(("yes", 0.75)),
+            'score=lambda result: [{row["label"]: row["score"]} for row in result], predicted="label"', [(0.75, "yes")],
+        ),
+        (
+            TEXT_CLASSES, TEXTS, pairs(("no", 0.75), ("yes", 0.625)),
+            'score=lambda result: [{row["label"]: row["score"]} for row in result], predicted="label"',
+            [(0.25, "no"), (0.625, "yes")],
+        ),
+        (BINARY, "good", pairs(("POSITIVE", 0.75)), 'predicted="label"', [(None, "POSITIVE")]),
+        (MULTICLASS, "good", pairs(("b", 0.75)), 'predicted="label"', [(None, "b")]),
+        (
+            TEXT_CLASSES, "good", pairs(("no", 0.75), ("yes", 0.25)),
+            'score=lambda result: {one["label"]: one["score"] for one in result}', [(0.25, "no")],
+        ),
+        (
+            MULTICLASS, "good", [PAIRS],
+            'score=lambda result: [{one["label"]: one["score"] for one in row} for row in result]',
+            [((0.375, 0.5, 0.125), "b")],
+        ),
+        (
+            MULTICLASS, TEXTS, [PAIRS, pairs(("c", 0.5), ("b", 0.25), ("a", 0.25))],
+            'score=lambda result: [{one["label"]: one["score"] for one in row} for row in result]',
+            [((0.375, 0.5, 0.125), "b"), ((0.25, 0.25, 0.5), "c")],
+        ),
+        (
+            MULTICLASS, "good", {"labels": ["b", "a", "c"], "scores": [0.5, 0.375, 0.125]},
+            'score=lambda result: dict(zip(result["labels"], result["scores"]))', [((0.375, 0.5, 0.125), "b")],
+        ),
+        (
+            TEXT_CLASSES, {"x": 1.0}, {"prediction": "no", "probability": 0.75},
+            'score=lambda result: {result["prediction"]: result["probability"]}, predicted="prediction"',
+            [(0.25, "no")],
+        ),
+        (
+            TEXT_CLASSES, {"x": 1.0}, {"prediction": "no", "probability": 0.25},
+            'score="probability", predicted="prediction"', [(0.25, "no")],
+        ),
+        (TEXT_CLASSES, {"x": 1.0}, {"id": 7, "out": {"no": 0.75, "yes": 0.25}}, 'score="out"', [(0.25, "no")]),
+        (
+            TEXT_CLASSES, {"x": 1.0}, ({"no": 0.75, "yes": 0.25}, {"ms": 4.0}),
+            "score=lambda result: result[0]", [(0.25, "no")],
+        ),
+        (
+            TEXT_CLASSES, FRAME, pd.DataFrame({"label": ["no"], "probability": [0.25]}),
+            'score="probability", predicted="label"', [(0.25, "no")],
+        ),
+        (REGRESSION, FRAME, pd.DataFrame({"yhat_lower": [1.0], "yhat": [1.5]}), 'predicted="yhat"', [(1.5, "")]),
+        (REGRESSION, FRAME, pl.DataFrame({"yhat_lower": [1.0], "yhat": [1.5]}), 'predicted="yhat"', [(1.5, "")]),
+        (REGRESSION, {"x": 1.0}, pd.Series({"mean": 1.5, "id": 7.0}), 'predicted="mean"', [(1.5, "")]),
+        (REGRESSION, {"x": 1.0}, {"id": 7, "price": 2.5}, 'predicted="price"', [(2.5, "")]),
+        (REGRESSION, {"x": 1.0}, {"price": 2.5, "tax": 0.5}, 'predicted="price"', [(2.5, "")]),
+        (REGRESSION, {"x": 1.0}, (0.75, {"explain": 1}), "predicted=lambda result: result[0]", [(0.75, "")]),
+        (REGRESSION, {"x": 1.0}, [0.75, {"explain": 1}], "predicted=lambda result: result[0]", [(0.75, "")]),
+        (
+            REGRESSION, [{"x": 1.0}] * 2, (np.array([0.75, 0.5]), {"explain": [1.0, 2.0]}),
+            "predicted=lambda result: result[0]", [(0.75, ""), (0.5, "")],
+        ),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_the_advice_has_the_meaning_of_the_result(
+    model: dict[str, Any], given: Any, result: Any, code: str, expected: list[Any]
+) -> None:
+    (line,) = (line for line in captured(model, given, result).log if "predict returned" in line)
+    assert line.endswith(f"@m.predict({code})")
+    following = captured(model, given, result, **eval(f"dict({code})"))
+    assert [(prediction.score, prediction.predicted) for prediction in following.predictions] == expected
+    assert not following.lost
+
+
+@pytest.mark.parametrize(
+    ("given", "result", "expected"),
+    [
+        ({"x": 1.0}, {"yes": 0.25, "no": 0.75}, [0.25]),
+        ({"x": 1.0}, {"no": 0.75}, [0.25]),
+        ({"x": 1.0}, pd.Series({"yes": 0.25, "no": 0.75}), [0.25]),
+        (FRAME, [{"yes": 0.25, "no": 0.75}], [0.25]),
+        (TEXTS, [{"yes": 0.25, "no": 0.75}, {"no": 0.5, "yes": 0.5}], [0.25, 0.5]),
+        (TEXTS, [{"yes": 0.75}, {"no": 0.75}], [0.75, 0.25]),
+        (TEXTS, {"yes": [0.25, 0.5], "no": [0.75, 0.5]}, [0.25, 0.5]),
+        (TEXTS, {"yes": np.array([0.25, 0.5]), "no": np.array([0.75, 0.5])}, [0.25, 0.5]),
+        (TEXTS, pd.DataFrame({"yes": [0.25, 0.5], "no": [0.75, 0.5]}), [0.25, 0.5]),
+        (TEXTS, pl.DataFrame({"yes": [0.25, 0.5], "no": [0.75, 0.5]}), [0.25, 0.5]),
+        (TEXTS, pa.table({"yes": [0.25, 0.5], "no": [0.75, 0.5]}), [0.25, 0.5]),
+        (TEXTS, pd.Series([0.25, 0.5], index=["yes", "no"]), [0.25, 0.5]),
+        (TEXTS, [pd.Series({"yes": 0.25, "no": 0.75}), pd.Series({"no": 0.5, "yes": 0.5})], [0.25, 0.5]),
+        (TEXTS, [{"yes": Decimal("0.25"), "no": Decimal("0.75")}, {"yes": Decimal("0.5"), "no": 0.5}], [0.25, 0.5]),
+        (TEXTS, pd.DataFrame({"yes": [0.25, 0.5], "no": [0.75, 0.5]}, dtype="Float64"), [0.25, 0.5]),
+        ({"x": 1.0}, {Decision.YES: 0.25, Decision.NO: 0.75}, [0.25]),
+        (TEXTS, pd.DataFrame({"p_no": [0.75, 0.5], "p_yes": [0.25, 0.5]}), [0.25, 0.5]),
+    ],
+    ids=str,
+)
+def test_class_scores_with_names_have_the_order_of_the_names(given: Any, result: Any, expected: list[float]) -> None:
+    capture = captured(TEXT_CLASSES, given, result)
+    assert read(capture) == expected
+    assert not capture.lost
+
+
+@pytest.mark.parametrize(
+    "result", [{"no": 0.9, "yes": 0.8}, {"yes": 1.5}, {"no": "0.75", "yes": "0.25"}, {"no": 0.75, "other": 0.25}, {}]
+)
+def test_other_mappings_are_not_class_scores(result: dict[str, Any]) -> None:
+    capture = captured(TEXT_CLASSES, {"x": 1.0}, result)
+    assert read(capture) == [""]
+    assert [loss.reason for loss in capture.lost] == ["unread_result"]
+
+
+def test_classes_that_the_model_does_not_have_are_advised() -> None:
+    (line,) = (text for text in captured(BINARY, {"x": 1.0}, {"no": 0.75, "yes": 0.25}).log if "returned" in text)
+    assert line == (
+        "driftline: m.predict returned a dict with keys ['no', 'yes'], but the classes of m are '0', '1'; list "
+        "the classes of the scores: driftline.Model('m', classes=('no', 'yes'), positive_class=...)"
+    )
+
+
+@pytest.mark.parametrize("kind", [Decision, Plan])
+@pytest.mark.parametrize("make", [list, pd.Series, lambda values: np.array(values, object)])
+def test_an_enum_is_its_value(kind: Any, make: Any) -> None:
+    capture = captured(TEXT_CLASSES, {"plan": kind.YES}, kind.YES)
+    capture_of_a_batch = captured(TEXT_CLASSES, [{"plan": kind.NO}] * 2, make([kind.YES, kind.NO]))
+    assert [(p.predicted, p.features) for p in capture.predictions] == [("yes", {"plan": "yes"})]
+    assert [p.predicted for p in capture_of_a_batch.predictions] == ["yes", "no"]
+    assert [p.features for p in capture_of_a_batch.predictions] == [{"plan": "no"}] * 2
+    with driftline.testing.capture() as outcomes:
+        driftline.Model("m", **TEXT_CLASSES).outcome("A-1", actual=kind.YES)
+    assert outcomes.outcomes[0].actual == "yes"
+
+
+def test_yielded_class_scores_are_a_batch() -> None:
+    with driftline.testing.capture() as capture:
+        model = driftline.Model("m", **TEXT_CLASSES)
+
+        @model.predict
+        def scores(rows: list[dict[str, float]]) -> Iterator[dict[str, float]]:
+            yield from ({"yes": row["x"], "no": 1 - row["x"]} for row in rows)
+
+        assert len(list(scores([{"x": 0.25}, {"x": 0.5}]))) == 2
+    assert read(capture) == [0.25, 0.5]
+
+
+def test_a_missing_value_of_pandas_is_missing() -> None:
+    capture = captured(REGRESSION, [{"x": 1.0}] * 2, [1.5, pd.NA])
+    assert read(capture) == [1.5, ""]
+
+
+def test_a_price_and_a_tax_are_both_named() -> None:
+    (line,) = (text for text in captured(REGRESSION, {"x": 1.0}, {"price": 2.5, "tax": 0.5}).log if "returned" in text)
+    assert '; specify which of "price", "tax" is the value: ' in line
+
+
+@pytest.mark.parametrize(
+    "make", [pd.Series, pl.Series, pa.array, lambda values: pa.chunked_array([values]), np.array, tuple]
+)
+def test_columns_of_every_library_are_rows(make: Any) -> None:
+    columns = {"age": make([30.0, 40.5]), "country": make(["NO", "SE"])}
+    predictions = captured(BINARY, columns, [0.9, 0.8]).predictions
+    assert [p.features for p in predictions] == [{"age": 30.0, "country": "NO"}, {"age": 40.5, "country": "SE"}]
+    assert [p.score for p in predictions] == [0.9, 0.8]
 
 
 def test_advice_for_the_features_has_the_parameters_of_the_function() -> None:
@@ -379,3 +579,65 @@ def test_one_nested_object_is_not_a_table() -> None:
 def test_texts_of_numpy_are_texts() -> None:
     capture = captured(BINARY, [np.str_("good film"), np.str_("bad film")], [0.9, 0.8])
     assert [(p.features, p.score) for p in capture.predictions] == [({"x": "good film"}, 0.9), ({"x": "bad film"}, 0.8)]
+
+
+UNCLEAR: dict[str, tuple[Any, list[dict[str, Any]]]] = {
+    "texts": (TEXTS, [{"x": "good film"}, {"x": "bad film"}]),
+    "columns": (
+        {"age": [30.0, 40.5], "visits": [1.0, 2.0]},
+        [{"age": 30.0, "visits": 1.0}, {"age": 40.5, "visits": 2.0}],
+    ),
+}
+
+
+def captured_calls(given: Any, results: list[Any], **selectors: Any) -> Capture:
+    """Call a function once per result."""
+    with driftline.testing.capture(raising=False) as capture:
+
+        @driftline.Model("m", task="binary").predict(**selectors)
+        def predict(x: Any) -> Any:  # noqa: ARG001
+            return next(returned)
+
+        returned = iter(results)
+        for _ in results:
+            predict(given)
+    return capture
+
+
+@pytest.mark.parametrize("given", UNCLEAR)
+@pytest.mark.parametrize("form", [list, np.array, tuple], ids=["list", "array", "selected"])
+def test_after_a_result_per_row_scores_with_the_sum_1_are_a_result_per_row(given: str, form: Any) -> None:
+    value, rows = UNCLEAR[given]
+    selectors: dict[str, Any] = {"score": lambda result: list(result)} if form is tuple else {}
+    results = [(0.9, 0.8), (0.3, 0.7), (0.5, 0.5), (0.1, 0.2)]
+    capture = captured_calls(value, list(map(form, results)), **selectors)
+    assert [(p.features, p.score) for p in capture.predictions] == [
+        (row, score) for scores in results for row, score in zip(rows, scores, strict=True)
+    ]
+    assert len(capture.log) == 1
+    assert capture.log[0].endswith("as the score of class '1' (threshold 0.5)")
+
+
+@pytest.mark.parametrize("given", UNCLEAR)
+def test_a_result_per_row_after_scores_with_the_sum_1_is_logged_with_the_fix(given: str) -> None:
+    value, rows = UNCLEAR[given]
+    results = [[0.3, 0.7], [0.9, 0.8], [0.3, 0.7], [0.1, 0.2]]
+    capture = captured_calls(value, results)
+    assert [p.score for p in capture.predictions] == [0.7, 0.9, 0.8, 0.3, 0.7, 0.1, 0.2]
+    (line,) = [line for line in capture.log if "earlier inputs" in line]
+    line, _, code = line.partition(": @m.predict(features=")
+    assert line == (
+        "driftline: m.predict returned a result per value for an input of 2 values; earlier inputs, whose results "
+        "could also be the class scores of one row, were recorded as one row, and later ones are recorded as a row "
+        "per value; pass rows"
+    )
+    followed = captured_calls(value, results, features=eval(code.removesuffix(")")))
+    assert [(p.features, p.score) for p in followed.predictions] == [
+        (row, score) for scores in results for row, score in zip(rows, scores, strict=True)
+    ]
+
+
+def test_a_function_of_one_row_keeps_its_reading() -> None:
+    capture = captured_calls(TEXTS, [[0.3, 0.7], 0.25, [0.5, 0.5]])
+    assert [p.score for p in capture.predictions] == [0.7, 0.25, 0.5]
+    assert not [line for line in capture.log if "earlier inputs" in line]

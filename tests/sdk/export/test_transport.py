@@ -19,7 +19,15 @@ import pytest
 from driftline.capture.model_identity import VERSION
 from driftline.export.endpoint import Endpoint, Signal, resolve
 from driftline.export.pipeline import pipeline_of
-from driftline.export.transport import ChannelError, Delivery, GrpcChannel, HttpChannel, is_temporary, open_channel
+from driftline.export.transport import (
+    ChannelError,
+    Delivery,
+    GrpcChannel,
+    HttpChannel,
+    foreign_answer,
+    is_temporary,
+    open_channel,
+)
 from driftline_processor.core.decode.requests import decode_logs
 from driftline_processor.demo.peers.recorder import Service, listening, service
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -438,9 +446,12 @@ def answered(rejected: int, message: str) -> bytes:
         (answered(1, "x" * 9000), Delivery("delivered", "x" * 500, rejected=1)),
         (answered(-1, ""), Delivery("delivered")),
         (answered(0, ""), Delivery("delivered")),
-        (b"OK, thank you", Delivery("delivered")),
         (b'{"partialSuccess":{"rejectedLogRecords":"3"}}', Delivery("delivered")),
-        (b"<!doctype html><title>Welcome</title>", Delivery("delivered")),
+        (b"OK, thank you", foreign_answer(b"OK, thank you")),
+        (b"<!doctype html><title>Welcome</title>", foreign_answer(b"<!doctype html><title>Welcome</title>")),
+        (b"\xff\xff\xff", foreign_answer(b"\xff\xff\xff")),
+        (b'["login"]', foreign_answer(b'["login"]')),
+        (b"[" * 100_000, foreign_answer(b"[" * 100_000)),
     ],
 )
 def test_what_a_receiver_says_of_a_request_that_it_took(
@@ -454,6 +465,24 @@ def test_what_a_receiver_says_of_a_request_that_it_took(
     assert over_grpc.send(b"body", 60.0) == delivery
     over_http.close()
     over_grpc.close()
+
+
+def test_rows_that_a_login_page_answers_arrive_later(receiver: Service, caplog: pytest.LogCaptureFixture) -> None:
+    receiver.answers = lambda _: (200, b"<html>Please log in</html>")
+    channel = _http(receiver)
+    score = driftline.Model("churn", task="binary", channel=channel).predict(returns(0.5))
+    score({"a": 1.0})
+
+    assert pipeline_of(channel).flush(0.1) is False
+    assert [line for line in caplog.messages if "another server" in line] == [
+        f"driftline: {receiver.url}: another server answers at this address, such as a proxy or a login page (its "
+        "answer begins with '<html>Please log in</html>'); set DRIFTLINE_ENDPOINT to the address of the receiver, or "
+        "let these requests pass the proxy; the last 32 MB are kept in memory"
+    ]
+    receiver.asked.clear()
+    receiver.answers = lambda _: (200, None)
+    assert pipeline_of(channel).flush(60.0) is True
+    assert sum(len(table) for asked in receiver.asked for table in decode_logs(asked.body, 0).predictions) == 1
 
 
 def test_nobody_listening_over_grpc_is_unreachable(receiver: Service) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import driftline
+import driftline.testing
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -82,6 +83,9 @@ def named(value: Any) -> str:
         (BINARY, np.array([0.1, 0.2, 0.7]), "an array of float64 with shape (3,)"),
         (MULTICLASS, np.array([0.1, 0.2, 0.7]), [[0.1, 0.2, 0.7]]),
         (MULTICLASS, [0.1, 0.2, 0.7], [[0.1, 0.2, 0.7]]),
+        (MULTICLASS, [0.6, 0.6, 0.5], "a list of 3"),
+        (MULTICLASS, [[0.6, 0.6, 0.5]], "an array of float64 with shape (1, 3)"),
+        (MULTICLASS, np.array([[2.0, -1.0, 0.5]]), "an array of float64 with shape (1, 3)"),
         (MULTICLASS, "b", ["b"]),
         (MULTICLASS, 2, ["2"]),
         (MULTICLASS, 0.5, "a float"),
@@ -121,6 +125,8 @@ def test_the_result_of_one_row(task: Task, result: Any, expected: Any) -> None:
         (BINARY, 0.25, "a float"),
         (BINARY, [{"p": 1}, {"p": 2}], "a list of 2, the first a dict with keys ['p']"),
         (MULTICLASS, np.array([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]), [[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]),
+        (MULTICLASS, [[0.6, 0.6, 0.5], [0.1, 0.9, 0.9]], "an array of float64 with shape (2, 3)"),
+        (MULTICLASS, np.array([[2.0, -1.0, 0.5]] * 2), "an array of float64 with shape (2, 3)"),
         (MULTICLASS, np.array([[1, 0, 0], [0, 1, 0]]), "an array of int64 with shape (2, 3)"),
         (MULTICLASS, np.array(["a", "c"]), ["a", "c"]),
         (MULTICLASS, np.array([0.5, 0.7]), "an array of float64 with shape (2,)"),
@@ -237,6 +243,47 @@ def test_an_unread_result_says_what_to_write(service: Service, caplog: pytest.Lo
     assert warnings[0] == (
         "driftline: churn.score returned a dict with keys ['label', 'probability']; specify how to read the result: "
         '@churn.predict(score="probability", predicted="label")'
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "result", "advice"),
+    [
+        (
+            "multiclass",
+            [[0.6, 0.6, 0.5], [0.1, 0.9, 0.9]],
+            "an array of float64 with shape (2, 3), but the class scores of a row sum to 1; convert the scores, or "
+            "record each label of a multilabel model as a separate model: "
+            "@m.predict(score=lambda result: ..., predicted=lambda result: ...)",
+        ),
+        (
+            "binary",
+            np.array([[2.0, -0.5]] * 2),
+            "an array of float64 with shape (2, 2), but the class scores of a row sum to 1; convert the scores, or "
+            "record each label of a multilabel model as a separate model: "
+            "@m.predict(score=lambda result: ..., predicted=lambda result: ...)",
+        ),
+        (
+            "multiclass",
+            [0.6, 0.6, 0.5],
+            "a list of 3 for one row; a row has a class, or 3 class scores whose sum is 1: "
+            "@m.predict(score=lambda result: ..., predicted=lambda result: ...)",
+        ),
+    ],
+    ids=["three labels", "two margins", "one row"],
+)
+def test_columns_that_do_not_sum_to_one_are_not_class_scores(task: str, result: Any, advice: str) -> None:
+    model = driftline.Model("m", task=task, classes=("a", "b", "c") if task == "multiclass" else None)
+    rows: Any = [{"x": 1.0}, {"x": 2.0}] if len(result) == 2 else {"x": 1.0}
+
+    def score(order: Any) -> Any:
+        return result
+
+    with driftline.testing.capture(raising=False) as capture:
+        model.predict(score)(rows)
+    assert capture.log[0] == f"driftline: m.score returned {advice}"
+    assert [(prediction.score, prediction.predicted) for prediction in capture.predictions] == [(None, "")] * (
+        len(rows) if isinstance(rows, list) else 1
     )
 
 

@@ -25,7 +25,9 @@ def test_one_number_is_one_id_however_it_is_written(service: Service, given: Any
     assert strings(service.table().id) == ["17"]
 
 
-@pytest.mark.parametrize("given", [None, "", float("nan")])
+@pytest.mark.parametrize(
+    "given", [None, "", " ", float("nan"), pd.NA, pd.NaT, np.datetime64("NaT"), np.ma.masked, (), [], b"", bytearray()]
+)
 def test_a_missing_id_is_made_up(service: Service, given: Any) -> None:
     service.model().predict(returns(0.5), id="order_id")({"order_id": given, "amount": 1.0})
 

@@ -44,6 +44,7 @@ _SPAN: Final = Layout(
     ids={0x0A: ("trace_id", 16), 0x12: ("span_id", 8)},
     times={0x39: "time", 0x41: "end"},
     texts={0x1A: "trace_state", 0x7A: "status"},
+    counts={0x50: "dropped"},
     single_tag=0x7A,
 )
 """Fields of ``opentelemetry/proto/trace/v1/trace.proto``: Span."""
@@ -53,6 +54,7 @@ _RECORD: Final = Layout(
     ids={0x4A: ("trace_id", 16), 0x52: ("span_id", 8)},
     times={0x09: "time", 0x59: "observed"},
     texts={0x62: "event_name"},
+    counts={0x38: "dropped"},
     extra_keys=frozenset({_EVENT_NAME}),
 )
 """Fields of ``opentelemetry/proto/logs/v1/logs.proto``: LogRecord."""
@@ -74,6 +76,7 @@ class Rows(Struct):
         time: Start of a span, or time of a record, else its observed time; int64 (n,), unix nanoseconds.
         end: End of spans, likewise.
         observed: Observed time of records, likewise.
+        dropped: Number of attributes that the sender dropped; int64 (n,).
         failed: Whether the status of a span is an error; bool (n,).
         trace_state: For spans: codes (n,) and distinct texts.
         environment: Codes (n,) and distinct names, None if the resource has none.
@@ -85,6 +88,7 @@ class Rows(Struct):
     time: I64
     end: I64
     observed: I64
+    dropped: I64
     failed: Mask
     trace_state: tuple[Positions, list[str]]
     environment: tuple[Positions, list[str | None]]
@@ -256,6 +260,7 @@ def _rows(messages: _RequestRows, reader: RowReader) -> Rows:
         time=times["time"],
         end=times.get("end", nothing),
         observed=times.get("observed", nothing),
+        dropped=reader.counts["dropped"],
         failed=np.zeros(n, np.bool_),
         trace_state=(np.zeros(n, np.intp), [""]),
         environment=(messages.environment, messages.environments),
@@ -265,12 +270,13 @@ def _rows(messages: _RequestRows, reader: RowReader) -> Rows:
 
 
 def _put_general(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Any]) -> None:
-    """Set rows from their messages: the attributes, and the ids."""
+    """Set rows from their messages: the attributes, how many were dropped, and the ids."""
     for row, message in zip(left.tolist(), general, strict=True):
         rows.grid.put(row, message.attributes)
         for name in ("trace_id", "span_id"):
             ids, value = reader.ids[name], getattr(message, name)
             ids[row] = np.void(value if len(value) == ids.dtype.itemsize else bytes(ids.dtype.itemsize))
+    rows.dropped[left] = [message.dropped_attributes_count for message in general]
     trace_id, span_id = reader.ids["trace_id"], reader.ids["span_id"]
     valid = (trace_id != np.void(bytes(16))) & (span_id != np.void(bytes(8)))
     if valid.any():

@@ -107,6 +107,7 @@ def _tables(
         table = whole.table(members, key, distinct_tasks[task[row]], rejected)
         in_grid = chosen if isinstance(members, slice) else members if isinstance(chosen, slice) else chosen[members]
         table.features = sent_columns(grid.features, in_grid, rejected)
+        table.incomplete = int(np.count_nonzero(rows.dropped[in_grid]))
         table.slices = sent_columns(grid.slices, in_grid, rejected, whole=True)
         tables.append(table)
     return tables

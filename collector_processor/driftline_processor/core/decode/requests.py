@@ -14,13 +14,15 @@ counted first, since two bytes are an empty span, of which the generated classes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from driftline.tables.table import OutcomeTable, PredictionTable
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 from msgspec import Struct, field
 from numpy.typing import NDArray
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -295,12 +297,36 @@ _KINDS: dict[str, type[Message]] = {
 
 
 def parse_request(signal: str, body: bytes) -> Message:
-    """Return a request as its message. Raises :class:`Malformed` if protobuf rejects its bytes.
+    """Return a request as its message.
+
+    Raises :class:`Malformed` if protobuf rejects its bytes, or if its rows are of another signal.
 
     >>> parse_request("traces", b"").ByteSize()
     0
     """
-    return _parsed(_KINDS[signal], body)
+    request = _parsed(_KINDS[signal], body)
+    if _is_of_another_signal(request):
+        kind = request.DESCRIPTOR.name
+        raise Malformed(f"not an {kind}{_other_signal(signal, body)}")
+    return request
+
+
+def _is_of_another_signal(request: Message) -> bool:
+    """Return True if the first row has fields of its class with another type, or only fields that its class lacks."""
+    row = next((rows[0] for rows in _scope_lists(request) if rows), None)
+    if row is None:
+        return False
+    unknown = {field.field_number for field in UnknownFieldSet(row)}
+    return bool(unknown.intersection(row.DESCRIPTOR.fields_by_number) if row.ListFields() else unknown)
+
+
+def _other_signal(signal: str, body: bytes) -> str:
+    """Return the signal of a request that was sent as another one, as the end of a sentence."""
+    for other in _KINDS.keys() - {signal}:
+        with suppress(Malformed):
+            if not _is_of_another_signal(_parsed(_KINDS[other], body)):
+                return f", but a request of {other}; send it as {other}, over HTTP to /v1/{other}"
+    return ": its rows are of another type"
 
 
 class OtlpRows:
@@ -328,17 +354,24 @@ class OtlpRows:
 
 def _row_lists(message: Any) -> list[Any]:
     """Return the repeated fields with the rows of a request."""
-    if isinstance(message, ExportTraceServiceRequest):
-        return [scope.spans for resource in message.resource_spans for scope in resource.scope_spans]
-    if isinstance(message, ExportLogsServiceRequest):
-        return [scope.log_records for resource in message.resource_logs for scope in resource.scope_logs]
+    if not isinstance(message, ExportMetricsServiceRequest):
+        return [*_scope_lists(message)]
     return [
         getattr(metric, kind).data_points
-        for resource in message.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
+        for metrics in _scope_lists(message)
+        for metric in metrics
         if (kind := metric.WhichOneof("data"))
     ]
+
+
+def _scope_lists(message: Any) -> Iterator[Any]:
+    """Yield the repeated field of each scope of a request: its spans, log records or metrics."""
+    if isinstance(message, ExportTraceServiceRequest):
+        yield from (scope.spans for resource in message.resource_spans for scope in resource.scope_spans)
+    elif isinstance(message, ExportLogsServiceRequest):
+        yield from (scope.log_records for resource in message.resource_logs for scope in resource.scope_logs)
+    else:
+        yield from (scope.metrics for resource in message.resource_metrics for scope in resource.scope_metrics)
 
 
 def holds_ours(

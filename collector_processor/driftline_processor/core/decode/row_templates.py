@@ -97,6 +97,7 @@ class Layout(Struct, frozen=True):
         ids: Tag → name and width of ids.
         times: Tag → name of unsigned nanoseconds.
         texts: Tag → name of texts and messages.
+        counts: Tag → name of numbers that are mostly below 128.
         single_tag: Tag of a message that protobuf would merge with another one in the same row.
         extra_keys: Additional keys of attributes that are read.
     """
@@ -105,6 +106,7 @@ class Layout(Struct, frozen=True):
     ids: dict[int, tuple[str, int]]
     times: dict[int, str]
     texts: dict[int, str]
+    counts: dict[int, str]
     single_tag: int = 0
     extra_keys: frozenset[str] = frozenset()
 
@@ -180,6 +182,26 @@ class _Skipped(_Slot):
         small = holes.view(self._at, "u1") < 0x80 if self._width == 1 else None  # a varint of one byte
         there[...] = np.void(bytes(self._width))
         return None, small
+
+
+class _Count(_Skipped):
+    """A number below 128."""
+
+    __slots__ = ("_into",)
+
+    def __init__(self, tag: bytes, into: NDArray[Any]) -> None:
+        super().__init__(tag, 1)
+        self._into = into
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        values = holes.view(1, "u1").copy()
+        return values, super().take(holes)[1]
+
+    def write(self, _reader: RowReader, where: Where, values: NDArray[Any] | None, _behind: Positions) -> None:
+        self._into[where] = values
+
+    def clear(self, _reader: RowReader, rows: Positions) -> None:
+        self._into[rows] = 0
 
 
 class _Fixed(_Slot):
@@ -391,6 +413,7 @@ class RowReader:
         ids: Name → V16 or V8 (n,), all zero if a row has none.
         times: Name → uint64 (n,), 0 if a row has none.
         texts: Name → places.
+        counts: Name → int64 (n,), 0 if a row has none.
         unread_rows: bool (n,), rows that are left to the general path.
     """
 
@@ -408,6 +431,7 @@ class RowReader:
         self.ids = {name: np.zeros(n, f"V{width}") for name, width in layout.ids.values()}
         self.times = {name: np.zeros(n, np.uint64) for name in layout.times.values()}
         self.texts = {name: Places(n) for name in layout.texts.values()}
+        self.counts = {name: np.zeros(n, np.int64) for name in layout.counts.values()}
 
     def read(self) -> None:
         """Read rows by templates; ``unread_rows`` marks the others."""
@@ -578,6 +602,8 @@ class RowReader:
         if number & 7 == _SIZED:
             text = layout.texts.get(number)
             return _Field(number, None if text is None else self.texts[text], number == layout.single_tag)
+        if number in layout.counts and stop - start == 1:
+            return _Count(tag, self.counts[layout.counts[number]])
         return _Skipped(tag, stop - start)
 
     def _attribute_slot(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -95,6 +96,31 @@ def distinct_keys(data: bytes) -> int:
     colons = colons[colons >= 2]
     begin, end = at[colons - 2] + 1, at[colons - 1]
     return len({data[first:last] for first, last in zip(begin.tolist(), end.tolist(), strict=True)})
+
+
+def list_items(data: bytes, most: int) -> list[bytes]:
+    """Return the text of each item of a list, unparsed, so that one that is not JSON costs no other item.
+
+    Raises :class:`UnreadableJson` for another text, or for more than ``most`` items.
+
+    >>> list_items(b'[{"a": [1, 2]}, NaN, "],["]', 3)
+    [b'{"a": [1, 2]}', b' NaN', b' "],["']
+    """
+    data = data.strip()
+    kind = _KIND[np.frombuffer(_without_escapes(data), np.uint8)]
+    at = np.flatnonzero(kind)
+    kind = kind[at]
+    quotes = kind == _QUOTE
+    plain = ~quotes & (np.cumsum(quotes, dtype=np.int32) & 1 == 0)
+    at, kind = at[plain], kind[plain]
+    depth = np.cumsum(_STEP[kind], dtype=np.int32)
+    if data[:1] != b"[" or data[-1:] != b"]" or depth[-1:].tolist() != [0] or (depth[:-1] < 1).any():
+        raise UnreadableJson("it is not a list")
+    bounds = [0, *at[(kind == _COMMA) & (depth == 1)].tolist(), len(data) - 1]
+    if len(bounds) - 1 > most:
+        raise TooManyValues(f"it contains {len(bounds) - 1:,} items; the maximum is {most:,}")
+    items = [data[begin + 1 : end] for begin, end in pairwise(bounds)]
+    return items if len(items) > 1 or items[0].strip() else []
 
 
 def _without_escapes(data: bytes) -> bytes:

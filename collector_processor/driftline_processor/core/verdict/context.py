@@ -32,6 +32,7 @@ class VerdictContext(Struct, frozen=True):
         unknown: Newest outcomes of the model that cannot be used, by their reason.
         same: Fraction of the rows that are rows of the baseline.
         provisional: Whether the baseline was learned from the model's own first rows.
+        lag: Nanoseconds from the event time at which a window closes until it has closed, by the clock.
     """
 
     concept: ConceptDrift | None = None
@@ -41,6 +42,7 @@ class VerdictContext(Struct, frozen=True):
     unknown: Sequence[UnknownOutcomes] = ()
     same: float = 0.0
     provisional: bool = False
+    lag: int = 0
 
     @property
     def has_same_rows(self) -> bool:

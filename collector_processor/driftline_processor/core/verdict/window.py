@@ -146,7 +146,8 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     if unknown is not None:
         return facts.CorrectOutcomes(unknown=unknown)
     if not evaluation.closed:
-        return facts.WaitForEndOfWindow(end=closes_at(evaluation.window), timezone=context.timezone)
+        closes = closes_at(evaluation.window) + context.lag
+        return facts.WaitForEndOfWindow(end=closes, timezone=context.timezone)
     if evaluation.young:
         return facts.WaitForOutcomes(immature=evaluation.immature)
     needed = labels_needed(evaluation)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
+import numpy as np
+from driftline.tables.table import I64
 from msgspec import Struct
 
 AHEAD = 15 * 60 * 10**9
@@ -11,6 +13,32 @@ AHEAD = 15 * 60 * 10**9
 
 FEWEST, LEAST = 20, 0.1
 """Minimum number of improbable times, and their minimum fraction of the rows."""
+
+UNITS: Final = {"seconds": 10**9, "milliseconds": 10**6, "microseconds": 10**3}
+"""Unit that senders write into a field of nanoseconds → its nanoseconds."""
+
+_YEAR_2000: Final = 946_684_800 * 10**9
+"""Unix nanoseconds; no prediction that is recorded over OTLP is older, but each other unit reads as a time of 1970."""
+
+
+def count_other_unit(times: I64, newest: int) -> tuple[int, str]:
+    """Return how many times are usual only if read in another unit than nanoseconds, and the most frequent unit.
+
+    Args:
+        times: int64 (n,), unix nanoseconds.
+        newest: The latest usual time, unix nanoseconds.
+
+    >>> count_other_unit(np.array([1_793_900_000_000, 1_793_900_000_000_000_000]), 1_793_900_000_000_000_000)
+    (1, 'milliseconds')
+    """
+    old = times[times < _YEAR_2000]  # mostly none
+    counts = {
+        unit: int(np.count_nonzero((old >= _YEAR_2000 // length) & (old <= newest // length)))
+        for unit, length in UNITS.items()
+        if len(old)
+    }
+    rows = sum(counts.values())
+    return rows, max(counts, key=counts.__getitem__) if rows else ""
 
 
 class ImprobableTimes(Struct, frozen=True):
@@ -22,6 +50,8 @@ class ImprobableTimes(Struct, frozen=True):
         ahead: Number that are dated in the future.
         refused: Number that were refused: before 1970, or more than a year ahead.
         latest: The latest time, unix nanoseconds.
+        misread: Number that are usual only if read in another unit than nanoseconds.
+        unit: This unit; "" if there are none.
     """
 
     rows: int = 0
@@ -29,9 +59,11 @@ class ImprobableTimes(Struct, frozen=True):
     ahead: int = 0
     refused: int = 0
     latest: int = 0
+    misread: int = 0
+    unit: str = ""
 
     @property
-    def kind(self) -> Literal["refused", "undated", "ahead", ""]:
+    def kind(self) -> Literal["refused", "undated", "unit", "ahead", ""]:
         """The kind to report; "" if improbable times are too few.
 
         >>> ImprobableTimes(2_400, undated=2_400).kind, ImprobableTimes(2_400, refused=1, ahead=1).kind
@@ -42,6 +74,8 @@ class ImprobableTimes(Struct, frozen=True):
             return "refused"
         if self.undated >= few:
             return "undated"
+        if self.misread >= few:
+            return "unit"
         return "ahead" if self.ahead >= few else ""
 
 
@@ -55,4 +89,6 @@ def add_times(one: ImprobableTimes | None, other: ImprobableTimes) -> Improbable
         one.ahead + other.ahead,
         one.refused + other.refused,
         max(one.latest, other.latest),
+        one.misread + other.misread,
+        other.unit or one.unit,
     )

@@ -55,17 +55,19 @@ from driftline_processor.readers.column_roles import (
     id_column,
     match_patterns,
 )
-from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text
+from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text, quiet
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts, with_hint
-from driftline_processor.readers.prediction_rows import ruled
+from driftline_processor.readers.prediction_rows import FileRows, add_time, no_time, number_features, ruled
+from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
 from .column_uses import ask_about_outcomes, column_uses, column_uses_sentence
+from .outcome_join import report_repeated_ids
 
 MOST_ROWS = 10_000
 
@@ -222,7 +224,12 @@ def build_from_files(
         threshold=0.5 if options.threshold is None else options.threshold,
         text_features=_listed(options.text_features),
         category_features=_listed(options.category_features),
-        typed_categories={f.name for source in sources for f in source.schema if pa.types.is_dictionary(f.type)},
+        typed_categories={
+            field.name
+            for source in sources
+            for field in source.schema
+            if pa.types.is_dictionary(field.type) and not is_text(field.type)  # Parquet stores all texts as codes
+        },
         features_named=bool(options.features) and not patterns,
         sample=sample,
         settle=reading.settle,
@@ -235,9 +242,8 @@ def build_from_files(
         built = build(reading.rows, description)
     except ValueError as error:
         part = error.part if isinstance(error, UnreadableColumn) else ""
-        texts_only = reading.no_number() if part == "score" else ""
-        hint = reading.time_hint() if part == "time" else ""
-        raise BadInput(texts_only or _as_options(str(error)) + hint) from error
+        message = reading.no_number() if part == "score" else reading.no_time() if part == "time" else ""
+        raise BadInput(message or _as_options(str(error))) from error
     if not options.features and options.actual != NO_OUTCOMES:
         ask_about_outcomes(built.sample, roles, str(paths[0]))
     if not options.text_features:
@@ -247,7 +253,11 @@ def build_from_files(
                 f"if they are categories, use {option_text('text_features', 'none')}"
             )
     reading.tell()
-    report_texts(sources, roles.features, None, say)
+    if roles.id:
+        store = RowStore()
+        reads = [FileRows(source) for source in sources]
+        reads = [add_time(read, roles.time, quiet, store) for read in reads] if roles.time else reads
+        report_repeated_ids(reads, roles.id, say, store)
     marks = built.extras.marks
     for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
         as_options = sentence.replace("pass it as time", f"use {option_text('time', name)}")
@@ -262,6 +272,7 @@ def build_from_files(
         texts=built.texts,
         extras=replace(built.extras, importance=_importance(importance, roles)),
     )
+    report_texts(sources, roles.features, number_features(baseline), say, new=True)
     baseline = without_time(baseline) if options.ignore_time else baseline
     rules = rules_in_force(None)
     baseline = protect_baseline(baseline, rules)
@@ -444,12 +455,11 @@ class _Reading:
             return f"{path}: {name}: a score must be a number, but there are none; the first value is {first}"
         return ""
 
-    def time_hint(self) -> str:
-        """Return a message with the first time and the option that reads it; "" without times."""
+    def no_time(self) -> str:
+        """Return an error message with the first value of the time column."""
         name = self._roles.time
-        texts = [source.column(name).drop_null() for source in self._sources if is_text(source.schema.field(name).type)]
-        first = next((str(some[0].as_py()) for some in texts if len(some)), "")
-        return f"; the first is {with_hint(first)}" if first else ""
+        given = [source for source in self._sources if source.column(name).null_count < source.rows]
+        return no_time((given or self._sources)[0], name)
 
     def tell(self) -> None:
         """Report unreadable values."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from driftline.baseline.baseline import Baseline
-from driftline.panes.bins import NumberBins
 from driftline.tables.table import F64
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -14,7 +12,6 @@ from msgspec.structs import replace
 from driftline_processor.core.nearest_names import listed
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
-from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import Roles, filter_rows, find_roles, has_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
@@ -30,11 +27,10 @@ from driftline_processor.readers.prediction_rows import (
     text_columns,
 )
 from driftline_processor.readers.row_store import RowStore
-from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import open_sources
 
 from .inputs import EvaluationInputs
-from .outcome_join import add_rankings, join_outcomes, join_rankings
+from .outcome_join import add_rankings, join_outcomes, join_rankings, report_repeated_ids
 from .outcomes import FirstOutcomes, report_impossible_actuals
 from .reference import features_of_files
 
@@ -74,7 +70,6 @@ def read_dataset(
     task, attributes, sampled = baseline.task, performance.keys, performance.outcomes == "sampled"
     texts, numbers = text_columns(baseline, options), options.number_format
     sources = open_sources(data, texts, say, numbers, feature_names(baseline))
-    _report_texts(sources, baseline, say)
     features = features_of_files(sources, baseline)
     patterns = options.features if has_patterns(options.features) else ()
     if patterns:  # the features were chosen when the baseline was built
@@ -115,6 +110,8 @@ def read_dataset(
             reads, weights, unused = join_rankings(file_outcomes, reads, roles.id, say, sampled)
         else:
             reads, weights, first_outcomes, unused = join_outcomes(file_outcomes, reads, roles.id, say, sampled, store)
+    elif roles.id:
+        report_repeated_ids(reads, roles.id, say, store)
     unused += report_impossible_actuals(reads, task, say)
     return Dataset(
         roles=roles,
@@ -126,15 +123,3 @@ def read_dataset(
         unused=tuple(unused),
         store=store,
     )
-
-
-def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:
-    """Report features that are texts here and numbers in the baseline, which may come from a CSV."""
-    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins) and over.size > 1}
-    for source in sources:
-        typed = [field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks]
-        if text_names := [name for name in typed if name in numbers]:
-            say(
-                f"{source.path}: {listed(text_names)}: strings here, but numbers in the baseline; "
-                "if the baseline was built from CSV, which has no types, build it from Parquet or NDJSON"
-            )

@@ -501,7 +501,7 @@ def _report_outstanding(predictions: LabelledPredictions, say: Say) -> None:
     evenly = slice(None, None, 1 + len(predictions) // SAMPLED)  # the columns of many rows are in a file
     time, has_outcome = predictions.time[evenly], is_present(take_rows(predictions.actual, evenly))
     bounds = np.quantile(time, [1 / FIFTHS, 1 - 1 / FIFTHS])
-    oldest, newest = has_outcome[time <= bounds[0]].mean(), has_outcome[time > bounds[1]].mean()
+    oldest, newest = has_outcome[time <= bounds[0]].mean(), has_outcome[time >= bounds[1]].mean()
     if newest < oldest / 2:
         say(
             f"outcomes for {percent(float(newest))} of the newest fifth of the rows, and {percent(float(oldest))} of "

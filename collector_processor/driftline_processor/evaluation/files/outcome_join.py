@@ -39,6 +39,9 @@ Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
 Numbers = TypeVar("Numbers", F64, I64)
 
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+"""Multiplier that spreads a time over 64 bits."""
+
 
 class ResolvedRows(NamedTuple):
     """The resolved outcomes of n rows. Positions among all outcomes are (n,), -1 = none.
@@ -221,6 +224,7 @@ def join_outcomes(
     """
     store = RowStore() if store is None else store
     rows, ends = _Ids.of(reads, name, store), np.cumsum([len(read) for read in reads])
+    _report_repeats(rows, reads, name, say, store)
     n, unused, corrected = int(ends[-1]) if len(ends) else 0, _Unused(), np.zeros(len(reads), np.int64)
     places_by_field = {key: store.empty(n, np.intp) for key in ("counts", "first", "weight", "value")}
     slice_places = {key: store.empty(n, np.intp) for key in outcomes.slices}
@@ -299,6 +303,29 @@ def _numbers(read: FileRows, name: str, store: RowStore) -> U64:
             numbers[start : start + batch.num_rows] = numbers_of_row_ids(batch.column(0))
             store.release()
     return numbers
+
+
+def report_repeated_ids(reads: Sequence[FileRows], name: str, say: Say, store: RowStore) -> None:
+    """Report rows that repeat an earlier row by their id, and by their time if rows have times, as copies do."""
+    _report_repeats(_Ids.of(reads, name, store), reads, name, say, store)
+
+
+def _report_repeats(rows: _Ids, reads: Sequence[FileRows], name: str, say: Say, store: RowStore) -> None:
+    repeated, first = 0, -1
+    for places, _ in _partitions(rows.number, np.empty(0, np.uint64), store):
+        places = places[rows.number[places] != 0]
+        keys = rows.number[places]
+        if rows.time is not None:
+            keys ^= rows.time[places].view(np.uint64) * _ODD
+        again = places[_complement(len(places), np.unique(keys, return_index=True)[1])]
+        repeated, first = repeated + len(again), _first(first, again)
+    if repeated:
+        file = next(index for index, part in enumerate(_parts(reads)) if first < part.stop)
+        repeats = f"{repeated:,} of {many(len(rows.number))} repeat"
+        say(
+            f"{reads[file].source.path}: {name}: {repeats} the id{' and time' if rows.time is not None else ''} of an "
+            f"earlier row, and each counts: the first is row {first - _parts(reads)[file].start + 1}; remove copies"
+        )
 
 
 def _partitions(rows: U64, outcomes: U64, store: RowStore) -> Iterator[tuple[Places, Places]]:
@@ -452,6 +479,7 @@ def join_rankings(
     """
     store = RowStore()
     rows, n, unused = _Ids.of(reads, name, store), len(outcomes.number), _Unused()
+    _report_repeats(rows, reads, name, say, store)
     row, outcome = _pairs(outcomes, rows)
     resolved = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
     unused.add(outcomes, np.arange(n), _complement(n, outcome), rows.number, resolved)

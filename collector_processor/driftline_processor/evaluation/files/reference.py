@@ -14,11 +14,10 @@ from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
 from msgspec import structs
 
-from driftline_processor.core.nearest_names import near
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
-from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_options import ColumnOptions, near_listed
 from driftline_processor.readers.column_roles import Roles, find_roles, has_patterns, match_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text, quiet
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
@@ -99,7 +98,7 @@ def baseline_of(
             if name not in features and not (
                 has_patterns([name]) and any(fnmatchcase(feature, name) for feature in features)
             ):
-                raise BadInput(f"the baseline {reference} has no '{name}'; {near(name, features)}", "features")
+                raise BadInput(f"the baseline {reference} has no '{name}'; {near_listed(name, features)}", "features")
         chosen = match_patterns(features, options.features, "features", str(reference))
         bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
     marks = {} if baseline.extras.marks is None else baseline.extras.marks.by_feature

@@ -27,6 +27,7 @@ from driftline_processor.readers.arrow_columns import (
     values_of,
     whole_column,
 )
+from driftline_processor.readers.column_options import near_listed
 from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.source import readable
 from driftline_processor.readers.sources import expand_paths, open_sources
@@ -179,7 +180,9 @@ def _shared(sides: Sequence[_Side], features: Sequence[str], roles: set[str], sa
     for side, of_side in zip(sides, names, strict=True):
         for name in features:
             if name not in of_side:
-                raise BadInput(f"{side.path}: no column '{name}' ({option_text('features')}); {near(name, of_side)}")
+                raise BadInput(
+                    f"{side.path}: no column '{name}' ({option_text('features')}); {near_listed(name, of_side)}"
+                )
     for side, mine, other in ((sides[0], *names), (sides[1], *reversed(names))):
         alone = [name for name in mine if name not in other and name not in roles]
         if alone and not features:

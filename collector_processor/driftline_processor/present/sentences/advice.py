@@ -183,7 +183,7 @@ def _check_threshold(fact: facts.CheckThreshold) -> Advice:
 
 @advice_of(facts.WaitForEndOfWindow)
 def _wait_for_end_of_window(fact: facts.WaitForEndOfWindow) -> Advice:
-    action = f"wait until the window closes on {date_words(fact.end, fact.timezone)}"
+    action = f"wait until the window closes, at the latest on {date_words(fact.end, fact.timezone)}"
     return Advice(action, f"W{action[1:]}.")
 
 
@@ -204,8 +204,7 @@ def _why_longer(longer: facts.LongerWindow) -> str:
 @advice_of(facts.WaitForLongerWindow)
 def _wait_for_longer_window(fact: facts.WaitForLongerWindow) -> Advice:
     rows = span_words(fact.start, fact.end, fact.timezone, days=fact.end - fact.start >= DAY)
-    ends = date_words(fact.end, fact.timezone)
-    sentence = f"Wait for the window of {rows}: {_why_longer(fact)}. It closes on {ends}, and is evaluated when its "
+    sentence = f"Wait for the window of {rows}: {_why_longer(fact)}. It is evaluated when it has closed and its "
     return Advice(f"wait for the window of {rows}, and its outcomes", f"{sentence}outcomes have arrived.")
 
 

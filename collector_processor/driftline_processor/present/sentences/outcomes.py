@@ -134,7 +134,8 @@ def unknown_outcomes_sentence(unknown: UnknownOutcomes) -> str:
 @words_of(facts.ImprobableTimes)
 def _improbable_times(fact: facts.ImprobableTimes) -> tuple[str, ...]:
     times = fact.times
-    number = {"refused": times.refused, "undated": times.undated, "ahead": times.ahead}[times.kind]
+    by_kind = {"refused": times.refused, "undated": times.undated, "unit": times.misread, "ahead": times.ahead}
+    number = by_kind[times.kind]
     which = "all of" if number == times.rows else f"{number:,} of"
     rows = f"{which} its {times.rows:,} newest predictions"
     if times.kind == "refused":
@@ -143,6 +144,9 @@ def _improbable_times(fact: facts.ImprobableTimes) -> tuple[str, ...]:
     if times.kind == "undated":
         plain = f"the times of {rows} could not be read"
         return (f"{plain}, so the time of the call is used instead", plain)
+    if times.kind == "unit":
+        plain = f"{rows} are dated 1970"
+        return (f"{plain}, because their times are {times.unit}, not nanoseconds", plain)
     plain = f"{rows} are dated in the future"
     return (f"{plain}, up to {date_words(times.latest, fact.timezone)}", plain)
 
@@ -150,6 +154,7 @@ def _improbable_times(fact: facts.ImprobableTimes) -> tuple[str, ...]:
 TIME_FIXES = {
     "refused": "correct the times of its predictions",
     "undated": "send times as datetimes, ISO 8601 texts or unix times",
+    "unit": "send the times of its predictions in nanoseconds",
     "ahead": "send times with their time zone, and synchronize the clock",
 }
 """Kind of improbable times → action."""

@@ -43,6 +43,7 @@ from .fields import (
     slice_name,
     slices_of,
     text_of,
+    too_large,
     too_long,
     value_of,
     weight_of,
@@ -282,6 +283,8 @@ def _read_fields(
 def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool) -> pa.StringArray:
     if isinstance(column, list):
         return pa.array(rejected.each(column, partial(text_of, name=name), None), pa.string())
+    if pa.types.is_floating(column.type):
+        rejected.where(_mask(pc.is_inf(column)), too_large(name))
     texts = pc.utf8_trim_whitespace(column if pa.types.is_string(column.type) else ids(column))
     empty = pc.equal(texts, "")
     if pc.any(empty).as_py():

@@ -60,6 +60,11 @@ def too_long(name: str, longest: int = MAX_TEXT) -> str:
     return f"{name} has more than {longest:,} characters"
 
 
+def too_large(name: str) -> str:
+    """Return the rejection reason for an infinite id, which a JSON number of too many digits becomes."""
+    return f"{name} is a number that is too large; send it as a text"
+
+
 def not_a_time(name: str) -> str:
     """Return the rejection reason for a number that is not a time."""
     return f"{name} is not a time between 1970 and 2262"
@@ -81,6 +86,8 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
         value = id_text(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnusableField(f"{name} is {kind_of(value)}; send a string or a number")
+    if isinstance(value, float) and math.isinf(value):
+        raise UnusableField(too_large(name))
     text = id_text(value) if isinstance(value, float) else str(value).strip()
     if len(text) > longest:
         raise UnusableField(too_long(name, longest))
@@ -122,7 +129,7 @@ def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None
 def instant_of(value: object, name: str) -> int:
     """Return unix nanoseconds of an ISO 8601 text (UTC without a zone) or of unix s, ms, µs or ns; 0 = missing.
 
-    The unit of a number follows from its size: seconds below 1e11 (the year 5138), then milliseconds, microseconds and
+    The unit of a number follows from its size: seconds before the year 10000, then milliseconds, microseconds and
     nanoseconds, a factor of 1,000 each.
 
     >>> instant_of("2026-11-20T08:00:00Z", "time") == instant_of(1795161600, "time") == instant_of(1795161600e3, "time")

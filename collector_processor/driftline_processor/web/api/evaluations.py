@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
+from driftline.tables.ids import id_text
 from msgspec import Struct, to_builtins
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -289,7 +290,7 @@ MODEL_SHAPES = SHAPES.with_more(
 
 def outcomes(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models/{name}/outcomes``: all outcomes received for an id."""
-    model, id = find_model(request, site.state.snapshot), request.query_params.get("id", "")
+    model, id = find_model(request, site.state.snapshot), id_text(request.query_params.get("id"))
     if not id:
         raise HTTPException(400, "the id of the prediction is missing; add it, as in ?id=A-1001")
     write = MODEL_SHAPES.writer(RecordedOutcome)

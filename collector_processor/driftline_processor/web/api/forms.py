@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from driftline_processor.access.routes import FORM_TOKEN, check_form_token, principal_of, readable, require_covered
+from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.core.nearest_names import near
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import short
@@ -80,8 +80,8 @@ def return_to_page(request: Request, address: str) -> RedirectResponse:
 def _of_json(text: str) -> dict[str, str]:
     """Return the texts of a JSON object. Raises 400."""
     try:
-        fields = json.loads(text)
-    except ValueError:
+        fields = load_json(text.encode())
+    except UnreadableJson:
         raise HTTPException(400, "the body is not JSON; send an object of texts, or a form") from None
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise HTTPException(400, "the body must be a JSON object whose values are texts")

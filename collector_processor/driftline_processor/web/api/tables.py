@@ -67,7 +67,7 @@ def _models(request: Request, site: Site) -> Sequence[ModelView]:
     for name in wanted:
         if handle(name) not in handles:
             near = near_handles(name, list({model.key.model: None for model in readable}))
-            raise HTTPException(404, f"no model {name[:80]!r} has sent data; {near or '/ lists all models'}")
+            raise HTTPException(404, f"no model {name[:80]!r} has sent predictions; {near or '/ lists all models'}")
     chosen = {handle(name) for name in wanted} or handles
     return [model for model in readable if handle(model.key.model) in chosen]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from operator import methodcaller
 from typing import Any
 
+from driftline.tables.ids import id_text
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute
@@ -80,9 +81,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(selection: Selection, request: Request) -> Page:
         queries, query_params = site.state.queries, request.query_params
         rows = Rows(queries.mispredictions, queries.predictions, queries.history, queries.labels, site.links)
-        search = Search(
-            query_params.get("id", "").strip(), number(request, "limit", SHOWN, MOST), "label" in query_params
-        )
+        search = Search(id_text(query_params.get("id")), number(request, "limit", SHOWN, MOST), "label" in query_params)
         shown, key = page(selection, site.clock(), rows, search), selection.model.key
         # the features of a prediction are not rows of their own
         count = sum(len(table.rows) for name, table in shown.tables.items() if name != "features")

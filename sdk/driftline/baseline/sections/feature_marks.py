@@ -115,9 +115,9 @@ def mark_column(name: str, column: Column) -> str:
 
     Texts are an identifier if more than 90 % of at least 50 values are distinct. Whole numbers that are (nearly) all
     distinct are a time if all are unix times of this century and the name indicates a time or the values only grow.
-    Numbers such as 20260201 are a time if all are dates, and days since 1899-12-30 as unix times are. Whole numbers
-    are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier, also if the
-    values repeat but are mostly rare.
+    Numbers such as 20260201 and 202602012359 are a time if all are dates, and days since 1899-12-30 as unix times are.
+    Whole numbers are an identifier if they count up, row by row or without gaps, or if the name indicates an
+    identifier, also if the values repeat but are mostly rare.
 
     >>> mark_column("customer_id", Column(numbers=np.random.default_rng(1).permutation(500_000)[:200].astype(float)))
     'identifier'
@@ -144,7 +144,7 @@ def _mark_numbers(name: str, values: F64) -> str:
         different = len(np.unique(finite)) > 0.5 * len(finite)
         if different and (_TIME.search(name) or (grows and len(finite) >= FEWEST_NUMBERS)):
             return TIME
-    if len(np.unique(finite)) >= 2 and (are_date_keys(finite) or _are_serials(name, finite, grows)):
+    if len(np.unique(finite)) >= 2 and (clock_unit(finite) or _are_serials(name, finite, grows)):
         return TIME
     if (finite != np.floor(finite)).any():
         return ""
@@ -176,6 +176,24 @@ def are_date_keys(values: F64) -> bool:
     is_day = (whole % 100 >= 1) & (whole % 100 <= 31)
     exists = whole % 100 <= (next_first - first_day).astype(np.int64)
     return bool((is_month & is_day).all() and exists.mean() >= _EXISTING)
+
+
+def clock_unit(values: F64) -> int:
+    """Return what divides numbers into date and time of day: 1 for 20260201, 10^4 with HHMM, 10^6 with HHMMSS.
+
+    0 for other numbers.
+
+    >>> clock_unit(np.array([20260201235900.0])), clock_unit(np.array([202602012359.0])), clock_unit(np.array([31.0]))
+    (1000000, 10000, 0)
+    """
+    if (values != np.floor(values)).any():
+        return 0
+    for unit in (1, 10**4, 10**6):
+        clock = values % unit * (10**6 // unit)
+        is_clock = (clock < 240_000) & (clock // 100 % 100 < 60) & (clock % 100 < 60)
+        if is_clock.all() and are_date_keys(values // unit):
+            return unit
+    return 0
 
 
 def _are_serials(name: str, values: F64, grows: bool) -> bool:

@@ -116,9 +116,30 @@ def test_nothing_is_unsure_where_there_are_no_other_labels() -> None:
     assert alone.pooled_reference.tolist() == coarse(was, now, ordered=False).pooled_reference.tolist()
 
 
+@pytest.mark.parametrize(
+    ("codes", "rows"), [(300, 4_000), (900, 20_000), (1_500, 20_000), (1_500, 100_000), (5_000, 20_000)]
+)
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 1.3])
+def test_rows_that_other_lacks_are_estimated_within_their_error(codes: int, rows: int, exponent: float) -> None:
+    rng = np.random.default_rng(11)
+    shares = np.arange(1, codes + 1) ** -exponent
+    shares /= shares.sum()
+    lacking, estimates, errors = [], [], []
+    for _ in range(40):
+        counts = rng.multinomial(rows, shares)
+        kept = np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
+        kept = kept[counts[kept] >= 10]
+        reference = np.append(counts[kept], rows - counts[kept].sum()).astype(np.float64)
+        (estimate,), (error,) = missed(reference[np.newaxis], np.array([len(kept)]))
+        lacking.append(rows * (1 - shares[kept].sum()) - reference[-1])
+        estimates.append(estimate)
+        errors.append(error)
+    assert abs(np.mean(estimates) - np.mean(lacking)) < np.mean(errors)
+
+
 def test_rows_that_categories_were_not_chosen_from_say_nothing_of_what_was_missed() -> None:
     chosen, later = np.array([[970.0, 10.0, 20.0]]), np.array([[970.0, 7.0, 23.0]])
-    assert missed(chosen, np.array([2]))[0].tolist() == [5.0]
+    assert missed(chosen, np.array([2]))[0].round(1).tolist() == [5.9]
     assert missed(later, np.array([2]))[0].tolist() == [0.0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import time
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,23 @@ def test_a_baseline_of_another_version_is_named_in_the_report(run: Run, files: P
         "compared with the baseline"
         not in run("evaluate", files / "week.parquet", "--baseline", files / "b.json").stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "shown"), [("soon", "'soon'"), (1e300, "1e+300"), (time(3, 4), "datetime.time(3, 4)"), (None, "None")]
+)
+@pytest.mark.parametrize("command", ["build", "evaluate"])
+def test_times_that_cannot_be_read_are_named_with_file_and_value(
+    run: Run, tmp_path: Path, command: str, first: object, shown: str
+) -> None:
+    path = tmp_path / "rows.parquet"
+    rows = pd.DataFrame({"age": np.arange(300) % 50, "score": np.arange(300.0), "time": [None, *[first] * 299]})
+    rows.to_parquet(path)
+    rows.drop(columns="time").to_parquet(tmp_path / "was.parquet")
+    options = ("--task", "regression", "--time", "time")
+    if command == "build":
+        result = run("baseline", "build", path, "-o", tmp_path / "b.json", "--model", "m", *options)
+    else:
+        result = run("evaluate", path, "--baseline", tmp_path / "was.parquet", *options)
+    assert result.exit_code == 2
+    assert f"{path}: time: none of the values can be read as a time; the first is {shown}\n" in result.stderr

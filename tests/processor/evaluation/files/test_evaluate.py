@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import driftline
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +18,7 @@ from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
+from driftline_processor.readers import row_store
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
@@ -299,6 +301,56 @@ def test_several_files_are_one_set_of_rows(run: Run, files: Path, week: pd.DataF
     options = ("--baseline", files / "reference.parquet", "--model", "churn")
     whole = windows(run, files / "week.parquet", *options)
     assert windows(run, files / "a.parquet", files / "b.csv", *options) == whole
+
+
+@pytest.mark.parametrize("most", [1_000_000, 100])
+@pytest.mark.parametrize("outcomes", [False, True])
+@pytest.mark.parametrize(
+    ("ids", "hours", "repeats"),
+    [
+        ([1, 2, 3, 2, 1], None, "2 of 905 rows repeat the id of an earlier row, and each counts: the first is row 4;"),
+        ([1, 2, 3, 2, 1], [0, 1, 2, 1, 9], "1 of 905 rows repeat the id and time of an earlier row, and each counts: "),
+        ([1, 2, 3, 2, 1], [0, 1, 2, 3, 4], ""),
+        ([1, 2, 3, None, None], None, ""),
+    ],
+)
+def test_rows_that_repeat_an_earlier_row_by_id_are_reported(
+    ids: list[int | None],
+    hours: list[int] | None,
+    repeats: str,
+    outcomes: bool,
+    most: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ids that are scored again at a later time, such as customers, are not copies."""
+    monkeypatch.setattr(row_store, "MOST_IN_MEMORY", most)
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({"id": pd.array([*ids, *range(100, 1_000)], "Int64"), "x": random.normal(size=905)})
+    frame["score"] = random.random(905)
+    if hours is not None:
+        frame["time"] = pd.Timestamp("2026-01-05") + pd.to_timedelta([*hours, *range(900)], unit="h")
+    frame.to_parquet(tmp_path / "rows.parquet")
+    if outcomes:
+        pd.DataFrame({"id": range(100, 400), "actual": [0, 1] * 150}).to_csv(tmp_path / "outcomes.csv", index=False)
+    said: list[str] = []
+    inputs = EvaluationInputs(
+        [tmp_path / "rows.parquet"], tmp_path / "rows.parquet", tmp_path / "outcomes.csv" if outcomes else None
+    )
+    evaluate_files(inputs, EvaluationOptions(model="m", task="binary"), said.append)
+    found = [sentence for sentence in said if "earlier row" in sentence]
+    assert len(found) == 2 * bool(repeats)  # of the baseline and of the rows
+    assert all(f"rows.parquet: id: {repeats}" in sentence for sentence in found)
+
+
+def test_a_copy_of_a_file_is_reported_with_its_first_row(files: Path, week: pd.DataFrame) -> None:
+    week.head(1_000).to_parquet(files / "a.parquet")
+    week.head(400).to_parquet(files / "b.parquet")
+    report = driftline.evaluate([files / "a.parquet", files / "b.parquet"], baseline=files / "reference.parquet")
+    assert [note for note in report.notes if "earlier row" in note] == [
+        f"{files}/b.parquet: id: 400 of 1,400 rows repeat the id and time of an earlier row, and each counts: "
+        "the first is row 1; remove copies"
+    ]
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from driftline_processor.readers import json_rows, spool, sqlite
 from driftline_processor.readers.arrow_columns import ids, whole_column
 from driftline_processor.readers.sources import open_source
 
+from tests.support.churn_files import Run
 from tests.support.unwrap import unwrap
 
 N = 600
@@ -163,3 +164,62 @@ def test_the_search_for_slices_is_bounded_in_cells(monkeypatch: pytest.MonkeyPat
     assert evaluated(now, was)["performance"]["weak_slices"]["rows"] == 2_000
     monkeypatch.setattr(weak_slices, "WINDOW_CELLS", 1_000)
     assert evaluated(now, was)["performance"]["weak_slices"]["rows"] <= 1_000
+
+
+def test_blanks_after_commas_in_one_of_two_files_change_no_result(run: Run, files: Path) -> None:
+    for name in ("reference", "week"):
+        pd.read_parquet(files / f"{name}.parquet").to_csv(files / f"{name}.csv", index=False)
+        (files / f"{name}_blanks.csv").write_text((files / f"{name}.csv").read_text().replace(",", ", "))
+    found = []
+    for was, now in (("reference", "week"), ("reference", "week_blanks"), ("reference_blanks", "week_blanks")):
+        options = ("--baseline", files / f"{was}.csv", "--task", "binary", "--model", "m", "--json")
+        result = run("evaluate", files / f"{now}.csv", *options)
+        assert result.exit_code == 0, result.stderr
+        found.append(json.loads(result.stdout)["windows"][0])
+    expected = found[0]
+    for window in found[1:]:
+        assert window["performance"] == expected["performance"]
+        for name, values in expected["drift"]["features"].items():
+            assert {key: window["drift"]["features"][name][key] for key in ("state", "missing", "effect")} == {
+                key: values[key] for key in ("state", "missing", "effect")
+            }
+
+
+def test_names_that_differ_in_case_or_blanks_are_shown(run: Run, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"age": np.arange(900.0) % 50, "plan": ["a", "b", "c"] * 300, "score": np.arange(900) / 900})
+    rows.to_parquet(tmp_path / "was.parquet")
+    rows.rename(columns={"age": " age", "plan": "Plan"}).to_parquet(tmp_path / "now.parquet")
+    options = ("--baseline", tmp_path / "was.parquet", "--task", "binary")
+    result = run("evaluate", tmp_path / "now.parquet", *options)
+    assert result.exit_code == 2
+    assert "has none of the baseline's features age, plan; did you mean ' age', 'Plan'?" in result.stderr
+    rows.rename(columns={"score": " Score"}).to_parquet(tmp_path / "now.parquet")
+    result = run("evaluate", tmp_path / "now.parquet", *options)
+    assert "no column 'score', which is the baseline's score" in result.stderr
+    assert "did you mean ' Score'?" in result.stderr
+    result = run("evaluate", tmp_path / "was.parquet", "--baseline", tmp_path / "now.parquet", "--task", "binary")
+    assert "there is no score and no predicted class: only features are compared; did you mean ' Score'?" in (
+        result.stderr
+    )
+
+
+@pytest.mark.parametrize("role", ["score", "actual", "time", "id", "feature", "option"])
+def test_names_that_look_equal_are_written_in_ascii(run: Run, tmp_path: Path, role: str) -> None:
+    """An accented letter is one character (NFC) in the baseline and two (NFD) in the new file."""
+    one, two = "\u00e2ge", "a\u0302ge"
+    random = np.random.default_rng(8)
+    score = random.random(900)
+    rows = pd.DataFrame({"x": np.arange(900) % 7, "feature": np.arange(900.0) % 50, "score": score, "option": 1})
+    rows = rows.assign(actual=random.random(900) < score, id=np.arange(900), time="2026-01-01")
+    for name, written in (("was", one), ("now", two)):
+        rows.rename(columns={role: written}).to_csv(tmp_path / f"{name}.csv", index=False)
+    options = () if role == "feature" else ("--slices" if role == "option" else f"--{role}", one)
+    built = tmp_path / "m.baseline.json"
+    made = run("baseline", "build", tmp_path / "was.csv", "-o", built, "--task", "binary", "--model", "m", *options)
+    assert made.exit_code == 0, made.stderr
+    baseline = ("--baseline", built)
+    again = run("evaluate", tmp_path / "now.csv", *baseline, *(options if role == "option" else ()))
+    assert f"did you mean {two!a}?" in again.stderr
+    assert again.exit_code == (2 if role == "option" else 0)
+    if role != "option":
+        assert "names differ in their Unicode form (NFC, NFD)" in again.stderr

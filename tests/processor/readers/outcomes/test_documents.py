@@ -252,6 +252,16 @@ def test_a_time_too_far_away_costs_itself_however_it_is_sent() -> None:
         assert [index for index, _ in parsed.rejected] == [0]
 
 
+@pytest.mark.parametrize("number", ["9" * 5_000, "-" + "9" * 5_000, "1e400", "Infinity"])
+def test_an_id_that_is_too_large_a_number_is_rejected_with_the_fix(number: str) -> None:
+    rows = (f'{{"id": {number}, "actual": 1}}', '{"id": 17, "actual": 1}', '{"id": 0.5, "actual": 1}')
+    for mixed in (rows, (*rows, '{"id": "A", "actual": 1}')):
+        listed = parse_json(f'{{"model": "churn", "outcomes": [{", ".join(mixed)}]}}'.encode(), None, None)
+        for parsed in (listed, parse_ndjson("\n".join(mixed).encode(), "churn", None)):
+            assert parsed.rejected == [(0, "id is a number that is too large; send it as a text")]
+            assert parsed.rows.id.to_pylist() == ["17", "0.5", "A"][: len(mixed) - 1]
+
+
 def test_whole_numbers_keep_all_their_digits_in_slices_and_ids() -> None:
     """A customer number of 19 digits is no double: a hundred of them would be one."""
     big = 1234567890123456789

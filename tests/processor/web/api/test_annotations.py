@@ -37,6 +37,13 @@ def test_a_note_is_kept_at_its_time_and_drawn(client: TestClient, as_json: bool)
     assert "new <prices>" not in page
 
 
+@pytest.mark.parametrize("path", [PATH, "/v1/silences", "/api/v1/models/flights/decisions"])
+@pytest.mark.parametrize("body", [b"[" * 3_000, b'{"a":' * 1_200 + b"1" + b"}" * 1_200, b"9" * 5_000, b"\xff", b"[]"])
+def test_a_body_that_is_not_an_object_of_texts_is_refused(client: TestClient, path: str, body: bytes) -> None:
+    answer = client.post(path, content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"].startswith("the body ")) == (400, True)
+
+
 def test_a_deployment_of_another_range_is_not_drawn(client: TestClient) -> None:
     client.post(PATH, json={**NOTE, "kind": "deployment", "text": "v9", "time": "2012-01-01T00:00:00Z"})
     assert ">v9<" not in client.get("/models/flights").text

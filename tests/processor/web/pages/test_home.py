@@ -99,7 +99,7 @@ def test_the_row_of_an_unknown_model_says_what_is_missing_and_when_it_will_be_kn
     model = replace(named("churn", "unknown"), verdict=opened, hints=hints)
     text = page(browse(FakeView([model]))).text
     why = "churn has no baseline: learning 160 of 1,000 rows. No outcomes yet."
-    assert f"{why} Wait until the window closes on 25 November 2026, 01:10." in text
+    assert f"{why} Wait until the window closes, at the latest on 25 November 2026, 01:10." in text
     healthy = replace(model, verdict=structs.replace(opened, state="healthy"))
     assert why not in page(browse(FakeView([healthy]))).text
 

@@ -1,7 +1,6 @@
-"""Points of distributions that were set aside, because no attribute states that their rows are in no record.
+"""What was wrong with the data of a model, counted as they arrive, for a hint.
 
-Senders with our SDK set ``driftline.capture``. Others may not, and the points of a model without rows are then its only
-data, so the pages show what to do. The counts are in memory, so a new process counts from 0.
+The counts are in memory, so a new process counts from 0.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ MOST_MODELS = 2_000
 """Maximum number of models, versions and environments with a count; the one that was counted first is dropped."""
 
 
-class UnmarkedPoints:
-    """Counts of points that were set aside, by model, version and environment.
+class ModelCounts:
+    """Counts of points or rows by model, version and environment, which are forgotten a day after the last one.
 
-    >>> points = UnmarkedPoints()
+    >>> points = ModelCounts()
     >>> points.add(ModelKey("churn"), 3, now=0)
     >>> points.of(ModelKey("churn"), now=DAY), points.of(ModelKey("churn"), now=DAY + 1)
     (3, 0)
@@ -29,7 +28,7 @@ class UnmarkedPoints:
         self._counts: dict[ModelKey, tuple[int, int]] = {}
 
     def add(self, key: ModelKey, points: int, now: int) -> None:
-        """Count points that arrived at ``now``, unix nanoseconds."""
+        """Count points or rows that arrived at ``now``, unix nanoseconds."""
         self._counts[key] = (self.of(key, now) + points, now)
         if len(self._counts) > MOST_MODELS:
             del self._counts[next(iter(self._counts))]
