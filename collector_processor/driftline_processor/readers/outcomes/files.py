@@ -112,7 +112,7 @@ def numbers_of_row_ids(values: pa.Array | pa.ChunkedArray) -> U64:
 
     Two ids may collide by chance with probability 2^-64 per pair; collisions cannot be forged.
     """
-    texts = pc.fill_null(ids(values), "")
+    texts = ids(values)  # with nulls: to fill them, Arrow imports pandas
     numbers = numbers_of_ids(texts, _KEY)
     numbers[numbers == 0] = 1
     numbers[values_of(pc.binary_length(texts), 0) == 0] = 0
