@@ -94,8 +94,8 @@ def listed_names(text: str) -> tuple[str, ...]:
 def near_listed(name: str, names: Sequence[str]) -> str:
     """Return the suggestion for an unknown name of a list; it shows how a name with a comma is written.
 
-    >>> near_listed("age", ["age, in years", "plan"])
-    'did you mean \'age, in years\'? In a list, a name with a comma is in double quotes: "age, in years"'
+    >>> print(near_listed("age", ["age, in years", "plan"]))
+    did you mean 'age, in years'? In a list, a name with a comma is in double quotes: "age, in years"
     """
     with_comma = next((f'"{match}"' for match in nearest(name, names) if "," in match), "")
     quoting = f" In a list, a name with a comma is in double quotes: {with_comma}" if with_comma else ""

@@ -139,12 +139,12 @@ def test_a_host_without_an_address_is_tried_again(monkeypatch: pytest.MonkeyPatc
 
     class Desk:
         def post(self, *_: object) -> tuple[Delivery, bytes]:
-            return failures.pop() if failures else Delivery("delivered"), b'{"accepted": 1}'
+            return failures.pop() if failures else Delivery("delivered"), b'{"accepted": 1, "rejected": []}'
 
     monkeypatch.setattr(outcomes, "sleep", pauses.append)
     answer = outcomes.deliver(Desk(), "http://d/v1/outcomes", b"{}", outcomes.Accepted(0))  # type: ignore[arg-type]
 
-    assert (answer, len(pauses)) == ({"accepted": 1}, 4)
+    assert (answer, len(pauses)) == ({"accepted": 1, "rejected": []}, 4)
 
 
 def refuse(*_: object) -> threading.Thread:
