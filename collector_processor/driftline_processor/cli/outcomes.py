@@ -204,7 +204,9 @@ def forget(
     version: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Delete all data of this version; repeatable.")
     ] = None,
-    environment: Annotated[str, typer.Option(metavar="NAME", help="Delete only data of this environment.")] = "",
+    environment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Delete only data of this environment. Default: of all.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without asking for confirmation.")] = False,
     server: Connection = HERE,
 ) -> None:
@@ -216,14 +218,13 @@ def forget(
         from .client import delete_model, delete_predictions
 
         if sum(map(bool, (id, subject, version))) > 1:
-            raise BadInput(
-                "nothing to delete is given; use --id ID, --subject VALUE or --version NAME, "
-                "each of them several times if needed"
-            )
+            raise BadInput("use only one of --id, --subject and --version; each can be given several times")
+        if environment == "":  # an unset variable must not delete the data of all environments
+            raise BadInput("--environment is empty; give the name of the environment, or leave out the option for all")
         if not id and not subject:
             erased = ", ".join([model, *(version or [])])
             if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete all data of {erased}?"):
                 raise typer.Exit(0)
-            typer.echo(delete_model(server, model, version or [], environment))
+            typer.echo(delete_model(server, model, version or [], environment or ""))
             return
-        typer.echo(delete_predictions(server, model, "id" if id else "subject", id or subject or [], environment))
+        typer.echo(delete_predictions(server, model, "id" if id else "subject", id or subject or [], environment or ""))

@@ -119,6 +119,8 @@ def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None
         code, said = forget("--model", "fraud", "--subject", "anna")
         assert (code, "models.fraud.subject is not set" in said) == (2, True)
         assert forget("--model", "fraud", "--subject", "a", "--id", "b")[0] == 2
+        code, said = forget("--model", "fraud", "--environment", "")
+        assert (code, "--environment is empty" in said) == (2, True)
         code, said = forget("--model", "fraud", "--version", "2")
         assert (code, "there is no data of fraud 2; GET /api/v1/models lists all models" in said) == (2, True)
         done = "0 predictions and 0 outcomes of fraud were deleted, also from the disk; no data of fraud is left"
