@@ -181,7 +181,16 @@ class RecordedIteration:
             return UnreadResult(f"an iteration over more than {MOST_BYTES >> 20} MiB")
         if len(self._values) == 1:
             return self._values[0]
-        if self._values and all(isinstance(value, NamedScores) for value in self._values):
-            description = UnreadResult(f"an iteration over {self._values[0].description.text}")
-            return of_rows(self._values, description) or description
-        return self._values or None
+        try:
+            return _rows_of_scores(self._values) or self._values or None
+        except Exception as fault:
+            FAULTS.swallow("yielded", fault)
+            return self._values or None
+
+
+def _rows_of_scores(values: list[Any]) -> NamedScores | UnreadResult | None:
+    """Return values that all are scores with names as those of n rows; None for other values."""
+    if not values or not all(isinstance(value, NamedScores) for value in values):
+        return None
+    description = UnreadResult(f"an iteration over {values[0].description.text}")
+    return of_rows(values, description) or description
