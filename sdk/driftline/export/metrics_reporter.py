@@ -149,7 +149,7 @@ class Reporter:
         self._begin()
 
     def _start(self) -> None:
-        if self._thread is None and not self._closed:
+        if self._thread is None and not self._closed and not lifecycle.is_exiting():  # the end sends the last report
             lifecycle.register_exit()
             self._stop = threading.Event()
             self._thread = threads.try_thread("driftline-metrics", self._run, self._stop)
