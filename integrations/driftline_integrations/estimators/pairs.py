@@ -30,6 +30,8 @@ _MOST_CALLS = 1000
 """Recent calls of an estimator whose second call may come; as many rows as are encoded in a second at most."""
 _MOST_EQUAL = 8
 """Recent calls about equal rows, such as those of several requests."""
+_VALUES = 8
+"""Values of a column from which the number of a batch is computed."""
 _CELLS = 64
 
 
@@ -125,7 +127,7 @@ def _key(read: Any) -> int:
             values = read[1]
         else:
             width = read.width()
-            columns = (np.asarray(read.values(at))[:_MOST_EQUAL].tolist() for at in {0, width // 2, width - 1})
+            columns = (np.asarray(read.values(at))[:_VALUES].tolist() for at in {0, width // 2, width - 1})
             values = [read.count, *chain.from_iterable(columns)]
         return hash(tuple(value for value in values if value == value))  # NaN differs from itself
     except Exception:  # values without a hash, the matrix of a booster

@@ -249,9 +249,8 @@ def _flush(timeout: float, states: Collection[State], flushes: Collection[End] =
     ``flushes``: ``force_flush`` of further providers; whether they succeed does not matter to the result.
     """
     end = _clock() + max(LAST_SECONDS, timeout)
-    settle_predictions(
-        max(LAST_SECONDS / 2, timeout - LAST_SECONDS)
-    )  # rows are counted, and their spans end, before the providers send
+    # rows are counted, and their spans end, before the providers send
+    settle_predictions(max(LAST_SECONDS / 2, timeout - LAST_SECONDS))
     for closing in _closings:
         closing.begin_flush()
     others = [begin_flush("application", flush) for flush in flushes]
