@@ -68,8 +68,7 @@ class CsvSource:
     """The rows of a CSV.
 
     Blanks around the names of the header, as after a comma, are not part of them. Lines with too few or too many values
-    are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty
-    values are missing, as in pandas.
+    are reported and left out. Unquoted ``NA``, ``null``, ``NaN`` and empty values are missing, as in pandas.
     """
 
     def __init__(

@@ -17,13 +17,14 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.policy.alert_history import alert_histories, alert_json
-from driftline_processor.present.names import handle, near_handles
+from driftline_processor.present.names import handle
 from driftline_processor.present.result_schema import SCHEMA_VERSION, TABLES, alert_row
 from driftline_processor.process_folder import ProcessFolder
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.result_tables import ResultFiles, utc_day
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.downloads import Download, download_folder
+from driftline_processor.web.parameters import unknown_model
 from driftline_processor.web.site import Site
 
 from .backups import TAR
@@ -66,8 +67,7 @@ def _models(request: Request, site: Site) -> Sequence[ModelView]:
     handles = {handle(model.key.model) for model in readable}
     for name in wanted:
         if handle(name) not in handles:
-            near = near_handles(name, list({model.key.model: None for model in readable}))
-            raise HTTPException(404, f"no model {name[:80]!r} has sent predictions; {near or '/ lists all models'}")
+            raise unknown_model(request, name, site.state.snapshot)
     chosen = {handle(name) for name in wanted} or handles
     return [model for model in readable if handle(model.key.model) in chosen]
 
