@@ -73,12 +73,20 @@ def processor(
     return running(folder / "state", auth={"tokens": tokens}, **receivers({"grpc": port, "http": port}))
 
 
+READ = (
+    "driftline: churn.score: recorded a dict with keys ['id', 'amount'] as one row, "
+    "a float as the score of class '1' (threshold 0.5)\n"
+)
+"""The line of the first call, which is always shown."""
+
+
 def run_host(environ: Mapping[str, str], seconds: float = 20.0) -> tuple[str, str]:
-    """Run the service; return what it printed, and its log."""
+    """Run the service; return what it printed, and its log without the line of its first call."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
     command = [sys.executable, str(HOST), str(seconds)]
     host = subprocess.run(command, env={**kept, **environ}, capture_output=True, text=True, timeout=100, check=True)
-    return host.stdout, host.stderr
+    assert host.stderr.count(READ) == 1
+    return host.stdout, host.stderr.replace(READ, "")
 
 
 def read(service: Service, path: str) -> Any:
@@ -236,6 +244,7 @@ def test_rows_wait_for_a_certificate_that_is_renewed(files: Files, protocol: str
         command = [sys.executable, str(HOST), "60"]
         with subprocess.Popen(command, env={**kept, **environ}, stderr=subprocess.PIPE, text=True) as host:
             assert host.stderr is not None
+            assert host.stderr.readline() == READ
             assert "does not accept the certificate of the client" in host.stderr.readline()
             stranger.replace_by(files.client)
             host.wait(60)
