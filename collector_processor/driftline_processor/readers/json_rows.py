@@ -389,20 +389,34 @@ def _whole_line(data: bytes) -> bool:
 
 
 def check_rows(path: Path, data: bytes) -> None:
-    """Raise :class:`BadInput` for one object of columns, or of rows by their index, as pandas writes by default.
+    """Raise :class:`BadInput` for one object that is a whole table.
 
-    It is recognised before its values become columns, which are as many as the values of the table.
+    It holds columns or rows by their names, as pandas writes by default, or lists and no plain value. It is recognised
+    before its values become columns, which are as many as the values of the table.
     """
     table = _object(data.lstrip(_SPACES)) or {}
     keys = {tuple(inner) if isinstance(inner, dict) else () for inner in table.values()}
-    if len(keys) != 1:
-        return
-    [labels] = keys
+    [labels] = keys if len(keys) == 1 else ((),)
+    what = ""
     if "0" in labels or (len(labels) > 1 and len(table) > 1):
+        what = "rows" if "0" in table else "columns"
+    elif _holds_lists(table):
+        what = "lists"
+    if what:
         raise BadInput(
-            f"{path}: the file is one object of {'rows' if '0' in table else 'columns'}, but rows are required; write "
-            "it with df.to_json(path, orient='records', lines=True)"
+            f"{path}: the file is one object of {what}, but rows are required; write it with "
+            "df.to_json(path, orient='records', lines=True)"
         )
+
+
+def _holds_lists(table: dict[str, Any]) -> bool:
+    """Return True for an object with a list of several elements and without plain values, or around one."""
+    inner = list(table.values())
+    if len(inner) == 1 and isinstance(inner[0], dict):
+        inner = list(inner[0].values())
+    return all(isinstance(one, dict | list) for one in inner) and any(
+        isinstance(one, list) and len(one) > 1 for one in inner
+    )
 
 
 class JsonList(NamedTuple):

@@ -18,9 +18,8 @@ from .classes import EXACT
 from .text import sendable
 
 _COUNTS = tuple(f"{count:03x}" for count in range(4096))
-LONGEST_ID = 1000
-"""Maximum number of characters of an id. Longer ids, such as a document by mistake, are truncated, to bound the buffer.
-"""
+LONGEST_ID = 1024
+"""Maximum number of characters of an id, as in the processor. Longer ones, such as a whole document, are truncated."""
 _MICROSECONDS = 6
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 

@@ -202,6 +202,23 @@ def test_an_object_of_columns_is_no_rows(
         NdjsonSource(path, silent, (), block)
 
 
+@pytest.mark.parametrize("shape", ["split", "table", "lists", "serving", "wrapped"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_object_of_lists_is_no_rows(shape: str, indent: int | None, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"age": range(3), "plan": "a"})
+    tables: dict[str, Any] = {
+        "split": json.loads(frame.to_json(orient="split")),
+        "table": json.loads(frame.to_json(orient="table")),
+        "lists": frame.to_dict("list"),
+        "serving": {"dataframe_split": frame.to_dict("split")},
+        "wrapped": {"data": frame.to_dict("records")},
+    }
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(tables[shape], indent=indent))
+    with pytest.raises(BadInput, match="the file is one object of lists, but rows are required; write it with"):
+        NdjsonSource(path, silent)
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -209,6 +226,8 @@ def test_an_object_of_columns_is_no_rows(
         {"features": {"age": 31}, "outputs": {"score": 0.5}},
         {"before": {"age": 31, "plan": "a"}, "after": {"age": 32, "plan": "a"}},
         {"0": 1, "1": 2},
+        {"features": {"age": 31, "tags": ["a", "b"]}},
+        {"id": "r1", "items": [{"sku": 1}, {"sku": 2}]},
     ],
 )
 @pytest.mark.parametrize("lines", [True, False])
