@@ -88,6 +88,7 @@ def test_killed_and_started_again_it_has_every_row_once(tmp_path: Path) -> None:
                 "driftline.duckdb": "0o600",
                 "driftline.duckdb.wal": "0o600",
                 "driftline.acknowledged": "0o600",
+                "driftline.acknowledged.log": "0o600",
                 "driftline.audit.key": "0o600",
                 "session.key": "0o600",
             }
