@@ -74,10 +74,10 @@ def test_a_request_that_is_not_written_in_time_is_refused_and_one_that_is_writte
     opened.send(predictions(["kept"]))
     take, busy, go_on = state.parts.intake.take, threading.Event(), threading.Event()
 
-    def slowly(requests: Any) -> Any:
+    def slowly(*requests: Any) -> Any:
         busy.set()
         assert go_on.wait(60)
-        return take(requests)
+        return take(*requests)
 
     monkeypatch.setattr(state.parts.intake, "take", slowly)
     under_way = state.offer(opened.request(predictions(["under way"])))

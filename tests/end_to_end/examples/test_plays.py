@@ -61,7 +61,12 @@ def processes_in(folder: Path) -> list[str]:
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_an_example_that_is_interrupted_leaves_no_process_and_no_file(tmp_path: Path, ending: signal.Signals) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    running = subprocess.Popen(command_of(4), stdout=subprocess.PIPE, text=True, env=environment)
+    # a shell starts what runs in its background with SIGINT ignored
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(command_of(4), stdout=subprocess.PIPE, text=True, env=environment)
+    finally:
+        signal.signal(signal.SIGINT, heard)
     assert running.stdout is not None
     for line in running.stdout:
         if "Replaying" in line:  # the processor and the service are there
