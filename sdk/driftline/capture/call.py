@@ -15,6 +15,7 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from driftline.faults import FAULTS
 from driftline.loss_counters import UNREAD_RESULT, UNREADABLE_INPUT, UNRECORDED
+from driftline.tables.ids import IDS
 
 from .buffer import measure_entry
 from .call_plan import CallPlan
@@ -54,8 +55,10 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
             prediction.fills = same
             learn(same, plan.identity.task)
             return prediction
-        if outer is not None and (exchange := outer.exchange) is not None:
-            exchange.admit(prediction)
+        if outer is not None:
+            if (exchange := outer.exchange) is not None:
+                exchange.admit(prediction)
+            share_id(prediction, outer)
         prediction.span = span = plan.start_span(plan.span_name, attributes=plan.initial_attributes, start_time=now)
         if current:
             if span is not trace.INVALID_SPAN:  # otherwise no span is current, as before
@@ -191,7 +194,24 @@ def let_go(prediction: Prediction) -> None:
 def open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
     """Return the enclosing open prediction that this call only completes; None if there is none."""
     while outer is not None:
-        if not outer.closed and (plan.joins or outer.plan.identity.name == plan.identity.name):
+        if not outer.closed and (plan.joins or outer.plan.identity.is_model_of(plan.identity)):
             return outer
         outer = outer.outer
     return None
+
+
+def share_id(prediction: Prediction, outer: Prediction | None) -> None:
+    """Offer the id of an enclosing prediction of another version, such as that of the champion to its shadow.
+
+    Not if the privacy rules differ: one of the versions may hash its ids.
+    """
+    model = prediction.plan.identity
+    while outer is not None:
+        around = outer.plan.identity if not outer.closed else None
+        if around is not None and (around.name, around.privacy) == (model.name, model.privacy):
+            outer.offered = outer.offered or IDS.uuid7(outer.time)
+            prediction.offered = outer._id or outer.offered
+            if prediction.batch is not None and prediction.ids is None and len(outer.ids or ()) == prediction.count:
+                prediction.ids = outer.ids
+            return
+        outer = outer.outer

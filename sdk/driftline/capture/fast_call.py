@@ -130,7 +130,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                 end(prediction, result, None)
                 return result
             prediction.closed = True
-            id = prediction._id
+            id = prediction._id or prediction.offered
         draft.clear()  # empty = over: there was no open prediction before it
         try:
             context = INVALID_SPAN_CONTEXT
@@ -138,7 +138,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                 detach(span_token)
                 context = span.get_span_context()
                 if span.is_recording():
-                    if id is None:
+                    if not id:
                         id = IDS.uuid7(began)
                     span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
                     if plan.may_lose_identity:
@@ -298,7 +298,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
                     keep_identity(plan, span)
             elif not context.trace_flags & SAMPLED:
                 context = INVALID_SPAN_CONTEXT
-            id, cost = prediction._id, shape.cost + cost_of(values)
+            id, cost = prediction._id or prediction.offered, shape.cost + cost_of(values)
             append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), cost, 1)
         except Exception as fault:
             FAULTS.swallow("end", fault)
