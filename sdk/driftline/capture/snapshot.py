@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -134,13 +134,28 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
 
 
 def take_id(prediction: Prediction, value: Any) -> None:
-    """Set the id of one row or of a batch, or n ids, one per row of a batch."""
+    """Set the id of one row or of a batch, or n ids, one per row of a batch.
+
+    If the rows are not known yet, such as those of an estimator in a ``with`` block, they decide whether several values
+    are n ids or one id; see :func:`settle_ids`.
+    """
     if value is ABSENT:
         return
-    if prediction.batch is None or isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+    is_row = prediction.batch is None and prediction.values is not None
+    is_one = isinstance(value, str | bytes | Mapping | Set | Iterator) or not isinstance(value, Iterable)
+    if is_row or is_one or getattr(value, "ndim", 1) == 0:
         prediction.identify(value)
     else:
         prediction.ids = values_of(value)
+
+
+def settle_ids(prediction: Prediction) -> None:
+    """Make the ids of a prediction that is one row its id: the only one, else the tuple of all."""
+    ids = prediction.ids
+    if ids is not None and prediction.batch is None:
+        prediction.ids = None
+        if not prediction.identified:
+            prediction.identify(ids[0] if len(ids) == 1 else tuple(ids))
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -203,6 +218,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
         plan.unread_parts = parts_of(result, plan.copy_assigned)
     if prediction.batch is not None and prediction.batch.row is not None:
         _decide_rows(prediction, prediction.batch, prediction.batch.row)
+    settle_ids(prediction)
 
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
@@ -230,9 +246,7 @@ def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
     prediction.batch, prediction.count = None, 1
     plan.has_vector_rows = is_number
     names, values = row
-    if prediction.ids is not None:  # a tuple that is one id
-        prediction.identify(tuple(prediction.ids))
-        prediction.ids = None
+    settle_ids(prediction)
     if len(values) > MOST_VALUES:
         warn_unrecorded(plan, f"{len(values):,} features", Unrecorded(TOO_LARGE, LONGEST_ROW))
     elif values:
@@ -276,7 +290,7 @@ def fill(outer: Prediction, inner: Prediction) -> None:
         _fill_features(outer, inner)
     if not outer.identified and inner.identified:
         outer.id = inner.id
-    if outer.ids is None:
+    if outer.ids is None and outer.batch is not None:
         outer.ids = inner.ids
     slices, rules = inner.slices or {}, outer.plan.identity.privacy
     if rules != inner.plan.identity.privacy:

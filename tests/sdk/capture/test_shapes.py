@@ -641,3 +641,76 @@ def test_a_function_of_one_row_keeps_its_reading() -> None:
     capture = captured_calls(TEXTS, [[0.3, 0.7], 0.25, [0.5, 0.5]])
     assert [p.score for p in capture.predictions] == [0.7, 0.25, 0.5]
     assert not [line for line in capture.log if "earlier inputs" in line]
+
+
+ROWS = [{"x": 1.0}, {"x": 2.0}]
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows", "expected"),
+    [
+        (["a", "b"], ROWS, ["a", "b"]),
+        (("a", "b"), ROWS, ["a", "b"]),
+        (np.array(["a", "b"]), ROWS, ["a", "b"]),
+        (np.array([2**53 + 1, 7]), ROWS, ["9007199254740993", "7"]),
+        (pd.Series(["a", "b"]), ROWS, ["a", "b"]),
+        (pl.Series(["a", "b"]), ROWS, ["a", "b"]),
+        (pa.array(["a", "b"]), ROWS, ["a", "b"]),
+        ("a", ROWS, ["a.0", "a.1"]),
+        (["a"], ROWS[0], ["a"]),
+        (np.array(["a"]), ROWS[0], ["a"]),
+        (("a", 1), ROWS[0], ["('a', 1)"]),
+        (np.array(7), ROWS[0], ["7"]),
+        ("a", ROWS[0], ["a"]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("kind", ["block", "decorated"])
+def test_ids_are_those_of_the_rows_also_if_only_an_inner_prediction_knows_the_rows(
+    kind: str, ids: Any, rows: Any, expected: list[str]
+) -> None:
+    model = driftline.Model("m", task="binary")
+    result = 0.25 if isinstance(rows, dict) else [0.25, 0.75]
+
+    @model.predict
+    def estimator(x: Any) -> Any:  # noqa: ARG001
+        return result
+
+    @model.predict(id="keys", features=lambda keys: None)  # noqa: ARG005
+    def handler(keys: Any) -> Any:  # noqa: ARG001
+        return estimator(rows)
+
+    with driftline.testing.capture() as capture:
+        if kind == "decorated":
+            handler(ids)
+        else:
+            with model.prediction(id=ids):
+                estimator(rows)
+    assert [row.id for row in capture.predictions] == expected
+    assert capture.lost == []
+
+
+def test_an_iterator_of_ids_is_left_to_the_function() -> None:
+    ids = iter(["a", "b"])
+
+    @driftline.Model("m", task="binary").predict(id="keys")
+    def predict(x: Any, keys: Any) -> list[float]:  # noqa: ARG001
+        return [0.25, 0.75]
+
+    with driftline.testing.capture(raising=False) as capture:
+        predict(ROWS, ids)
+    assert list(ids) == ["a", "b"]
+    assert [line for line in capture.log if "cannot be an id" in line]
+
+
+def test_ids_of_an_inner_batch_are_not_the_id_of_an_outer_row() -> None:
+    model = driftline.Model("m", task="binary")
+
+    @model.predict(id="keys")
+    def candidates(x: Any, keys: list[str]) -> list[float]:  # noqa: ARG001
+        return [0.25, 0.75]
+
+    with driftline.testing.capture() as capture, model.prediction(features={"y": 1.0}, id="A-1") as prediction:
+        candidates(ROWS, ["a", "b"])
+        prediction.score = 0.75
+    assert [row.id for row in capture.predictions] == ["A-1"]
