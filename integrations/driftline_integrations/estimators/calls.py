@@ -36,7 +36,7 @@ from driftline_integrations.instrumentation.methods import WrappedMethod
 
 from .conventions import CONVENTIONAL, READINGS, CallArguments, EstimatorFamily, single_result
 from .fitted import FittedEstimator
-from .model_names import ModelLeftOut, model_of
+from .model_names import ModelLeftOut, model_of, warn_other_model
 from .pairs import FirstCall, RecentCalls, WaitingResult, complete, read_rows
 
 if TYPE_CHECKING:
@@ -315,6 +315,9 @@ def watch(estimator: Any, watched: WatchedEstimator) -> None:
             "decorate the function that predicts instead: @model.predict"
         )
     watched.learn(estimator)
+    earlier = _watched.get(estimator)
+    if earlier is not None and earlier.library:
+        warn_other_model(estimator, earlier.model.name, watched.model.name)
     _watched.set(estimator, watched)
     owner = _owners.setdefault(watched.library, f"named, {watched.library}")
     wrap_estimator_methods(type(estimator), watched.family, owner)
