@@ -305,11 +305,11 @@ class Prediction:
 
     def copy_assigned(self) -> None:
         """Replace the score and the class that the code set by copies, which later changes do not affect."""
-        copy = self.plan.copy_assigned
+        copy, batch = self.plan.copy_assigned, self.batch
         if self.scored:
-            self.say(score=copy(self.score))
+            self.say(score=copy(self.score if batch is None else batch.in_order(self.score)))
         if self.decided:
-            self.say(predicted=copy(self.predicted))
+            self.say(predicted=copy(self.predicted if batch is None else batch.in_order(self.predicted)))
 
     def stage(self, name: str) -> Stage:
         """Trace a part of the prediction, such as the look-up of its features, as a child span.

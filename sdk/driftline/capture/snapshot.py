@@ -200,7 +200,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
             plan.note_result(score_or_class if set_in_code and not plan.selective else result)
         if not plan.selective:
             if not set_in_code:
-                prediction.result = result if type(result) is float else plan.keep(result)
+                in_order = result if prediction.batch is None else prediction.batch.in_order(result)
+                prediction.result = result if type(result) is float else plan.keep(in_order)
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.say(score=_selected(prediction, plan.score, result))

@@ -50,12 +50,14 @@ class Batch:
         row: The same input as one row, if only the result can decide whether it is one row or n rows: names (None
             without names), and values that are not clean yet. None if it is a batch in any case.
         unrecorded: Reason why its features are not recorded, if the warning waits for the decision about the rows.
+        index: Index of pandas with a label per row; None without one.
     """
 
     count: int
     cost: int
     row: Row | None = None
     unrecorded: Unrecorded | None = None
+    index: Any = None
 
     def bounded_snapshot(self, id_field: str | None = None) -> Batch | Unrecorded:
         """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``.
@@ -96,6 +98,14 @@ class Batch:
     def values(self, at: int) -> Any:
         """Return one column in its own type, for :func:`~.column.read_column`."""
         raise NotImplementedError
+
+    def in_order(self, result: Any) -> Any:
+        """Return a Series or DataFrame with the labels of these rows in their order; other results as they are."""
+        if self.index is None or not hasattr(result, "iloc"):
+            return result
+        from .pandas import in_order_of
+
+        return in_order_of(self.index, result)
 
     def strangers(self) -> int:
         """Return the number of elements that are not rows; by default 0."""
