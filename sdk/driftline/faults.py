@@ -1,5 +1,7 @@
 """The error policy: an error inside Driftline never reaches the program, and a bad row never affects other rows.
 
+An exception of a signal handler is not an error inside Driftline: it reaches the program wherever it is raised.
+
 An internal error is caught, counted by its type, and logged once per step and type. The log line contains the type and
 the position in Driftline's code, never the message or a traceback, which often contain a value of a row ("could not
 convert string to float: '078-05-1120'"). Driftline's own tests raise the error instead.
@@ -36,7 +38,11 @@ class Faults:
         self._logged: set[tuple[str, type[BaseException]]] = set()
 
     def swallow(self, step: str, error: BaseException) -> None:
-        """Count and log an error that was caught in ``step`` (a constant); call it in the ``except`` block."""
+        """Count and log an error that was caught in ``step`` (a constant); call it in the ``except`` block.
+
+        Raises the error if it is not ours; see :meth:`let_signals_pass`.
+        """
+        self.let_signals_pass(error)
         self._counts.add(type(error).__name__)
         if self.raising:
             raise error
@@ -56,6 +62,11 @@ class Faults:
                     "and further errors are only counted",
                     step, kind, own_code,
                 )  # fmt: skip
+
+    def let_signals_pass(self, error: BaseException) -> None:
+        """Raise an error again that a signal handler of the program raised while our code ran, such as a time limit."""
+        if is_from_signal(error):
+            raise error
 
     def drain(self) -> Counter[str]:
         """Return the counts since the last call: type → number of errors."""
@@ -109,6 +120,24 @@ def position_outside(error: BaseException) -> str:
     if module.partition(".")[0] in _OWN or file.startswith(_LIBRARIES) or "-packages" in file:
         return ""
     return f"{module}:{innermost.tb_lineno}"
+
+
+def is_from_signal(error: BaseException) -> bool:
+    """Return True if a signal handler raised an error.
+
+    Python calls a handler with the frame that it interrupts, which is the caller of the handler. No other function has
+    the frame of its caller as an argument.
+    """
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame, caller = traceback.tb_frame, traceback.tb_frame.f_back
+        if caller is not None:
+            for argument in frame.f_locals.values():
+                given = argument if type(argument) is tuple else (argument,)
+                if any(value is caller for value in given):
+                    return True
+        traceback = traceback.tb_next
+    return False
 
 
 FAULTS = Faults()

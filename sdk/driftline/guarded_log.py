@@ -108,7 +108,7 @@ class GuardedLogger:
                     handler.createLock()  # another handler may write to it when it is flushed
 
     def _log(self, level: int, message: str, arguments: tuple[object, ...], *, always: bool = False) -> None:
-        with suppress(Exception):
+        try:
             if always or self.settings.isEnabledFor(level):
                 name, file = self.settings.name, "(unknown file)"
                 try:
@@ -116,6 +116,10 @@ class GuardedLogger:
                 except Exception:  # the application's factory of records
                     record = logging.LogRecord(name, level, file, 0, message, arguments, None)
                 self.write(record, is_noted=always)
+        except Exception as fault:
+            from .faults import FAULTS  # which logs
+
+            FAULTS.let_signals_pass(fault)
 
     def write(self, record: logging.LogRecord, *, is_noted: bool = False) -> None:
         """Write a record with the handlers of its logger."""

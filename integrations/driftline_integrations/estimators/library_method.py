@@ -135,11 +135,14 @@ class LibraryMethod:
             FAULTS.swallow("call", fault)
         if place is None or prediction is None:
             return bound(*args, **kwargs)
-        return place.recorder.run(
-            prediction,
-            partial(bound, *args, **kwargs),
-            lambda result: place.answer(prediction, result, args, kwargs),
-        )
+        try:
+            return place.recorder.run(
+                prediction,
+                partial(bound, *args, **kwargs),
+                lambda result: place.answer(prediction, result, args, kwargs),
+            )
+        finally:
+            prediction.closed = True  # also if a signal handler raised before the end
 
     @staticmethod
     def _features(place: RecordingPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from driftline.faults import FAULTS
 from driftline.inputs.row import clean_value
 from driftline.outputs.output import describe
 from driftline.outputs.rankings import relevant_text
@@ -181,7 +182,8 @@ def _read(name: str, rule: str, read: Callable[[Any], T], value: object) -> T:
     """Read an argument. The error contains its type, never its value, which may be personal data."""
     try:
         return read(value)
-    except Exception:
+    except Exception as fault:
+        FAULTS.let_signals_pass(fault)
         is_text = isinstance(value, str) and "string" in rule
         wrong = "not a text of another form" if is_text else f"not {describe(value).text}"
         raise UnusableOutcome(f"its {name} must be a {rule}, {wrong}") from None

@@ -380,6 +380,15 @@ def open_prediction() -> Prediction | None:
     return prediction if opening is None else opening.make() or prediction
 
 
+def is_over(prediction: Prediction | None) -> bool:
+    """Return True if neither a prediction nor one around it is open, and no web request is."""
+    while prediction is not None:
+        if not prediction.closed or prediction.exchange is not None:
+            return False
+        prediction = prediction.outer
+    return True
+
+
 def current() -> Prediction | None:
     """Return the open prediction of this thread or task, or None.
 

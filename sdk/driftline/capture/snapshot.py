@@ -106,10 +106,10 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
     """Keep a row: its id, and its values after the privacy rules."""
     shape = prediction.plan.shape_of(names)
     values = clean(values, shape.id_index)
-    prediction.shape = shape
     if shape.id_index is not None:
         prediction.identify(values[shape.id_index])
-    prediction.values = values if shape.guard is None else shape.guard(values)
+    values = values if shape.guard is None else shape.guard(values)
+    prediction.shape, prediction.values = shape, values  # at once: a signal handler may raise in a call between them
 
 
 def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any, ...]] | None:
@@ -327,11 +327,13 @@ def _joined(first: Prediction, second: Prediction) -> Prediction:
 def _fill_features(outer: Prediction, inner: Prediction) -> None:
     """Copy the inner prediction's features, after its privacy rules; if the outer model has other rules, both apply."""
     inner_rules, outer_rules = inner.plan.identity.privacy, outer.plan.identity.privacy
-    outer.values, outer.batch, outer.count = inner.values, inner.batch, inner.count
+    shape, values = outer.shape, inner.values
     if inner.shape is not None:
-        shape = outer.shape = outer.plan.shape_of(inner.shape.names)
-        if outer.values is not None and shape.guard is not None and outer_rules != inner_rules:
-            outer.values = shape.guard(outer.values)
+        shape = outer.plan.shape_of(inner.shape.names)
+        if values is not None and shape.guard is not None and outer_rules != inner_rules:
+            values = shape.guard(values)
+    outer.batch, outer.count = inner.batch, inner.count
+    outer.shape, outer.values = shape, values  # at once: a signal handler may raise in a call between them
     if inner.batch is not None and inner_rules.rules and outer_rules != inner_rules:
         outer.batch = ProtectedBatch(inner.batch, inner_rules)
 
