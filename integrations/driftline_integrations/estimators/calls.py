@@ -315,9 +315,14 @@ def watch(estimator: Any, watched: WatchedEstimator) -> None:
     if unknown:
         raise ValueError(f"methods: {unknown[0]!r} is not supported; use one or more of {', '.join(PREDICTING)}")
     if not hasattr(type(estimator), "predict"):
+        delegates = hasattr(estimator, "predict")
         raise TypeError(
-            f"instrument() records estimators with a predict method, but {type(estimator).__name__} has none; "
-            "decorate the function that predicts instead: @model.predict"
+            f"instrument() records estimators with a predict method of their class, but {type(estimator).__name__} "
+            + (
+                "uses that of the estimator inside it; instrument that estimator"
+                if delegates
+                else "has none; decorate the function that predicts instead: @model.predict"
+            )
         )
     watched.learn(estimator)
     earlier = _watched.get(estimator)

@@ -327,6 +327,8 @@ def _joined(first: Prediction, second: Prediction) -> Prediction:
 def _fill_features(outer: Prediction, inner: Prediction) -> None:
     """Copy the inner prediction's features, after its privacy rules; if the outer model has other rules, both apply."""
     inner_rules, outer_rules = inner.plan.identity.privacy, outer.plan.identity.privacy
+    if outer.plan.first_input is None:
+        outer.plan.first_input = inner.plan.first_input
     shape, values = outer.shape, inner.values
     if inner.shape is not None:
         shape = outer.plan.shape_of(inner.shape.names)
