@@ -130,9 +130,9 @@ def outcome_of(
         id=text if identity.hash_id is None else identity.hash_id(text),
         actual=truth,
         recorded=now,
-        time=_read("time", "datetime, an ISO 8601 string or a unix time", instant, time),
+        time=_read("time", "datetime, an ISO 8601 string or a unix time as a number", instant, time),
         prediction_time=_read(
-            "prediction_time", "datetime, an ISO 8601 string or a unix time", instant, prediction_time
+            "prediction_time", "datetime, an ISO 8601 string or a unix time as a number", instant, prediction_time
         ),
         weight=_number("weight", weight),
         item=about if identity.hash_id is None or not about else identity.hash_id(about),
