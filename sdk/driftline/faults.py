@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from .guarded_log import logger as logger
 from .loss_counters import PendingCounts
+from .signals import is_from_signal
 
 _OWN = ("driftline", "driftline_integrations")
 _LIBRARIES = (sysconfig.get_path("stdlib"), "<frozen")
@@ -120,24 +121,6 @@ def position_outside(error: BaseException) -> str:
     if module.partition(".")[0] in _OWN or file.startswith(_LIBRARIES) or "-packages" in file:
         return ""
     return f"{module}:{innermost.tb_lineno}"
-
-
-def is_from_signal(error: BaseException) -> bool:
-    """Return True if a signal handler raised an error.
-
-    Python calls a handler with the frame that it interrupts, which is the caller of the handler. No other function has
-    the frame of its caller as an argument.
-    """
-    traceback = error.__traceback__
-    while traceback is not None:
-        frame, caller = traceback.tb_frame, traceback.tb_frame.f_back
-        if caller is not None:
-            for argument in frame.f_locals.values():
-                given = argument if type(argument) is tuple else (argument,)
-                if any(value is caller for value in given):
-                    return True
-        traceback = traceback.tb_next
-    return False
 
 
 FAULTS = Faults()

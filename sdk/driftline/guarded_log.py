@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from .signals import is_from_signal
+
 MOST_WAITING = 1000
 """Lines that wait for a handler that blocks; the oldest is dropped."""
 PATIENCE_SECONDS = 0.5
@@ -117,9 +119,8 @@ class GuardedLogger:
                     record = logging.LogRecord(name, level, file, 0, message, arguments, None)
                 self.write(record, is_noted=always)
         except Exception as fault:
-            from .faults import FAULTS  # which logs
-
-            FAULTS.let_signals_pass(fault)
+            if is_from_signal(fault):
+                raise
 
     def write(self, record: logging.LogRecord, *, is_noted: bool = False) -> None:
         """Write a record with the handlers of its logger."""

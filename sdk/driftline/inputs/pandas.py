@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.faults import FAULTS, logger
 from driftline.loss_counters import TOO_LARGE
 from driftline.tables.table import Column
 from driftline.tables.timestamps import seconds_of
@@ -51,28 +50,6 @@ def read_series(value: Any) -> Row | Batch | Unrecorded:
     column.row = names, tuple(values)
     column.index = value.index
     return column
-
-
-def in_order_of(index: Any, result: Any) -> Any:
-    """Return a Series or DataFrame in the order of an index, if its own index has the same labels in another order.
-
-    The index 0, 1, ... is that of a new object, such as ``pd.Series(scores)``, and says nothing about the order.
-    """
-    labels = result.index
-    is_new = type(labels).__name__ == "RangeIndex" and (labels.start, labels.step) == (0, 1)
-    if is_new or not 1 < len(labels) == len(index) or labels.equals(index):
-        return result
-    if labels.is_unique and index.is_unique:
-        positions = labels.get_indexer(index)
-        if (positions >= 0).all():
-            return result.iloc[positions]
-    if FAULTS.once("index of a result"):
-        logger.warning(
-            "driftline: a %s was returned or set as a result whose index is not that of the input, or has duplicates, "
-            "so its rows are matched with the rows of the input by their position; keep the index and the order of the "
-            "input", type(result).__name__,
-        )  # fmt: skip
-    return result
 
 
 _ROOM = 64

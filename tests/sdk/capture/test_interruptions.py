@@ -17,8 +17,9 @@ import driftline
 import driftline.testing
 import pytest
 from driftline.capture.prediction import OPEN
-from driftline.faults import FAULTS, is_from_signal
+from driftline.faults import FAULTS
 from driftline.integration.recorder import Recorder
+from driftline.signals import is_from_signal
 from driftline.tables.ids import id_text
 from driftline_integrations.sklearn import uninstrument
 from sklearn.linear_model import LogisticRegression
