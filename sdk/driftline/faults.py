@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from .guarded_log import is_from_signal
 from .guarded_log import logger as logger
 from .loss_counters import PendingCounts
-from .signals import is_from_signal
 
 _OWN = ("driftline", "driftline_integrations")
 _LIBRARIES = (sysconfig.get_path("stdlib"), "<frozen")

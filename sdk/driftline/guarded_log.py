@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from .signals import is_from_signal
-
 MOST_WAITING = 1000
 """Lines that wait for a handler that blocks; the oldest is dropped."""
 PATIENCE_SECONDS = 0.5
@@ -45,6 +43,24 @@ class _Line:
     is_noted: bool = False
     """Whether the line is shown without a handler although it is at INFO."""
     is_written: threading.Event = field(default_factory=threading.Event)
+
+
+def is_from_signal(error: BaseException) -> bool:
+    """Return True if a signal handler raised an error.
+
+    Python calls a handler with the frame that it interrupts, which is the caller of the handler. No other function has
+    the frame of its caller as an argument.
+    """
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame, caller = traceback.tb_frame, traceback.tb_frame.f_back
+        if caller is not None:
+            for argument in frame.f_locals.values():
+                given = argument if type(argument) is tuple else (argument,)
+                if any(value is caller for value in given):
+                    return True
+        traceback = traceback.tb_next
+    return False
 
 
 class GuardedLogger:

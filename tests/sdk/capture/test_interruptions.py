@@ -18,8 +18,8 @@ import driftline.testing
 import pytest
 from driftline.capture.prediction import OPEN
 from driftline.faults import FAULTS
+from driftline.guarded_log import is_from_signal
 from driftline.integration.recorder import Recorder
-from driftline.signals import is_from_signal
 from driftline.tables.ids import id_text
 from driftline_integrations.sklearn import uninstrument
 from sklearn.linear_model import LogisticRegression
