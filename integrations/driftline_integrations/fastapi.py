@@ -9,8 +9,9 @@ compression.
 from __future__ import annotations
 
 import functools
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -31,6 +32,7 @@ from driftline_integrations.web.application import FIELDS, MappedRoutes, ServedR
 from driftline_integrations.web.asgi import (
     ID_HEADER,
     App,
+    Headers,
     Passage,
     Receive,
     Scope,
@@ -46,7 +48,6 @@ from driftline_integrations.web.route_plan import UNREAD, RoutePlan, plan_routes
 from driftline_integrations.web.routes import Route
 
 if TYPE_CHECKING:
-    import re
     from contextvars import Token
 
     from driftline import Model
@@ -135,7 +136,10 @@ def paths_meet(mapped: str, served: ServedRoute) -> bool:
 
 __all__ = ["FastAPIInstrumentor", "Route", "instrument", "uninstrument"]
 
+Matches = Sequence[tuple[RoutePlan, Mapping[str, Any]]]
+"""The plans of a request's route, one per model, with the parameters of the path."""
 _NOTHING: Mapping[str, str] = {}
+_NAMES = re.compile(r"\{[^:}]*")
 _sites: WeakSet[Starlette] = WeakSet()
 _plain_call: Any = None
 
@@ -203,23 +207,29 @@ class InstrumentedApp:
         self._next: App = app.router.middleware_stack
         self._layers: Any = self.inner
         app.router.middleware_stack = self._layers
-        self._exact: dict[tuple[str, str], RoutePlan] = {}
-        self._templates: list[tuple[str, re.Pattern[str], Mapping[str, Any], RoutePlan]] = []
+        self._exact: dict[tuple[str, str], Matches] = {}
+        self._templates: list[tuple[re.Pattern[str], Mapping[str, Any], RoutePlan]] = []
         self.outcomes = OutcomeRoutes()
         self._active = True
         self._mapped = mapped_routes(app.router)
 
     def add(self, plan: RoutePlan) -> None:
-        """Record the predictions of a route; an existing plan of the route is replaced."""
+        """Record the predictions of a route; an existing plan of the same model for the route is replaced."""
         self._mapped.add(plan)
         if "{" in plan.path:
             pattern, _, convertors = compile_path(plan.path)
             self._templates = [
-                template for template in self._templates if (template[0], template[3].path) != (plan.method, plan.path)
+                template
+                for template in self._templates
+                if template[2].path != plan.path or not plan.replaces(template[2])
             ]
-            self._templates.append((plan.method, pattern, convertors, plan))
+            self._templates.append((pattern, convertors, plan))
         else:
-            self._exact[plan.method, plan.path] = plan
+            others = self._exact.get((plan.method, plan.path), ())
+            self._exact[plan.method, plan.path] = (
+                *(match for match in others if not plan.replaces(match[0])),
+                (plan, _NOTHING),
+            )
 
     def close(self) -> None:
         """Remove the inner layer; if another layer now wraps it, it passes everything through."""
@@ -229,11 +239,11 @@ class InstrumentedApp:
             self._router.middleware_stack = self._next  # type: ignore[assignment]
 
     async def inner(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the router, and record a prediction if the route predicts."""
+        """Call the router, and record a prediction of each model of the route."""
         if scope["type"] != "http" or not self._active:
             return await self._next(scope, receive, send)
         model: Model | None = None
-        tee: Tee | None = None
+        matches: Matches = ()
         token: Token[Context] | None = None
         try:
             try:
@@ -244,43 +254,63 @@ class InstrumentedApp:
                 method, path = scope["method"], scope["path"]
                 if scope.get("root_path"):
                     path = path_within(path, scope["root_path"])
-                route = self._exact.get((method, path))
                 if is_suppressed():
                     model = self.outcomes.model_at(method, path)
-                elif route is not None:
-                    parts = request_parts(route, headers, _NOTHING, scope) if route.reads_more else None
-                    tee = Tee(route, parts, headers, receive, send)
-                elif (model := self.outcomes.model_at(method, path)) is None and (match := self._find(method, path)):
-                    tee = Tee(match[0], request_parts(match[0], headers, match[1], scope), headers, receive, send)
+                elif not (matches := self._exact.get((method, path), ())):
+                    model = self.outcomes.model_at(method, path)
+                    matches = self._find(method, path) if model is None else ()
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
                 return await answer_outcomes(model, headers, receive, send)
-            if tee is None:
+            if not matches:
                 self._mapped.look()
                 return await self._next(scope, receive, send)
-            try:
-                await self._next(scope, receive if tee.request_body is None else tee.receive, tee.send)
-            except HTTPException as error:  # from the router without such a route, or from an endpoint class
-                tee.refuse(error.status_code)
-                raise
-            except BaseException as error:
-                tee.fail(error)
-                raise
-            finally:
-                if not tee.closed:  # a response that was not finished, or sent as a file
-                    tee.answer(tee.status, UNREAD)
-                tee.leave()
+            await self._record(matches, headers, scope, receive, send)
         finally:
             if token is not None:
                 context.detach(token)
 
-    def _find(self, method: str, path: str) -> tuple[RoutePlan, Mapping[str, Any]] | None:
-        """Return the plan of a request's route template, and the parameters of its path."""
-        for route_method, pattern, convertors, plan in self._templates:
-            if route_method == method and (match := pattern.match(path)):
-                return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
-        return None
+    async def _record(self, matches: Matches, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        """Record a prediction of each match around the router, the first match outermost."""
+        (route, parameters), *others = matches
+        onward = partial(self._record, others, headers) if others else self._next
+        try:
+            parts = request_parts(route, headers, parameters, scope) if route.reads_more else None
+            tee = Tee(route, parts, headers, receive, send)
+        except Exception as fault:
+            FAULTS.swallow("arrival", fault)
+            return await onward(scope, receive, send)
+        try:
+            await onward(scope, receive if tee.request_body is None else tee.receive, tee.send)
+        except HTTPException as error:  # from the router without such a route, or from an endpoint class
+            tee.refuse(error.status_code)
+            raise
+        except BaseException as error:
+            tee.fail(error)
+            raise
+        finally:
+            if not tee.closed:  # a response that was not finished, or sent as a file
+                tee.answer(tee.status, UNREAD)
+            tee.leave()
+
+    def _find(self, method: str, path: str) -> Matches:
+        """Return the plans of the first template that a request matches, with the parameters of its path."""
+        matches = [
+            (plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()})
+            for pattern, convertors, plan in self._templates
+            if plan.method == method and (match := pattern.match(path))
+        ]
+        return [match for match in matches if _unnamed(match[0].path) == _unnamed(matches[0][0].path)]
+
+
+def _unnamed(path: str) -> str:
+    """Return a path without the names of its parameters.
+
+    >>> _unnamed("/models/{name}/rows/{row:int}")
+    '/models/{}/rows/{:int}'
+    """
+    return _NAMES.sub("{", path)
 
 
 def _site_of(app: Starlette) -> InstrumentedApp:

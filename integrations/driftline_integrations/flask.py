@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["FlaskInstrumentor", "Route", "instrument", "uninstrument"]
 
 _EXCHANGE = "driftline.exchange"
-_VISIT = "driftline.visit"
+_VISITS = "driftline.visits"
 _PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>|\{([^{}:]+)(?::[^{}]*)?\}")
 _EXTENSION = "driftline"
 _WRAPPED = ("full_dispatch_request", "dispatch_request", "process_response")
@@ -86,8 +86,7 @@ def instrument(
     if outcomes:
         site.outcomes.add(model, outcomes)
     for plan in plans:
-        site.plans[plan.method, _untyped_path(plan.path)] = plan
-        site.mapped.add(plan)
+        site.add(plan)
     return app
 
 
@@ -134,13 +133,19 @@ class InstrumentedApp:
 
     def __init__(self, app: Flask) -> None:
         rules = app.url_map
-        self.plans: dict[tuple[str, str], RoutePlan] = {}
+        self._plans: dict[tuple[str, str], list[RoutePlan]] = {}
         self.outcomes = OutcomeRoutes()
         self.mapped = MappedRoutes(lambda: _served_routes(rules), _paths_meet)
         self._active = True
         self._rules: dict[str, str] = {}
         self._layers = {name: self._around(getattr(app, name), getattr(self, f"_{name}")) for name in _WRAPPED}
         app.__dict__.update(self._layers)
+
+    def add(self, plan: RoutePlan) -> None:
+        """Record the predictions of a route; an existing plan of the same model for the route is replaced."""
+        plans = self._plans.setdefault((plan.method, _untyped_path(plan.path)), [])
+        plans[:] = [*(other for other in plans if not plan.replaces(other)), plan]
+        self.mapped.add(plan)
 
     def _around(self, method: Callable[..., Any], layer: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -178,44 +183,38 @@ class InstrumentedApp:
             exchange.leave(token)
 
     def _dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
-        """Call the view, and record a prediction if the route predicts."""
+        """Call the view, and record a prediction of each model of the route, the first one outermost."""
         request = _request()
         model: Model | None = None
-        visit: RequestPrediction | None = None
+        plans: Sequence[RoutePlan] = ()
         token = join_trace(lambda name: str(request.headers.get(name, "")))
         try:
             try:
                 if (model := self.outcomes.model_at(request.method, request.path)) is None and not is_suppressed():
-                    visit = self._visit(request)
+                    plans = self._plans_of(request)
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
                 return _answer_outcomes(model, request)
-            return method() if visit is None else _record_view(method, visit, request)
+            for plan in reversed(plans):
+                method = partial(_record_view, method, plan, request)
+            return method()
         finally:
             if token is not None:
                 context.detach(token)
 
-    def _visit(self, request: Any) -> RequestPrediction | None:
-        """Open a prediction if the route predicts, and read the request's body for it."""
-        plan = self._plan_of(request)
-        if plan is None:
-            self.mapped.look()
-            return None
-        headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request object is not kept
-        request_parts = RequestParts(
-            headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current()
-        )
-        return RequestPrediction(plan, request_parts)
-
-    def _plan_of(self, request: Any) -> RoutePlan | None:
+    def _plans_of(self, request: Any) -> Sequence[RoutePlan]:
+        """Return the plans of a request's route, one per model."""
         rule = request.url_rule
-        if rule is None or request.routing_exception is not None:
-            return None
-        neutral = self._rules.get(rule.rule)
-        if neutral is None:
-            neutral = self._rules[rule.rule] = _untyped_path(rule.rule)
-        return self.plans.get((request.method, neutral))
+        plans: Sequence[RoutePlan] = ()
+        if rule is not None and request.routing_exception is None:
+            neutral = self._rules.get(rule.rule)
+            if neutral is None:
+                neutral = self._rules[rule.rule] = _untyped_path(rule.rule)
+            plans = self._plans.get((request.method, neutral), ())
+        if not plans:
+            self.mapped.look()
+        return plans
 
     def _process_response(self, method: Callable[[], Any], args: tuple[Any, ...]) -> Any:
         """Put the id of the request's first prediction on the response."""
@@ -245,8 +244,13 @@ def _request() -> Any:
     return flask.request._get_current_object()  # type: ignore[attr-defined]
 
 
-def _record_view(method: Callable[[], Any], visit: RequestPrediction, request: Any) -> Any:
+def _record_view(method: Callable[[], Any], plan: RoutePlan, request: Any) -> Any:
     """Call the view, and record its request as a prediction."""
+    try:
+        visit = _visit(plan, request)
+    except Exception as fault:
+        FAULTS.swallow("arrival", fault)
+        return method()
     if visit.route.reads_body:
         _take_body(visit, request)
     try:
@@ -261,28 +265,35 @@ def _record_view(method: Callable[[], Any], visit: RequestPrediction, request: A
         visit.leave()
 
 
+def _visit(plan: RoutePlan, request: Any) -> RequestPrediction:
+    """Open the prediction of a request."""
+    headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request object is not kept
+    request_parts = RequestParts(
+        headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current()
+    )
+    return RequestPrediction(plan, request_parts)
+
+
 def _fail(visit: RequestPrediction, request: Any, error: BaseException) -> None:
     """End a prediction whose view raised; later, if an error handler may return a response for the error."""
     try:
         if isinstance(error, HTTPException) and error.code is not None:
             visit.refuse(error.code)
         else:
-            request.environ[_VISIT] = visit
+            request.environ.setdefault(_VISITS, []).append(visit)
     except Exception as fault:
         FAULTS.swallow("response", fault)
 
 
 def _end(request: Any, response: Any, error: BaseException | None) -> None:
-    """End a prediction whose view raised, after the error handlers."""
+    """End the predictions whose view raised, after the error handlers."""
     try:
-        visit = request.environ.pop(_VISIT, None)
-        if visit is None:
-            return
-        if error is not None:
-            visit.fail(error)
-        else:
-            visit.start_answer(response.status_code)
-            visit.answer(response.status_code, UNREAD)
+        for visit in request.environ.pop(_VISITS, ()):
+            if error is not None:
+                visit.fail(error)
+            else:
+                visit.start_answer(response.status_code)
+                visit.answer(response.status_code, UNREAD)
     except Exception as fault:
         FAULTS.swallow("response", fault)
 

@@ -16,6 +16,8 @@ from driftline.capture.generators import recorded_async_generator, recorded_gene
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
 from driftline.capture.signature import Selectors, callable_like, code_of, name_of, read_signature
 from driftline.export.pipeline import SILENT, Pipeline
+from driftline.faults import logger
+from driftline.inputs.column import libraries_of
 from driftline.outputs.output import describe
 
 from .semconv import SCHEMA_URL
@@ -25,6 +27,9 @@ _WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[[CallPlan, Callable[..., 
     (inspect.isgeneratorfunction, recorded_generator),
     (inspect.isasyncgenfunction, recorded_async_generator),
 )
+
+_QUEUES = {"celery", "dramatiq", "huey"}
+"""Packages whose decorators make tasks: a worker calls the function of the task, and not what is around the task."""
 
 
 def decorate(
@@ -67,6 +72,13 @@ def decorate(
         selector = getattr(selectors, argument)
         if not (selector is None or isinstance(selector, str) or callable(selector)):
             raise TypeError(f"{name}.predict({argument}=) takes a name or a function, not {describe(selector).text}")
+    queues = sorted(_QUEUES & libraries_of(type(plain)))
+    if queues:
+        logger.warning(
+            "driftline: %s.predict is above the decorator that makes a task of %s, so calls of workers are not "
+            "recorded; put @%s.predict below it, directly above the function",
+            name, queues[0], name,
+        )  # fmt: skip
     inputs, code = read_signature(plain, selectors), code_of(plain)
     plan = None if code is None else plans.get((identity, code, inputs.parameters))
     if plan is None:

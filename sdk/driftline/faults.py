@@ -1,5 +1,7 @@
 """The error policy: an error inside Driftline never reaches the program, and a bad row never affects other rows.
 
+An exception of a signal handler is not an error inside Driftline: it reaches the program wherever it is raised.
+
 An internal error is caught, counted by its type, and logged once per step and type. The log line contains the type and
 the position in Driftline's code, never the message or a traceback, which often contain a value of a row ("could not
 convert string to float: '078-05-1120'"). Driftline's own tests raise the error instead.
@@ -14,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from .guarded_log import is_from_signal
 from .guarded_log import logger as logger
 from .loss_counters import PendingCounts
 
@@ -36,7 +39,11 @@ class Faults:
         self._logged: set[tuple[str, type[BaseException]]] = set()
 
     def swallow(self, step: str, error: BaseException) -> None:
-        """Count and log an error that was caught in ``step`` (a constant); call it in the ``except`` block."""
+        """Count and log an error that was caught in ``step`` (a constant); call it in the ``except`` block.
+
+        Raises the error if it is not ours; see :meth:`let_signals_pass`.
+        """
+        self.let_signals_pass(error)
         self._counts.add(type(error).__name__)
         if self.raising:
             raise error
@@ -56,6 +63,11 @@ class Faults:
                     "and further errors are only counted",
                     step, kind, own_code,
                 )  # fmt: skip
+
+    def let_signals_pass(self, error: BaseException) -> None:
+        """Raise an error again that a signal handler of the program raised while our code ran, such as a time limit."""
+        if is_from_signal(error):
+            raise error
 
     def drain(self) -> Counter[str]:
         """Return the counts since the last call: type → number of errors."""

@@ -45,6 +45,24 @@ class _Line:
     is_written: threading.Event = field(default_factory=threading.Event)
 
 
+def is_from_signal(error: BaseException) -> bool:
+    """Return True if a signal handler raised an error.
+
+    Python calls a handler with the frame that it interrupts, which is the caller of the handler. No other function has
+    the frame of its caller as an argument.
+    """
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame, caller = traceback.tb_frame, traceback.tb_frame.f_back
+        if caller is not None:
+            for argument in frame.f_locals.values():
+                given = argument if type(argument) is tuple else (argument,)
+                if any(value is caller for value in given):
+                    return True
+        traceback = traceback.tb_next
+    return False
+
+
 class GuardedLogger:
     """A logger whose methods never raise, and return within :data:`PATIENCE_SECONDS`.
 
@@ -108,7 +126,7 @@ class GuardedLogger:
                     handler.createLock()  # another handler may write to it when it is flushed
 
     def _log(self, level: int, message: str, arguments: tuple[object, ...], *, always: bool = False) -> None:
-        with suppress(Exception):
+        try:
             if always or self.settings.isEnabledFor(level):
                 name, file = self.settings.name, "(unknown file)"
                 try:
@@ -116,6 +134,9 @@ class GuardedLogger:
                 except Exception:  # the application's factory of records
                     record = logging.LogRecord(name, level, file, 0, message, arguments, None)
                 self.write(record, is_noted=always)
+        except Exception as fault:
+            if is_from_signal(fault):
+                raise
 
     def write(self, record: logging.LogRecord, *, is_noted: bool = False) -> None:
         """Write a record with the handlers of its logger."""

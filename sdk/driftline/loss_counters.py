@@ -73,6 +73,9 @@ NO_SUCH_FIELD = "no_such_field"
 UNREADABLE_TIME = "unreadable_time"
 """A time of a prediction that is not a datetime, ISO 8601 or a unix time."""
 
+UNUSABLE_OUTCOME = "unusable_outcome"
+"""An outcome without an id or an actual, or with an invalid time or number."""
+
 
 class UnusableCounts(PendingCounts[str]):
     """Counts of values by reason; :meth:`within` also returns those of one step."""

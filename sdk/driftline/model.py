@@ -374,14 +374,15 @@ class Model:
             prediction = self._block(features, id, span_features).open(features, id=id, slices=slices)
         except Exception as fault:
             FAULTS.swallow("prediction", fault)
+        opened = prediction or Prediction.detached()
         try:
-            yield prediction or Prediction.detached()
+            yield opened
+            end(opened, ABSENT, None)
         except BaseException as error:
-            if prediction is not None:
-                end(prediction, ABSENT, error)
+            end(opened, ABSENT, error)
             raise
-        if prediction is not None:
-            end(prediction, ABSENT, None)
+        finally:
+            opened.closed = True
 
     def _block(self, features: Any, id: object, span_features: bool | None) -> Recorder:
         """Return the recorder of a ``with`` block: the same recorder for the same column of ids."""

@@ -18,6 +18,7 @@ from driftline.export.threads import call_within
 from driftline.export.transport import Delivery, OutcomeChannel, foreign_answer, json_object, suppress_instrumentation
 from driftline.inputs.column import values_of
 from driftline.inputs.dataframes import column_names, index_hint
+from driftline.loss_counters import UNUSABLE, UNUSABLE_OUTCOME
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
 from driftline.tables.text import short_record
@@ -33,10 +34,12 @@ ATTEMPTS = 5
 REQUEST_SECONDS = 30.0
 _now = time.time_ns
 _MOST_CLASSES = 12
+_CAUSE_WORDS = 3
+"""Words of a reason that do not contain the type of a value: "its weight must", "it has no"."""
 
 
 def record_outcome(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], **fields: Any) -> None:
-    """Buffer an outcome; log missing fields and unknown classes. Never raises.
+    """Buffer an outcome; count unusable ones, and log missing fields and unknown classes once each. Never raises.
 
     An outcome of an unknown class is sent anyway: the processor may have other classes, and counts the outcomes that it
     cannot use.
@@ -55,7 +58,9 @@ def record_outcome(identity: Identity, pipeline: Pipeline, classes: Callable[[],
                 "other classes", identity.name, stranger,
             )  # fmt: skip
     except UnusableOutcome as reason:
-        if FAULTS.once(f"outcome {identity.name}"):
+        UNUSABLE.add(UNUSABLE_OUTCOME)
+        field_and_rule = " ".join(str(reason).split()[:_CAUSE_WORDS])
+        if FAULTS.once(f"outcome {identity.name} {field_and_rule}"):
             logger.warning("driftline: an outcome of %s was not recorded: %s", identity.name, reason)
     except Exception as error:
         FAULTS.swallow("outcome", error)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+import driftline
+import driftline.testing
 import pytest
 from driftline.capture.model_identity import VERSION
 from driftline.semconv import SCHEMA_URL
@@ -15,7 +17,7 @@ from packaging.requirements import Requirement
 from tests.support.service import Service, returns
 from tests.support.unwrap import unwrap
 
-from .named_objects import ALL, MAKERS, Named, instrumentor_of, sklearn, xgboost
+from .named_objects import ALL, MAKERS, Named, instrumentor_of, lightgbm, onnxruntime, sklearn, xgboost
 
 ROW = {"amount": 17.5}
 
@@ -114,3 +116,16 @@ def test_one_of_several_packages_with_the_same_module_is_enough(monkeypatch: pyt
 
     assert needed["xgboost"] == ["xgboost-cpu >= 2.0"]
     assert needed["onnxruntime"] == ["onnxruntime >= 1.18"]
+
+
+@pytest.mark.parametrize("make", [sklearn, xgboost, lightgbm, onnxruntime])
+def test_an_object_that_is_named_for_a_second_model_is_recorded_as_that_alone_with_a_line(
+    make: Callable[[], Named],
+) -> None:
+    named = make()
+    with driftline.testing.capture() as capture:
+        for name in ("first", "second"):
+            driftline.Model(name, task="binary").instrument(named.target, **named.options)
+        named.ask()
+    assert {row.model for row in capture.predictions} == {"second"}
+    assert [line for line in capture.log if "recorded as first is now recorded as second only" in line]

@@ -152,6 +152,16 @@ def test_a_model_that_contradicts_the_estimator_is_an_error_with_the_fix(service
         instrument(nameless(service), classifier(), methods=["transform"])
 
 
+def test_an_estimator_that_passes_its_calls_on_is_refused_with_the_fix(service: Service) -> None:
+    frozen = FrozenEstimator(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
+    churn = service.model(task="")
+    with pytest.raises(TypeError, match="FrozenEstimator uses that of the estimator inside it; instrument that"):
+        instrument(churn, frozen)
+    instrument(churn, frozen.estimator)
+    frozen.predict([[1.0]])
+    assert len(service.table()) == 1
+
+
 @pytest.mark.parametrize("labels", [2, 3])
 @pytest.mark.parametrize(
     "create",

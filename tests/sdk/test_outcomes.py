@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -85,6 +85,34 @@ def test_an_outcome_that_cannot_be_used_is_logged_and_never_raises(
     (table,) = service.outcomes()
     assert strings(table.id) == ["A-2"]
     assert lacking(caplog.text, *facts) == []
+
+
+def test_each_cause_of_an_unusable_outcome_has_a_line_and_each_outcome_is_counted(
+    service: Service, caplog: pytest.LogCaptureFixture, reasons: Callable[[str], dict[str, int]]
+) -> None:
+    churn = service.model()
+    causes: list[dict[str, Any]] = [
+        {"actual": None},
+        {"id": None},
+        {"time": "28.11.2026 10:00"},
+        {"prediction_time": "then"},
+        {"weight": "0,5"},
+        {"value": "9 EUR"},
+        {"retracted": "perhaps"},
+        {"slices": "NO"},
+    ]
+    for cause in causes:
+        for _ in range(2):
+            churn.outcome(**{"id": "A-1", "actual": 1, **cause})
+    churn.outcome("A-1", actual=float("nan"))  # the cause of None
+
+    assert service.outcomes() == []
+    lines = [record.getMessage().partition(" was not recorded: ")[2] for record in caplog.records]
+    assert [line.partition(" must be")[0] for line in lines] == [
+        "its actual", "it has no id", "its time", "its prediction_time", "its weight", "its value", "its retracted",
+        "its slices",
+    ]  # fmt: skip
+    assert reasons("driftline.sdk.unusable.values") == {"unusable_outcome": 2 * len(causes) + 1}
 
 
 def test_an_outcome_of_no_class_of_the_model_is_sent_and_the_log_names_the_classes_once(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from driftline.tables.text import cut_middle, short_repr
+
 from driftline_processor.evaluation.files.column_uses import column_uses_sentence
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present.numbers import many
@@ -37,6 +39,20 @@ class VerdictInWords(NamedTuple):
     action: str
     certainty: str
     sentence: str
+
+
+class _Window(dict[str, Any]):
+    """A window, of which a notebook shows a few lines; in full it has thousands of numbers."""
+
+    def __repr__(self) -> str:
+        return cut_middle(short_repr(dict(self)))
+
+
+class _Windows(list[_Window]):
+    """Windows, of which a notebook shows a few lines."""
+
+    def __repr__(self) -> str:
+        return cut_middle(short_repr(list(map(dict, self))))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,8 +88,7 @@ class NotebookReport:
     @property
     def windows(self) -> Sequence[Mapping[str, Any]]:
         """The windows, oldest first, as in ``driftline evaluate --json``."""
-        found: Sequence[Mapping[str, Any]] = self._answer["windows"]
-        return found
+        return _Windows(map(_Window, self._answer["windows"]))
 
     @cached_property
     def _answer(self) -> dict[str, Any]:

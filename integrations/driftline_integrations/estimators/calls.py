@@ -20,12 +20,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from driftline.capture.absent import ABSENT
 from driftline.capture.buffer import measure_entry
 from driftline.capture.call import open_of
-from driftline.capture.prediction import current, open_prediction
+from driftline.capture.prediction import Prediction, current, open_prediction
 from driftline.faults import FAULTS, logger
 from driftline.integration.suppression import is_suppressed
 from driftline.outputs.output import UnreadResult
@@ -36,13 +36,12 @@ from driftline_integrations.instrumentation.methods import WrappedMethod
 
 from .conventions import CONVENTIONAL, READINGS, CallArguments, EstimatorFamily, single_result
 from .fitted import FittedEstimator
-from .model_names import ModelLeftOut, model_of
+from .model_names import ModelLeftOut, model_of, warn_other_model
 from .pairs import FirstCall, RecentCalls, WaitingResult, complete, read_rows
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from driftline.capture.prediction import Prediction
     from driftline.integration.recorder import Recorder
     from driftline.model import Model
 
@@ -118,21 +117,20 @@ class OpenPrediction:
         if not self.waits or self.call is None:
             return self.recorder.run(self.prediction, call, self.answer)
         try:
-            result = call()
+            result = answered = call()
+            try:
+                answered = self.answer(result)
+                if self.prediction.is_assigned:
+                    answered = ABSENT
+                    self.prediction.copy_assigned()
+            except Exception as fault:
+                FAULTS.swallow("answer", fault)
+            waiting = WaitingResult(answered, measure_entry(self.prediction)[0])
+            self.call.waiting = weakref.ref(waiting)
+            self.recorder.close_later(self.prediction, waiting)
         except BaseException as error:
             self.recorder.close(self.prediction, error=error)
             raise
-        answered = result
-        try:
-            answered = self.answer(result)
-            if self.prediction.is_assigned:
-                answered = ABSENT
-                self.prediction.copy_assigned()
-        except Exception as fault:
-            FAULTS.swallow("answer", fault)
-        waiting = WaitingResult(answered, measure_entry(self.prediction)[0])
-        self.call.waiting = weakref.ref(waiting)
-        self.recorder.close_later(self.prediction, waiting)
         return result
 
     def answer(self, result: Any) -> Any:
@@ -162,7 +160,10 @@ class Completion:
 
     Attributes:
         reading: Kind of the result, a key of ``READINGS``.
+        prediction: None of its own: one that is not recorded.
     """
+
+    prediction: ClassVar[Prediction] = Prediction.detached()
 
     call: FirstCall
     method: str
@@ -268,14 +269,18 @@ class WatchedEstimator:
             self._is_called_twice = True
             return Completion(first, method, fitted, reading)
         prediction = recorder.open(rows)
-        if prediction.fills is not None:
-            return OpenPrediction(recorder, prediction, fitted, reading)
-        call, waits = None, self._is_called_twice or fitted.decides_otherwise
         try:
-            call = self._recent_calls.remember(method, samples, read, prediction)
-        except Exception as fault:  # the prediction is open
-            FAULTS.swallow("pair", fault)
-        return OpenPrediction(recorder, prediction, fitted, reading, call, waits)
+            if prediction.fills is not None:
+                return OpenPrediction(recorder, prediction, fitted, reading)
+            call, waits = None, self._is_called_twice or fitted.decides_otherwise
+            try:
+                call = self._recent_calls.remember(method, samples, read, prediction)
+            except Exception as fault:  # the prediction is open
+                FAULTS.swallow("pair", fault)
+            return OpenPrediction(recorder, prediction, fitted, reading, call, waits)
+        except BaseException:  # of a signal handler
+            prediction.closed = True
+            raise
 
     def _recorder(
         self, method: str, estimator: Any, bound: Callable[..., Any], fitted: FittedEstimator
@@ -310,11 +315,19 @@ def watch(estimator: Any, watched: WatchedEstimator) -> None:
     if unknown:
         raise ValueError(f"methods: {unknown[0]!r} is not supported; use one or more of {', '.join(PREDICTING)}")
     if not hasattr(type(estimator), "predict"):
+        delegates = hasattr(estimator, "predict")
         raise TypeError(
-            f"instrument() records estimators with a predict method, but {type(estimator).__name__} has none; "
-            "decorate the function that predicts instead: @model.predict"
+            f"instrument() records estimators with a predict method of their class, but {type(estimator).__name__} "
+            + (
+                "uses that of the estimator inside it; instrument that estimator"
+                if delegates
+                else "has none; decorate the function that predicts instead: @model.predict"
+            )
         )
     watched.learn(estimator)
+    earlier = _watched.get(estimator)
+    if earlier is not None and earlier.library:
+        warn_other_model(estimator, earlier.model.name, watched.model.name)
     _watched.set(estimator, watched)
     owner = _owners.setdefault(watched.library, f"named, {watched.library}")
     wrap_estimator_methods(type(estimator), watched.family, owner)
@@ -369,7 +382,10 @@ def record_call(
         FAULTS.swallow("estimator", fault)
     if recorded_call is None:
         return bound(*args, **kwargs)
-    return recorded_call.run(partial(bound, *args, **kwargs))
+    try:
+        return recorded_call.run(partial(bound, *args, **kwargs))
+    finally:
+        recorded_call.prediction.closed = True  # also if a signal handler raised before the end
 
 
 def _watched_by(

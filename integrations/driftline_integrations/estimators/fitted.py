@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from driftline.faults import FAULTS
 from driftline.tables.classes import class_text
 from driftline.tables.task import Task
 
@@ -124,7 +125,8 @@ def _kind(estimator: Any) -> str:
     kind = ""
     try:
         kind = str((tags() if tags is not None else None).estimator_type or "")  # type: ignore[union-attr]
-    except Exception:  # no tags: an older scikit-learn, or a user's class
+    except Exception as fault:  # no tags: an older scikit-learn, or a user's class
+        FAULTS.let_signals_pass(fault)
         kind = str(getattr(estimator, "_estimator_type", "") or "")
     if kind in ("classifier", "regressor", "outlier_detector", "clusterer"):
         return kind
@@ -135,7 +137,8 @@ def _fitted_attribute(estimator: Any, name: str) -> Any:
     """Return an attribute that only a fit creates; None if it is missing or raises."""
     try:
         return getattr(estimator, name, None)
-    except Exception:
+    except Exception as fault:
+        FAULTS.let_signals_pass(fault)
         return None
 
 

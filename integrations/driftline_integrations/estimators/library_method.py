@@ -22,7 +22,7 @@ from driftline_integrations.instrumentation.hooks import ImportHooks
 from driftline_integrations.instrumentation.identity_map import IdentityMap
 from driftline_integrations.instrumentation.methods import WrappedMethod
 
-from .model_names import ModelLeftOut
+from .model_names import ModelLeftOut, warn_other_model
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,9 @@ class LibraryMethod:
 
     def name(self, target: Any, place: RecordingPlan) -> None:
         """Record the predictions of an object from now on."""
+        earlier = self._places.get(target)
+        if earlier is not None:
+            warn_other_model(target, earlier.recorder.plan.identity.name, place.recorder.plan.identity.name)
         self._places.set(target, place)
         methods.wrap_inherited_methods(type(target), (self._method,), self._call, self._named_owner)
 
@@ -132,11 +135,14 @@ class LibraryMethod:
             FAULTS.swallow("call", fault)
         if place is None or prediction is None:
             return bound(*args, **kwargs)
-        return place.recorder.run(
-            prediction,
-            partial(bound, *args, **kwargs),
-            lambda result: place.answer(prediction, result, args, kwargs),
-        )
+        try:
+            return place.recorder.run(
+                prediction,
+                partial(bound, *args, **kwargs),
+                lambda result: place.answer(prediction, result, args, kwargs),
+            )
+        finally:
+            prediction.closed = True  # also if a signal handler raised before the end
 
     @staticmethod
     def _features(place: RecordingPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

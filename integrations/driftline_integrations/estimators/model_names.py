@@ -7,6 +7,7 @@ from typing import Any
 
 from driftline import Model
 from driftline.declared_models import read_declarations
+from driftline.faults import FAULTS, logger
 from driftline.settings import read
 
 from driftline_integrations.instrumentation.instrumentor import with_providers
@@ -16,6 +17,16 @@ from .fitted import last_step
 
 class ModelLeftOut(ValueError):  # noqa: N818 - what becomes of it, not an error of the program
     """A model that the file skips for its mistakes, so it is not recorded. The text has the reason."""
+
+
+def warn_other_model(target: object, earlier: str, model: str) -> None:
+    """Warn once that code names an object for a second model, of which alone it then records predictions."""
+    if earlier != model and FAULTS.once(f"other model {earlier} {model}"):
+        logger.warning(
+            "driftline: the %s that was recorded as %s is now recorded as %s only; to record one call for two models, "
+            "use a with block: with driftline.Model(%r, task=...).prediction(features=...) as p: p.score = ...",
+            type(target).__name__, earlier, model, earlier,
+        )  # fmt: skip
 
 
 def model_of(estimator: Any) -> Model:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from driftline.capture.absent import ABSENT
 from driftline.capture.prediction import Prediction
+from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch
 from driftline.inputs.readers import reader_for
 
@@ -130,7 +131,8 @@ def _key(read: Any) -> int:
             columns = (np.asarray(read.values(at))[:_VALUES].tolist() for at in {0, width // 2, width - 1})
             values = [read.count, *chain.from_iterable(columns)]
         return hash(tuple(value for value in values if value == value))  # NaN differs from itself
-    except Exception:  # values without a hash, the matrix of a booster
+    except Exception as fault:  # values without a hash, the matrix of a booster
+        FAULTS.let_signals_pass(fault)
         return len(read[1]) if isinstance(read, tuple) else getattr(read, "count", 0)
 
 

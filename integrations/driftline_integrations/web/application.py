@@ -94,13 +94,13 @@ class MappedRoutes:
     def __init__(self, served: Callable[[], Iterable[ServedRoute]], meets: Callable[[str, ServedRoute], bool]) -> None:
         self._served = served
         self._meets = meets
-        self._plans: dict[tuple[str, str], RoutePlan] = {}
+        self._plans: list[RoutePlan] = []
         self._is_checked = False
         _applications.add(self)
 
     def add(self, plan: RoutePlan) -> None:
         """Add a mapped route; the next check includes it."""
-        self._plans[plan.method, plan.path] = plan
+        self._plans = [*(other for other in self._plans if other.path != plan.path or not plan.replaces(other)), plan]
         plan.refused = self.look
         self._is_checked = False
 
@@ -117,7 +117,7 @@ class MappedRoutes:
             return
         self._is_checked = True
         try:
-            for plan in list(self._plans.values()):
+            for plan in self._plans:
                 if not any(application._has(plan) for application in list(_applications)):
                     self._tell(plan)
         except Exception as fault:
@@ -125,10 +125,7 @@ class MappedRoutes:
 
     def _has(self, plan: RoutePlan) -> bool:
         """Return True if this application maps and serves the route."""
-        plan_at_path = self._plans.get((plan.method, plan.path))
-        if plan_at_path is None or plan_at_path.model.name != plan.model.name:
-            return False
-        return any(
+        return any(other.path == plan.path and plan.replaces(other) for other in self._plans) and any(
             (served.methods is None or plan.method in served.methods) and self._meets(plan.path, served)
             for served in self._served()
         )

@@ -132,6 +132,10 @@ class RoutePlan:
         self._in_body = self.features == (Source("body", ()),) and self.id is None  # the row, and its id
         self._plain = self._in_body and not self.reads_more and not self.slices
 
+    def replaces(self, other: RoutePlan) -> bool:
+        """Return True if another plan of the same path is for the same model; each model of a path is recorded."""
+        return self.method == other.method and self.model._identity.is_model_of(other.model._identity)
+
     def go_without(self, reason: str) -> None:
         """Count a prediction that is recorded without its features, or its result, by the reason."""
         UNRECORDED.add((self.model.name, reason))

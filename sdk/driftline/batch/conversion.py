@@ -59,7 +59,7 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
 
     A prediction that cannot be converted is counted as a fault; the others are kept.
     """
-    parts: dict[Any, PredictionBatch | list[BufferedRow]] = {}  # in the order of the first entry of each
+    parts: dict[Any, Prediction | list[BufferedRow]] = {}  # in the order of the first entry, whose call is logged
     group: list[BufferedRow] = []
     for entry in entries:
         try:
@@ -70,7 +70,7 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
                     read_deferred(entry)
                 if entry.batch is not None:
                     if entry.count:
-                        parts[len(parts)] = _batch(entry)
+                        parts[len(parts)] = entry
                     continue
                 entry = read_buffered_row(entry)
             if not group or group[-1][0] is not entry[0] or group[-1][1] is not entry[1]:  # most are like the last one
@@ -80,7 +80,10 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
             FAULTS.swallow("row", error)
     blocks_by_shape: dict[tuple[Any, ...], list[PredictionBatch]] = {}
     for key, part in parts.items():
-        blocks = [part] if isinstance(part, PredictionBatch) else retry_in_halves(part, partial(_singles, *key), "rows")
+        if isinstance(part, Prediction):
+            blocks = retry_in_halves([part], _batch_of, "row")
+        else:
+            blocks = retry_in_halves(part, partial(_singles, *key), "rows")
         for block in blocks:
             blocks_by_shape.setdefault(block.shape(), []).append(block)
     return [merged for same in blocks_by_shape.values() for merged in retry_in_halves(same, merge_batches, "merge")]
@@ -88,7 +91,7 @@ def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePredic
 
 def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRow]) -> PredictionBatch:
     _, _, values, times, durations, ids, scores, decided, slices, errors, contexts = zip(*group, strict=True)
-    if not plan.has_logged_reading:
+    if not plan.has_logged_reading and "" in errors:
         scored, any_decided = any(score is not None for score in scores), any(decided)
         log_first_call(plan, None, scored=scored, decided=any_decided, unread=None)
     columns: Columns = {}
@@ -215,7 +218,8 @@ def _errors(errors: Sequence[str]) -> Column | None:
     return column if isinstance(column, Column) else None
 
 
-def _batch(prediction: Prediction) -> PredictionBatch:
+def _batch_of(only: Sequence[Prediction]) -> PredictionBatch:
+    (prediction,) = only
     plan, batch, n = prediction.plan, prediction.batch, prediction.count
     if batch is None:
         raise TypeError("not a batch")

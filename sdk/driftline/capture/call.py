@@ -3,6 +3,10 @@
 A call takes a snapshot of the input, starts a span if it is sampled, runs the function, and appends one entry. All
 other work runs on the background thread. Each of our steps is guarded, so the function returns and raises the same as
 before.
+
+A signal handler may raise in the middle of a step, such as a time limit of Celery or Ctrl-C in a notebook. Its error
+reaches the caller, as it would without us, and the interrupted prediction must not stay open: later calls would be
+taken for its inner ones. So whoever opens a prediction closes it in a ``finally``, even if :func:`end` could not.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from driftline.faults import FAULTS
 from driftline.loss_counters import UNREAD_RESULT, UNREADABLE_INPUT, UNRECORDED
+from driftline.tables.ids import IDS
 
 from .buffer import measure_entry
 from .call_plan import CallPlan
-from .prediction import OPEN, Prediction, open_prediction
+from .prediction import OPEN, Prediction, is_over, open_prediction
 from .prediction_span import abandoned_attributes, keep_identity, span_attributes
 from .snapshot import fill, learn, take_inputs, take_result
 from .span_errors import error_type, record_error
@@ -38,6 +43,9 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
     """
     try:
         outer = open_prediction()
+        if outer is not None and is_over(outer):  # interrupted before it could restore what was current before it
+            OPEN.set(None)
+            outer = None
         prediction = Prediction(plan, outer)
     except Exception as fault:
         FAULTS.swallow("begin", fault)
@@ -46,24 +54,31 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
         if args is not None:
             take_inputs(prediction, plan, args, kwargs)
     except Exception as fault:
-        UNRECORDED.add((plan.identity.name, UNREADABLE_INPUT))
         FAULTS.swallow("inputs", fault)
+        UNRECORDED.add((plan.identity.name, UNREADABLE_INPUT))
     try:
-        prediction.time = now = _now()
-        if outer is not None and (same := open_of(plan, outer)) is not None:
-            prediction.fills = same
-            learn(same, plan.identity.task)
-            return prediction
-        if outer is not None and (exchange := outer.exchange) is not None:
-            exchange.admit(prediction)
-        prediction.span = span = plan.start_span(plan.span_name, attributes=plan.initial_attributes, start_time=now)
-        if current:
-            if span is not trace.INVALID_SPAN:  # otherwise no span is current, as before
-                prediction.span_token = context.attach(set_span_in_context(span))
-            prediction.open_token = OPEN.set(prediction)
-    except Exception as fault:
-        FAULTS.swallow("begin", fault)
-    prediction.started = _clock()
+        try:
+            prediction.time = now = _now()
+            if outer is not None and (same := open_of(plan, outer)) is not None:
+                prediction.fills = same
+                learn(same, plan.identity.task)
+                return prediction
+            if outer is not None:
+                if (exchange := outer.exchange) is not None:
+                    exchange.admit(prediction)
+                share_id(prediction, outer)
+            prediction.span = span = plan.start_span(plan.span_name, attributes=plan.initial_attributes, start_time=now)
+            if current:
+                if span is not trace.INVALID_SPAN:  # otherwise no span is current, as before
+                    prediction.span_token = context.attach(set_span_in_context(span))
+                prediction.open_token = OPEN.set(prediction)
+        except Exception as fault:
+            FAULTS.swallow("begin", fault)
+        prediction.started = _clock()
+    except BaseException:  # of a signal handler: the caller never gets the prediction, and would not close it
+        prediction.closed = True
+        leave(prediction)
+        raise
     return prediction
 
 
@@ -191,7 +206,24 @@ def let_go(prediction: Prediction) -> None:
 def open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
     """Return the enclosing open prediction that this call only completes; None if there is none."""
     while outer is not None:
-        if not outer.closed and (plan.joins or outer.plan.identity.name == plan.identity.name):
+        if not outer.closed and (plan.joins or outer.plan.identity.is_model_of(plan.identity)):
             return outer
         outer = outer.outer
     return None
+
+
+def share_id(prediction: Prediction, outer: Prediction | None) -> None:
+    """Offer the id of an enclosing prediction of another version, such as that of the champion to its shadow.
+
+    Not if the privacy rules differ: one of the versions may hash its ids.
+    """
+    model = prediction.plan.identity
+    while outer is not None:
+        around = outer.plan.identity if not outer.closed else None
+        if around is not None and (around.name, around.privacy) == (model.name, model.privacy):
+            outer.offered = outer.offered or IDS.uuid7(outer.time)
+            prediction.offered = outer._id or outer.offered
+            if prediction.batch is not None and prediction.ids is None and len(outer.ids or ()) == prediction.count:
+                prediction.ids = outer.ids
+            return
+        outer = outer.outer

@@ -392,12 +392,14 @@ def warn_unreadable_times(plan: CallPlan, rows: int, value: object) -> None:
     """Count times that cannot be read, and warn once per function. ``value``: the first, of which the form is named."""
     UNUSABLE.add(UNREADABLE_TIME, rows)
     if FAULTS.once(f"unreadable time {plan.identity.name} {plan.name}"):
-        form = (
-            repr(_LETTER.sub("a", _DIGIT.sub("9", value[:_MOST_FORM]))) if isinstance(value, str) else "other numbers"
-        )
+        form = "other numbers"
+        if isinstance(value, str):
+            form = f"a text of the form {_LETTER.sub('a', _DIGIT.sub('9', value[:_MOST_FORM]))!r}"
+            if value.isdigit():
+                form = f"a text of {len(value)} digits"
         logger.warning(
             "driftline: %s.%s reads times from %s, but some cannot be read, such as %s: the time of the call is used "
-            "instead; pass datetimes, ISO 8601 texts such as '2026-11-20T08:00:00Z', or unix times",
+            "instead; pass datetimes, ISO 8601 texts such as '2026-11-20T08:00:00Z', or unix times as numbers",
             plan.identity.name, plan.name, _time_source(plan), form,
         )  # fmt: skip
 

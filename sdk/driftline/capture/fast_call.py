@@ -109,36 +109,41 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
             FAULTS.swallow("begin", fault)
             return any_call(_all(first, rest), named)
         draft: Draft = [plan, shape, values, began, id]
-        open_token = _set_open(draft)
-        started = _clock()
+        open_token = None
         try:
-            result = function(*_all(first, rest), **named) if rest or named else function(first)
-        except BaseException as error:
-            end(_taken_over(draft, span, span_token, open_token, started), ABSENT, error)
+            started = _clock()
+            try:
+                open_token = _set_open(draft)
+                result = function(*_all(first, rest), **named) if rest or named else function(first)
+                elapsed = _clock() - started
+            except BaseException as error:
+                end(_taken_over(draft, span, span_token, open_token, started), ABSENT, error)
+                raise
+            score, decided = result, ""
+            if type(result) is not score_type:
+                answer = answer_of(plan, readers, result)
+                if answer is None:
+                    end(_taken_over(draft, span, span_token, open_token, started), result, None)
+                    return result
+                score, decided = answer
+            if len(draft) > _DRAFTED:  # code requested the prediction
+                prediction = _taken_over(draft, span, span_token, open_token, started)
+                if prediction.is_assigned:
+                    end(prediction, result, None)
+                    return result
+                prediction.closed = True
+                id = prediction._id or prediction.offered
+            draft.clear()  # empty = over: there was no open prediction before it
+        except BaseException:  # also of a signal handler, in any of these lines
+            draft.clear()
             raise
-        elapsed = _clock() - started
-        score, decided = result, ""
-        if type(result) is not score_type:
-            answer = answer_of(plan, readers, result)
-            if answer is None:
-                end(_taken_over(draft, span, span_token, open_token, started), result, None)
-                return result
-            score, decided = answer
-        if len(draft) > _DRAFTED:  # code requested the prediction
-            prediction = _taken_over(draft, span, span_token, open_token, started)
-            if prediction.is_assigned:
-                end(prediction, result, None)
-                return result
-            prediction.closed = True
-            id = prediction._id
-        draft.clear()  # empty = over: there was no open prediction before it
         try:
             context = INVALID_SPAN_CONTEXT
             if span is not None and span_token is not None:
                 detach(span_token)
                 context = span.get_span_context()
                 if span.is_recording():
-                    if id is None:
+                    if not id:
                         id = IDS.uuid7(began)
                     span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
                     if plan.may_lose_identity:
@@ -161,10 +166,12 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
         prediction = begin(plan, args, kwargs)
         try:
             result = function(*args, **kwargs)
+            end(prediction, result, None)
         except BaseException as error:
             end(prediction, ABSENT, error)
             raise
-        end(prediction, result, None)
+        finally:
+            prediction.closed = True
         return result
 
     return predict
@@ -224,10 +231,12 @@ def recorded_async(plan: CallPlan, function: Callable[..., Any]) -> Callable[...
         prediction = start(args, kwargs)
         try:
             result = await function(*args, **kwargs)
+            finish(prediction, result)
         except BaseException as error:
             end(prediction, ABSENT, error)
             raise
-        finish(prediction, result)
+        finally:
+            prediction.closed = True
         return result
 
     return predict
@@ -272,9 +281,13 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
         except Exception as fault:
             FAULTS.swallow("begin", fault)
             return begin(plan, args, kwargs)
-        prediction.open_token = OPEN.set(prediction)
-        prediction.quick = True
-        prediction.started = _clock()
+        try:
+            prediction.open_token = OPEN.set(prediction)
+            prediction.quick = True
+            prediction.started = _clock()
+        except BaseException:  # of a signal handler
+            prediction.closed = True
+            raise
         return prediction
 
     def finish(prediction: Any, result: Any) -> None:
@@ -298,7 +311,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
                     keep_identity(plan, span)
             elif not context.trace_flags & SAMPLED:
                 context = INVALID_SPAN_CONTEXT
-            id, cost = prediction._id, shape.cost + cost_of(values)
+            id, cost = prediction._id or prediction.offered, shape.cost + cost_of(values)
             append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), cost, 1)
         except Exception as fault:
             FAULTS.swallow("end", fault)

@@ -71,6 +71,16 @@ class Identity:
         object.__setattr__(self, "discreet", self.privacy.rules or self.capture != "features")
         object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
 
+    def is_model_of(self, other: Identity) -> bool:
+        """Return True if both are one version of one model; an unset version is any version.
+
+        >>> first, second = Identity("churn", "1"), Identity("churn", "2")
+        >>> first.is_model_of(Identity("churn")), first.is_model_of(second)
+        (True, False)
+        """
+        versions = {self.version, other.version} - {""}
+        return self.name == other.name and len(versions) < 2
+
     def records(self, feature: str) -> bool:
         """Return True if values may be exported under the name of a feature or of a text's descriptor.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from driftline.faults import FAULTS
 from driftline.inputs.row import clean_value
 from driftline.outputs.output import describe
 from driftline.outputs.rankings import relevant_text
@@ -129,9 +130,9 @@ def outcome_of(
         id=text if identity.hash_id is None else identity.hash_id(text),
         actual=truth,
         recorded=now,
-        time=_read("time", "datetime, an ISO 8601 string or a unix time", instant, time),
+        time=_read("time", "datetime, an ISO 8601 string or a unix time as a number", instant, time),
         prediction_time=_read(
-            "prediction_time", "datetime, an ISO 8601 string or a unix time", instant, prediction_time
+            "prediction_time", "datetime, an ISO 8601 string or a unix time as a number", instant, prediction_time
         ),
         weight=_number("weight", weight),
         item=about if identity.hash_id is None or not about else identity.hash_id(about),
@@ -181,7 +182,8 @@ def _read(name: str, rule: str, read: Callable[[Any], T], value: object) -> T:
     """Read an argument. The error contains its type, never its value, which may be personal data."""
     try:
         return read(value)
-    except Exception:
+    except Exception as fault:
+        FAULTS.let_signals_pass(fault)
         is_text = isinstance(value, str) and "string" in rule
         wrong = "not a text of another form" if is_text else f"not {describe(value).text}"
         raise UnusableOutcome(f"its {name} must be a {rule}, {wrong}") from None

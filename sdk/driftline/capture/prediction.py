@@ -305,11 +305,11 @@ class Prediction:
 
     def copy_assigned(self) -> None:
         """Replace the score and the class that the code set by copies, which later changes do not affect."""
-        copy = self.plan.copy_assigned
+        copy, batch = self.plan.copy_assigned, self.batch
         if self.scored:
-            self.say(score=copy(self.score))
+            self.say(score=copy(self.score if batch is None else batch.in_order(self.score)))
         if self.decided:
-            self.say(predicted=copy(self.predicted))
+            self.say(predicted=copy(self.predicted if batch is None else batch.in_order(self.predicted)))
 
     def stage(self, name: str) -> Stage:
         """Trace a part of the prediction, such as the look-up of its features, as a child span.
@@ -378,6 +378,15 @@ def open_prediction() -> Prediction | None:
         return prediction
     opening: LazyPrediction | None = prediction.opening  # of a request
     return prediction if opening is None else opening.make() or prediction
+
+
+def is_over(prediction: Prediction | None) -> bool:
+    """Return True if neither a prediction nor one around it is open, and no web request is."""
+    while prediction is not None:
+        if not prediction.closed or prediction.exchange is not None:
+            return False
+        prediction = prediction.outer
+    return True
 
 
 def current() -> Prediction | None:

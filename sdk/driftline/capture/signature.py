@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
+from driftline.faults import FAULTS
 from driftline.inputs.column import values_of
 from driftline.inputs.dataframes import column_names
 
@@ -272,7 +273,8 @@ def field_of(given: Any, name: str) -> Any:
                 return ABSENT
             return values_of(given[name])
         value = getattr(given, name, ABSENT)
-    except Exception:  # an object whose own methods raise
+    except Exception as fault:  # an object whose own methods raise
+        FAULTS.let_signals_pass(fault)
         return ABSENT
     return ABSENT if callable(value) else value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -106,10 +106,10 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
     """Keep a row: its id, and its values after the privacy rules."""
     shape = prediction.plan.shape_of(names)
     values = clean(values, shape.id_index)
-    prediction.shape = shape
     if shape.id_index is not None:
         prediction.identify(values[shape.id_index])
-    prediction.values = values if shape.guard is None else shape.guard(values)
+    values = values if shape.guard is None else shape.guard(values)
+    prediction.shape, prediction.values = shape, values  # at once: a signal handler may raise in a call between them
 
 
 def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any, ...]] | None:
@@ -134,13 +134,28 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
 
 
 def take_id(prediction: Prediction, value: Any) -> None:
-    """Set the id of one row or of a batch, or n ids, one per row of a batch."""
+    """Set the id of one row or of a batch, or n ids, one per row of a batch.
+
+    If the rows are not known yet, such as those of an estimator in a ``with`` block, they decide whether several values
+    are n ids or one id; see :func:`settle_ids`.
+    """
     if value is ABSENT:
         return
-    if prediction.batch is None or isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+    is_row = prediction.batch is None and prediction.values is not None
+    is_one = isinstance(value, str | bytes | Mapping | Set | Iterator) or not isinstance(value, Iterable)
+    if is_row or is_one or getattr(value, "ndim", 1) == 0:
         prediction.identify(value)
     else:
         prediction.ids = values_of(value)
+
+
+def settle_ids(prediction: Prediction) -> None:
+    """Make the ids of a prediction that is one row its id: the only one, else the tuple of all."""
+    ids = prediction.ids
+    if ids is not None and prediction.batch is None:
+        prediction.ids = None
+        if not prediction.identified:
+            prediction.identify(ids[0] if len(ids) == 1 else tuple(ids))
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -185,7 +200,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
             plan.note_result(score_or_class if set_in_code and not plan.selective else result)
         if not plan.selective:
             if not set_in_code:
-                prediction.result = result if type(result) is float else plan.keep(result)
+                in_order = result if prediction.batch is None else prediction.batch.in_order(result)
+                prediction.result = result if type(result) is float else plan.keep(in_order)
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.say(score=_selected(prediction, plan.score, result))
@@ -203,6 +219,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
         plan.unread_parts = parts_of(result, plan.copy_assigned)
     if prediction.batch is not None and prediction.batch.row is not None:
         _decide_rows(prediction, prediction.batch, prediction.batch.row)
+    settle_ids(prediction)
 
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
@@ -230,9 +247,7 @@ def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
     prediction.batch, prediction.count = None, 1
     plan.has_vector_rows = is_number
     names, values = row
-    if prediction.ids is not None:  # a tuple that is one id
-        prediction.identify(tuple(prediction.ids))
-        prediction.ids = None
+    settle_ids(prediction)
     if len(values) > MOST_VALUES:
         warn_unrecorded(plan, f"{len(values):,} features", Unrecorded(TOO_LARGE, LONGEST_ROW))
     elif values:
@@ -276,7 +291,7 @@ def fill(outer: Prediction, inner: Prediction) -> None:
         _fill_features(outer, inner)
     if not outer.identified and inner.identified:
         outer.id = inner.id
-    if outer.ids is None:
+    if outer.ids is None and outer.batch is not None:
         outer.ids = inner.ids
     slices, rules = inner.slices or {}, outer.plan.identity.privacy
     if rules != inner.plan.identity.privacy:
@@ -312,11 +327,15 @@ def _joined(first: Prediction, second: Prediction) -> Prediction:
 def _fill_features(outer: Prediction, inner: Prediction) -> None:
     """Copy the inner prediction's features, after its privacy rules; if the outer model has other rules, both apply."""
     inner_rules, outer_rules = inner.plan.identity.privacy, outer.plan.identity.privacy
-    outer.values, outer.batch, outer.count = inner.values, inner.batch, inner.count
+    if outer.plan.first_input is None:
+        outer.plan.first_input = inner.plan.first_input
+    shape, values = outer.shape, inner.values
     if inner.shape is not None:
-        shape = outer.shape = outer.plan.shape_of(inner.shape.names)
-        if outer.values is not None and shape.guard is not None and outer_rules != inner_rules:
-            outer.values = shape.guard(outer.values)
+        shape = outer.plan.shape_of(inner.shape.names)
+        if values is not None and shape.guard is not None and outer_rules != inner_rules:
+            values = shape.guard(values)
+    outer.batch, outer.count = inner.batch, inner.count
+    outer.shape, outer.values = shape, values  # at once: a signal handler may raise in a call between them
     if inner.batch is not None and inner_rules.rules and outer_rules != inner_rules:
         outer.batch = ProtectedBatch(inner.batch, inner_rules)
 

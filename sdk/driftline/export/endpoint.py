@@ -102,7 +102,7 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     with an endpoint set in code. If ``DRIFTLINE_ENDPOINT`` sends only records elsewhere, the general headers are not
     sent, because they contain the key of the other backend. Without an endpoint of our own, the file of
     ``OTEL_CONFIG_FILE`` wins over the variables. Raises ``ValueError``, with the fix, if our own setting is not a URL;
-    OpenTelemetry's variables are used unchecked. Logs once what cannot be used.
+    OpenTelemetry's variables are used unchanged. Logs once what cannot be used.
 
     >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
     'http://driftline:4318/v1/logs'
@@ -118,6 +118,11 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     full = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
     base = own_endpoint or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     base = base or (DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
+    if protocol == "http" and not own_endpoint:
+        try:
+            _check(base, f"the variable OTEL_EXPORTER_OTLP_{f'{signal.upper()}_' if full else ''}ENDPOINT")
+        except ValueError as error:
+            _warn(f"{error}; until then, {'records' if signal == 'logs' else 'distributions'} are lost")
     if protocol == "grpc":
         url = urlsplit(base).netloc or base
     elif full and not own_endpoint:

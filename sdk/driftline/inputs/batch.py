@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from driftline.faults import FAULTS, logger
 from driftline.loss_counters import TOO_LARGE
 
 from .row import Row
@@ -50,12 +51,14 @@ class Batch:
         row: The same input as one row, if only the result can decide whether it is one row or n rows: names (None
             without names), and values that are not clean yet. None if it is a batch in any case.
         unrecorded: Reason why its features are not recorded, if the warning waits for the decision about the rows.
+        index: Index of pandas with a label per row; None without one.
     """
 
     count: int
     cost: int
     row: Row | None = None
     unrecorded: Unrecorded | None = None
+    index: Any = None
 
     def bounded_snapshot(self, id_field: str | None = None) -> Batch | Unrecorded:
         """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``.
@@ -97,6 +100,12 @@ class Batch:
         """Return one column in its own type, for :func:`~.column.read_column`."""
         raise NotImplementedError
 
+    def in_order(self, result: Any) -> Any:
+        """Return a Series or DataFrame with the labels of these rows in their order; other results as they are."""
+        if self.index is None or not hasattr(result, "iloc"):
+            return result
+        return in_order_of(self.index, result)
+
     def strangers(self) -> int:
         """Return the number of elements that are not rows; by default 0."""
         return 0
@@ -137,3 +146,25 @@ class Featureless(Batch):
     def names(self) -> tuple[str, ...] | None:
         """Return no names."""
         return ()
+
+
+def in_order_of(index: Any, result: Any) -> Any:
+    """Return a Series or DataFrame in the order of an index, if its own index has the same labels in another order.
+
+    The index 0, 1, ... is that of a new object, such as ``pd.Series(scores)``, and says nothing about the order.
+    """
+    labels = result.index
+    is_new = type(labels).__name__ == "RangeIndex" and (labels.start, labels.step) == (0, 1)
+    if is_new or not 1 < len(labels) == len(index) or labels.equals(index):
+        return result
+    if labels.is_unique and index.is_unique:
+        positions = labels.get_indexer(index)
+        if (positions >= 0).all():
+            return result.iloc[positions]
+    if FAULTS.once("index of a result"):
+        logger.warning(
+            "driftline: a %s was returned or set as a result whose index is not that of the input, or has duplicates, "
+            "so its rows are matched with the rows of the input by their position; keep the index and the order of the "
+            "input", type(result).__name__,
+        )  # fmt: skip
+    return result

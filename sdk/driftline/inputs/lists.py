@@ -106,9 +106,9 @@ def _row(element: Any) -> Row:
 
 
 def _no_row(fault: Exception | None = None) -> Row:
-    UNUSABLE.add(UNSUPPORTED_VALUE)
     if fault is not None:
         FAULTS.swallow("row", fault)
+    UNUSABLE.add(UNSUPPORTED_VALUE)
     return _NOTHING
 
 

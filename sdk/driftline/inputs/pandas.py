@@ -48,6 +48,7 @@ def read_series(value: Any) -> Row | Batch | Unrecorded:
     values = value.tolist()
     column = Lists([values], len(values), None if value.name is None else (str(value.name),))
     column.row = names, tuple(values)
+    column.index = value.index
     return column
 
 
@@ -61,6 +62,7 @@ class Frame(Batch):
     def __init__(self, frame: Any, categories: list[Any] | None = None) -> None:
         self.frame = frame
         self.count = len(frame)
+        self.index = frame.index
         self._categories = frame.columns.tolist() if categories is None else categories  # 20 in 4 µs, one by one in 40
         self.cost = 8 * self.count * max(1, len(self._categories))
 

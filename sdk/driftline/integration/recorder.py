@@ -149,16 +149,17 @@ class Recorder:
             The result of the call.
         """
         try:
-            result = call()
+            result = answered = call()
+            try:
+                answered = answer(result)
+            except Exception as fault:
+                FAULTS.swallow("answer", fault)
+            self.close(prediction, answered)
         except BaseException as error:
             self.close(prediction, error=error)
             raise
-        answered = result
-        try:
-            answered = answer(result)
-        except Exception as fault:
-            FAULTS.swallow("answer", fault)
-        self.close(prediction, answered)
+        finally:
+            prediction.closed = True
         return result
 
     def close(self, prediction: Prediction, result: Any = ABSENT, error: BaseException | str | None = None) -> None:

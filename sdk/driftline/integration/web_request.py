@@ -50,9 +50,9 @@ def header_id(text: str) -> str:
 class WebRequest(Prediction):
     """The link between a web request and its predictions.
 
-    The first prediction of each model gets the given id, unless the code or the input sets another. The response has
-    the id of the first prediction. ``is_unused``: there was no prediction in the request, and no open one around it.
-    ``answer_id``: id of the response if no ``Prediction`` was created; ``opening``: the open
+    The first prediction of each version of a model gets the given id, unless the code or the input sets another. The
+    response has the id of the first prediction. ``is_unused``: there was no prediction in the request, and no open one
+    around it. ``answer_id``: id of the response if no ``Prediction`` was created; ``opening``: the open
     :class:`RequestPrediction`.
 
     Args:
@@ -72,7 +72,7 @@ class WebRequest(Prediction):
         self.request_id = ""
         if given:
             self.request_id = header_id(given)
-            self._models: set[str] = set()
+            self._models: set[tuple[str, str]] = set()
         self._first: Prediction | None = None
         self.is_unused = self.outer is None
 
@@ -95,9 +95,9 @@ class WebRequest(Prediction):
         if self._first is None:
             self._first = prediction
         if self.request_id:
-            name = prediction.plan.identity.name
-            if name not in self._models:
-                self._models.add(name)
+            model = prediction.plan.identity.name, prediction.plan.identity.version
+            if model not in self._models:
+                self._models.add(model)
                 prediction.offered = self.request_id
 
     def forget(self, prediction: Prediction) -> None:

@@ -78,6 +78,8 @@ def describe(value: Any) -> UnreadResult:
     >>> describe((0.2, "x")).text, describe({"category": 1}).text
     ('a tuple of 2', "a dict with keys ['category']")
     """
+    if isinstance(value, UnreadResult):
+        return value
     if isinstance(value, NamedScores):
         description: UnreadResult = value.description
         return description

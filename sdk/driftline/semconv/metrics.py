@@ -236,7 +236,7 @@ DRIFTLINE_SDK_UNRECORDED_PREDICTIONS: Final = "driftline.sdk.unrecorded.predicti
 """Predictions whose features or result the SDK could not record."""
 
 DRIFTLINE_SDK_UNUSABLE_VALUES: Final = "driftline.sdk.unusable.values"
-"""Values that are missing from their records because the SDK could not use them, by reason."""
+"""Values that are missing from their records, and outcomes, that the SDK could not use, by reason."""
 
 
 class Instrument(NamedTuple):
@@ -417,6 +417,6 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full, or that the receiver did not accept, by reason.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which are never raised in the host program.",
     DRIFTLINE_SDK_UNRECORDED_PREDICTIONS: "Predictions whose features or result the SDK could not record.",
-    DRIFTLINE_SDK_UNUSABLE_VALUES: "Values that are missing from their records because the SDK could not use them, by reason.",
+    DRIFTLINE_SDK_UNUSABLE_VALUES: "Values that are missing from their records, and outcomes, that the SDK could not use, by reason.",
 }
 """Metric name → what it says, in a sentence."""

@@ -80,7 +80,8 @@ def id_text(value: Any) -> str:
             return ""
         try:
             text = str(value) if value.__class__ is int else _text_of(value)
-        except Exception:  # its own text raises, or an integer has too many digits for Python to write
+        except Exception as fault:  # its own text raises, or an integer has too many digits for Python to write
+            FAULTS.let_signals_pass(fault)
             text = None
         if text is None:
             _warn_once(

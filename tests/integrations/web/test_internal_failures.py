@@ -64,8 +64,8 @@ OF_FLASK = [
     (on_flask, "_body_of"),
     (on_flask, "_read"),
     (on_flask, "is_upload"),
-    (on_flask.InstrumentedApp, "_plan_of"),
-    (on_flask.InstrumentedApp, "_visit"),
+    (on_flask.InstrumentedApp, "_plans_of"),
+    (on_flask, "_visit"),
 ]
 
 

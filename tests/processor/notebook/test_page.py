@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -144,3 +145,12 @@ def test_the_call_of_a_figure_is_shown_if_it_can_be_drawn(
 
 def test_text_begins_with_the_verdict(report: driftline.EvaluationReport) -> None:
     assert repr(report) == f"{report.verdict.headline}\n{report.verdict.action}\n(churn, 3,000 rows)"
+
+
+def test_the_text_of_windows_is_short_and_their_values_are_whole(report: driftline.EvaluationReport) -> None:
+    windows, whole = report.windows, report.to_dict()["windows"]
+    assert list(windows) == whole
+    assert json.loads(json.dumps(windows)) == whole
+    assert len(repr(whole)) > 10_000
+    assert max(len(repr(shown)) for shown in (windows, windows[0], windows[-1], report.notes)) <= 1000
+    assert repr(windows[-1]).startswith("{")

@@ -39,6 +39,19 @@ def test_unreadable_times_are_counted_and_logged_once_with_their_form(
     assert reasons("driftline.sdk.unusable.values") == {"unreadable_time": 2 * rows}
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_unix_time_as_a_text_is_described_as_such(
+    service: Service, caplog: pytest.LogCaptureFixture, rows: int
+) -> None:
+    predict = service.model().predict(returns(0.5 if rows == 1 else [0.5] * rows), time="at")
+    predict(times(rows, "1767225600"))
+    service.flush()
+
+    (line,) = warnings_of(caplog)
+    assert "such as a text of 10 digits: " in line
+    assert line.endswith("or unix times as numbers")
+
+
 @pytest.mark.parametrize("value", ["19/11/2026 00:00:56", True, 0, 20261119])
 def test_rows_with_an_unreadable_time_are_counted_for_the_processor(service: Service, value: Any) -> None:
     service.model().predict(returns([0.5] * 3), time="at")(pd.DataFrame({"x": [1.0] * 3, "at": [value, None, value]}))

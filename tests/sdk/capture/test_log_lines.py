@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -17,6 +21,7 @@ import pandas as pd
 import pytest
 from driftline.faults import FAULTS
 from driftline.integration.recorder import Recorder
+from driftline.outputs.output import UnreadResult
 from driftline.testing import Capture
 
 SERVICE = """
@@ -183,3 +188,92 @@ def test_both_ends_of_a_block_may_run_in_contexts_of_their_own(caplog: pytest.Lo
     assert [(p.id, p.score) for p in capture.predictions] == [("A-1", 0.25)]
     assert FAULTS.drain() == {}
     assert "Failed to detach" not in caplog.text
+
+
+def first_line(*calls: Callable[[driftline.Model], object]) -> list[str]:
+    """Return the lines of calls between two flushes."""
+    with driftline.testing.capture(raising=False) as capture:
+        model = driftline.Model("m", task="binary")
+        for call in calls:
+            call(model)
+    return capture.log
+
+
+def test_the_line_of_the_first_call_describes_one_call() -> None:
+    @driftline.Model("m", task="binary").predict
+    def predict(rows: Any) -> Any:
+        return 0.25 if rows.ndim == 1 else np.full((len(rows), 2), 0.5)
+
+    lines = first_line(lambda _: predict(np.array([1.0, 2.0])), lambda _: predict(np.zeros((3, 2))))
+    assert [line.partition("recorded ")[2] for line in lines] == [
+        "an array of float64 with shape (2,) as one row, a float as the score of class '1' (threshold 0.5)"
+    ]
+
+
+def test_a_block_describes_the_features_of_the_prediction_inside() -> None:
+    def block(model: driftline.Model) -> None:
+        score: Any = model.predict(lambda order: 0.25)  # noqa: ARG005
+        with model.prediction(id="A-1"):
+            score({"amount": 17.5})
+
+    (line,) = first_line(block)
+    assert "recorded a dict with keys ['amount'] as one row" in line
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "block", "cancelled"])
+def test_calls_that_only_fail_have_no_line_about_their_result(kind: str) -> None:
+    def sync(order: dict[str, Any]) -> float:
+        raise ZeroDivisionError(order)
+
+    async def coroutine(order: dict[str, Any]) -> float:
+        raise asyncio.CancelledError if kind == "cancelled" else ZeroDivisionError(order)
+
+    def call(model: driftline.Model) -> None:
+        with suppress(ZeroDivisionError, asyncio.CancelledError):
+            if kind == "sync":
+                model.predict(sync)({"amount": 17.5})
+            elif kind == "block":
+                with model.prediction(features={"amount": 17.5}) as prediction:
+                    prediction.score = 0.25
+                    raise ZeroDivisionError
+            else:
+                asyncio.run(model.predict(coroutine)({"amount": 17.5}))
+
+    assert first_line(call) == []
+
+
+def test_a_result_that_is_described_already_keeps_its_description() -> None:
+    recorder = Recorder(driftline.Model("m", task="binary"), "POST /score")
+    lines = first_line(lambda _: recorder.close(recorder.open({"x": 1.0}), UnreadResult("a response without a body")))
+    assert not [line for line in lines if "UnreadResult" in line]
+    assert [line for line in lines if "a response without a body" in line]
+
+
+@pytest.mark.parametrize("package", ["celery.app.task", "dramatiq.actor", "huey.api", "shop.tasks"])
+def test_a_decorator_above_that_of_a_task_has_a_line_with_the_order(package: str) -> None:
+    class Task:
+        def __call__(self, order: dict[str, Any]) -> float:  # noqa: ARG002
+            return 0.25
+
+    Task.__module__ = package
+    lines = first_line(lambda model: model.predict(Task()))
+    expected = [
+        f"driftline: m.predict is above the decorator that makes a task of {package.partition('.')[0]}, so calls of "
+        "workers are not recorded; put @m.predict below it, directly above the function"
+    ]
+    assert lines == ([] if package == "shop.tasks" else expected)
+
+
+def test_the_documented_way_through_a_thread_pool_is_one_prediction() -> None:
+    model = driftline.Model("m", task="binary")
+    one = model.predict(lambda row: 0.25, id="id")  # noqa: ARG005
+
+    @model.predict(id="id")
+    def many(rows: list[dict[str, Any]]) -> list[float]:
+        with ThreadPoolExecutor(2) as executor:
+            futures = [executor.submit(contextvars.copy_context().run, one, row) for row in rows]
+            return [future.result() for future in futures]
+
+    with driftline.testing.capture() as capture:
+        many([{"id": "a", "x": 1.0}, {"id": "b", "x": 2.0}])
+    assert [row.id for row in capture.predictions] == ["a", "b"]

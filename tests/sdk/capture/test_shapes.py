@@ -641,3 +641,142 @@ def test_a_function_of_one_row_keeps_its_reading() -> None:
     capture = captured_calls(TEXTS, [[0.3, 0.7], 0.25, [0.5, 0.5]])
     assert [p.score for p in capture.predictions] == [0.7, 0.25, 0.5]
     assert not [line for line in capture.log if "earlier inputs" in line]
+
+
+ROWS = [{"x": 1.0}, {"x": 2.0}]
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows", "expected"),
+    [
+        (["a", "b"], ROWS, ["a", "b"]),
+        (("a", "b"), ROWS, ["a", "b"]),
+        (np.array(["a", "b"]), ROWS, ["a", "b"]),
+        (np.array([2**53 + 1, 7]), ROWS, ["9007199254740993", "7"]),
+        (pd.Series(["a", "b"]), ROWS, ["a", "b"]),
+        (pl.Series(["a", "b"]), ROWS, ["a", "b"]),
+        (pa.array(["a", "b"]), ROWS, ["a", "b"]),
+        ("a", ROWS, ["a.0", "a.1"]),
+        (["a"], ROWS[0], ["a"]),
+        (np.array(["a"]), ROWS[0], ["a"]),
+        (("a", 1), ROWS[0], ["('a', 1)"]),
+        (np.array(7), ROWS[0], ["7"]),
+        ("a", ROWS[0], ["a"]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("kind", ["block", "decorated"])
+def test_ids_are_those_of_the_rows_also_if_only_an_inner_prediction_knows_the_rows(
+    kind: str, ids: Any, rows: Any, expected: list[str]
+) -> None:
+    model = driftline.Model("m", task="binary")
+    result = 0.25 if isinstance(rows, dict) else [0.25, 0.75]
+
+    @model.predict
+    def estimator(x: Any) -> Any:  # noqa: ARG001
+        return result
+
+    @model.predict(id="keys", features=lambda keys: None)  # noqa: ARG005
+    def handler(keys: Any) -> Any:  # noqa: ARG001
+        return estimator(rows)
+
+    with driftline.testing.capture() as capture:
+        if kind == "decorated":
+            handler(ids)
+        else:
+            with model.prediction(id=ids):
+                estimator(rows)
+    assert [row.id for row in capture.predictions] == expected
+    assert capture.lost == []
+
+
+def test_an_iterator_of_ids_is_left_to_the_function() -> None:
+    ids = iter(["a", "b"])
+
+    @driftline.Model("m", task="binary").predict(id="keys")
+    def predict(x: Any, keys: Any) -> list[float]:  # noqa: ARG001
+        return [0.25, 0.75]
+
+    with driftline.testing.capture(raising=False) as capture:
+        predict(ROWS, ids)
+    assert list(ids) == ["a", "b"]
+    assert [line for line in capture.log if "cannot be an id" in line]
+
+
+def test_ids_of_an_inner_batch_are_not_the_id_of_an_outer_row() -> None:
+    model = driftline.Model("m", task="binary")
+
+    @model.predict(id="keys")
+    def candidates(x: Any, keys: list[str]) -> list[float]:  # noqa: ARG001
+        return [0.25, 0.75]
+
+    with driftline.testing.capture() as capture, model.prediction(features={"y": 1.0}, id="A-1") as prediction:
+        candidates(ROWS, ["a", "b"])
+        prediction.score = 0.75
+    assert [row.id for row in capture.predictions] == ["A-1"]
+
+
+def in_any_order(kind: str) -> list[tuple[str, float]]:
+    """Return id and score of each recorded row of a function that returns its scores in the order ``kind``."""
+    frame = pd.DataFrame({"id": list("abc"), "x": [1.0, 9.0, 5.0]}, index=[7, 3, 5])
+    model, regression = driftline.Model("m", task="binary"), driftline.Model("n", task="regression")
+    scores = (frame["x"] / 10).sort_values()
+    functions: dict[str, Any] = {
+        "sorted": lambda rows: (rows["x"] / 10).sort_values(),
+        "reversed": lambda rows: (rows["x"] / 10)[::-1],
+        "frame": lambda rows: (rows[["x"]] / 10).sort_values("x"),
+        "classes": lambda rows: pd.DataFrame({"0": 1 - rows["x"] / 10, "1": rows["x"] / 10}).sort_values("1"),
+        "concatenated": lambda rows: pd.concat([rows.loc[[3], "x"], rows.loc[[7, 5], "x"]]) / 10,
+        "new index": lambda rows: pd.Series((rows["x"] / 10).tolist()),
+        "same": lambda rows: rows["x"] / 10,
+    }
+    with driftline.testing.capture() as capture:
+        if kind in functions:
+            model.predict(functions[kind], id="id")(frame)
+        elif kind == "selected":
+            model.predict(lambda rows: {"p": scores}, id="id", score="p")(frame)  # noqa: ARG005
+        elif kind == "block":
+            with model.prediction(features=frame, id="id") as prediction:
+                prediction.score = scores
+        elif kind == "value":
+            with regression.prediction(features=frame, id="id") as prediction:
+                prediction.predicted = scores
+        elif kind == "series":
+            column = frame["x"].sort_index()
+            model.predict(lambda x, keys: (x / 10).sort_values(), id="keys")(column, ["b", "c", "a"])  # noqa: ARG005
+    assert capture.log == [line for line in capture.log if "recorded" in line]
+    return [(row.id, row.score) for row in capture.predictions]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["sorted", "reversed", "frame", "classes", "concatenated", "new index", "same", "selected", "block", "value"],
+)
+def test_a_result_with_the_index_of_its_input_in_another_order_is_matched_by_the_index(kind: str) -> None:
+    assert in_any_order(kind) == [("a", 0.1), ("b", 0.9), ("c", 0.5)]
+
+
+def test_a_result_of_a_column_is_matched_by_its_index() -> None:
+    assert in_any_order("series") == [("b", 0.9), ("c", 0.5), ("a", 0.1)]
+
+
+def test_a_new_index_of_a_shuffled_frame_is_a_position() -> None:
+    frame = pd.DataFrame({"id": list("abc"), "x": [1.0, 9.0, 5.0]}, index=[2, 0, 1])
+    with driftline.testing.capture() as capture:
+        driftline.Model("m", task="binary").predict(lambda rows: pd.Series((rows["x"] / 10).tolist()), id="id")(frame)
+    assert [(row.id, row.score) for row in capture.predictions] == [("a", 0.1), ("b", 0.9), ("c", 0.5)]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pd.Series([0.1, 0.5, 0.9], index=["a", "c", "b"]),
+        pd.Series([0.1, 0.5, 0.9], index=[0, 0, 1]),
+        pd.DataFrame({"p": [0.1, 0.5, 0.9]}, index=[9, 8, 7]),
+    ],
+    ids=["other labels", "duplicates", "frame"],
+)
+def test_a_result_that_an_index_cannot_match_has_a_line(result: Any) -> None:
+    capture = captured(BINARY, pd.DataFrame({"x": [1.0, 9.0, 5.0]}), result)
+    assert [row.score for row in capture.predictions] == [0.1, 0.5, 0.9]
+    assert len([line for line in capture.log if "matched with the rows of the input by their position" in line]) == 1

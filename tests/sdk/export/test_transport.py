@@ -545,3 +545,21 @@ def test_grpc_never_raises_for_a_certificate_that_is_not_there() -> None:
         "OTEL_EXPORTER_OTLP_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY "
         "(or OTEL_EXPORTER_OTLP_LOGS_...)",
     )
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"])
+@pytest.mark.parametrize("url", ["collector:4318", "localhost", "ftp://collector:4318"])
+def test_an_endpoint_of_opentelemetry_that_is_no_url_has_a_line_with_the_fix(
+    name: str, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        resolve(None, {name: url})
+    assert [record.getMessage() for record in caplog.records] == [
+        f"driftline: the variable {name}: {url!r} is not the URL of a receiver; use a URL such as "
+        "'http://localhost:4318'; until then, records are lost"
+    ]
+
+
+def test_an_endpoint_without_a_scheme_is_one_for_grpc(caplog: pytest.LogCaptureFixture) -> None:
+    resolve(None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert caplog.records == []
