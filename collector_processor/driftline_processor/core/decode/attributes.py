@@ -117,6 +117,9 @@ OTHER_CATEGORY: Final = "other"
 FEATURE: Final = a.DRIFTLINE_FEATURE_VALUE + "."
 SLICE: Final = a.DRIFTLINE_SLICE_VALUE + "."
 
+UNNAMED: Final = "unnamed_feature"
+"""The reason under which features and slices without a name are counted."""
+
 KNOWN: Final = frozenset(
     {
         a.ML_MODEL_NAME,
@@ -325,6 +328,8 @@ class Grid:
                     self.rejected["too_many_features"] += 1
                     return None
                 return columns.setdefault(bounded_text(key[len(prefix) :]), Cells(self.rows, False, most))
+        if key in (FEATURE, SLICE):
+            self.rejected[UNNAMED] += 1
         return None
 
     def put(self, row: int, attributes: Iterable[Any]) -> None:

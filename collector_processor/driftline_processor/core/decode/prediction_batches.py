@@ -37,6 +37,7 @@ from .attributes import (
     NUMBER,
     OTHER_CATEGORY,
     SLICE,
+    UNNAMED,
     TEXT,
     bounded_text,
     read,
@@ -173,6 +174,8 @@ class _Columns(Struct):
                     self.features[own] = _feature(value)
                 else:
                     self.slices[own] = _slice(value)
+            elif name in (FEATURE, SLICE):
+                raise ColumnError(UNNAMED)
         except ColumnError as error:
             self.rejected[error.reason] += 1
 
