@@ -15,7 +15,15 @@ from driftline_processor.core.decode.requests import Malformed, decode_metrics
 from driftline_processor.core.histogram import Explicit, Exponential
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
-from tests.support.metric_requests import DELTA, exponential_of, gauge_of, histogram_of, metrics_body, predictions_of, sum_of
+from tests.support.metric_requests import (
+    DELTA,
+    exponential_of,
+    gauge_of,
+    histogram_of,
+    metrics_body,
+    predictions_of,
+    sum_of,
+)
 from tests.support.otlp_requests import NOW
 
 START = NOW - 60 * 10**9
