@@ -23,8 +23,8 @@ from driftline_processor.readers.outcomes.documents import parse_csv, parse_json
 from driftline_processor.readers.outcomes.messages import outcome_tables
 from driftline_processor.readers.outcomes.outcome_rows import OutcomeRows
 
-from tests.contracts.test_ids import FILES
 from tests.support.churn_files import Run
+from tests.support.files_of_rows import FILES
 from tests.support.otlp_requests import logs, record, span, traces
 from tests.support.service import NOW, Service
 

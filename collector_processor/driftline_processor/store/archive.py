@@ -44,7 +44,7 @@ class ArchiveError(Exception):
     """A backup cannot be read; the message has the file, the rule and the fix."""
 
 
-class DamagedArchive(ArchiveError):
+class DamagedArchiveError(ArchiveError):
     """A backup is incomplete or damaged."""
 
 
@@ -145,7 +145,7 @@ def unpack(archive: Path, into: Path | None = None) -> Manifest:
     The files are not synced: a sync of each takes a minute for 20,000, and the backup has them until one sync of all.
 
     Raises:
-        DamagedArchive: The backup is incomplete or damaged.
+        DamagedArchiveError: The backup is incomplete or damaged.
         ArchiveError: The file is not a backup, or of a newer version.
         OSError: A file cannot be read or written.
     """
@@ -167,7 +167,7 @@ def unpack(archive: Path, into: Path | None = None) -> Manifest:
                 else:
                     digests[info.name] = _read(content, into / info.name if into is not None else None)
     except (tarfile.TarError, EOFError, ValueError) as error:
-        kind = DamagedArchive if is_backup else ArchiveError
+        kind = DamagedArchiveError if is_backup else ArchiveError
         raise kind(
             f"{archive}: is not a complete backup ({error}); use a file that 'driftline state backup' wrote completely"
         ) from None
@@ -199,7 +199,7 @@ def _read(content: IO[bytes], path: Path | None) -> str:
 
 def _checked(archive: Path, manifest: dict[str, Any] | None, digests: dict[str, str]) -> Manifest:
     if manifest is None:
-        kind = DamagedArchive if digests else ArchiveError
+        kind = DamagedArchiveError if digests else ArchiveError
         raise kind(f"{archive}: ends before its manifest, so it is incomplete; make or copy the backup again")
     if manifest.get("format") != _FORMAT or manifest.get("schema", 0) > SCHEMA_VERSION:
         raise ArchiveError(
@@ -211,6 +211,6 @@ def _checked(archive: Path, manifest: dict[str, Any] | None, digests: dict[str, 
     if wrong:
         damaged = wrong[0] if len(wrong) == 1 else f"{wrong[0]} and {many(len(wrong) - 1, 'other file')}"
         is_are = "is" if len(wrong) == 1 else "are"
-        raise DamagedArchive(f"{archive}: {damaged} {is_are} damaged or missing; use another backup")
+        raise DamagedArchiveError(f"{archive}: {damaged} {is_are} damaged or missing; use another backup")
     del manifest["format"]
     return Manifest(**manifest)
