@@ -133,7 +133,8 @@ class UnknownOutcomes:
     Attributes:
         kind: Why the receiver cannot use the outcomes. "id": no stored prediction has their id. "time": the outcomes
             are dated before their prediction. "actual": their actual value is not a class of the model, or not a
-            number.
+            number. "model": no prediction of the model has arrived, but another model has a similar name.
+            "environment": the model has no predictions in their environment.
         rows: Number of outcomes.
         checked: Number of outcomes that were checked. If there are very many outcomes, the receiver checks only a part
             of them.

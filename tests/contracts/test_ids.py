@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from driftline.capture.outcome import outcome_of
 from driftline.integration.recorder import Recorder
@@ -41,6 +40,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from tests.support.churn_files import Run
+from tests.support.files_of_rows import FILES
 from tests.support.otlp_requests import logs, record, span, traces
 from tests.support.sdk_fixtures import _inside as _inside
 from tests.support.service import NOW, Service
@@ -403,30 +403,6 @@ def test_an_item_of_a_ranking_has_the_text_of_its_outcome(item: Any) -> None:
 
 NUMBERS = [17, None, 2**53 + 1, 2**63, 2**64 - 1, -3]
 """Integers that double-precision floats do not have, with a missing value."""
-
-
-def _as_columns(columns: dict[str, list[Any]], path: Path) -> None:
-    types = {"id": pa.decimal128(20, 0)} if any(value and value < 0 for value in columns["id"]) else {"id": pa.uint64()}
-    table = pa.table({name: pa.array(values, types.get(name)) for name, values in columns.items()})
-    pq.write_table(table, path)
-
-
-def _as_lines(columns: dict[str, list[Any]], path: Path) -> None:
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    path.write_text(json.dumps(rows) if path.suffix == ".json" else "\n".join(map(json.dumps, rows)))
-
-
-def _as_cells(columns: dict[str, list[Any]], path: Path) -> None:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([list(columns), *zip(*columns.values(), strict=True)])
-
-
-FILES: dict[str, Callable[[dict[str, list[Any]], Path], None]] = {
-    "parquet": _as_columns,
-    "ndjson": _as_lines,
-    "json": _as_lines,
-    "csv": _as_cells,
-}
 
 
 @pytest.mark.parametrize("kind", FILES)

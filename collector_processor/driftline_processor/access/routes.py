@@ -10,13 +10,14 @@ import hmac
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, cast
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from driftline_processor.config.capabilities import Capability
+from driftline_processor.core.nearest_names import near
 from driftline_processor.receipts import Signal
 
 from .access import Access
@@ -82,6 +83,9 @@ class Guarded(Route):
         methods: HTTP methods; default: GET.
         by_model: True if the handler checks the model, by :func:`require`.
         form: True if the handler reads a form, whose token it checks (``web/api/forms.py``).
+        parameters: Names of the query parameters, each followed by ``*`` if it may be repeated; another parameter is
+            refused, since the answer would be that of another question. None: every parameter is accepted, as by pages,
+            whose links may contain more.
     """
 
     def __init__(
@@ -93,15 +97,18 @@ class Guarded(Route):
         methods: Sequence[str] | None = None,
         by_model: bool = False,
         form: bool = False,
+        parameters: str | None = None,
     ) -> None:
         super().__init__(path, endpoint, methods=methods)
         self.may: Need = may
         self.by_model, self.form = by_model, form
+        self.parameters = None if parameters is None else tuple(parameters.split())
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or raise 401 or 403."""
+        """Answer a request, or raise 401, 403 or 400."""
         scope[_NEED] = self.may
-        if self.may != "anyone" and not (self.methods and scope["method"] not in self.methods):
+        is_supported = not self.methods or scope["method"] in self.methods
+        if self.may != "anyone" and is_supported:
             principal = principal_of(scope)
             model = None if self.by_model else _model_of(scope)
             if self.by_model:
@@ -111,7 +118,20 @@ class Guarded(Route):
                 raise refused(principal, self.may, model)
             if principal.ambient and scope["method"] not in _SAFE and not self.form:
                 check_form_token(Request(scope), None)
+        if self.parameters is not None and is_supported:
+            _check_parameters(Request(scope).query_params, self.parameters)
         await super().handle(scope, receive, send)
+
+
+def _check_parameters(query: QueryParams, parameters: Sequence[str]) -> None:
+    """Raise 400 for a parameter that is unknown, or that is repeated although only one value is used."""
+    names = [name.removesuffix("*") for name in parameters]
+    for name in query:
+        if name not in names:
+            fix = near(name[:80], names) if names else "this address has no parameters"
+            raise HTTPException(400, f"{name[:80]!r} is not a parameter of this address; {fix}")
+        if name in parameters and len(values := query.getlist(name)) > 1:
+            raise HTTPException(400, f"{name} is given {len(values)} times; send one value")
 
 
 def may_send(principal: Principal, signal: Signal) -> Sending:

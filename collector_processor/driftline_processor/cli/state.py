@@ -92,6 +92,7 @@ def check(
     """
     with report_bad_input():
         from driftline_processor.maintenance.state_check import NotAState, check_state, lines
+        from driftline_processor.store.archive import DamagedArchiveError
 
         if not place.exists():
             raise BadInput(f"{place}: does not exist; use the directory of storage.directory, or a backup")
@@ -104,6 +105,11 @@ def check(
                     report = check_state(Path(folder))
         except NotAState as error:
             raise BadInput(str(error)) from error
+        except BadInput as error:
+            if not isinstance(error.__cause__, DamagedArchiveError):
+                raise
+            typer.echo(str(error))
+            raise typer.Exit(DAMAGED) from error
         except OSError as error:
             raise BadInput(f"{place}: cannot be checked: {error.strerror}") from error
         with for_a_reader_that_may_leave():

@@ -29,6 +29,7 @@ class ExportResult(Struct, frozen=True):
         message: The message of the destination.
         retry_after: Seconds that the destination asks for, None without.
         unreachable: True if there was no answer, so that the result does not depend on the request.
+        rejected: Number of records that the destination rejected from a request that it accepted.
     """
 
     result: Literal["success", "retryable", "permanent"]
@@ -36,6 +37,7 @@ class ExportResult(Struct, frozen=True):
     message: str = ""
     retry_after: float | None = None
     unreachable: bool = False
+    rejected: int = 0
 
 
 class Exporter(Protocol):

@@ -28,6 +28,7 @@ from driftline_processor.ingest.admission import NO_PASSAGE, Passage
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry, Headers, Stored
 from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.otlp.envelope import drop_groups, groups_of, keep_logs, split_request
+from driftline_processor.present.numbers import many
 from driftline_processor.receipts import Overloaded, Signal
 
 from .exporter import CLOSED, Exporter, ExportResult
@@ -218,7 +219,7 @@ class Destination:
             if answer is None:
                 return False
             if answer.result == "success":
-                self._note_sent(signal, piece)
+                self._note_sent(signal, piece, answer)
                 if len(piece) >= self._most_joined:
                     self._most_joined = min(self._max_request, 2 * self._most_joined)
             elif joined:
@@ -229,7 +230,12 @@ class Destination:
                 waiting.extendleft(reversed(_split_parcel(parcel, len(bodies) // 2 if put_off else 1)))
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, signal)
-                self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); logged once, counted from now on")
+                why = f"{answer.kind}: {answer.message}" if answer.message else answer.kind
+                self._say(
+                    answer.kind,
+                    f"{why}; this {signal} request is not sent again, and is lost for this destination; logged once, "
+                    "counted from now on",
+                )
         return True
 
     def _takes_another(self, waiting: deque[Parcel], following: int) -> bool:
@@ -238,7 +244,7 @@ class Destination:
             signal, headers, bodies = waiting[0]
             answer = self._exporter.export(signal, bodies[0], dict(headers))
             if answer.result == "success":
-                self._note_sent(signal, bodies.pop(0))
+                self._note_sent(signal, bodies.pop(0), answer)
                 if not bodies:
                     waiting.popleft()
             return answer.result != "retryable"
@@ -248,7 +254,7 @@ class Destination:
                     stored_entry.entry.signal, body, dict(self._travelling(stored_entry.entry))
                 )
                 if answer.result == "success":
-                    self._note_sent(stored_entry.entry.signal, body)
+                    self._note_sent(stored_entry.entry.signal, body, answer)
                     self._sent_ahead = stored_entry.position
                 return answer.result != "retryable"
         return False
@@ -302,14 +308,23 @@ class Destination:
             if self._pause(self._stopping, wait):
                 return None
 
-    def _note_sent(self, signal: Signal, body: bytes) -> None:
+    def _note_sent(self, signal: Signal, body: bytes, answer: ExportResult) -> None:
         self._succeeded = self._wall()
         self._on_sent(body)
         self._count(metrics.DRIFTLINE_FORWARD_SENT_REQUESTS, signal)
+        if answer.rejected:
+            self._count(metrics.DRIFTLINE_FORWARD_REJECTED_RECORDS, signal, answer.rejected)
+            self._say(
+                "partial success",
+                f"rejected {many(answer.rejected, 'record')} of a {signal} request ({answer.message}); they are lost "
+                "for this destination; logged once, counted from now on",
+            )
+        elif answer.message:
+            self._say("warning", f"accepted a {signal} request with a warning ({answer.message}); logged once")
 
-    def _count(self, name: str, signal: Signal) -> None:
+    def _count(self, name: str, signal: Signal, count: int = 1) -> None:
         labels = {attributes.DRIFTLINE_DESTINATION: self.name, attributes.DRIFTLINE_SIGNAL: signal}
-        self._counters.add(name, 1, labels)
+        self._counters.add(name, count, labels)
 
     def _say(self, kind: str, message: str) -> None:
         if kind not in self._logged_kinds:

@@ -10,8 +10,7 @@ from datetime import timedelta
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from driftline.export.transport import read_success
 from pydantic import Field
 
 from driftline_processor.config.http_keys import header_problems
@@ -150,12 +149,15 @@ def not_sent(error: Exception, closed: bool) -> ExportResult:
 
 
 def success(body: bytes) -> ExportResult:
-    """Read an Export*ServiceResponse, equal for all signals; partially rejected records are not sent again."""
-    try:
-        partial = ExportLogsServiceResponse.FromString(body).partial_success
-    except DecodeError:
-        return ExportResult("success")  # a 2xx with a non-standard body
-    if partial.rejected_log_records or partial.error_message:
-        message = f"{partial.rejected_log_records} rejected: {partial.error_message}"
-        return ExportResult("success", "partial success", message)
+    """Read an Export*ServiceResponse, equal for all signals; partially rejected records are not sent again.
+
+    Another answer, such as a login page, is not an acknowledgement: no record arrived.
+    """
+    delivery = read_success(body)
+    if delivery.state != "delivered":
+        begin = " ".join(body[:40].decode("utf-8", "replace").split())
+        message = f"another server answers, such as a proxy or a login page; its answer begins with {begin!r}"
+        return ExportResult("retryable", "no receiver", message, unreachable=True)
+    if delivery.reason:
+        return ExportResult("success", "partial success", delivery.reason, rejected=delivery.rejected)
     return ExportResult("success")

@@ -69,7 +69,7 @@ from driftline_processor.store.written_panes import KnownPanes, sources_of, writ
 
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
-from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, digest_of
+from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, DeletedModels, SeenDigests, digest_of
 from .feature_names import FeatureNames, tables_of_bounded_size
 from .model_counts import ModelCounts
 from .model_limits import REASON, ModelLimits
@@ -386,8 +386,9 @@ class Intake:
     def _load(self) -> None:
         """Read the caches."""
         connection, now = self._connection, self._clock()
-        self._requests = SeenDigests(connection, "requests", REQUESTS_KEPT, now)
-        self._batches = SeenDigests(connection, "batches", BATCHES_KEPT, now)
+        self._deleted = DeletedModels(connection)
+        self._requests = SeenDigests(connection, "requests", REQUESTS_KEPT, now, self._deleted.times)
+        self._batches = SeenDigests(connection, "batches", BATCHES_KEPT, now, self._deleted.times)
         self.offsets = read_offsets(connection)
         self.position, self.acknowledged = log_position(connection)
         self.watermarks: Watermarks = read_watermarks(connection)
@@ -508,9 +509,13 @@ class Intake:
     def _sort(self, request: Request, work: _Work) -> Receipt:
         """Add a request to the work, unless it was stored before."""
         work.offsets.update({offset[:3]: offset.next for offset in request.offsets})
-        if request.digest in self._requests:
-            work.unused["request_seen"] += request.rows
-            return Receipt(request.rows, request.rejected)
+        received = self._requests.received(request.digest)
+        if received is not None:
+            new = self._deleted_part(request, received)
+            work.unused["request_seen"] += request.rows - new.rows
+            if not new.rows:
+                return Receipt(request.rows, request.rejected)
+            request = new
         for digest in (request.digest, *request.more_digests):
             self._requests.add(digest, work.now)
             work.digests.append(digest)
@@ -640,12 +645,47 @@ class Intake:
             rejected[refused] += 1
 
     def _batch_seen(self, table: PredictionTable, batch: str, work: _Work) -> bool:
-        digest = digest_of("\0".join((table.key.environment, table.key.model, batch)).encode())
-        if digest in self._batches:
+        key = table.key
+        digest = digest_of("\0".join((key.environment, key.model, batch)).encode())
+        received = self._batches.received(digest)
+        if received is not None and received > self._deleted.last(key.model, key.version, key.environment):
             return True
         self._batches.add(digest, work.now)
         work.batches.append(digest)
         return False
+
+    def _deleted_part(self, request: Request, received: int) -> Request:
+        """Return the part of a repeated request whose data were deleted since it was received."""
+
+        def is_deleted(of: ModelKey | TrainingRun) -> bool:
+            return self._deleted.last(of.model, of.version, of.environment) >= received
+
+        def is_deleted_baseline(text: str) -> bool:
+            try:
+                baseline = Baseline.from_json(text)
+            except Exception:  # invalid content must not make its request fail for ever
+                return False
+            return self._deleted.last(baseline.model, baseline.version) >= received
+
+        tables = [
+            (table, batch)
+            for table, batch in zip(request.predictions, request.batches, strict=True)
+            if is_deleted(table.key)
+        ]
+        return Request(
+            request.digest,
+            predictions=[table for table, _ in tables],
+            batches=[batch for _, batch in tables],
+            outcomes=[
+                table
+                for table in request.outcomes
+                if self._deleted.last(table.model, environment=table.environment) >= received
+            ],
+            baselines=[text for text in request.baselines if is_deleted_baseline(text)],
+            points=[point for point in request.points if is_deleted(point.key)],
+            training_runs=[run for run in request.training_runs if is_deleted(run)],
+            patterns=request.patterns,
+        )
 
     def _bounded(self, tables: Sequence[PredictionTable]) -> Iterator[PredictionTable]:
         """Yield the rows of tables of one layout, with the columns that are used, and of bounded size."""

@@ -26,6 +26,7 @@ from msgspec.structs import asdict, replace
 
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.evaluation.evaluation_store import forget_evaluations
+from driftline_processor.ingest.deduplication import note_deletion
 from driftline_processor.ingest.pane_sums import add_erased, write_restated
 from driftline_processor.join.concept_drift import forget_losses
 from driftline_processor.join.outcome_sums import kept_stretches, recompute_panes, sliced_changes, stored_stretches
@@ -296,8 +297,10 @@ def erase(
     )
 
 
-def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
+def forget_model(connection: Connection, order: ErasureOrder, now: int) -> ErasureResult:
     """Delete a model, some of its versions, or its rows in one environment, in one transaction.
+
+    Requests and batches that were received before are new if they are sent again; ``now``: unix nanoseconds.
 
     Caches of the state must be read again. Outcomes belong to all versions of a model, so those of single versions
     stay but no longer count.
@@ -338,6 +341,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
             _delete(connection, table, condition)
         for table in _tables_by_series(connection):
             _delete(connection, table, "series IN (SELECT series FROM gone_series)")
+        note_deletion(connection, order.model, order.values, order.environment, now)
     return ErasureResult(sum(counts.values()), outcomes, joined, counts)
 
 

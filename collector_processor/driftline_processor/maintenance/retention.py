@@ -21,7 +21,7 @@ from driftline_processor.evaluation.version_comparison import cuts_of
 from driftline_processor.health import Counters
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.completeness import forget_old_balances
-from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT
+from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_deletions
 from driftline_processor.ingest.queue_offsets import forget_old_offsets
 from driftline_processor.ingest.transaction import forget_old_positions, forget_old_watermarks, note_listening
 from driftline_processor.join.candidates import note_successors
@@ -130,6 +130,7 @@ class Upkeep:
         with transaction(self._connection):
             self._connection.execute("DELETE FROM requests WHERE received < ?", [now - REQUESTS_KEPT])
             self._connection.execute("DELETE FROM batches WHERE received < ?", [now - BATCHES_KEPT])
+            forget_old_deletions(self._connection, now)
             forget_old_watermarks(self._connection)
             forget_old_streams(self._connection, now - self._retention)
             forget_old_balances(self._connection, now)

@@ -54,6 +54,8 @@ class OutcomeReview:
                 for series in self._series
                 if series.key.model == table.model and table.environment in (None, series.key.environment)
             ]
+            if table.model in models and not serieses and len(table):
+                results.append(UnknownOutcomes("environment", len(table), len(table)))
             if serieses and len(table):
                 results += _impossible(table, serieses)
                 with self._store.reading() as connection:

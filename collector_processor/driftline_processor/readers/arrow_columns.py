@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, vector_column
-from driftline.tables.classes import EXACT
+from driftline.tables.classes import EXACT, with_exact_integers
 from driftline.tables.ids import id_text
 from driftline.tables.table import F64, Column
 from numpy.typing import NDArray
@@ -90,6 +90,20 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
     if number is False or (number is None and not mostly_numbers(texts)):
         return texts
     return with_numbers(texts)
+
+
+def class_values(array: pa.Array, number: bool | None = None) -> Column:
+    """Convert classes to a :class:`Column` as :func:`column` does; their integers keep all their digits.
+
+    >>> class_values(pa.array([7, 2**53 + 1, None])).categories
+    ('9007199254740993',)
+    """
+    values = column(array, number)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_decimal(array.type) and array.type.scale == 0:
+        return with_exact_integers(values, np.array([int(value or 0) for value in array.to_pylist()], object))
+    return with_exact_integers(values, values_of(array, 0)) if pa.types.is_integer(array.type) else values
 
 
 def mostly_numbers(texts: Column) -> bool:
@@ -229,7 +243,12 @@ def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def whole_column(array: pa.ChunkedArray, number: bool | None = None) -> Column:
     """Turn a whole chunked column into one :class:`Column`."""
-    return column(one_array(array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array), number)
+    return column(whole_array(array), number)
+
+
+def whole_array(array: pa.ChunkedArray) -> pa.Array:
+    """Return the rows of all chunks as one array, with one dictionary of categories."""
+    return one_array(array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array)
 
 
 def _vectors(array: pa.Array) -> Column:

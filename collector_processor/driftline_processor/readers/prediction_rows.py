@@ -82,10 +82,10 @@ def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStor
     rows, scores = source, tuple(roles.scores_of(task))
     if not task.ranks_items:
         [source], scores = split_scores([source], scores, say)
-    predicted = Reading(roles.predicted if task.may_have_classes else "", False)
+    predicted = Reading(roles.predicted if task.may_have_classes else "", False, classes=True)
     actual = Reading("" if task.ranks_items else roles.actual, task.predicts_number, task.may_have_classes)
     latency, error, cluster = Reading(roles.latency, True), Reading(roles.error, False), Reading(roles.cluster, None)
-    slices = {name: Reading(name, False) for name in roles.slices}
+    slices = {name: Reading(name, False, classes=True) for name in roles.slices}
     plain = [predicted, actual, latency, error, *slices.values(), *(Reading(name, True) for name in scores)]
     for reading in plain:
         _check_plain(source, reading.name)

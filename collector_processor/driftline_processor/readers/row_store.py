@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from driftline_processor.process_memory import give_back_tables
 
-from .arrow_columns import column, mostly_numbers, whole_column, with_numbers
+from .arrow_columns import class_values, column, mostly_numbers, whole_array, with_numbers
 from .source import Source
 
 MOST_IN_MEMORY = 1_000_000
@@ -176,13 +176,12 @@ def gather_columns(source: Source, readings: Collection[Reading], store: RowStor
     """Read whole columns of a file; many rows in one pass of batches."""
     if not is_many(source.rows) or not readings:
         return {
-            reading: _classes(reading, whole_column(source.column(reading.name), reading.number))
-            for reading in readings
+            reading: _read(reading, whole_array(source.column(reading.name)), reading.number) for reading in readings
         }
     gathered = {reading: GatheredColumn(source.rows, store) for reading in readings}
     for start, batch in numbered_batches(source, {reading.name for reading in readings}):
         for reading, gathering in gathered.items():
-            gathering.add(start, _classes(reading, column(batch.column(reading.name), reading.number or False)))
+            gathering.add(start, _read(reading, batch.column(reading.name), reading.number or False))
         store.release()
     give_back_tables()
     columns = {reading: gathering.column() for reading, gathering in gathered.items()}
@@ -192,8 +191,8 @@ def gather_columns(source: Source, readings: Collection[Reading], store: RowStor
     }
 
 
-def _classes(reading: Reading, values: Column) -> Column:
-    return class_column(values) if reading.classes else values
+def _read(reading: Reading, values: pa.Array, number: bool | None) -> Column:
+    return class_column(class_values(values, number)) if reading.classes else column(values, number)
 
 
 def numbered_batches(source: Source, names: Collection[str]) -> Iterator[tuple[int, pa.RecordBatch]]:

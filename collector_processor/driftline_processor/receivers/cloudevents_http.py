@@ -257,13 +257,19 @@ def routes(accept: Accept, counters: Counters, clock: Callable[[], int] = time.t
             return _error(413 if isinstance(first, TooManyMessages) else 400, str(first))
         return _answer(rows, rejected)
 
-    return [Guarded("/v1/cloudevents", post_event, may="ingest", methods=["POST"], by_model=True)]
+    return [
+        Guarded(
+            "/v1/cloudevents",
+            post_event,
+            may="ingest",
+            methods=["POST"],
+            by_model=True,
+            parameters="model version environment task features",
+        )
+    ]
 
 
 def _options(query: QueryParams) -> Options:
-    unknown = sorted(set(query) - set(Options._fields))
-    if unknown:
-        raise MalformedEvent(f"the parameter '{unknown[0][:40]}' is not known; use {', '.join(Options._fields)}")
     task = query.get("task", "")
     if task and task not in _TASKS:
         raise MalformedEvent(f"task: '{task[:40]}' is not supported; use {', '.join(_TASKS)}")

@@ -136,7 +136,7 @@ class _Application(Starlette):
             Guarded(f"/v1/{signal}", export.respond, may="anyone", methods=["POST"])
             for signal, export in exports.items()
         )
-        handlers = {404: _no_route, 405: _no_route, 401: _refused, 403: _refused}
+        handlers = {404: _no_route, 405: _no_route, 400: _refused, 401: _refused, 403: _refused}
         super().__init__(routes=[*otlp, *more_routes], exception_handlers=handlers)
         self._exports = {f"/v1/{signal}": export for signal, export in exports.items()}
 
@@ -238,7 +238,7 @@ async def _no_route(request: Request, error: Exception) -> Response:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    """Answer a sender of outcomes or panes without the capability."""
+    """Answer a sender of outcomes or panes without the capability, or with an unknown parameter."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 

@@ -133,7 +133,16 @@ def routes(
         unknown = await asyncio.get_running_loop().run_in_executor(parsers, noted, sender, tables)
         return _answer(receipt, parsed, unknown, forbidden)
 
-    return [Guarded("/v1/outcomes", post_outcomes, may="outcomes", methods=["POST"], by_model=True)]
+    return [
+        Guarded(
+            "/v1/outcomes",
+            post_outcomes,
+            may="outcomes",
+            methods=["POST"],
+            by_model=True,
+            parameters="model environment",
+        )
+    ]
 
 
 class _Document(Struct, frozen=True):

@@ -92,7 +92,7 @@ def routes(submit: SubmitPanes, counters: Counters, note: NotePanes = lambda *_:
             await loop.run_in_executor(parsers, note, principal_of(request.scope), panes)
         return _answer(receipt, [*panes.refused, *receipt.refused])
 
-    return [Guarded("/v1/panes", post_panes, may="panes", methods=["POST"], by_model=True)]
+    return [Guarded("/v1/panes", post_panes, may="panes", methods=["POST"], by_model=True, parameters="")]
 
 
 def _read(body: Body) -> tuple[WrittenPanes, int]:

@@ -39,6 +39,7 @@ class Erasures:
         parts: Returns the current parts.
         replace: Recreates all parts; returns the previous ones.
         audit: Each order and its result are entries of it, which no deletion removes.
+        clock: Unix nanoseconds.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class Erasures:
         parts: Callable[[], Parts],
         replace: Callable[[], Parts],
         audit: AuditLog,
+        clock: Callable[[], int],
     ) -> None:
-        self._audit = audit
+        self._audit, self._clock = audit, clock
         self._store, self._log, self._decoding, self._parts, self._replace = store, log, decoding, parts, replace
         self._orders = ErasureOrders(store.path.parent)
 
@@ -123,7 +125,7 @@ class Erasures:
 
     def _forget(self, order: ErasureOrder) -> ErasureResult:
         """Delete a model, and recreate all parts from the remaining rows, as at a start."""
-        erased = forget_model(self._parts().connection, order)
+        erased = forget_model(self._parts().connection, order, self._clock())
         self._replace().close()
         return erased
 

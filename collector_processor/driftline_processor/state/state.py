@@ -159,7 +159,7 @@ class State:
         self._analysis = Analysis(self.log, reader, decoding, self._queue, counters, attempts)
         self._admission = Admission(self.log, decoding, self._queue, counters, clock, ceiling)
         self._erasures = Erasures(
-            self._store, self.log, decoding, lambda: self.parts, self._replace_parts, self.audit_log
+            self._store, self.log, decoding, lambda: self.parts, self._replace_parts, self.audit_log, clock
         )
         self.backups = Backups(self._store, self.log)
         self._watch()

@@ -44,6 +44,10 @@ class ArchiveError(Exception):
     """A backup cannot be read; the message has the file, the rule and the fix."""
 
 
+class DamagedArchiveError(ArchiveError):
+    """A backup is incomplete or damaged."""
+
+
 class Member(Struct, frozen=True):
     """A file of the state.
 
@@ -141,11 +145,13 @@ def unpack(archive: Path, into: Path | None = None) -> Manifest:
     The files are not synced: a sync of each takes a minute for 20,000, and the backup has them until one sync of all.
 
     Raises:
-        ArchiveError: The file is not a backup, is incomplete or damaged, or of a newer version.
+        DamagedArchiveError: The backup is incomplete or damaged.
+        ArchiveError: The file is not a backup, or of a newer version.
         OSError: A file cannot be read or written.
     """
     digests: dict[str, str] = {}
     manifest: dict[str, Any] | None = None
+    is_backup = False
     try:
         with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for info in tar:
@@ -155,12 +161,14 @@ def unpack(archive: Path, into: Path | None = None) -> Manifest:
                         f"{archive}: contains {info.name!r:.80}, which is not a file of a state; "
                         "use a file that 'driftline state backup' wrote"
                     )
+                is_backup = True
                 if info.name == MANIFEST:
                     manifest = _manifest_of(content.read(_MOST_MANIFEST))
                 else:
                     digests[info.name] = _read(content, into / info.name if into is not None else None)
     except (tarfile.TarError, EOFError, ValueError) as error:
-        raise ArchiveError(
+        kind = DamagedArchiveError if is_backup else ArchiveError
+        raise kind(
             f"{archive}: is not a complete backup ({error}); use a file that 'driftline state backup' wrote completely"
         ) from None
     return _checked(archive, manifest, digests)
@@ -191,7 +199,8 @@ def _read(content: IO[bytes], path: Path | None) -> str:
 
 def _checked(archive: Path, manifest: dict[str, Any] | None, digests: dict[str, str]) -> Manifest:
     if manifest is None:
-        raise ArchiveError(f"{archive}: ends before its manifest, so it is incomplete; make or copy the backup again")
+        kind = DamagedArchiveError if digests else ArchiveError
+        raise kind(f"{archive}: ends before its manifest, so it is incomplete; make or copy the backup again")
     if manifest.get("format") != _FORMAT or manifest.get("schema", 0) > SCHEMA_VERSION:
         raise ArchiveError(
             f"{archive}: was made by a newer version of Driftline ({manifest.get('driftline')}, schema "
@@ -202,6 +211,6 @@ def _checked(archive: Path, manifest: dict[str, Any] | None, digests: dict[str, 
     if wrong:
         damaged = wrong[0] if len(wrong) == 1 else f"{wrong[0]} and {many(len(wrong) - 1, 'other file')}"
         is_are = "is" if len(wrong) == 1 else "are"
-        raise ArchiveError(f"{archive}: {damaged} {is_are} damaged or missing; use another backup")
+        raise DamagedArchiveError(f"{archive}: {damaged} {is_are} damaged or missing; use another backup")
     del manifest["format"]
     return Manifest(**manifest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from driftline.tables.classes import class_text
 from driftline.tables.timestamps import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -119,8 +120,8 @@ def number(request: Request, name: str, default: int, most: int) -> int:
 
 
 def read_flag(request: Request, name: str, default: bool) -> bool:
-    """Return a parameter that is true or false."""
-    text = request.query_params.get(name, str(default).lower())
-    if text not in ("true", "false"):
+    """Return a parameter that is true or false, also as 1 or 0; Python's clients write ``True``."""
+    text = class_text(request.query_params.get(name)) or class_text(default)
+    if text not in ("0", "1"):
         raise HTTPException(400, f"{name} must be true or false, as in ?{name}={str(not default).lower()}")
-    return text == "true"
+    return text == "1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from driftline.inputs.dataframes import ArrayLike, FrameLike, column_of, columns
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.outputs.rankings import copy_ranking, first_of, one_ranking
 from driftline.panes.relevance import Relevance
-from driftline.tables.classes import class_codes, seen_classes
+from driftline.tables.classes import EXACT, class_codes, seen_classes, with_exact_integers
 from driftline.tables.ranked_items import items_of
 from driftline.tables.table import F64, Column, ModelKey, PredictionTable, length, numbers_of
 from driftline.tables.task import Task
@@ -111,8 +111,9 @@ def rows_from_frame(
     task = Task(description.task)
     ranking = task.ranks_items
     scores = _scores(columns.score, column_names.get("score"), frame, ranking=ranking)
-    decided = None if ranking else _column(columns.predicted, column_names.get("predicted"), frame)
-    truth = None if ranking else _column(columns.actual, column_names.get("actual"), frame)
+    target = column_of if task.predicts_number else _classes
+    decided = None if ranking else _column(columns.predicted, column_names.get("predicted"), frame, target)
+    truth = None if ranking else _column(columns.actual, column_names.get("actual"), frame, target)
     relevance = _relevance(columns, column_names, frame) if ranking else None
     if ranking and "predicted" in column_names:
         column_names["items"] = column_names.pop("predicted")
@@ -192,7 +193,7 @@ def _slices(slices: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str,
             raise ValueError(f"slices: {key!r} is not a valid name: use a name without '='")
         if not isinstance(slices, Mapping) and key not in frame:
             raise ValueError(f"slices: {_no_column(key, frame)}")
-        cuts[key] = column_of(slices[key] if isinstance(slices, Mapping) else frame[key])
+        cuts[key] = _classes(slices[key] if isinstance(slices, Mapping) else frame[key])
     return cuts
 
 
@@ -216,11 +217,23 @@ def _named(role: str, column: ArrayLike | None, frame: Mapping[str, ArrayLike]) 
 
 
 def _column(
-    column: ArrayLike | None, column_name: str | list[str] | None, frame: Mapping[str, ArrayLike]
+    column: ArrayLike | None,
+    column_name: str | list[str] | None,
+    frame: Mapping[str, ArrayLike],
+    read: Callable[[ArrayLike], Column] = column_of,
 ) -> Column | None:
     if isinstance(column_name, str):
-        return column_of(frame[column_name])
-    return None if column is None else column_of(column)
+        return read(frame[column_name])
+    return None if column is None else read(column)
+
+
+def _classes(values: ArrayLike) -> Column:
+    """Return classes as a column, value by value if there are numbers of 2^53 and more: integers keep all digits."""
+    read = column_of(values)
+    if read.numbers is None or not (np.abs(read.numbers) >= EXACT).any():
+        return read
+    integers = [int(value) if isinstance(value, int | np.integer) else 0 for value in values_of(values)]
+    return with_exact_integers(read, np.array(integers, object))
 
 
 def _scores(

@@ -317,13 +317,13 @@ def _or_now(plan: CallPlan, values: Values, now: I64) -> tuple[I64, NDArray[np.b
 
 
 def _slice_values(values: list[Any]) -> Values:
-    """Return values as a column; whole numbers beyond 2^53 become texts, to keep all digits."""
+    """Return values as a column; integers of 2^53 and more become texts, to keep all digits."""
     column = column_of_values([str(value) if _is_beyond(value) else value for value in values])
     return with_short_texts(column) if isinstance(column, Column) else column
 
 
 def _is_beyond(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and abs(int(value)) > EXACT
+    return isinstance(value, int | np.integer) and abs(int(value)) >= EXACT
 
 
 def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:

@@ -177,7 +177,7 @@ class HttpChannel:
     def send(self, body: bytes, timeout: float) -> Delivery:
         """Post one request to the URL of the signal."""
         delivery, answer = self.post(self._endpoint.url, body, "application/x-protobuf", timeout)
-        return _taken(answer) if delivery.state == "delivered" else delivery
+        return read_success(answer) if delivery.state == "delivered" else delivery
 
     def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
         """Post a body within ``timeout`` seconds; return the result and the answer."""
@@ -300,7 +300,7 @@ class GrpcChannel:
         except Exception as error:  # its text can contain a header, often a key
             return Delivery("refused", type(error).__name__)
         self._has_delivered = True
-        return _taken(answer)
+        return read_success(answer)
 
     def _open(self, grpc: Any) -> Any:
         endpoint = self._endpoint
@@ -329,7 +329,7 @@ class GrpcChannel:
             self._channel = None
 
 
-def _taken(answer: bytes) -> Delivery:
+def read_success(answer: bytes) -> Delivery:
     """Read the answer to an accepted request (OTLP specification, "Partial Success").
 
     The responses for logs and metrics are the same on the wire. The Collector's empty response has two bytes.

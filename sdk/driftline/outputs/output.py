@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from driftline.inputs.dataframes import column_names
 from driftline.inputs.objects import fields
 from driftline.inputs.values import column_of_values
-from driftline.tables.classes import class_column, class_text
+from driftline.tables.classes import class_column, class_text, with_exact_integers
 from driftline.tables.ranked_items import Ranked
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
@@ -191,7 +191,8 @@ def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
         return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
         return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread_output(stored)
-    return Output(predicted=class_column(Column(numbers=_double(values))))
+    column = Column(numbers=_double(values))
+    return Output(predicted=class_column(column if kind == "b" else with_exact_integers(column, values)))
 
 
 def are_class_scores(values: list[float]) -> bool:

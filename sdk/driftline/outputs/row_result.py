@@ -23,7 +23,7 @@ Answer = tuple[Any, str]
 Reader = Callable[[Any], Answer | None]
 
 _WHOLE = 2**53
-"""Smaller integers are exact as doubles; the text of a larger class differs between an array and a single value."""
+"""Smaller integers are exact as doubles."""
 _INTEGERS = (int, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
 _FLOATS = (np.float64, np.float32, np.float16)
 _BOOLEANS = (bool, np.bool_)
@@ -71,8 +71,8 @@ def _class(result: Any) -> Answer:
     return None, class_text(result)
 
 
-def _integer(result: Any) -> Answer | None:
-    return (None, str(int(result))) if -_WHOLE < result < _WHOLE else None
+def _integer(result: Any) -> Answer:
+    return None, str(int(result))
 
 
 def _value(result: Any) -> Answer | None:

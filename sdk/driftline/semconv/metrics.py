@@ -226,6 +226,9 @@ DRIFTLINE_FORWARD_DROPPED_REQUESTS: Final = "driftline.forward.dropped.requests"
 DRIFTLINE_FORWARD_FAILED_REQUESTS: Final = "driftline.forward.failed.requests"
 """Requests that the destination refused permanently, or that could not be delivered by retries."""
 
+DRIFTLINE_FORWARD_REJECTED_RECORDS: Final = "driftline.forward.rejected.records"
+"""Spans, data points and log records that the destination rejected from requests that it accepted (partial success of OTLP)."""
+
 DRIFTLINE_SDK_DROPPED_ROWS: Final = "driftline.sdk.dropped.rows"
 """Rows that the SDK dropped because its buffer was full, or that the receiver did not accept, by reason."""
 
@@ -330,6 +333,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_FORWARD_SENT_REQUESTS: Instrument("counter", "{request}", "driftline_forward_sent_requests_total"),
     DRIFTLINE_FORWARD_DROPPED_REQUESTS: Instrument("counter", "{request}", "driftline_forward_dropped_requests_total"),
     DRIFTLINE_FORWARD_FAILED_REQUESTS: Instrument("counter", "{request}", "driftline_forward_failed_requests_total"),
+    DRIFTLINE_FORWARD_REJECTED_RECORDS: Instrument("counter", "{record}", "driftline_forward_rejected_records_total"),
     DRIFTLINE_SDK_DROPPED_ROWS: Instrument("counter", "{row}", "driftline_sdk_dropped_rows_total"),
     DRIFTLINE_SDK_FAULTS: Instrument("counter", "{fault}", "driftline_sdk_faults_total"),
     DRIFTLINE_SDK_UNRECORDED_PREDICTIONS: Instrument(
@@ -414,6 +418,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_SENT_REQUESTS: "Requests that the destination acknowledged.",
     DRIFTLINE_FORWARD_DROPPED_REQUESTS: "Requests that were dropped because the destination lagged so far behind that the log no longer contained them.",
     DRIFTLINE_FORWARD_FAILED_REQUESTS: "Requests that the destination refused permanently, or that could not be delivered by retries.",
+    DRIFTLINE_FORWARD_REJECTED_RECORDS: "Spans, data points and log records that the destination rejected from requests that it accepted (partial success of OTLP).",
     DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full, or that the receiver did not accept, by reason.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which are never raised in the host program.",
     DRIFTLINE_SDK_UNRECORDED_PREDICTIONS: "Predictions whose features or result the SDK could not record.",

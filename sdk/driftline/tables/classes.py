@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .table import I32, Column
 from .task import KINDS, Task
@@ -100,6 +101,25 @@ def class_column(column: Column) -> Column:
         from_numbers = lookup[inverse.reshape(-1)]
         codes = from_numbers if codes is None else np.where(from_numbers >= 0, from_numbers, codes)
     return Column(codes=codes, categories=tuple(index))
+
+
+def with_exact_integers(column: Column, integers: NDArray[Any]) -> Column:
+    """Return a column in which integers of 2^53 and more, which a double can merge, are texts.
+
+    ``integers``: the exact integers of n rows, 0 for other values, which remain as in the column.
+
+    >>> column = with_exact_integers(Column(numbers=np.array([7.0, 2.0**53])), np.array([7, 2**53 + 1]))
+    >>> column.numbers, column.codes, column.categories
+    (array([ 7., nan]), array([-1,  0], dtype=int32), ('9007199254740993',))
+    """
+    beyond = (integers >= EXACT) | (integers <= -EXACT)
+    if not beyond.any():
+        return column
+    texts, code = np.unique(integers[beyond], return_inverse=True)
+    numbers = np.full(len(integers), np.nan) if column.numbers is None else column.numbers
+    codes = np.full(len(integers), -1, np.int32) if column.codes is None else column.codes.copy()
+    codes[beyond] = len(column.categories) + code.reshape(-1)
+    return Column(np.where(beyond, np.nan, numbers), codes, (*column.categories, *map(str, texts.tolist())))
 
 
 def class_codes(column: Column, classes: Sequence[str]) -> I32 | None:

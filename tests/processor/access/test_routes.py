@@ -76,11 +76,35 @@ def test_without_any_log_in_only_health_and_the_log_in_answer() -> None:
 def test_a_reader_of_other_models_sees_nothing_of_this_one() -> None:
     client = client_of(*CAPABILITIES, models=("fraud-*",))
     for asked in TABLE:
-        answer = client.request(asked.method, asked.path, params={"model": "fraud-eu"})
+        by_model = asked.route.parameters is None or "model" in {name.strip("*") for name in asked.route.parameters}
+        answer = client.request(asked.method, asked.path, params={"model": "fraud-eu"} if by_model else None)
         if MODEL in asked.path:
             assert answer.status_code in (403, 404), asked
         else:
             assert MODEL not in answer.text, asked
+
+
+def test_each_address_of_the_api_declares_its_parameters_and_refuses_others() -> None:
+    client, api = client_of(*CAPABILITIES), ("/api/", "/v1/", "/-/")
+    declared = [asked for asked in TABLE if asked.path.startswith(api)]
+    assert len(declared) > 35
+    for asked in declared:
+        parameters = asked.route.parameters
+        assert parameters is not None, asked
+        names = [name.strip("*") for name in parameters]
+        misspelt = f"{names[-1]}_" if names else "model"
+        answer = client.request(asked.method, asked.path, params={misspelt: "x"})
+        fix = f"did you mean '{names[-1]}'" if names else "this address has no parameters"
+        assert answer.status_code == 400, asked
+        assert answer.json()["error"].startswith(f"'{misspelt}' is not a parameter of this address; {fix}"), asked
+        for name in parameters:
+            repeated = client.request(asked.method, asked.path, params=[(name.strip("*"), "x"), (name.strip("*"), "y")])
+            refused = repeated.status_code == 400 and "is given 2 times; send one value" in repeated.text
+            assert refused == (not name.endswith("*")), (asked, name)
+
+
+def test_a_link_to_a_page_may_have_other_parameters() -> None:
+    assert client_of(*CAPABILITIES).get(f"/models/{MODEL}?utm_source=mail").status_code == 200
 
 
 def test_names_of_other_models_are_not_suggested_to_a_reader_of_some() -> None:

@@ -23,6 +23,16 @@ PARTIAL = ExportLogsServiceResponse(
     partial_success=ExportLogsPartialSuccess(rejected_log_records=2, error_message="too old")
 ).SerializeToString()
 
+WARNING = ExportLogsServiceResponse(
+    partial_success=ExportLogsPartialSuccess(error_message="send less")
+).SerializeToString()
+
+
+def foreign(begin: str) -> ExportResult:
+    message = f"another server answers, such as a proxy or a login page; its answer begins with {begin!r}"
+    return ExportResult("retryable", "no receiver", message, unreachable=True)
+
+
 AGENT = f"driftline/{VERSION} OTel-OTLP-Exporter-Python/{VERSION}"
 
 
@@ -43,7 +53,11 @@ REASON = status(3, "no such tenant")
     [
         (200, b"", {}, ExportResult("success")),
         (202, b"{}", {}, ExportResult("success")),
-        (200, PARTIAL, {}, ExportResult("success", "partial success", "2 rejected: too old")),
+        (200, PARTIAL, {}, ExportResult("success", "partial success", "too old", rejected=2)),
+        (200, WARNING, {}, ExportResult("success", "partial success", "send less")),
+        (200, b"<html>\n<title>Log in", {}, foreign("<html> <title>Log in")),
+        (200, b"ok, thank you", {"Content-Type": "text/plain"}, foreign("ok, thank you")),
+        (200, b'{"partialSuccess": {}}', {"Content-Type": "application/json"}, ExportResult("success")),
         (400, REASON, {"Content-Type": PROTOBUF}, ExportResult("permanent", "HTTP 400", "no such tenant")),
         (401, b"who?", {}, ExportResult("permanent", "HTTP 401", "who?")),
         (404, b"", {}, ExportResult("permanent", "HTTP 404")),
@@ -143,7 +157,7 @@ def test_what_a_code_means(
 def test_a_partial_success_is_sent_and_said() -> None:
     with grpc_server(answer=PARTIAL) as port:
         assert over_grpc(f"grpc://127.0.0.1:{port}") == ExportResult(
-            "success", "partial success", "2 rejected: too old"
+            "success", "partial success", "too old", rejected=2
         )
 
 

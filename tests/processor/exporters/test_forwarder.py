@@ -341,8 +341,37 @@ def test_refusals_are_logged_once_per_kind(kept: KeptRequests, caplog: pytest.Lo
     forwarding.start()
     forwarding.stop(60)
     assert [record.getMessage() for record in caplog.records] == [
-        "otlp/x: HTTP 400: bad (traces); logged once, counted from now on",
-        "otlp/x: HTTP 403: no (traces); logged once, counted from now on",
+        "otlp/x: HTTP 400: bad; this traces request is not sent again, and is lost for this destination; "
+        "logged once, counted from now on",
+        "otlp/x: HTTP 403: no; this traces request is not sent again, and is lost for this destination; "
+        "logged once, counted from now on",
+    ]
+
+
+def test_rejected_records_of_accepted_requests_are_counted_and_logged_once(
+    kept: KeptRequests, caplog: pytest.LogCaptureFixture
+) -> None:
+    partial = [ExportResult("success", "partial success", "span too old", rejected=count) for count in (1, 3)]
+    transport = Silent(*partial, ExportResult("success", "partial success", "send less"))
+    counters = forwarded(kept, "abcd", transport, Pausing(), max_request=1)
+    assert len(transport.bodies) == 4
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == 4
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_REJECTED_RECORDS) == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        "otlp/x: rejected 1 record of a traces request (span too old); they are lost for this destination; logged "
+        "once, counted from now on",
+        "otlp/x: accepted a traces request with a warning (send less); logged once",
+    ]
+
+
+def test_requests_wait_while_another_server_answers(kept: KeptRequests, caplog: pytest.LogCaptureFixture) -> None:
+    page = ExportResult("retryable", "no receiver", "another server answers", unreachable=True)
+    transport = Silent(*[page] * 40)
+    counters = forwarded(kept, "a", transport, Pausing())
+    assert transport.bodies == [trace("a")] * 41
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "otlp/x: not reachable (another server answers); requests are kept in the log, and driftline will retry",
     ]
 
 

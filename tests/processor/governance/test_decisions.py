@@ -83,7 +83,7 @@ def test_who_forgets_a_model_forgets_what_was_decided_about_it(store: Store) -> 
     for model, version in (("churn", "7"), ("churn", ""), ("fraud", "")):
         kept.record(model, version, "retraining", "ann", "why", 1)
     connection = store.connect(lasting=True)
-    forget_model(connection, ErasureOrder("churn", "model", ("7",)))
+    forget_model(connection, ErasureOrder("churn", "model", ("7",)), 1)
     assert [(one.model, one.version) for one in opened(store).decisions] == [("churn", ""), ("fraud", "")]
-    forget_model(connection, ErasureOrder("churn", "model"))
+    forget_model(connection, ErasureOrder("churn", "model"), 1)
     assert [one.model for one in opened(store).decisions] == ["fraud"]

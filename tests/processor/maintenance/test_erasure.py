@@ -161,6 +161,59 @@ def test_only_the_environment_that_is_named(open_state: Open) -> None:
     assert state.rows("SELECT environment FROM outcomes") == [("test",)]
 
 
+def _sizes(state: Opened) -> dict[str, tuple[int, int]]:
+    """Return the predictions and the matched outcomes of each model with its version."""
+    state.state.settle()
+    views = state.state.publish().models
+    return {f"{view.key.model} {view.key.version}": (view.rows, view.outcomes) for view in views}
+
+
+def test_data_of_a_deleted_model_are_new_if_they_are_sent_again(open_state: Open, clock: Clock) -> None:
+    clock.now = NOON + DAY
+    state = open_state(churn=DAILY)
+    rows = [predictions(["a", "b"], version=version) for version in ("1", "2")]
+    other = predictions(["c"], model="fraud"), outcomes(["c"], [1], model="fraud")
+
+    def send() -> None:
+        state.send(*rows, outcomes(["a", "b"], [1, 0]), *other, digest=b"request".ljust(16))
+        clock.now += MINUTE
+
+    everything = {"churn 1": (2, 2), "churn 2": (2, 2), "fraud 1": (1, 1)}
+    send()
+    send()
+    assert _sizes(state) == everything
+    assert state.counted("request_seen") == 8
+
+    state.state.erase(ErasureOrder("churn", "model"))
+    clock.now += MINUTE
+    assert _sizes(state) == {"fraud 1": (1, 1)}
+    state = open_state(churn=DAILY)  # a restart brings nothing back
+    assert _sizes(state) == {"fraud 1": (1, 1)}
+
+    send()
+    assert _sizes(state) == everything
+    send()
+    assert _sizes(state) == everything
+
+    state.state.erase(ErasureOrder("churn", "model", ("2",)))
+    assert _sizes(state) == {"churn 1": (2, 2), "fraud 1": (1, 1)}
+    send()
+    assert _sizes(state) == everything
+
+
+def test_a_batch_of_a_deleted_model_is_new_also_after_days(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    for model in ("churn", "fraud"):
+        state.send(predictions(["a", "b"], model=model), batch="batch")
+    clock.now += DAY
+    state.state.erase(ErasureOrder("churn", "model", environment=""))
+    clock.now += DAY
+    for model in ("churn", "fraud", "churn"):
+        state.send(predictions(["a", "b"], model=model), batch="batch")
+    assert _sizes(state) == {"churn 1": (2, 0), "fraud 1": (2, 0)}
+    assert state.counted("batch_seen") == 4
+
+
 def test_another_model_and_what_was_never_there_lose_nothing(open_state: Open) -> None:
     state = filled(open_state)
     erased = state.state.erase(ErasureOrder("fraud", "id", (MARK,)))

@@ -194,6 +194,14 @@ def test_the_route_answers_with_the_file_or_a_sentence(open_state: Open, tmp_pat
     assert json.loads(answer.headers[SAID]) == {"rows": 3, "labelled": 2, "features": 2, "renamed": []}
     assert len(pq.read_table(tmp_path / "rows.parquet")) == 3
     assert client.get("/v1/snapshots/nobody", params=span).status_code == 404
+    for flag, rows in (("1", 2), ("true", 2), ("True", 2), ("0", 3), ("False", 3), ("", 3)):
+        selected = client.get("/v1/snapshots/churn", params={**span, "labelled": flag})
+        assert json.loads(selected.headers[SAID])["rows"] == rows, flag
+    refused = client.get("/v1/snapshots/churn", params={**span, "labelled": "yes"})
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "labelled must be true or false, as in ?labelled=true",
+    )
     assert "since must be a time" in client.get("/v1/snapshots/churn").json()["error"]
 
 

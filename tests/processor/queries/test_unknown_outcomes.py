@@ -55,6 +55,15 @@ def test_outcomes_of_a_model_without_predictions_are_not_reviewed(state: Opened)
     assert review(state, outcomes(IDS, ["yes"] * 40)) == []
 
 
+def test_outcomes_of_an_environment_without_predictions_are_named(state: Opened) -> None:
+    state.send(predictions(IDS, environment="live"))
+
+    (unknown,) = review(state, outcomes(IDS, [1] * 40, environment="prod"))
+
+    assert (unknown.kind, unknown.rows, unknown.checked) == ("environment", 40, 40)
+    assert review(state, outcomes(IDS, [1] * 40, environment="live")) == []
+
+
 def test_predictions_of_another_model_do_not_count(state: Opened) -> None:
     state.send(predictions(IDS), predictions(["X-1"], model="risk"))
 

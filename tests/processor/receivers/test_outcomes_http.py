@@ -302,6 +302,19 @@ def test_a_malformed_document_is_400_with_a_sentence(
     assert state.tables == []
 
 
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?model=m&env=prod", "'env' is not a parameter of this address; available: model, environment"),
+        ("?model=m&model=n", "model is given 2 times; send one value"),
+    ],
+)
+def test_a_parameter_that_would_be_ignored_is_400(query: str, sentence: str, state: OutcomeIntake) -> None:
+    answer = post_outcomes(state, "id,actual\na,1\n", "text/csv", query)
+    assert (answer.status_code, answer.text) == (400, sentence)
+    assert state.tables == []
+
+
 def test_an_empty_list_is_accepted_and_troubles_nobody(state: OutcomeIntake) -> None:
     assert post_json(state).json() == {"accepted": 0, "rejected": []}
     assert state.digests == []

@@ -96,9 +96,9 @@ def number_of(connection: Connection, name: str) -> int | None:
 def test_who_forgets_a_model_forgets_its_series(store: Store) -> None:
     connection = store.connect(lasting=True)
     put(BusinessPoints(connection, DECLARED), connection, at(1, 0.5))
-    forget_model(connection, ErasureOrder("shop", "model", ("7",)))
+    forget_model(connection, ErasureOrder("shop", "model", ("7",)), 1)
     assert number(connection, "SELECT count(*) FROM business") == 1
-    forget_model(connection, ErasureOrder("shop", "model"))
+    forget_model(connection, ErasureOrder("shop", "model"), 1)
     assert number(connection, "SELECT count(*) FROM business") == 0
 
 

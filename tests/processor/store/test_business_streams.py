@@ -130,6 +130,6 @@ def test_who_forgets_a_model_forgets_its_streams(connection: Connection) -> None
     known = streams(connection)
     known.take(at(60, 10), LISTENED)
     known.write(connection)
-    forget_model(connection, ErasureOrder("shop", "model"))
+    forget_model(connection, ErasureOrder("shop", "model"), 1)
     assert number(connection, "SELECT count(*) FROM business_streams") == 0
     assert added(streams(connection), at(120, 12)) == [None]

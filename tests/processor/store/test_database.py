@@ -340,6 +340,31 @@ def test_an_actual_is_read_back_as_it_was_sent(connection: Connection) -> None:
     assert (unwrap(actual.numbers)[0], unwrap(actual.codes).tolist(), actual.categories) == (1.0, [-1, 0, -1], ("yes",))
 
 
+def test_the_time_of_a_seen_digest_is_not_confused_across_a_deletion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.ingest.deduplication._FEW", 100)
+    store = Store(tmp_path)
+    connection = store.connect()
+    digests = [digest_of(b"%d" % i) for i in range(140)]
+    first = SeenDigests(connection, "batches", keep=1_000, now=0)
+    first.write(connection, digests[:50], 50)
+    first.write(connection, digests[50:70], 70)
+
+    seen = SeenDigests(connection, "batches", 1_000, 100, {60, 90})
+    for digest in digests[70:]:
+        seen.add(digest, 120)
+
+    times = [seen.received(digest) for digest in digests]
+    assert all(time is not None and time <= 60 for time in times[:50])
+    assert all(time is not None and 60 < time <= 90 for time in times[50:70])
+    assert times[70:] == [120] * 70
+    assert seen.received(digest_of(b"140")) is None
+    seen.add(digests[0], 130)
+    assert seen.received(digests[0]) == 130
+    store.close()
+
+
 def test_seen_digests_are_found_in_every_place_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline_processor.ingest.deduplication._FEW", 100)
     store = Store(tmp_path)

@@ -13,7 +13,7 @@ import numpy as np
 from driftline.inputs.texts_and_vectors import short_text
 from driftline.outputs.rankings import MOST_TEXT
 from driftline.semconv import attributes as a
-from driftline.tables.classes import EXACT, class_column, class_text, quantile_levels
+from driftline.tables.classes import class_column, class_text, quantile_levels, with_exact_integers
 from driftline.tables.ids import id_text
 from driftline.tables.performance_columns import GREATEST_WEIGHT
 from driftline.tables.table import F64, I32, I64, Column, Text
@@ -116,6 +116,9 @@ OTHER_CATEGORY: Final = "other"
 
 FEATURE: Final = a.DRIFTLINE_FEATURE_VALUE + "."
 SLICE: Final = a.DRIFTLINE_SLICE_VALUE + "."
+
+UNNAMED: Final = "unnamed_feature"
+"""The reason under which features and slices without a name are counted."""
 
 KNOWN: Final = frozenset(
     {
@@ -286,6 +289,10 @@ class Cells:
             self.integers = np.zeros(len(self.kind), np.int64)
         return self.integers
 
+    def exact_at(self, rows: Where) -> I64:
+        """Return the exact integers of some rows, 0 for other values."""
+        return np.where(self.kind[rows] == INTEGER, self.exact()[rows], 0)
+
 
 class Grid:
     """The attributes of n rows.
@@ -321,6 +328,8 @@ class Grid:
                     self.rejected["too_many_features"] += 1
                     return None
                 return columns.setdefault(bounded_text(key[len(prefix) :]), Cells(self.rows, False, most))
+        if key in (FEATURE, SLICE):
+            self.rejected[UNNAMED] += 1
         return None
 
     def put(self, row: int, attributes: Iterable[Any]) -> None:
@@ -420,6 +429,7 @@ class Fields:
     def values(self, name: str, *, lists: bool = False) -> Column | None:
         """Return texts as codes, and numbers and booleans as numbers; None if no row has one.
 
+        An integer may be a class, so one that a double cannot represent is a text with all its digits.
         ``lists``: lists become the text of their JSON, which may be longer, see :mod:`driftline.outputs.rankings`.
         """
         cells = self._grid.known.get(name)
@@ -438,7 +448,8 @@ class Fields:
         if not has_texts and not has_numbers:
             return None
         categories = tuple(thing[:most] for thing, most in zip(things, longest, strict=True))
-        return Column(numbers if has_numbers else None, codes if has_texts else None, categories if has_texts else ())
+        column = Column(numbers if has_numbers else None, codes if has_texts else None, categories if has_texts else ())
+        return with_exact_integers(column, cells.exact_at(self._rows)) if (kind == INTEGER).any() else column
 
     def classes(self, name: str) -> Column | None:
         """Return classes as codes of canonical texts; None if no row has one."""
@@ -556,7 +567,7 @@ def sent_columns(
 ) -> dict[str, Column]:
     """Return the features or slices of the rows; categories may contain texts of other rows.
 
-    ``whole``: whole numbers keep all their digits, see :func:`whole_column`.
+    ``whole``: integers keep all their digits, see :func:`~driftline.tables.classes.with_exact_integers`.
     """
     result = {}
     for name, cells in columns.items():
@@ -572,27 +583,8 @@ def sent_columns(
             cells.things if kinds[TEXT] else (),
         )
         if whole and kinds[INTEGER]:
-            result[name] = whole_column(result[name], np.where(cells.kind[rows] == INTEGER, cells.exact()[rows], 0))
+            result[name] = with_exact_integers(result[name], cells.exact_at(rows))
     return result
-
-
-def whole_column(column: Column, integers: I64) -> Column:
-    """Return a column in which integers beyond 2^53, which a double cannot represent, are texts.
-
-    ``integers``: int64 (n,), the exact integers; others remain as in the column.
-
-    >>> column = whole_column(Column(numbers=np.array([7.0, 2.0**53])), np.array([7, 2**53 + 1]))
-    >>> column.numbers, column.codes, column.categories
-    (array([ 7., nan]), array([-1,  0], dtype=int32), ('9007199254740993',))
-    """
-    beyond = (integers > EXACT) | (integers < -EXACT)
-    if not beyond.any():
-        return column
-    texts, code = np.unique(integers[beyond], return_inverse=True)
-    numbers = np.full(len(integers), np.nan) if column.numbers is None else column.numbers
-    codes = np.full(len(integers), -1, np.int32) if column.codes is None else column.codes.copy()
-    codes[beyond] = len(column.categories) + code.reshape(-1)
-    return Column(np.where(beyond, np.nan, numbers), codes, (*column.categories, *map(str, texts.tolist())))
 
 
 def _text(thing: Any) -> str:

@@ -177,15 +177,18 @@ Reader = Callable[[Any], Histogram | None]
 
 
 def data_points(metric: otlp.Metric) -> Iterator[tuple[Any, Reader, bool]]:
-    """Yield the points of a sum or a histogram, their reader, and whether they are deltas; nothing for other kinds."""
+    """Yield the points of a metric, their reader, and whether they are deltas.
+
+    Points of another kind than a sum or a histogram, such as a gauge or a summary, have a reader that rejects them.
+    """
     kind = metric.WhichOneof("data")
-    reader = _READERS.get(kind or "")
-    if reader is None:
+    if kind is None:
         return
-    data = getattr(metric, kind)  # type: ignore[arg-type]  # None has no reader
-    delta = data.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
-    if not delta and data.aggregation_temporality != otlp.AGGREGATION_TEMPORALITY_CUMULATIVE:
-        reader = _unusable
+    data = getattr(metric, kind)
+    temporality = getattr(data, "aggregation_temporality", otlp.AGGREGATION_TEMPORALITY_UNSPECIFIED)
+    delta = temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
+    is_known = delta or temporality == otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    reader = _READERS.get(kind, _unusable) if is_known else _unusable
     for point in data.data_points:
         yield point, reader, delta
 

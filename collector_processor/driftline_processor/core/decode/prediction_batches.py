@@ -13,7 +13,7 @@ import numpy as np
 from driftline.inputs.text_descriptors import with_short_texts
 from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, TEXT_LIMIT, vector_column
 from driftline.semconv import attributes as a
-from driftline.tables.classes import class_column, class_text
+from driftline.tables.classes import class_column, class_text, with_exact_integers
 from driftline.tables.column_codec import Array, ColumnError, Value, decode, strings, texts
 from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import first_scores
@@ -38,10 +38,10 @@ from .attributes import (
     OTHER_CATEGORY,
     SLICE,
     TEXT,
+    UNNAMED,
     bounded_text,
     read,
     task_of,
-    whole_column,
 )
 from .outputs import ScoreColumns, scores_of
 from .outputs import from_columns as items_from_columns
@@ -174,6 +174,8 @@ class _Columns(Struct):
                     self.features[own] = _feature(value)
                 else:
                     self.slices[own] = _slice(value)
+            elif name in (FEATURE, SLICE):
+                raise ColumnError(UNNAMED)
         except ColumnError as error:
             self.rejected[error.reason] += 1
 
@@ -284,7 +286,7 @@ def _width(ids: Array, width: int) -> Array:
 
 
 def _classes(value: Value) -> Column:
-    return class_column(_column(value, MAX_CATEGORIES, MAX_TEXT))
+    return class_column(_exact_column(value, MAX_CATEGORIES, MAX_TEXT))
 
 
 def _error_types(value: Value) -> Column:
@@ -315,10 +317,14 @@ def _column(value: Value, most: int, longest: int) -> Column:
 
 
 def _slice(value: Value) -> Column:
-    """Return a slice, in which whole numbers keep all their digits, since it may be a customer number."""
-    column = _column(value, MAX_CELLS, TEXT_LIMIT)
-    if isinstance(value, np.ndarray) and value.dtype.kind == "i":
-        return whole_column(column, value.astype(np.int64, copy=False))
+    return _exact_column(value, MAX_CELLS, TEXT_LIMIT)
+
+
+def _exact_column(value: Value, most: int, longest: int) -> Column:
+    """Return a class or slice, whose integers keep all their digits, because they may be numbers of customers."""
+    column = _column(value, most, longest)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.ndim == 1:
+        return with_exact_integers(column, value)
     return column
 
 

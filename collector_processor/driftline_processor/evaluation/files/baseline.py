@@ -36,6 +36,7 @@ from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.arrow_columns import (
+    class_values,
     column,
     is_nested,
     is_text,
@@ -388,12 +389,13 @@ class _Reading:
     def _read(self, source: Source, batch: pa.RecordBatch, before: int) -> ReferenceRows:
         n, names = batch.num_rows, set(batch.schema.names)
 
-        def whole(name: str, number: bool) -> Column:
-            values = column(batch.column(name), number) if name in names else Column()
+        def whole(name: str, number: bool, classes: bool = False) -> Column:
+            read = class_values if classes else column
+            values = read(batch.column(name), number) if name in names else Column()
             return values if length(values) == n else Column(numbers=np.full(n, np.nan))
 
         def optional(name: str, number: bool) -> Column | None:
-            return whole(name, number) if name in names else None
+            return whole(name, number, not number) if name in names else None
 
         roles = self._roles
         relevance = None
@@ -412,7 +414,7 @@ class _Reading:
             predicted=optional(self._predicted, False),
             actual=actual,
             time=self._times(source, batch.column(roles.time)) if roles.time in names else None,
-            slices={name: whole(name, False) for name in roles.slices},
+            slices={name: whole(name, False, classes=True) for name in roles.slices},
             relevance=relevance,
         )
 

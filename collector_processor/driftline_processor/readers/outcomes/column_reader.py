@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.inputs.text_descriptors import with_short_texts
 from driftline.outputs.rankings import MOST_TEXT, relevant_text
-from driftline.tables.classes import class_column
+from driftline.tables.classes import EXACT, class_column
 from driftline.tables.performance_columns import no_weight
 from driftline.tables.ranked_items import MOST_ITEMS
 from driftline.tables.table import F64, I64, Column
@@ -52,6 +52,8 @@ from .outcome_rows import SHOWN_REJECTIONS, OutcomeRows, ParsedDocument
 
 NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """A number in a CSV cell. "007" is not: an unnecessary leading zero marks a name."""
+
+_INTEGER = r"^-?[0-9]+(\.0*)?$"
 
 _NOT_FINITE_TEXT = r"^(?i)[+-]?(nan|inf|infinity)$"
 
@@ -314,7 +316,8 @@ def _actuals(
         number = _floats(column)
         rejected.where(_is_null(column) & ~retracted, "actual is missing")
         rejected.where(~np.isfinite(number) & ~(retracted & np.isnan(number)), NOT_FINITE)
-        return number, pa.nulls(len(column), pa.string())
+        beyond = (np.abs(number) >= EXACT) & pa.types.is_integer(column.type)
+        return _with_texts(number, beyond, column)
     texts = _texts(column, "actual", rejected, bare_numbers)
     rejected.where(_is_null(texts) & ~retracted, "actual is missing")
     if not bare_numbers:
@@ -323,8 +326,16 @@ def _actuals(
     number = _floats(pc.if_else(numeric, texts, pa.scalar(None, pa.string())).cast(pa.float64()))
     odd = _mask(pc.match_substring_regex(texts, _NOT_FINITE_TEXT))
     rejected.where((odd & ~retracted) | np.isinf(number), NOT_FINITE)
-    is_text = pc.and_(pc.invert(numeric), pa.array(~odd))
-    return number, pc.if_else(is_text, texts, pa.scalar(None, pa.string()))
+    beyond = (np.abs(number) >= EXACT) & _mask(pc.match_substring_regex(texts, _INTEGER))
+    return _with_texts(number, beyond | (~_mask(numeric) & ~odd), texts)
+
+
+def _with_texts(number: F64, is_text: NDArray[np.bool_], values: pa.Array) -> tuple[F64, pa.StringArray]:
+    """Return the numbers, and the texts of the others, such as integers that a double cannot represent."""
+    texts = pa.nulls(len(values), pa.string())
+    if is_text.any():
+        texts = pc.if_else(pa.array(is_text), values.cast(pa.string()), pa.scalar(None, pa.string()))
+    return np.where(is_text, np.nan, number), texts
 
 
 def _retracted(column: _Values, rejected: Rejections) -> NDArray[np.bool_]:
@@ -508,9 +519,9 @@ def _equivalent_type(kind: pa.DataType, name: str) -> pa.DataType | None:
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     is_integer = pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
-    if is_integer and (name == "slices" or name.startswith(SLICE)):
+    if is_integer and (name in ("actual", "slices") or name.startswith(SLICE)):
         return pa.string()
-    if pa.types.is_uint64(kind) and name in ("actual", "weight", "value"):
+    if pa.types.is_uint64(kind) and name in ("weight", "value"):
         return pa.float64()
     if pa.types.is_integer(kind) and not pa.types.is_int64(kind):
         return pa.int64()

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
+from driftline.tables.classes import EXACT
 from numpy.typing import NDArray
 
 from driftline_processor.core.decode.attributes import MAX_ROWS
@@ -121,12 +122,21 @@ def _block_by_columns(block: bytes, model: str | None, environment: str | None) 
         return None
     try:
         table = pa.json.read_json(pa.BufferReader(block), pa.json.ReadOptions(block_size=len(block) + 1))
-        # Arrow reads all numbers of a column as doubles if one has decimals or is an integer of 2^63 or more
-        if misfit_reason(table) or any(pa.types.is_float64(c.type) for c in table.schema if c.name in IDS):
+        if misfit_reason(table) or any(map(_may_merge_integers, table.column_names, table.columns)):
             return None
         return convert_columns(table, model, environment)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
+
+
+def _may_merge_integers(name: str, column: pa.ChunkedArray) -> bool:
+    """Return True for ids or classes of which Arrow may have read an integer as a double.
+
+    It reads all numbers of a column as doubles if one has decimals or is an integer of 2^63 or more.
+    """
+    if not pa.types.is_float64(column.type) or name in ("weight", "value"):
+        return False
+    return name in IDS or bool(pc.any(pc.greater_equal(pc.abs(column), float(EXACT))).as_py())
 
 
 def _lines(block: bytes) -> Iterator[object]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from driftline.inputs.texts_and_vectors import short_text
 from driftline.outputs.rankings import MOST_TEXT, relevant_text
-from driftline.tables.classes import class_text
+from driftline.tables.classes import EXACT, class_text
 from driftline.tables.ids import id_text
 from driftline.tables.performance_columns import GREATEST_WEIGHT, LEAST_WEIGHT, WEIGHTS
 from driftline.tables.timestamps import instant, nanoseconds_per_unit
@@ -99,11 +99,12 @@ def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
 def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None]:
     """Return the actual value as (number, None) or (NaN, text); true is 1.0 and false is 0.0.
 
+    An integer may be a class: one of 2^53 or more, which a double can merge with others, is a text.
     ``retracted``: it may be missing, (NaN, None). A list of items, or an object of items and their relevance, is the
     relevance in a ranking and returned as JSON text.
 
-    >>> actual_of(True), actual_of(2), actual_of(["p17", 4])
-    ((1.0, None), (2.0, None), (nan, '["p17", "4"]'))
+    >>> actual_of(True), actual_of(2), actual_of(2**53 + 1), actual_of(["p17", 4])
+    ((1.0, None), (2.0, None), (nan, '9007199254740993'), (nan, '["p17", "4"]'))
     """
     if isinstance(value, list | dict):
         try:
@@ -121,6 +122,8 @@ def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None
     if not isinstance(value, bool | int | float):
         raise UnusableField(f"actual is {kind_of(value)}; send a class or a number")
     number = _float(value)
+    if isinstance(value, int) and EXACT <= abs(number) < math.inf:
+        return math.nan, str(value)
     if not math.isfinite(number) and not (retracted and math.isnan(number)):
         raise UnusableField(NOT_FINITE)
     return number, None

@@ -77,11 +77,25 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON(alert_json(alert_history(state.alerts, known_alert, state.notifications.request_of)) | more)
 
     return [
-        Guarded("/api/v1/alerts", alerts, may="read", by_model=True),
+        Guarded("/api/v1/alerts", alerts, may="read", by_model=True, parameters="model state"),
         Guarded(
-            "/api/v1/alerts/{alert}/acknowledgement", take_on, methods=["POST"], may="decide", by_model=True, form=True
+            "/api/v1/alerts/{alert}/acknowledgement",
+            take_on,
+            methods=["POST"],
+            may="decide",
+            by_model=True,
+            form=True,
+            parameters="",
         ),
-        Guarded("/api/v1/alerts/{alert}/approval", consent, methods=["POST"], may="decide", by_model=True, form=True),
+        Guarded(
+            "/api/v1/alerts/{alert}/approval",
+            consent,
+            methods=["POST"],
+            may="decide",
+            by_model=True,
+            form=True,
+            parameters="",
+        ),
     ]
 
 

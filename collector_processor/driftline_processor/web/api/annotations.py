@@ -42,4 +42,6 @@ def routes(site: Site) -> list[BaseRoute]:
             return return_to_page(request, "/")
         return FiniteJSON(decision_json(annotation), status_code=201)
 
-    return [Guarded("/v1/annotations", annotate, methods=["POST"], may="annotate", by_model=True, form=True)]
+    return [
+        Guarded("/v1/annotations", annotate, methods=["POST"], may="annotate", by_model=True, form=True, parameters="")
+    ]

@@ -36,8 +36,8 @@ def routes(site: Site) -> list[BaseRoute]:
         return StreamingResponse(_lines(site.state.audit_log), media_type="application/x-ndjson", headers=headers)
 
     return [
-        Guarded("/api/v1/audit", entries, may="admin"),
-        Guarded("/api/v1/audit/export", export, may="admin"),
+        Guarded("/api/v1/audit", entries, may="admin", parameters="model kind limit"),
+        Guarded("/api/v1/audit/export", export, may="admin", parameters=""),
     ]
 
 

@@ -37,4 +37,4 @@ def routes(site: Site) -> list[BaseRoute]:
         # as it is: the client would have to unpack it, and the database is compressed already
         return StreamingResponse(blocks, media_type=TAR, headers={"Content-Encoding": "identity"})
 
-    return [Guarded("/v1/backups", back_up, methods=["POST"], may="admin")]
+    return [Guarded("/v1/backups", back_up, methods=["POST"], may="admin", parameters="")]

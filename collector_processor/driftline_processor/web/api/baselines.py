@@ -42,8 +42,8 @@ def routes(site: Site) -> list[BaseRoute]:
         return await run_in_threadpool(_get, request, site.state.queries.baselines, key)
 
     return [
-        Guarded("/v1/baselines/{name:path}", get, may="read", by_model=True),
-        Guarded("/v1/baselines/{name:path}", put, may="baselines", methods=["PUT"], by_model=True),
+        Guarded("/v1/baselines/{name:path}", get, may="read", by_model=True, parameters="environment since until"),
+        Guarded("/v1/baselines/{name:path}", put, may="baselines", methods=["PUT"], by_model=True, parameters=""),
     ]
 
 

@@ -60,6 +60,13 @@ def routes(site: Site) -> list[BaseRoute]:
         )
 
     return [
-        Guarded("/api/v1/models/{name:path}/decisions", decisions, may="read"),
-        Guarded("/api/v1/models/{name:path}/decisions", record, methods=["POST"], may="decide", form=True),
+        Guarded("/api/v1/models/{name:path}/decisions", decisions, may="read", parameters="version environment"),
+        Guarded(
+            "/api/v1/models/{name:path}/decisions",
+            record,
+            methods=["POST"],
+            may="decide",
+            form=True,
+            parameters="version environment",
+        ),
     ]

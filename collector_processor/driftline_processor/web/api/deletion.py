@@ -33,11 +33,8 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def delete(request: Request) -> Response:
         query_params = request.query_params
-        unknown = [name for name in query_params if name not in ("model", "id", "subject", "environment")]
         ids = tuple(filter(None, map(id_text, query_params.getlist("id"))))
         subjects = tuple(filter(None, map(class_text, query_params.getlist("subject"))))
-        if unknown:
-            return _error(400, f"{unknown[0][:80]!r} is not supported; use model, id or subject, and environment")
         if not query_params.get("model"):
             return _error(400, "the model is missing; add ?model=NAME")
         if bool(ids) == bool(subjects):
@@ -78,9 +75,6 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def forget(request: Request) -> Response:
         query_params = request.query_params
-        unknown = [name for name in query_params if name not in ("model", "version", "environment")]
-        if unknown:
-            return _error(400, f"{unknown[0][:80]!r} is not supported; use model, and version or environment")
         if not query_params.get("model"):
             return _error(400, "the model is missing; add ?model=NAME")
         require(request, "erase", query_params["model"])
@@ -92,8 +86,22 @@ def routes(site: Site) -> list[BaseRoute]:
         )
 
     return [
-        Guarded("/v1/predictions", delete, methods=["DELETE"], may="erase", by_model=True),
-        Guarded("/v1/models", forget, methods=["DELETE"], may="erase", by_model=True),
+        Guarded(
+            "/v1/predictions",
+            delete,
+            methods=["DELETE"],
+            may="erase",
+            by_model=True,
+            parameters="model id* subject* environment",
+        ),
+        Guarded(
+            "/v1/models",
+            forget,
+            methods=["DELETE"],
+            may="erase",
+            by_model=True,
+            parameters="model version* environment",
+        ),
     ]
 
 

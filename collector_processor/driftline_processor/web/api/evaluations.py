@@ -49,16 +49,43 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the routes. They must come after all other routes of a model, because a name may contain slashes."""
     state = site.state
     return [
-        Guarded("/api/v1/models", lambda request: models(request, state.snapshot), may="read", by_model=True),
-        Guarded("/api/v1/models/{name:path}/evaluations", lambda request: evaluations(request, site), may="read"),
-        Guarded("/api/v1/models/{name:path}/sections", lambda request: sections(request, state.snapshot), may="read"),
+        Guarded(
+            "/api/v1/models",
+            lambda request: models(request, state.snapshot),
+            may="read",
+            by_model=True,
+            parameters="limit cursor",
+        ),
+        Guarded(
+            "/api/v1/models/{name:path}/evaluations",
+            lambda request: evaluations(request, site),
+            may="read",
+            parameters="version environment window limit curves slices as_of",
+        ),
+        Guarded(
+            "/api/v1/models/{name:path}/sections",
+            lambda request: sections(request, state.snapshot),
+            may="read",
+            parameters="version environment window limit curves slices",
+        ),
         Guarded(
             "/api/v1/models/{name:path}/formats/{format}",
             lambda request: in_format(request, state.snapshot, site.clock()),
             may="read",
+            parameters="version environment window limit curves slices",
         ),
-        Guarded("/api/v1/models/{name:path}/outcomes", lambda request: outcomes(request, site), may="read_rows"),
-        Guarded("/api/v1/models/{name:path}", lambda request: model(request, state.snapshot), may="read"),
+        Guarded(
+            "/api/v1/models/{name:path}/outcomes",
+            lambda request: outcomes(request, site),
+            may="read_rows",
+            parameters="version environment id",
+        ),
+        Guarded(
+            "/api/v1/models/{name:path}",
+            lambda request: model(request, state.snapshot),
+            may="read",
+            parameters="version environment",
+        ),
     ]
 
 

@@ -24,12 +24,12 @@ LONGEST = 500
 async def read_form(request: Request, names: Sequence[str], required: Mapping[str, str]) -> dict[str, str]:
     """Return the fields of a form; ``by`` is the person who logged in.
 
-    Raises 400 if a field is missing or too long, 403 if the form is not from a page of this session, or names another
-    person.
+    Raises 400 if a field is unknown, missing or too long, 403 if the form is not from a page of this session, or names
+    another person.
 
     Args:
         request: Its body is the form, or a JSON object of texts.
-        names: Names of the fields; other fields are not read.
+        names: Names of the fields.
         required: Name of a required field → how to write it.
     """
     principal = principal_of(request.scope)
@@ -37,6 +37,8 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
     form = _of_json(text) if request.headers.get("content-type", "").startswith("application/json") else None
     form = dict(parse_qsl(text)) if form is None else form
     check_form_token(request, form.get(FORM_TOKEN, ""))
+    if unknown := [name for name in form if name not in (*names, FORM_TOKEN)]:
+        raise HTTPException(400, f"{unknown[0][:80]!r} is not a field; {near(unknown[0][:80], names)}")
     fields = {name: form.get(name, "").strip() for name in names}
     if "by" in fields:
         if fields["by"] not in ("", principal.name):

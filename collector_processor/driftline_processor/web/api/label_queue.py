@@ -37,7 +37,14 @@ def routes(site: Site) -> list[BaseRoute]:
             return FiniteJSON(label_document(model.key, batch))
         return PlainTextResponse(label_sheet(form, model.key, batch), media_type=MEDIA_TYPES[form])
 
-    return [Guarded("/api/v1/models/{name:path}/label-next", label_next, may="read_rows")]
+    return [
+        Guarded(
+            "/api/v1/models/{name:path}/label-next",
+            label_next,
+            may="read_rows",
+            parameters="version environment since until limit by format",
+        )
+    ]
 
 
 def _reasons(asked: Mapping[str, str]) -> Iterator[Reason]:

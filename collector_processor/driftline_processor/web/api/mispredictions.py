@@ -42,7 +42,14 @@ def routes(site: Site) -> list[BaseRoute]:
             }
         )
 
-    return [Guarded("/api/v1/models/{name:path}/mispredictions", mispredictions, may="read_rows")]
+    return [
+        Guarded(
+            "/api/v1/models/{name:path}/mispredictions",
+            mispredictions,
+            may="read_rows",
+            parameters="version environment window at since until slice* limit",
+        )
+    ]
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:

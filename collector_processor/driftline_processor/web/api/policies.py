@@ -91,9 +91,9 @@ def routes(site: Site) -> list[BaseRoute]:
             busy.release()
 
     return [
-        Guarded("/api/v1/models/{name:path}/policies", decisions, may="read"),
-        Guarded("/api/v1/alerts/{alert}", one_alert, may="read", by_model=True),
-        Guarded("/api/v1/policies/replay", replay, methods=["POST"], may="read"),
+        Guarded("/api/v1/models/{name:path}/policies", decisions, may="read", parameters="version environment"),
+        Guarded("/api/v1/alerts/{alert}", one_alert, may="read", by_model=True, parameters=""),
+        Guarded("/api/v1/policies/replay", replay, methods=["POST"], may="read", parameters="model"),
     ]
 
 

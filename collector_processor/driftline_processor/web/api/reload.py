@@ -26,4 +26,4 @@ def routes(site: Site) -> list[BaseRoute]:
             {"changed": [*reloaded.changed], "needs_restart": [*reloaded.waiting], "sha256": reloaded.digest or None}
         )
 
-    return [Guarded("/-/reload", reload, methods=["POST"], may="admin")]
+    return [Guarded("/-/reload", reload, methods=["POST"], may="admin", parameters="")]

@@ -33,11 +33,13 @@ def routes(site: Site) -> list[BaseRoute]:
             "/api/v1/models/{name:path}/retraining",
             lambda request: retraining(request, site.state.snapshot),
             may="read",
+            parameters="version environment window metric value cost currency horizon predictions recovered",
         ),
         Guarded(
             "/api/v1/models/{name:path}/training-runs",
             lambda request: training_runs(request, site.state.snapshot),
             may="read",
+            parameters="version environment",
         ),
     ]
 

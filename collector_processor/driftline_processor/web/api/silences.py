@@ -81,11 +81,11 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON(silence_json(ended))
 
     return [
-        Guarded("/v1/silences", silences, may="read", by_model=True),
-        Guarded("/v1/silences", silence, methods=["POST"], may="decide", by_model=True, form=True),
-        Guarded("/v1/silences/{id}", end, methods=["DELETE"], may="decide", by_model=True, form=True),
+        Guarded("/v1/silences", silences, may="read", by_model=True, parameters="model"),
+        Guarded("/v1/silences", silence, methods=["POST"], may="decide", by_model=True, form=True, parameters=""),
+        Guarded("/v1/silences/{id}", end, methods=["DELETE"], may="decide", by_model=True, form=True, parameters=""),
         Guarded(
-            "/v1/silences/{id}/end", end, methods=["POST"], may="decide", by_model=True, form=True
+            "/v1/silences/{id}/end", end, methods=["POST"], may="decide", by_model=True, form=True, parameters=""
         ),  # for forms, which cannot send DELETE
     ]
 

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
 from driftline_processor.web.downloads import Download, download_folder
-from driftline_processor.web.parameters import moment
+from driftline_processor.web.parameters import moment, read_flag
 from driftline_processor.web.site import Site
 
 PARQUET = "application/vnd.apache.parquet"
@@ -30,11 +30,11 @@ def routes(site: Site) -> list[BaseRoute]:
         key = ModelKey(
             request.path_params["model"], query_params.get("version", ""), query_params.get("environment", "")
         )
+        labelled = read_flag(request, "labelled", False)
         folder = download_folder()
         path = folder.path / "rows.parquet"
         finished = None
         try:
-            labelled = query_params.get("labelled", "") in ("1", "true")
             written = await run_in_threadpool(site.state.queries.exports.write, path, key, since, until, labelled)
             if written is not None:
                 place = key.model, key.environment
@@ -49,4 +49,11 @@ def routes(site: Site) -> list[BaseRoute]:
             )
         return Download(folder, path.name, PARQUET, {SAID: json.dumps(finished.summary())})
 
-    return [Guarded("/v1/snapshots/{model:path}", snapshot, may="read_rows")]
+    return [
+        Guarded(
+            "/v1/snapshots/{model:path}",
+            snapshot,
+            may="read_rows",
+            parameters="version environment since until labelled",
+        )
+    ]

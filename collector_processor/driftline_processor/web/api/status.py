@@ -24,7 +24,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def status(_: Request) -> Response:
         return FiniteJSON({**status_json(process_status(site)), "time": iso_time(site.clock())})
 
-    return [Guarded("/api/v1/status", status, may="read")]
+    return [Guarded("/api/v1/status", status, may="read", parameters="")]
 
 
 def status_json(status: ProcessStatus) -> dict[str, Any]:

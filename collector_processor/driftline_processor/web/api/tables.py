@@ -55,8 +55,8 @@ def routes(site: Site) -> list[BaseRoute]:
         return Download(folder, FILE, TAR, {})
 
     return [
-        Guarded("/v1/tables", days, may="read", by_model=True),
-        Guarded("/v1/tables/{day}", tables, may="read", by_model=True),
+        Guarded("/v1/tables", days, may="read", by_model=True, parameters="model* window*"),
+        Guarded("/v1/tables/{day}", tables, may="read", by_model=True, parameters="model* window*"),
     ]
 
 

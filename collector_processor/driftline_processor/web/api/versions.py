@@ -23,7 +23,10 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the route."""
     return [
         Guarded(
-            "/api/v1/models/{name:path}/versions", lambda request: versions(request, site.state.snapshot), may="read"
+            "/api/v1/models/{name:path}/versions",
+            lambda request: versions(request, site.state.snapshot),
+            may="read",
+            parameters="version environment sections",
         )
     ]
 

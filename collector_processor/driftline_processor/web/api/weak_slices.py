@@ -48,4 +48,11 @@ def routes(site: Site) -> list[BaseRoute]:
             }
         )
 
-    return [Guarded("/api/v1/models/{name:path}/weak-slices", weak_slices, may="read")]
+    return [
+        Guarded(
+            "/api/v1/models/{name:path}/weak-slices",
+            weak_slices,
+            may="read",
+            parameters="version environment window start",
+        )
+    ]

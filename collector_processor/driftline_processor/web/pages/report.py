@@ -67,7 +67,12 @@ def routes(site: Site) -> list[BaseRoute]:
 
     return [
         Guarded("/models/{name:path}/report", show, may="read"),
-        Guarded("/api/v1/models/{name:path}/report", show, may="read"),
+        Guarded(
+            "/api/v1/models/{name:path}/report",
+            show,
+            may="read",
+            parameters="version environment window at from to slice* download",
+        ),
     ]
 
 

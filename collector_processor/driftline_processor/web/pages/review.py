@@ -35,7 +35,10 @@ def routes(site: Site) -> list[BaseRoute]:
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": content_security_policy()}
         return HTMLResponse(to_file(show(request)).encode("utf-8", "replace"), headers=headers)
 
-    return [Guarded("/review", site.shows(show), may="read"), Guarded("/api/v1/review", save, may="read")]
+    return [
+        Guarded("/review", site.shows(show), may="read"),
+        Guarded("/api/v1/review", save, may="read", parameters="quarter from to"),
+    ]
 
 
 def page(site: Site, query_params: QueryParams) -> Page:

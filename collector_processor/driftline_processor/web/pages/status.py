@@ -59,9 +59,13 @@ FORWARDING = {
     "sent": m.DRIFTLINE_FORWARD_SENT_REQUESTS,
     "waiting": m.DRIFTLINE_FORWARD_QUEUE_SIZE,
     "refused": m.DRIFTLINE_FORWARD_FAILED_REQUESTS,
+    "rejected": m.DRIFTLINE_FORWARD_REJECTED_RECORDS,
     "dropped": m.DRIFTLINE_FORWARD_DROPPED_REQUESTS,
 }
-"""Title of a destination's counter → metric. Sent data is counted in requests, waiting data in bytes."""
+"""Title of a destination's counter → metric.
+
+Waiting data is counted in bytes, rejected data in the records of requests that were accepted, other data in requests.
+"""
 
 
 def routes(site: Site) -> list[BaseRoute]:

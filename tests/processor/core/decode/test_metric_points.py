@@ -15,7 +15,15 @@ from driftline_processor.core.decode.requests import Malformed, decode_metrics
 from driftline_processor.core.histogram import Explicit, Exponential
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
-from tests.support.metric_requests import DELTA, exponential_of, histogram_of, metrics_body, predictions_of, sum_of
+from tests.support.metric_requests import (
+    DELTA,
+    exponential_of,
+    gauge_of,
+    histogram_of,
+    metrics_body,
+    predictions_of,
+    sum_of,
+)
 from tests.support.otlp_requests import NOW
 
 START = NOW - 60 * 10**9
@@ -123,6 +131,13 @@ def test_points_without_a_value_or_a_time_say_so() -> None:
     assert one(predictions_of(3, start=NOW + 5, time=NOW)).begin == 0
 
 
+def _summary() -> otlp.Metric:
+    metric = otlp.Metric(name=m.DRIFTLINE_PREDICTION_SCORE)
+    point = metric.summary.data_points.add(time_unix_nano=NOW, count=5, sum=10.0)
+    point.attributes.add(key=a.ML_MODEL_NAME).value.string_value = "churn"
+    return metric
+
+
 def test_what_cannot_be_used_is_counted_by_its_reason() -> None:
     nameless = predictions_of(3, start=START, time=NOW)
     nameless.sum.data_points[0].attributes[0].value.string_value = ""
@@ -141,6 +156,8 @@ def test_what_cannot_be_used_is_counted_by_its_reason() -> None:
         exponential_of(m.DRIFTLINE_PREDICTION_SCORE, 0, (0, (1,)), start=START, time=NOW, count=7),
         exponential_of(m.DRIFTLINE_PREDICTION_SCORE, 0, (0, (1,) * 5_000), start=START, time=NOW),
         predictions_of(3, start=START, time=NOW, how=0),
+        gauge_of(m.ML_PREDICTIONS, 3.0, {a.ML_MODEL_NAME: "churn"}, time=NOW),
+        _summary(),
     ):
         assert refused(broken) == {"bad_point": 1}
     negative = predictions_of(3, start=START, time=NOW)

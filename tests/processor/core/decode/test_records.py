@@ -474,3 +474,12 @@ def test_a_column_whose_bytes_look_like_messages_is_a_column() -> None:
     numbers = np.full(rows, 10, np.int16)  # 0a 00, an empty message of field 1, for each
     decoded = batch({FEATURE + "a": encode_column(numbers), a.ML_PREDICTION_SCORE: encode_column(np.ones(rows))}, rows)
     assert [len(table) for table in decoded.predictions] == [rows]
+
+
+def test_a_feature_without_a_name_is_counted() -> None:
+    attributes = {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_SCORE: 0.5, f"{a.DRIFTLINE_FEATURE_VALUE}.": 1.0}
+    decoded = decode_logs(logs([record("ml.prediction", attributes)]), NOW)
+    (table,) = decoded.predictions
+    assert (table.features, decoded.rejected["unnamed_feature"]) == ({}, 1)
+    columns = batch({**AGE, f"{a.DRIFTLINE_FEATURE_VALUE}.": encode_column(np.array([1.0, 2.0]))})
+    assert ([*columns.predictions[0].features], columns.rejected["unnamed_feature"]) == (["age"], 1)

@@ -54,6 +54,7 @@ def test_a_deployment_of_another_range_is_not_drawn(client: TestClient) -> None:
     [
         ({"by": "bob"}, 403, "'bob' is not who logged in"),
         ({"text": ""}, 400, "text: add what happened"),
+        ({"tme": "2026-01-01"}, 400, "'tme' is not a field; did you mean 'time'?"),
         ({"model": "fligths"}, 404, "did you mean 'flights'?"),
         ({"kind": "deploymnet"}, 400, "did you mean 'deployment'?"),
         ({"time": "yesterday"}, 400, "time"),

@@ -93,7 +93,9 @@ def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path
     assert client.delete("/v1/models", params={"model": "fraud"}).status_code == 404
     assert client.delete("/v1/models").json() == {"error": "the model is missing; add ?model=NAME"}
     unknown = client.delete("/v1/models?model=churn&id=a")
-    assert unknown.json() == {"error": "'id' is not supported; use model, and version or environment"}
+    assert unknown.json() == {
+        "error": "'id' is not a parameter of this address; available: model, version, environment"
+    }
     tables = [name for (name,) in state.rows("SELECT table_name FROM duckdb_tables()")]
     holding = [name for name in tables if state.rows(f"FROM {name} t WHERE t::VARCHAR LIKE '%fraud%'")]
     assert (holding, found_on_disk(tmp_path / "state" / "log", "fraud")) == (["audit"], [])

@@ -25,6 +25,7 @@ COUNTED: dict[tuple[str, Labels], float] = {
     (m.DRIFTLINE_FORWARD_SENT_REQUESTS, (JAEGER, (a.DRIFTLINE_SIGNAL, "logs"))): 120.0,
     (m.DRIFTLINE_FORWARD_SENT_REQUESTS, (JAEGER, (a.DRIFTLINE_SIGNAL, "traces"))): 3.0,
     (m.DRIFTLINE_FORWARD_FAILED_REQUESTS, (JAEGER,)): 2.0,
+    (m.DRIFTLINE_FORWARD_REJECTED_RECORDS, (JAEGER,)): 7.0,
     (m.DRIFTLINE_FORWARD_QUEUE_SIZE, (JAEGER,)): 4096.0,
 }
 
@@ -80,7 +81,7 @@ def test_it_counts_what_came_what_waits_and_what_was_sent() -> None:
     assert "waiting windows 12 longest wait of a window 1m35s" in text
     assert "stored rows 57,000 (logs 56,965, traces 35)" in text
     assert "log of accepted requests 3 MiB" in text
-    assert "otlp/jaeger 123 4,096 2 0" in text
+    assert "otlp/jaeger 123 4,096 2 7 0" in text
     assert "grpc 127.0.0.1:4317" in text
     assert "pages and API 127.0.0.1:8780" in text
 
@@ -109,7 +110,14 @@ def test_it_is_a_table_for_programs_too() -> None:
     told = asked.get("/status?format=json").json()
     assert told["problems"] == [{"name": "storage", "message": "the disk is full", "ready": False}]
     assert told["destinations"] == [
-        {"destination": "otlp/jaeger", "sent": 123.0, "waiting": 4096.0, "refused": 2.0, "dropped": 0.0}
+        {
+            "destination": "otlp/jaeger",
+            "sent": 123.0,
+            "waiting": 4096.0,
+            "refused": 2.0,
+            "rejected": 7.0,
+            "dropped": 0.0,
+        }
     ]
     assert "driftline" in [one["package"] for one in told["versions"]]
     assert f"{m.DRIFTLINE_PENDING_WINDOWS},,12.0" in asked.get("/status?format=csv").text
