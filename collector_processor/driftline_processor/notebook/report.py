@@ -18,6 +18,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_certainty,
     verdict_evidence,
     verdict_headline,
+    verdict_later,
     verdict_sentence,
 )
 
@@ -34,6 +35,7 @@ class VerdictInWords(NamedTuple):
     headline: str
     evidence: str
     cause: str
+    later: str
     action: str
     certainty: str
     sentence: str
@@ -63,6 +65,7 @@ class NotebookReport:
             verdict_headline,
             verdict_evidence,
             verdict_cause,
+            verdict_later,
             verdict_action,
             verdict_certainty,
             verdict_sentence,

@@ -18,6 +18,7 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     InconclusiveReason,
+    LaterFinding,
     LossEvidence,
     MetricChange,
     ServiceLevel,
@@ -38,6 +39,7 @@ from driftline_processor.core.windows.window import DAY, closes_at
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import KINDS_OF_ALL_ROWS, NO_EPISODE, Episode, episode_of
+from .roles import CONFIRMED, LaterPart, later_parts
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -260,13 +262,15 @@ def _new_values(evaluation: Evaluation, cause: FirstCause) -> Finding | None:
         (
             finding
             for finding in evaluation.findings
-            # 0.5: fraction of an input's values out of range from which on they are not outliers
-            if finding.check in (OUT_OF_RANGE.name, UNSEEN.name)
-            and (shifted or finding.features == cause.features)
-            and (finding.now or 0.0) >= 0.5
+            if _has_new_values(finding) and (shifted or finding.features == cause.features)
         ),
         None,
     )
+
+
+def _has_new_values(finding: Finding) -> bool:
+    """Return True if most values of an input are new, and so no outliers."""
+    return finding.check in (OUT_OF_RANGE.name, UNSEEN.name) and (finding.now or 0.0) >= 0.5
 
 
 def _is_better(side_by_side: SideBySide, version: str) -> bool:
@@ -612,6 +616,64 @@ def verdict_of(
         alone: Whether no other window determines ``since``.
         windows: All windows of a degradation, the oldest first. Default: that of the reading.
     """
+    later = later_parts(windows) if reading.state == "degraded" and len(windows) > 1 else []
+    # what began later is not the cause, so the windows before show it
+    earlier = windows[: min((part.first for part in later), default=0)]
+    first = _as_it_began(reading, earlier)
+    if first is None:
+        return _verdict_of(reading, since, certainty, alone, windows)
+    return replace(
+        _verdict_of(first, since, certainty, alone, earlier),
+        later=tuple(_later_finding(part, windows, reading) for part in later),
+        window_start=reading.start,
+        window_end=None if reading.start is None else reading.evaluation.window.end,
+    )
+
+
+def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:
+    """Return the newest of windows that shows a degradation, with the newest numbers of its signs; None without one."""
+    readings = (read_outcomes(window, reading.context) for window in reversed(windows))
+    before = next((one for one in readings if one.state == "degraded"), None)
+    if before is None:
+        return None
+    now = {(sign.reason, sign.metric, sign.slice): sign for sign in reading.signs}
+    return replace(before, signs=tuple(now.get((one.reason, one.metric, one.slice), one) for one in before.signs))
+
+
+def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Reading) -> LaterFinding:
+    since = windows[part.first].window.start
+    is_over = part.last + CONFIRMED < len(windows)
+    check, columns = part.subject
+    return LaterFinding(
+        part.role,
+        part.fact,
+        since,
+        windows[part.last + 1].window.start if is_over else None,
+        _repair_later(part, facts.Since(since, reading.context.timezone, reading.of_days)),
+        ":".join((check, *columns)),
+        reading.context.timezone,
+        reading.of_days,
+    )
+
+
+def _repair_later(part: LaterPart, since: facts.Since) -> Fact:
+    """Return what to do about something that began after a degradation."""
+    if part.subject[0] == "service":
+        return facts.RepairService(fault=part.fact)
+    if part.subject[0] in OF_OUTPUT:
+        return facts.RepairOutput(fault=part.fact)
+    if isinstance(part.fact, Finding):
+        if _has_new_values(part.fact):
+            return facts.RetrainWithRange(column=part.fact.features[0], outside=part.fact.now or 0.0, since=since)
+        if is_fault(part.fact):
+            return _repair_data(part.fact)
+    return facts.Retrain(since=since, check_outcomes=isinstance(part.fact, facts.FurtherLoss))
+
+
+def _verdict_of(
+    reading: Reading, since: int | None, certainty: Sequence[Fact], alone: bool, windows: Sequence[Evaluation]
+) -> Verdict:
+    """Return the verdict for a reading, with the cause that its windows show."""
     evaluation, signs, start = reading.evaluation, reading.signs, reading.start
     episode = NO_EPISODE
     if reading.state == "degraded":
