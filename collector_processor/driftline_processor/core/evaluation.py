@@ -469,7 +469,7 @@ class LaterFinding(Struct, frozen=True):
     Attributes:
         role: ``joined`` if the loss rose with it, or may have; ``harmless`` if the loss did not.
         fact: The finding.
-        since: Start of its first window, unix nanoseconds.
+        since: Start of its first window, unix nanoseconds; None if rows have no time.
         until: Start of the first window without it, likewise; None while it lasts.
         advice: What to do about it.
         subject: What it is about, the same in all windows: a check or a metric, and columns.
@@ -479,7 +479,7 @@ class LaterFinding(Struct, frozen=True):
 
     role: FindingRole
     fact: Fact
-    since: int
+    since: int | None
     until: int | None
     advice: Fact
     subject: str

@@ -79,6 +79,7 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
     spans = {subject: span for subject in _in_order(marks) if (span := _span(subject, marks)) is not None}
     began = {subject: _first(subject, span[0], windows, before) for subject, span in spans.items()}
     later = {subject: first for subject, first in began.items() if first > 0 and not _is_told(subject, first, began)}
+    of_cause = {name for (_, columns), first in began.items() if first == 0 for name in columns}
     losses = _Losses.of(windows)
     found = list[LaterPart]()
     for subject, first in sorted(later.items(), key=lambda one: one[1]):
@@ -86,7 +87,7 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
         earlier = max((part.first for part in found if part.role == "joined" and part.first < first), default=0)
         following = min((other for other in later.values() if other > first), default=len(windows))
         role = _role(subject, marks[last][subject], losses.rise(earlier, first, min(following, last + 1)))
-        if role is not None:
+        if role == "joined" or (role == "harmless" and of_cause.isdisjoint(subject[1])):
             found.append(LaterPart(subject, marks[last][subject], role, first, last))
     found += _further_losses(losses, [0, *(part.first for part in found), len(windows)])
     return sorted(found, key=lambda part: part.first)
@@ -254,6 +255,8 @@ def _further_losses(losses: _Losses, bounds: Sequence[int]) -> Iterator[LaterPar
         if onset is None:
             continue
         at = int(np.searchsorted(losses.start, onset.likeliest))
+        if at - first <= 1:
+            continue  # the first window of a fault has it in a part
         rise = losses.rise(first, at, end)
         if rise is None or rise.value <= max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0)):
             continue

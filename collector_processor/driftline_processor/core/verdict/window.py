@@ -641,14 +641,15 @@ def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | N
 
 
 def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Reading) -> LaterFinding:
-    since = windows[part.first].window.start
+    timed = reading.start is not None
+    since = windows[part.first].window.start if timed else None
     is_over = part.last + CONFIRMED < len(windows)
     check, columns = part.subject
     return LaterFinding(
         part.role,
         part.fact,
         since,
-        windows[part.last + 1].window.start if is_over else None,
+        windows[part.last + 1].window.start if is_over and timed else None,
         _repair_later(part, facts.Since(since, reading.context.timezone, reading.of_days)),
         ":".join((check, *columns)),
         reading.context.timezone,

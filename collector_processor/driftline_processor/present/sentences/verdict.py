@@ -127,10 +127,10 @@ def later_clause(later: LaterFinding) -> str:
 
     >>> loss = facts.FurtherLoss("mae", 1.94, 1.8, 2.1)
     >>> later_clause(LaterFinding("joined", loss, 1_372_636_800 * 10**9, None, facts.NothingToDo(), "loss"))
-    'its MAE rose by another 1.94 (1.8 to 2.1) since 1 July 2013'
+    'its mean absolute error rose by another 1.94 (1.8 to 2.1) since 1 July 2013'
     """
     when = since_words(later.since, later.timezone, days=later.of_days)
-    if later.until is not None:
+    if later.since is not None and later.until is not None:
         span = span_words(later.since, later.until, later.timezone, days=later.of_days)
         when = f" {'from' if ' to ' in span else 'on'} {span}"
     effects = {"harmless": ", which did no harm", "joined": ", which made it worse"}
