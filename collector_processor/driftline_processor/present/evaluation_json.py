@@ -173,6 +173,7 @@ SHAPES = Shapes(
             or_null("slice"),
             group("window", time_at("start", "window_start"), time_at("end", "window_end")),
             Key("later_findings", "later"),
+            time_or_null("cause_until"),
         ),
         LaterFinding: (
             "role subject",

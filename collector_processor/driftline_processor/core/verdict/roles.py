@@ -67,6 +67,10 @@ class LaterPart(NamedTuple):
     first: int
     last: int
 
+    def lasts(self, windows: Sequence[Evaluation]) -> bool:
+        """Return True if it is not over at the end of the windows of the degradation."""
+        return self.last + CONFIRMED >= len(windows)
+
 
 def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None) -> list[LaterPart]:
     """Return what began after a degradation, in order of time.
@@ -79,7 +83,6 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
     spans = {subject: span for subject in _in_order(marks) if (span := _span(subject, marks)) is not None}
     began = {subject: _first(subject, span[0], windows, before) for subject, span in spans.items()}
     later = {subject: first for subject, first in began.items() if first > 0 and not _is_told(subject, first, began)}
-    of_cause = {name for (_, columns), first in began.items() if first == 0 for name in columns}
     losses = _Losses.of(windows)
     found = list[LaterPart]()
     for subject, first in sorted(later.items(), key=lambda one: one[1]):
@@ -87,10 +90,56 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
         earlier = max((part.first for part in found if part.role == "joined" and part.first < first), default=0)
         following = min((other for other in later.values() if other > first), default=len(windows))
         role = _role(subject, marks[last][subject], losses.rise(earlier, first, min(following, last + 1)))
-        if role == "joined" or (role == "harmless" and of_cause.isdisjoint(subject[1])):
+        if role == "joined" or (role == "harmless" and not _names_anew(subject, windows[0], began)):
             found.append(LaterPart(subject, marks[last][subject], role, first, last))
-    found += _further_losses(losses, [0, *(part.first for part in found), len(windows)])
+    ends = {part.last + 1 for part in found}  # a loss may rise again where a fault ends that hid another
+    rises = _further_losses(losses, [0, *(part.first for part in found), len(windows)])
+    found += [part for part in rises if ends.isdisjoint(range(part.first - 1, part.first + 2))]
     return sorted(found, key=lambda part: part.first)
+
+
+def windows_of_cause(windows: Sequence[Evaluation], later: Sequence[LaterPart]) -> Sequence[Evaluation]:
+    """Return the windows that show the cause of a degradation: those before anything began, or a first fault ended."""
+    marks = [_marks(window) for window in windows]
+    faults = [subject for subject, fact in marks[0].items() if _is_grave(fact)]
+    lasts = [max(at for at, of_window in enumerate(marks) if subject in of_window) for subject in faults]
+    ends = [last + 1 for last in lasts if last + CONFIRMED < len(windows)]
+    return windows[: min([*ends, *(part.first for part in later)], default=len(windows))]
+
+
+def end_of_cause(windows: Sequence[Evaluation], cause: Fact | None, later: Sequence[LaterPart]) -> int | None:
+    """Return the first window without the cause of a degradation that lasts; None while the cause lasts.
+
+    A cause that is a finding ends as one. Another one ends with a fall of the loss while a later finding lasts.
+
+    Args:
+        windows: The windows of the degradation, the oldest first.
+        cause: Its cause; None if outcomes alone show it.
+        later: What began later.
+    """
+    marks = [_marks(window) for window in windows]
+    subject = next((subject for subject, fact in marks[0].items() if _is_same(fact, cause)), None)
+    if subject is not None:
+        last = max(at for at, of_window in enumerate(marks) if subject in of_window)
+        return last + 1 if last + CONFIRMED < len(windows) else None
+    lasting = [part.first for part in later if part.lasts(windows)]
+    if not lasting:
+        return None
+    losses = _Losses.of(windows)
+    at = losses.step(lasting[-1], len(windows), falls=True)
+    if at is None or any(abs(part.last + 1 - at) <= 1 for part in later):
+        return None
+    rise = losses.rise(lasting[-1], at, len(windows))
+    is_fall = rise is not None and -rise.value > max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0))
+    return at if is_fall else None
+
+
+def _is_same(fact: Fact, cause: Fact | None) -> bool:
+    if isinstance(fact, Finding) and isinstance(cause, Finding):
+        return (fact.check, fact.features) == (cause.check, cause.features)
+    if isinstance(fact, Cause) and isinstance(cause, Cause):
+        return fact.features == cause.features
+    return fact.kind == getattr(cause, "kind", "")
 
 
 def _in_order(marks: Sequence[dict[Subject, Fact]]) -> dict[Subject, None]:
@@ -144,6 +193,12 @@ def _is_told(subject: Subject, first: int, began: Mapping[Subject, int]) -> bool
     same = {other[0]: began[other] for other in began if other != subject and not {*columns}.isdisjoint(other[1])}
     near = {other: at for other, at in same.items() if abs(at - first) <= 1}
     return bool(near) and (check == DRIFT or (check not in STRUCTURAL and not STRUCTURAL.isdisjoint(near)))
+
+
+def _names_anew(subject: Subject, first: Evaluation, began: Mapping[Subject, int]) -> bool:
+    """Return True for a fault of columns that had changed in the first window, without a fault of their own."""
+    faulty = {name for (check, columns), at in began.items() if at == 0 and check in STRUCTURAL for name in columns}
+    return faulty.isdisjoint(subject[1]) and _has_changed(first, subject[1])
 
 
 def _has_changed(window: Evaluation | None, columns: tuple[str, ...]) -> bool:
@@ -209,6 +264,12 @@ class _Losses(NamedTuple):
         was = windows[-1].reference.get(known)
         return cls(known, start, worse, errors, rows, 0.0 if was is None or was.value is None else was.value)
 
+    def step(self, first: int, end: int, *, falls: bool = False) -> int | None:
+        """Return the likeliest window of a step within some windows; None without one. ``falls``: not a rise."""
+        known = first + np.flatnonzero(np.isfinite(self.worse[first:end]) & np.isfinite(self.errors[first:end]))
+        onset = onset_of_step(self.start[known], (-1 if falls else 1) * self.worse[known], self.errors[known])
+        return None if onset is None else int(np.searchsorted(self.start, onset.likeliest))
+
     def rise(self, first: int, at: int, end: int) -> _Rise | None:
         """Return the rise of the mean from the windows before ``at`` to those up to ``end``; None if unknown."""
         known = np.isfinite(self.worse) & np.isfinite(self.errors) & (self.rows > 0)
@@ -250,12 +311,8 @@ def _further_losses(losses: _Losses, bounds: Sequence[int]) -> Iterator[LaterPar
     """Yield the rises of the loss between the beginnings of findings, which none of these explains."""
     limits = sorted({*bounds})
     for first, end in pairwise(limits):
-        known = first + np.flatnonzero(np.isfinite(losses.worse[first:end]) & np.isfinite(losses.errors[first:end]))
-        onset = onset_of_step(losses.start[known], losses.worse[known], losses.errors[known])
-        if onset is None:
-            continue
-        at = int(np.searchsorted(losses.start, onset.likeliest))
-        if at - first <= 1:
+        at = losses.step(first, end)
+        if at is None or at - first <= 1:
             continue  # the first window of a fault has it in a part
         rise = losses.rise(first, at, end)
         if rise is None or rise.value <= max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0)):

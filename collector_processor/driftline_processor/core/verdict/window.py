@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
@@ -26,7 +26,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.fact import Fact
+from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
@@ -39,7 +39,7 @@ from driftline_processor.core.windows.window import DAY, closes_at
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import KINDS_OF_ALL_ROWS, NO_EPISODE, Episode, episode_of
-from .roles import CONFIRMED, LaterPart, later_parts
+from .roles import LaterPart, end_of_cause, later_parts, windows_of_cause
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -616,18 +616,40 @@ def verdict_of(
         alone: Whether no other window determines ``since``.
         windows: All windows of a degradation, the oldest first. Default: that of the reading.
     """
-    later = later_parts(windows) if reading.state == "degraded" and len(windows) > 1 else []
-    # what began later is not the cause, so the windows before show it
-    earlier = windows[: min((part.first for part in later), default=0)]
+    if reading.state != "degraded" or len(windows) < 2:
+        return _verdict_of(reading, since, certainty, alone, windows)
+    later = later_parts(windows)
+    earlier = windows_of_cause(windows, later)
     first = _as_it_began(reading, earlier)
     if first is None:
         return _verdict_of(reading, since, certainty, alone, windows)
-    return replace(
-        _verdict_of(first, since, certainty, alone, earlier),
-        later=tuple(_later_finding(part, windows, reading) for part in later),
-        window_start=reading.start,
-        window_end=None if reading.start is None else reading.evaluation.window.end,
-    )
+    verdict = _verdict_of(first, since, certainty, alone, earlier)
+    over = end_of_cause(windows, verdict.cause, later)
+    found = tuple(_later_finding(part, windows, reading) for part in later)
+    if over is None:
+        return _shown_by(replace(verdict, later=found), reading)
+    ended = windows[over].window.start if reading.start is not None else None
+    if any(part.lasts(windows) for part in later):
+        # what did no harm beside the cause explains the degradation without it
+        found = tuple(replace(one, role="joined") if one.until is None else one for one in found)
+        return _shown_by(replace(verdict, later=found, cause_until=ended), reading)
+    mended = _of_mended(verdict, windows, ended)
+    return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
+
+
+def _shown_by(verdict: Verdict, reading: Reading) -> Verdict:
+    """Return a verdict about the rows of a reading."""
+    end = None if reading.start is None else reading.evaluation.window.end
+    return replace(verdict, window_start=reading.start, window_end=end)
+
+
+def _of_mended(verdict: Verdict, windows: Sequence[Evaluation], ended: int | None) -> Iterator[LaterFinding]:
+    """Yield the first cause of a degradation that lasts without it."""
+    if verdict.cause is not None and verdict.advice is not None and ended is not None:
+        since = windows[0].window.start
+        subject = ":".join((verdict.kind, *columns_of(verdict.cause)))
+        place = verdict.timezone, verdict.of_days
+        yield LaterFinding("mended", verdict.cause, since, ended, verdict.advice, subject, *place)
 
 
 def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:
@@ -643,7 +665,7 @@ def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | N
 def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Reading) -> LaterFinding:
     timed = reading.start is not None
     since = windows[part.first].window.start if timed else None
-    is_over = part.last + CONFIRMED < len(windows)
+    is_over = not part.lasts(windows)
     check, columns = part.subject
     return LaterFinding(
         part.role,

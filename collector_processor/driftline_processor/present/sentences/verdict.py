@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import LaterFinding, Verdict
 from driftline_processor.core.fact import Fact, columns_of
-from driftline_processor.present.times import since_words, span_words
+from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
@@ -90,7 +90,11 @@ def verdict_cause(verdict: Verdict) -> str:
     causes = [clause(reason) for reason in _reasons(verdict) if _is_cause(reason, verdict)]
     if not causes and isinstance(verdict.cause, facts.SliceWorse):
         return _as_sentence(slice_cause(verdict.cause), verdict)
-    return _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
+    sentence = _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
+    if verdict.cause_until is None:
+        return sentence
+    when = date_words(verdict.cause_until, verdict.timezone, days=verdict.of_days)
+    return f"{sentence} {'This' if sentence else 'The first loss'} ended on {when}.".strip()
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
@@ -105,7 +109,7 @@ def _is_cause(reason: Fact, verdict: Verdict) -> bool:
 def verdict_action(verdict: Verdict) -> str:
     """Return the sentence on what to do, without a reason that :func:`verdict_cause` gives."""
     causes = [reason for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    steps = [_step(verdict.advice, causes)]
+    steps = [_step(verdict.advice, causes)] if verdict.cause_until is None else []
     steps += [_step(later.advice, [later.fact]) for later in verdict.later if later.until is None]
     return steps[0] if len(steps) == 1 else " ".join(f"{n}. {step}" for n, step in enumerate(dict.fromkeys(steps), 1))
 
@@ -133,15 +137,15 @@ def later_clause(later: LaterFinding) -> str:
     if later.since is not None and later.until is not None:
         span = span_words(later.since, later.until, later.timezone, days=later.of_days)
         when = f" {'from' if ' to ' in span else 'on'} {span}"
-    effects = {"harmless": ", which did no harm", "joined": ", which made it worse"}
-    effect = effects[later.role] if any(columns_of(later.fact)) else ""
+    effects = {"harmless": ", which did no harm", "joined": ", which made it worse", "mended": ", which began it"}
+    effect = effects[later.role] if any(columns_of(later.fact)) or later.role == "mended" else ""
     return f"{clause(later.fact)}{when}{effect}"
 
 
 LINE_TITLES = {
     "evidence": "Evidence",
     "cause": "Cause",
-    "later": "Later",
+    "later": "Also",
     "action": "Do",
     "certainty": "Confidence",
 }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from driftline_processor.core.evaluation import Evaluation, Finding, LaterFinding, Verdict
 from driftline_processor.core.verdict.model import verdict_of_model
-from driftline_processor.present.sentences.verdict import verdict_action, verdict_later
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_cause, verdict_later
 
 from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, right, value
 
@@ -100,6 +100,36 @@ def test_a_finding_that_is_over_has_its_end_and_no_advice() -> None:
     assert found.until == JULY + 11 * DAY
     assert verdict_later(fixed).endswith(" from 8 to 11 July 2013, which made it worse.")
     assert "plan" not in verdict_action(fixed)
+
+
+def test_a_cause_that_ends_while_another_fault_lasts_has_its_end_and_no_advice() -> None:
+    windows = days(
+        *[{"findings": [MISSING]}] * 5,
+        *[{"findings": [MISSING, RECODED], "loss": 0.9}] * 5,
+        *[{"findings": [RECODED]}] * 5,
+    )
+    verdict = verdict_of_model(windows)
+    assert (verdict.since, verdict.cause, verdict.cause_until) == (JULY + 3 * DAY, MISSING, JULY + 13 * DAY)
+    assert later(windows) == [("joined", "recoded:plan", 8)]
+    assert verdict_cause(verdict).endswith("This ended on 14 July 2013.")
+    assert verdict_action(verdict) == "Fix plan at its source, then evaluate again."
+
+
+def test_what_did_no_harm_beside_a_cause_explains_the_loss_that_stays_without_it() -> None:
+    windows = days(*[{"loss": 0.9}] * 5, *[{"findings": [RECODED], "loss": 0.9}] * 5, *[{"findings": [RECODED]}] * 5)
+    verdict = verdict_of_model(windows)
+    assert later(windows) == [("joined", "recoded:plan", 8)]
+    assert verdict.cause_until == JULY + 13 * DAY
+    assert verdict_cause(verdict).endswith(" ended on 14 July 2013.")
+
+
+def test_a_loss_that_stays_without_its_cause_has_another_one() -> None:
+    windows = days(*[{"findings": [MISSING]}] * 5, *[{}] * 5)
+    verdict = verdict_of_model(windows)
+    assert (verdict.state, verdict.since, verdict.cause) == ("degraded", JULY + 3 * DAY, None)
+    assert later(windows) == [("mended", "data_fault:age", 3)]
+    assert verdict_later(verdict).endswith(" from 4 to 8 July 2013, which began it.")
+    assert "age" not in verdict_action(verdict)
 
 
 def test_a_fault_of_a_part_of_a_window_began_in_it() -> None:
