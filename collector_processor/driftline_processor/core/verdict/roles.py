@@ -7,13 +7,14 @@ finding by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64, I64
+from msgspec.structs import replace
 
 from driftline_processor.core import facts
 from driftline_processor.core.change import GROSS, is_faulty
@@ -31,6 +32,9 @@ Subject = tuple[str, tuple[str, ...]]
 
 DRIFT = "drift"
 """The check of a column that drifts without a finding."""
+
+BEFORE = 3
+"""Windows before a degradation, most of which have a finding that is older than it."""
 
 CONFIRMED = 2
 """Consecutive windows that begin or end a finding. A grave one needs no second window if it is the newest."""
@@ -98,6 +102,32 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
     return sorted(found, key=lambda part: part.first)
 
 
+def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:
+    """Return the windows of a degradation without the findings that are older than it, if another fault began with it.
+
+    Args:
+        windows: The windows of the degradation, the oldest first.
+        before: Those before it.
+    """
+    marks = [_marks(window) for window in before]
+    older = {subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE}
+    fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(fact)} - older
+    if not older or not fresh:
+        return windows
+    columns = {name for _, names in older for name in names} - {name for _, names in fresh for name in names}
+    return [_without(window, columns) for window in windows]
+
+
+def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
+    """Return a window without the findings and the drift of some columns."""
+    findings = [one for one in window.findings if not one.features or not {*one.features} <= {*columns}]
+    explanation = window.explanation
+    if explanation is not None:
+        causes = [cause for cause in explanation.causes if not {*cause.features} <= {*columns}]
+        explanation = replace(explanation, causes=type(explanation.causes)(causes))
+    return replace(window, findings=type(window.findings)(findings), explanation=explanation, change_kind=None)
+
+
 def windows_of_cause(windows: Sequence[Evaluation], later: Sequence[LaterPart]) -> Sequence[Evaluation]:
     """Return the windows that show the cause of a degradation: those before anything began, or a first fault ended."""
     marks = [_marks(window) for window in windows]
@@ -146,19 +176,28 @@ def _in_order(marks: Sequence[dict[Subject, Fact]]) -> dict[Subject, None]:
     return dict.fromkeys(subject for of_window in marks for subject in of_window)
 
 
+_MARKS = "_marks"
+"""Key of the marks among the cached properties of an evaluation: its explanation is read from the store."""
+
+
 def _marks(window: Evaluation) -> dict[Subject, Fact]:
     """Return what is wrong with a window besides its outcomes: its service, its output, and its columns."""
-    found = dict[Subject, Fact]()
+    cached: dict[Subject, Fact] | None = window.__dict__.get(_MARKS)
+    if cached is None:
+        cached = window.__dict__[_MARKS] = dict(_marks_of(window))
+    return cached
+
+
+def _marks_of(window: Evaluation) -> Iterator[tuple[Subject, Fact]]:
     for sign in signs_of_loss(window):
         if sign.reason == "service" or sign.reason in OF_OUTPUT:
-            found[sign.reason, (sign.metric,)] = sign.fact
+            yield (sign.reason, (sign.metric,)), sign.fact
     for finding in window.findings:
         if finding.features and finding.severity != "minor":
-            found[finding.check, tuple(finding.features)] = finding
+            yield (finding.check, tuple(finding.features)), finding
     for cause in () if window.explanation is None else window.explanation.causes:
         if not cause.check and any(_drifts(window, name) for name in cause.features):
-            found[DRIFT, tuple(cause.features)] = cause
-    return found
+            yield (DRIFT, tuple(cause.features)), cause
 
 
 def _drifts(window: Evaluation, name: str) -> bool:

@@ -39,7 +39,7 @@ from driftline_processor.core.windows.window import DAY, closes_at
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import KINDS_OF_ALL_ROWS, NO_EPISODE, Episode, episode_of
-from .roles import LaterPart, end_of_cause, later_parts, windows_of_cause
+from .roles import LaterPart, end_of_cause, later_parts, windows_of_cause, without_older
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -606,6 +606,7 @@ def verdict_of(
     *,
     alone: bool = False,
     windows: Sequence[Evaluation] = (),
+    before: Sequence[Evaluation] = (),
 ) -> Verdict:
     """Return the verdict for a reading.
 
@@ -615,12 +616,16 @@ def verdict_of(
         certainty: Further facts about certainty.
         alone: Whether no other window determines ``since``.
         windows: All windows of a degradation, the oldest first. Default: that of the reading.
+        before: The windows before these.
     """
     if reading.state != "degraded" or len(windows) < 2:
         return _verdict_of(reading, since, certainty, alone, windows)
-    later = later_parts(windows)
-    earlier = windows_of_cause(windows, later)
-    first = _as_it_began(reading, earlier)
+    known = without_older(windows, before)
+    later = later_parts(known, before[-1] if before else None)
+    earlier = windows_of_cause(known, later)
+    if len(earlier) == len(windows) and known is windows:
+        return _verdict_of(reading, since, certainty, alone, windows)
+    windows, first = known, _as_it_began(reading, earlier)
     if first is None:
         return _verdict_of(reading, since, certainty, alone, windows)
     verdict = _verdict_of(first, since, certainty, alone, earlier)

@@ -132,6 +132,14 @@ def test_a_loss_that_stays_without_its_cause_has_another_one() -> None:
     assert "age" not in verdict_action(verdict)
 
 
+def test_a_fault_that_is_older_than_the_loss_is_not_its_cause_if_another_one_began_with_it() -> None:
+    windows = [*(right(day, findings=[MISSING]) for day in range(5))]
+    windows += [bad(5 + day, findings=[MISSING, RECODED]) for day in range(5)]
+    assert verdict_of_model(windows).cause == RECODED
+    alone = [*windows[:5], *(bad(5 + day, findings=[MISSING]) for day in range(5))]
+    assert verdict_of_model(alone).cause == MISSING
+
+
 def test_a_fault_of_a_part_of_a_window_began_in_it() -> None:
     partly = Finding("unseen", ("plan",), "minor", 0.0, 0.1, 1e-9)
     windows = days(*[{}] * 4, {"findings": [partly]}, *[{"findings": [RECODED], "loss": 0.9}] * 4)
