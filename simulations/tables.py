@@ -28,6 +28,7 @@ from simulations.objectives import OBJECTIVES
 from simulations.outcome_order import OUTCOME_ORDER
 from simulations.outcome_shift import OUTCOME_SHIFT
 from simulations.retraining import RETRAINING
+from simulations.second_faults import SECOND_FAULTS
 from simulations.service_level import SERVICE
 from simulations.silence import SILENCE
 from simulations.slice_changes import SLICE_CHANGES
@@ -43,5 +44,5 @@ TABLES: tuple[Table, ...] = (
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, SLICE_CHANGES, LABELS, ESTIMATES, OUTCOME_SHIFT, OUTCOME_ORDER),
     *(FAST, SERVICE, CASE_MIX),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
-    *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING, GROUPS),
+    *(SECOND_FAULTS, MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING, GROUPS),
 )

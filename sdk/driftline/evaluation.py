@@ -38,6 +38,10 @@ class ModelVerdict(Protocol):
         """The cause, as a sentence; "" if unknown."""
 
     @property
+    def later(self) -> str:
+        """What began after a degradation, as sentences; "" without any."""
+
+    @property
     def action(self) -> str:
         """Recommended action, as a sentence."""
 

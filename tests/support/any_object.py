@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import KindOfChange, Verdict
+from driftline_processor.core.evaluation import KindOfChange, LaterFinding, Verdict
 from driftline_processor.core.fact import Fact
 
 
@@ -33,7 +33,7 @@ class Builder:
             made = {name: self.build(hints[name]) for name in names}
             if kind is KindOfChange:
                 made["evidence"] = (self.build(Fact),)
-            if kind is Verdict:
+            if kind in (LaterFinding, Verdict):
                 made["advice"] = facts.SendOutcomes()
             self._depth += 1
             return kind(**made)

@@ -66,6 +66,7 @@ ChangeKind = Literal[
     "data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "calibration", "service"
 ]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
+FindingRole = Literal["joined", "harmless", "mended"]
 
 
 class MethodValue(Struct, frozen=True):
@@ -462,6 +463,31 @@ class KindOfChange(Struct, frozen=True):
     evidence: tuple[Fact, ...]
 
 
+class LaterFinding(Struct, frozen=True):
+    """What a degraded model has, or had, besides its cause, with its own times.
+
+    Attributes:
+        role: ``joined`` if the loss rose with it, or may have; ``harmless`` if the loss did not; ``mended`` for the
+            first cause of a degradation that lasts without it.
+        fact: The finding.
+        since: Start of its first window, unix nanoseconds; None if rows have no time.
+        until: Start of the first window without it, likewise; None while it lasts.
+        advice: What to do about it.
+        subject: What it is about, the same in all windows: a check or a metric, and columns.
+        timezone: Time zone of its times, an IANA name.
+        of_days: Whether its windows are a day or longer.
+    """
+
+    role: FindingRole
+    fact: Fact
+    since: int | None
+    until: int | None
+    advice: Fact
+    subject: str
+    timezone: str = "UTC"
+    of_days: bool = True
+
+
 class Verdict(Struct, frozen=True):
     """Whether a model is healthy, as shown by every surface.
 
@@ -489,6 +515,8 @@ class Verdict(Struct, frozen=True):
         version: The affected version of a model with several; else None.
         environment: The affected environment, likewise.
         since_earliest: The earliest start that the days leave open, if it is before ``since``; else None.
+        later: What began after a degradation, or is over, the oldest first.
+        cause_until: When the first cause was over, while what joined it lasts; unix nanoseconds, else None.
     """
 
     state: VerdictState
@@ -513,6 +541,8 @@ class Verdict(Struct, frozen=True):
     version: str | None = None
     environment: str | None = None
     since_earliest: int | None = None
+    later: tuple[LaterFinding, ...] = ()
+    cause_until: int | None = None
 
 
 class SlicePerformance(Struct, frozen=True):

@@ -20,6 +20,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_certainty,
     verdict_evidence,
     verdict_headline,
+    verdict_later,
     verdict_sentence,
 )
 
@@ -36,6 +37,7 @@ class VerdictInWords(NamedTuple):
     headline: str
     evidence: str
     cause: str
+    later: str
     action: str
     certainty: str
     sentence: str
@@ -79,6 +81,7 @@ class NotebookReport:
             verdict_headline,
             verdict_evidence,
             verdict_cause,
+            verdict_later,
             verdict_action,
             verdict_certainty,
             verdict_sentence,

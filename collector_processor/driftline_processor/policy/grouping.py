@@ -35,7 +35,7 @@ class AlertChange(Struct, frozen=True):
     """A change of one alert to notify.
 
     Attributes:
-        kind: ``opened``, ``worse``, ``resolved`` or ``passed``.
+        kind: ``opened``, ``joined`` (a finding joined the cause), ``worse``, ``resolved`` or ``passed``.
         alert: The current alert.
         channels: Names of the channels to notify.
         rises: Whether it is more severe than in the last notification.
@@ -118,7 +118,7 @@ class Threads:
                 continue  # its end in between was not notified
             if self._alone(one.alert):
                 thread = one.alert.id
-            elif one.kind == "worse" and thread_id is not None:
+            elif one.kind in ("joined", "worse") and thread_id is not None:
                 thread = thread_id
             else:
                 first = first or lasts or one.alert.id
@@ -138,7 +138,8 @@ class Threads:
             rises = bool(rising) and min(map(_severity, rising)) < min(
                 map(_severity, lasting_alerts), default=len(SEVERITIES)
             )
-            kind: Kind = "worse" if rises or "worse" in kinds else "joined" if lasting_alerts else "opened"
+            joins = bool(lasting_alerts) or kinds == {"joined"}
+            kind: Kind = "worse" if rises or "worse" in kinds else "joined" if joins else "opened"
             kind = "passed" if kinds == {"passed"} and not lasting_alerts else kind
             yield self._message(
                 name, audience, kind, [(change.kind, change.alert) for change in changes], lasting_alerts, rises
@@ -207,7 +208,8 @@ class Threads:
         id, about = self._new_id(thread, channel, known_thread.messages + 1), tuple(one.id for _, one in changes)
         incident = known_thread.incident + rises
         message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident, verdict=verdict)
-        if kind == "joined" and all(map(is_explained, changes)) and known_thread.has_told(message):
+        told = all(map(is_explained, changes)) and known_thread.has_told(message)
+        if kind == "joined" and told and all(of_one != "joined" for of_one, _ in changes):
             self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.first))
         known_thread.hear(message)
         return message

@@ -16,8 +16,8 @@ Kind = Literal[
 """Kind of a message.
 
 Alerts began, joined open ones, got worse, the most severe ended while others are open, all ended, or they began
-and ended unseen; they are acknowledged, or escalated. A digest and the summary of quiet hours are about several
-models.
+and ended unseen; they are acknowledged, or escalated. A finding that joins the cause of a degradation is also
+``joined``. A digest and the summary of quiet hours are about several models.
 """
 
 SEVERITIES: Final = get_args(Severity)
@@ -54,8 +54,8 @@ class Message(Struct, frozen=True):
 
     @property
     def remembered(self) -> dict[str, Any]:
-        """The facts that are kept once it is delivered: which fault it was about."""
-        return {name: self.facts[name] for name in ("verdict_kind", "verdict_since") if self.facts.get(name)}
+        """The facts that are kept once it is delivered: which fault it was about, and what had joined it."""
+        return {name: self.facts[name] for name in ("verdict_kind", "verdict_since", "joined") if self.facts.get(name)}
 
     @property
     def says_several(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Final, Literal, NamedTuple, cast
 
 from driftline.tables.table import ModelKey
@@ -31,7 +31,7 @@ from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import HOUR, length
-from driftline_processor.present.alerts import Notification, message_facts, new_models_facts
+from driftline_processor.present.alerts import Notification, joined_subjects, message_facts, new_models_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
 from driftline_processor.present.wording import iso_time
@@ -250,7 +250,7 @@ class PolicyWatch:
         self._readings, self._reading_cache = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
         cached_facts, notified_ids = _FactsOfLook(self, groups), set[str]()
-        changes = [*self._due(changed, now)]
+        changes = [*self._due(changed, _joined(groups), now)]
         for change in changes:
             actions = () if change.repeats else self._actions_of(change.alert)
             if change.kind != "resolved" and (change.channels or actions):
@@ -498,7 +498,9 @@ class PolicyWatch:
         until = None if silenced is None else silenced.silence.until
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
-    def _due(self, changed: Mapping[About, Alert], now: int) -> Iterator[AlertChange]:
+    def _due(
+        self, changed: Mapping[About, Alert], joined: Mapping[tuple[str, str], set[str]], now: int
+    ) -> Iterator[AlertChange]:
         """Yield the changes of alerts to notify and act on now.
 
         A silenced alert is notified at the end of the silence if it is still open. The end of an alert is sent only to
@@ -509,7 +511,7 @@ class PolicyWatch:
         for alert in changed.values():
             policy = self._policies.get(alert.policy)
             stored_alert = self.store.alerts.get(alert.id)
-            kind = self._kind(alert, stored_alert)
+            kind = self._kind(alert, stored_alert, joined.get(alert.about[1:], ()))
             if kind is None and not (alert.open and alert.until is None):
                 continue
             channels: Sequence[str] = self._recipients_of(policy)
@@ -525,12 +527,12 @@ class PolicyWatch:
                 if kind == "resolved":
                     yield AlertChange(kind, alert, left if unheard else [*left, *heirs])
                 continue
-            if kind in ("worse", "resolved"):
+            if kind in ("joined", "worse", "resolved"):
                 channels = left if unheard else [*left, *heirs]
             if kind is not None:
                 rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
                 yield AlertChange(kind, alert, channels, rises)
-            if unheard and kind in (None, "worse", "resolved"):
+            if unheard and kind in (None, "joined", "worse", "resolved"):
                 late: Kind = "passed" if kind == "resolved" else "opened"
                 yield AlertChange(late, alert, heirs, repeats=True)
 
@@ -636,13 +638,22 @@ class PolicyWatch:
                     id = self.store.new_id(escalations.thread, name)
                     yield Message(id, escalations.thread, name, "escalated", now, content, alerts=(alert.id,))
 
-    def _kind(self, alert: Alert, stored_alert: Alert | None) -> Kind | None:
-        """Return the kind of message to send about an alert now; None for no message."""
+    def _told_joined(self, alert: Alert) -> set[str]:
+        """Return what had joined the cause of a degradation in the messages about an alert."""
+        return {subject for message in self.store.about(alert.id) for subject in message.facts.get("joined", ())}
+
+    def _kind(self, alert: Alert, stored_alert: Alert | None, joined: Collection[str]) -> Kind | None:
+        """Return the kind of message to send about an alert now; None for no message.
+
+        ``joined``: what joined the cause of the degradation that the alert is about.
+        """
         if alert.open and alert.until is None:
             if alert.notified is None:
                 return "opened"
             state = alert.notified_state or ("" if stored_alert is None else stored_alert.state)
-            return "worse" if _rank(alert.state) < _rank(state) else None
+            if _rank(alert.state) < _rank(state):
+                return "worse"
+            return "joined" if alert.state == "degraded" and {*joined} - self._told_joined(alert) else None
         if alert.open:
             return None
         if alert.notified is None:
@@ -736,6 +747,12 @@ class _RowsOfLook:
             if rows:
                 return max(rows)
         return max(view.rows for view in group.views)
+
+
+def _joined(groups: Iterable[VersionGroup]) -> dict[tuple[str, str], set[str]]:
+    """Return what has joined the cause of a degradation and lasts, by environment and model."""
+    verdicts = {(group.environment, group.model): verdict_of(group.views) for group in groups}
+    return {place: {*joined_subjects(verdict)} for place, verdict in verdicts.items() if verdict is not None}
 
 
 def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:

@@ -10,11 +10,13 @@ from msgspec import Struct, structs
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.present.sentences.policies import policy_advice
 from driftline_processor.present.sentences.verdict import (
+    later_clause,
     verdict_action,
     verdict_cause,
     verdict_certainty,
     verdict_evidence,
     verdict_headline,
+    verdict_later,
     verdict_sentence,
 )
 from driftline_processor.present.times import date_words, since_words
@@ -29,7 +31,7 @@ class Notification(Struct, frozen=True):
     """The content of a message.
 
     Attributes:
-        kind: ``opened``, ``worse``, ``resolved`` or ``passed``.
+        kind: ``opened``, ``joined`` (a finding joined the cause), ``worse``, ``resolved`` or ``passed``.
         alert: Id of the alert.
         policy: Name of the policy.
         condition: The condition as configured.
@@ -84,13 +86,14 @@ class Notification(Struct, frozen=True):
 
 _HEADS = {
     "opened": "",
+    "joined": "Also: ",
     "worse": "Worse: ",
     "resolved": "Resolved: ",
     "passed": "Already resolved when detected: ",
     "escalated": "Not acknowledged: ",
 }
 _UNWATCHED = "No longer evaluated: "
-_GROUP_HEADS = {"joined": "Also: ", "worse": _HEADS["worse"], "eased": "Partly resolved: "}
+_GROUP_HEADS = {"joined": _HEADS["joined"], "worse": _HEADS["worse"], "eased": "Partly resolved: "}
 
 _KIND_WORDS = {"resolved": "resolved", "passed": "already resolved", "eased": "partly resolved", "joined": "added"}
 
@@ -114,6 +117,8 @@ def kind_words(kind: str) -> str:
 def title(told: Notification, state: str) -> str:
     """Return the first line of a message: model, state or finding, and begin."""
     name, verdict = _name(told.model, told.environment), told.verdict
+    if told.kind == "joined" and verdict is not None and (joined := joined_clauses(verdict)):
+        return f"{_HEADS[told.kind]}{name}: {printable(joined[-1])}"
     if told.kind not in ("resolved", "passed") and told.explained and verdict is not None and verdict.state in _STATES:
         begin = since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
         return f"{_HEADS[told.kind]}{name} {_STATES[verdict.state]}{begin}"
@@ -223,7 +228,12 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         # an alert is not explained by a healthy verdict, so its "nothing to do" is not about the alert
         without_advice = verdict.state == "healthy" and not has_ended
         verdict_words = verdict_sentence(structs.replace(verdict, advice=None) if without_advice else verdict)
-        of_verdict = [f"{verdict_headline(verdict)}.", verdict_evidence(verdict), verdict_cause(verdict)]
+        of_verdict = [
+            f"{verdict_headline(verdict)}.",
+            verdict_evidence(verdict),
+            verdict_cause(verdict),
+            verdict_later(verdict),
+        ]
         advice = verdict_action(verdict) if explained or has_ended else policy_advice(told.policy, told.room)
     lines = []
     if told.told_at is not None:
@@ -274,9 +284,21 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         "headline": None if verdict is None else verdict_headline(verdict),
         "evidence": None if verdict is None else verdict_evidence(verdict) or None,
         "cause": None if verdict is None else verdict_cause(verdict) or None,
+        "later": None if verdict is None else verdict_later(verdict) or None,
+        "joined": [] if verdict is None else joined_subjects(verdict),
         "action": advice or None,
         "loss": told.loss or None,
     }
+
+
+def joined_subjects(verdict: Verdict) -> list[str]:
+    """Return what joined the cause of a degradation and lasts, by subject."""
+    return [later.subject for later in verdict.later if later.role == "joined" and later.until is None]
+
+
+def joined_clauses(verdict: Verdict) -> list[str]:
+    """Return the same in words, the newest last."""
+    return [later_clause(later) for later in verdict.later if later.role == "joined" and later.until is None]
 
 
 class AlertPlace(NamedTuple):

@@ -33,6 +33,7 @@ from driftline_processor.core.evaluation import (
     KindOfChange,
     LabelShift,
     LastingShift,
+    LaterFinding,
     MethodValue,
     MetricChange,
     MetricValue,
@@ -59,6 +60,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_certainty,
     verdict_evidence,
     verdict_headline,
+    verdict_later,
     verdict_sentence,
 )
 from driftline_processor.present.wording import iso_time
@@ -159,6 +161,7 @@ SHAPES = Shapes(
             computed("headline", verdict_headline, str),
             computed("evidence", lambda one: verdict_evidence(one) or None, str | None),
             computed("cause", lambda one: verdict_cause(one) or None, str | None),
+            computed("later", lambda one: verdict_later(one) or None, str | None),
             computed("action", verdict_action, str),
             or_null("kind"),
             computed("certainty", verdict_certainty, str),
@@ -169,6 +172,16 @@ SHAPES = Shapes(
             or_null("assumes"),
             or_null("slice"),
             group("window", time_at("start", "window_start"), time_at("end", "window_end")),
+            Key("later_findings", "later"),
+            time_or_null("cause_until"),
+        ),
+        LaterFinding: (
+            "role subject",
+            time_at("since"),
+            time_or_null("until"),
+            computed("finding", lambda one: clause(one.fact), str),
+            computed("kind", lambda one: one.fact.kind, str),
+            computed("advice", lambda one: one.advice.kind, str),
         ),
         MethodValue: "value p_value",
         LastingShift: (

@@ -20,6 +20,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_cause,
     verdict_evidence,
     verdict_headline,
+    verdict_later,
     verdict_sentence,
 )
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
@@ -134,6 +135,7 @@ TABLES: Mapping[str, tuple[ResultColumn, ...]] = {
         ResultColumn("headline", _TEXT, "state, start and size as a short text"),
         _maybe("evidence", _TEXT, "sentence on the evidence"),
         _maybe("cause", _TEXT, "sentence on the cause; null if it is unknown"),
+        _maybe("later", _TEXT, "sentences on what began after the degradation; null without any"),
         ResultColumn("action", _TEXT, "sentence on what to do"),
         ResultColumn("sentence", _TEXT, "verdict with its size, cause and action in one text"),
     ),
@@ -345,6 +347,7 @@ def _verdict_row(verdict: Verdict) -> Row:
         "headline": verdict_headline(verdict),
         "evidence": verdict_evidence(verdict) or None,
         "cause": verdict_cause(verdict) or None,
+        "later": verdict_later(verdict) or None,
         "action": verdict_action(verdict),
         "sentence": verdict_sentence(verdict),
     }

@@ -216,3 +216,20 @@ def test_an_alert_ends_when_the_verdict_says_that_the_model_became_healthy(tmp_p
         (end,) = watch.look(model([right(day) for day in range(7)], verdict=healthy))
     assert (end.kind, end.facts["until"]) == ("resolved", "2013-07-05T00:00:00Z")
     assert ending_words("revised") not in end.facts["text"]
+
+
+def test_a_fault_that_joins_a_degradation_is_sent_once_and_the_first_cause_stays(tmp_path: Path) -> None:
+    recoded = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-12)
+    worse: dict[str, Any] = {"realized": {"log_loss": value(0.9, 0.87, 0.93)}, "findings": [MISSING, recoded]}
+    days = [right(0), right(1), *(wrong(day, clear=True, **FAULT) for day in range(2, 8))]
+    days += [wrong(day, clear=True, **worse) for day in range(8, 13)]
+    with watched(tmp_path) as watch:
+        told = watch_days(watch, days)
+        assert watch.look(model(days)) == []
+    assert [(day, kind) for day, kind, _ in told] == [(2, "opened"), (8, "joined")]
+    opened, joined = (message.facts for message in watch.sent)
+    assert (opened["verdict_since"], opened["cause"]) == (joined["verdict_since"], joined["cause"])
+    assert joined["title"].startswith("Also: late: 100 % of values in plan are new texts")
+    assert joined["title"].endswith(" since 9 July 2013, which made it worse")
+    assert (opened["joined"], joined["joined"]) == ([], ["recoded:plan"])
+    assert lacking(joined["text"], "plan", "age", "1. ", "2. ") == []

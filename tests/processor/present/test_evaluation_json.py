@@ -281,6 +281,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "kind": None,
             "certainty": verdict_certainty(verdict),
             "sentence": verdict_sentence(verdict),
+            "later": None,
             "action": verdict_action(verdict),
             "advice": "retrain",
             "reasons": ["column_moved"],
@@ -288,6 +289,8 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "assumes": None,
             "slice": None,
             "window": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"},
+            "later_findings": [],
+            "cause_until": None,
         }
     )
 

@@ -32,6 +32,15 @@ class NoWorseThanBaseline(FactStruct):
     better: bool
 
 
+class FurtherLoss(FactStruct):
+    """A loss rose again, by so much; with the interval of the rise."""
+
+    metric: str
+    rise: float
+    low: float
+    high: float
+
+
 class Moved(FactStruct):
     """The change of a metric since the baseline, with its interval."""
 

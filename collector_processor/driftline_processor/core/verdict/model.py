@@ -25,6 +25,7 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
+from .roles import BEFORE
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .traffic import Traffic
@@ -346,11 +347,13 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
         told = longer if _measures(longer, run) else run
-        windows = _windows_of(told, closed)
-        verdict = verdict_of(told.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
+        windows, before = _windows_of(told, closed), _windows_before(told, closed)
+        again = _healthy_again(run)
+        verdict = verdict_of(told.reading, run.since, again, alone=alone, windows=windows, before=before)
         if longer.reading is not told.reading:
-            windows = _windows_of(longer, closed)
-            verdict = _with_cause_of(verdict, verdict_of(longer.reading, longer.since, windows=windows))
+            windows, before = _windows_of(longer, closed), _windows_before(longer, closed)
+            cause = verdict_of(longer.reading, longer.since, windows=windows, before=before)
+            verdict = _with_cause_of(verdict, cause)
         verdict = _with_training_rows(verdict, lengths.values(), previous)
         if onset is None or run.since is None or onset.earliest >= run.since:
             return verdict
@@ -487,6 +490,14 @@ def _windows_of(run: _Run, closed: Sequence[Reading]) -> list[Evaluation]:
     evaluations = [reading.evaluation for reading in closed]
     windows = [one for one in evaluations if one.window.name == run.reading.evaluation.window.name]
     return [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
+
+
+def _windows_before(run: _Run, closed: Sequence[Reading]) -> list[Evaluation]:
+    """Return the newest windows of the same length that ended before a degradation, the oldest first."""
+    name, since = run.reading.evaluation.window.name, run.since or 0
+    ended = [one.evaluation for one in closed if one.evaluation.window.end <= since]
+    windows = [one for one in ended if one.window.name == name] or tiles(ended, 0)
+    return windows[-BEFORE:]
 
 
 def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], previous: Verdict | None) -> Verdict:

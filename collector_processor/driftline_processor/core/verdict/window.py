@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     InconclusiveReason,
+    LaterFinding,
     LossEvidence,
     MetricChange,
     ServiceLevel,
@@ -25,7 +26,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.fact import Fact
+from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
@@ -38,6 +39,7 @@ from driftline_processor.core.windows.window import DAY, closes_at
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import KINDS_OF_ALL_ROWS, NO_EPISODE, Episode, episode_of
+from .roles import LaterPart, end_of_cause, later_parts, windows_of_cause, without_older
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -260,13 +262,15 @@ def _new_values(evaluation: Evaluation, cause: FirstCause) -> Finding | None:
         (
             finding
             for finding in evaluation.findings
-            # 0.5: fraction of an input's values out of range from which on they are not outliers
-            if finding.check in (OUT_OF_RANGE.name, UNSEEN.name)
-            and (shifted or finding.features == cause.features)
-            and (finding.now or 0.0) >= 0.5
+            if _has_new_values(finding) and (shifted or finding.features == cause.features)
         ),
         None,
     )
+
+
+def _has_new_values(finding: Finding) -> bool:
+    """Return True if most values of an input are new, and so no outliers."""
+    return finding.check in (OUT_OF_RANGE.name, UNSEEN.name) and (finding.now or 0.0) >= 0.5
 
 
 def _is_better(side_by_side: SideBySide, version: str) -> bool:
@@ -602,6 +606,7 @@ def verdict_of(
     *,
     alone: bool = False,
     windows: Sequence[Evaluation] = (),
+    before: Sequence[Evaluation] = (),
 ) -> Verdict:
     """Return the verdict for a reading.
 
@@ -611,7 +616,92 @@ def verdict_of(
         certainty: Further facts about certainty.
         alone: Whether no other window determines ``since``.
         windows: All windows of a degradation, the oldest first. Default: that of the reading.
+        before: The windows before these.
     """
+    if reading.state != "degraded" or len(windows) < 2:
+        return _verdict_of(reading, since, certainty, alone, windows)
+    known = without_older(windows, before)
+    later = later_parts(known, before[-1] if before else None)
+    earlier = windows_of_cause(known, later)
+    if len(earlier) == len(windows) and known is windows:
+        return _verdict_of(reading, since, certainty, alone, windows)
+    windows, first = known, _as_it_began(reading, earlier)
+    if first is None:
+        return _verdict_of(reading, since, certainty, alone, windows)
+    verdict = _verdict_of(first, since, certainty, alone, earlier)
+    over = end_of_cause(windows, verdict.cause, later)
+    found = tuple(_later_finding(part, windows, reading) for part in later)
+    if over is None:
+        return _shown_by(replace(verdict, later=found), reading)
+    ended = windows[over].window.start if reading.start is not None else None
+    if any(part.lasts(windows) for part in later):
+        # what did no harm beside the cause explains the degradation without it
+        found = tuple(replace(one, role="joined") if one.until is None else one for one in found)
+        return _shown_by(replace(verdict, later=found, cause_until=ended), reading)
+    mended = _of_mended(verdict, windows, ended)
+    return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
+
+
+def _shown_by(verdict: Verdict, reading: Reading) -> Verdict:
+    """Return a verdict about the rows of a reading."""
+    end = None if reading.start is None else reading.evaluation.window.end
+    return replace(verdict, window_start=reading.start, window_end=end)
+
+
+def _of_mended(verdict: Verdict, windows: Sequence[Evaluation], ended: int | None) -> Iterator[LaterFinding]:
+    """Yield the first cause of a degradation that lasts without it."""
+    if verdict.cause is not None and verdict.advice is not None and ended is not None:
+        since = windows[0].window.start
+        subject = ":".join((verdict.kind, *columns_of(verdict.cause)))
+        place = verdict.timezone, verdict.of_days
+        yield LaterFinding("mended", verdict.cause, since, ended, verdict.advice, subject, *place)
+
+
+def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:
+    """Return the newest of windows that shows a degradation, with the newest numbers of its signs; None without one."""
+    readings = (read_outcomes(window, reading.context) for window in reversed(windows))
+    before = next((one for one in readings if one.state == "degraded"), None)
+    if before is None:
+        return None
+    now = {(sign.reason, sign.metric, sign.slice): sign for sign in reading.signs}
+    return replace(before, signs=tuple(now.get((one.reason, one.metric, one.slice), one) for one in before.signs))
+
+
+def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Reading) -> LaterFinding:
+    timed = reading.start is not None
+    since = windows[part.first].window.start if timed else None
+    is_over = not part.lasts(windows)
+    check, columns = part.subject
+    return LaterFinding(
+        part.role,
+        part.fact,
+        since,
+        windows[part.last + 1].window.start if is_over and timed else None,
+        _repair_later(part, facts.Since(since, reading.context.timezone, reading.of_days)),
+        ":".join((check, *columns)),
+        reading.context.timezone,
+        reading.of_days,
+    )
+
+
+def _repair_later(part: LaterPart, since: facts.Since) -> Fact:
+    """Return what to do about something that began after a degradation."""
+    if part.subject[0] == "service":
+        return facts.RepairService(fault=part.fact)
+    if part.subject[0] in OF_OUTPUT:
+        return facts.RepairOutput(fault=part.fact)
+    if isinstance(part.fact, Finding):
+        if _has_new_values(part.fact):
+            return facts.RetrainWithRange(column=part.fact.features[0], outside=part.fact.now or 0.0, since=since)
+        if is_fault(part.fact):
+            return _repair_data(part.fact)
+    return facts.Retrain(since=since, check_outcomes=isinstance(part.fact, facts.FurtherLoss))
+
+
+def _verdict_of(
+    reading: Reading, since: int | None, certainty: Sequence[Fact], alone: bool, windows: Sequence[Evaluation]
+) -> Verdict:
+    """Return the verdict for a reading, with the cause that its windows show."""
     evaluation, signs, start = reading.evaluation, reading.signs, reading.start
     episode = NO_EPISODE
     if reading.state == "degraded":

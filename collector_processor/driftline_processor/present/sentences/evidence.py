@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core import facts
+from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.metrics import (
     interval_of_value,
@@ -41,6 +42,13 @@ def _no_worse(fact: facts.NoWorseThanBaseline) -> str:
     ):
         compared = f"within {size_of_change(fact.metric, margin, None, None)} of"
     return f"its {metric_words(fact.metric)}{now} is {compared} the baseline's{than}"
+
+
+@words_of(facts.FurtherLoss)
+def _further_loss(fact: facts.FurtherLoss) -> str:
+    verb = "fell" if direction(fact.metric) > 0 else "rose"
+    rise = size_of_change(fact.metric, fact.rise, fact.low, fact.high)
+    return f"its {metric_words(fact.metric)} {verb} by another {rise}"
 
 
 @words_of(facts.WorseInsideMargin)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.evaluation import LaterFinding, Verdict
 from driftline_processor.core.fact import Fact, columns_of
-from driftline_processor.present.times import since_words, span_words
+from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
@@ -88,7 +90,11 @@ def verdict_cause(verdict: Verdict) -> str:
     causes = [clause(reason) for reason in _reasons(verdict) if _is_cause(reason, verdict)]
     if not causes and isinstance(verdict.cause, facts.SliceWorse):
         return _as_sentence(slice_cause(verdict.cause), verdict)
-    return _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
+    sentence = _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
+    if verdict.cause_until is None:
+        return sentence
+    when = date_words(verdict.cause_until, verdict.timezone, days=verdict.of_days)
+    return f"{sentence} {'This' if sentence else 'The first loss'} ended on {when}.".strip()
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
@@ -102,19 +108,53 @@ def _is_cause(reason: Fact, verdict: Verdict) -> bool:
 
 def verdict_action(verdict: Verdict) -> str:
     """Return the sentence on what to do, without a reason that :func:`verdict_cause` gives."""
-    sentence = printable(advise(verdict.advice).sentence)
-    causes = [f": {printable(clause(reason))}." for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    repeated = next(filter(sentence.endswith, causes), None)
+    causes = [reason for reason in _reasons(verdict) if _is_cause(reason, verdict)]
+    steps = [_step(verdict.advice, causes)] if verdict.cause_until is None else []
+    steps += [_step(later.advice, [later.fact]) for later in verdict.later if later.until is None]
+    return steps[0] if len(steps) == 1 else " ".join(f"{n}. {step}" for n, step in enumerate(dict.fromkeys(steps), 1))
+
+
+def _step(advice: Fact | None, told: Iterable[Fact]) -> str:
+    """Return the sentence of an advice, without a reason that was told."""
+    sentence = printable(advise(advice).sentence)
+    repeated = next(filter(sentence.endswith, (f": {printable(clause(reason))}." for reason in told)), None)
     return sentence if repeated is None else f"{sentence.removesuffix(repeated)}."
 
 
-LINE_TITLES = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
+def verdict_later(verdict: Verdict) -> str:
+    """Return what began after a degradation, each with its begin and whether it did harm; "" without any."""
+    return " ".join(_as_sentence(later_clause(later), verdict) for later in verdict.later)
+
+
+def later_clause(later: LaterFinding) -> str:
+    """Return what began after a degradation as a clause, with its begin.
+
+    >>> loss = facts.FurtherLoss("mae", 1.94, 1.8, 2.1)
+    >>> later_clause(LaterFinding("joined", loss, 1_372_636_800 * 10**9, None, facts.NothingToDo(), "loss"))
+    'its mean absolute error rose by another 1.94 (1.8 to 2.1) since 1 July 2013'
+    """
+    when = since_words(later.since, later.timezone, days=later.of_days)
+    if later.since is not None and later.until is not None:
+        span = span_words(later.since, later.until, later.timezone, days=later.of_days)
+        when = f" {'from' if ' to ' in span else 'on'} {span}"
+    effects = {"harmless": ", which did no harm", "joined": ", which made it worse", "mended": ", which began it"}
+    effect = effects[later.role] if any(columns_of(later.fact)) or later.role == "mended" else ""
+    return f"{clause(later.fact)}{when}{effect}"
+
+
+LINE_TITLES = {
+    "evidence": "Evidence",
+    "cause": "Cause",
+    "later": "Also",
+    "action": "Do",
+    "certainty": "Confidence",
+}
 """The lines of a verdict, by their keys in JSON, and their titles."""
 
 
 def verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
-    """Return evidence, cause, action and confidence, each with its title; lines that are unknown are left out."""
-    makers = verdict_evidence, verdict_cause, verdict_action, verdict_certainty
+    """Return the lines of :data:`LINE_TITLES`, each with its title; those that are unknown are left out."""
+    makers = verdict_evidence, verdict_cause, verdict_later, verdict_action, verdict_certainty
     lines = zip(LINE_TITLES.values(), (words(verdict) for words in makers), strict=True)
     return [(title, words) for title, words in lines if words]
 
@@ -130,7 +170,8 @@ def _as_sentence(text: str, verdict: Verdict) -> str:
 
 def _names(verdict: Verdict) -> set[str]:
     """Return the names of columns in a verdict, which stay as the user wrote them."""
-    return {name for fact in (*verdict.reasons, verdict.cause) for name in columns_of(fact)}
+    known = (*verdict.reasons, verdict.cause, *(later.fact for later in verdict.later))
+    return {name for fact in known for name in columns_of(fact)}
 
 
 def _size(verdict: Verdict) -> str:

@@ -1,0 +1,359 @@
+"""What happens during a degradation after its beginning: what joined its cause, and what did no harm.
+
+A finding has its own beginning. One that begins with the degradation may be its cause. One that begins later cannot be:
+it joined if the loss rose with it, and is harmless if the loss did not. A loss that rises again without a finding is a
+finding by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import nan, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from driftline.tables.table import F64, I64
+from msgspec.structs import replace
+
+from driftline_processor.core import facts
+from driftline_processor.core.change import GROSS, is_faulty
+from driftline_processor.core.evaluation import Cause, Evaluation, Finding, FindingRole
+from driftline_processor.core.fact import Fact
+from driftline_processor.core.intervals.confidence import NORMAL
+from driftline_processor.core.intervals.onset import onset_of_step
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.quality.check import STRUCTURAL
+
+from .signs import OF_OUTPUT, deciding_change, is_fault, signs_of_loss
+
+Subject = tuple[str, tuple[str, ...]]
+"""A check, metric or kind of change, and the columns that it is about."""
+
+DRIFT = "drift"
+"""The check of a column that drifts without a finding."""
+
+BEFORE = 3
+"""Windows before a degradation, most of which have a finding that is older than it."""
+
+CONFIRMED = 2
+"""Consecutive windows that begin or end a finding. A grave one needs no second window if it is the newest."""
+
+RISES = 3.3
+"""Standard errors by which a loss must rise to have risen with a finding: once in two thousand by chance."""
+
+RISES_ALONE = 4.0
+"""The same for a rise whose beginning is selected among all windows."""
+
+ADDITIVE = ("rmse", "log_loss")
+"""Metrics whose parts by independent causes add up, the first by its square. An absolute error hides what spreads the
+errors of a model that is already biased.
+"""
+
+MATERIAL = 0.25
+"""Minimum rise of a loss, as a fraction of the loss before it, and maximum rise with a harmless finding."""
+
+
+class LaterPart(NamedTuple):
+    """Something that began after a degradation.
+
+    Attributes:
+        subject: What it is about.
+        fact: It as the newest window with it shows it.
+        role: Whether the loss rose with it.
+        first: Index of its first window.
+        last: Index of its newest window.
+    """
+
+    subject: Subject
+    fact: Fact
+    role: FindingRole
+    first: int
+    last: int
+
+    def lasts(self, windows: Sequence[Evaluation]) -> bool:
+        """Return True if it is not over at the end of the windows of the degradation."""
+        return self.last + CONFIRMED >= len(windows)
+
+
+def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None) -> list[LaterPart]:
+    """Return what began after a degradation, in order of time.
+
+    Args:
+        windows: The windows of the degradation, the oldest first.
+        before: The window before them; None if it is unknown.
+    """
+    marks = [_marks(window) for window in windows]
+    spans = {subject: span for subject in _in_order(marks) if (span := _span(subject, marks)) is not None}
+    began = {subject: _first(subject, span[0], windows, before) for subject, span in spans.items()}
+    later = {subject: first for subject, first in began.items() if first > 0 and not _is_told(subject, first, began)}
+    losses = _Losses.of(windows)
+    found = list[LaterPart]()
+    for subject, first in sorted(later.items(), key=lambda one: one[1]):
+        last = spans[subject][1]
+        earlier = max((part.first for part in found if part.role == "joined" and part.first < first), default=0)
+        following = min((other for other in later.values() if other > first), default=len(windows))
+        role = _role(subject, marks[last][subject], losses.rise(earlier, first, min(following, last + 1)))
+        if role == "joined" or (role == "harmless" and not _names_anew(subject, windows[0], began)):
+            found.append(LaterPart(subject, marks[last][subject], role, first, last))
+    ends = {part.last + 1 for part in found}  # a loss may rise again where a fault ends that hid another
+    rises = _further_losses(losses, [0, *(part.first for part in found), len(windows)])
+    found += [part for part in rises if ends.isdisjoint(range(part.first - 1, part.first + 2))]
+    return sorted(found, key=lambda part: part.first)
+
+
+def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:
+    """Return the windows of a degradation without the findings that are older than it, if another fault began with it.
+
+    Args:
+        windows: The windows of the degradation, the oldest first.
+        before: Those before it.
+    """
+    marks = [_marks(window) for window in before]
+    older = {subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE}
+    fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(fact)} - older
+    if not older or not fresh:
+        return windows
+    columns = {name for _, names in older for name in names} - {name for _, names in fresh for name in names}
+    return [_without(window, columns) for window in windows]
+
+
+def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
+    """Return a window without the findings and the drift of some columns."""
+    findings = [one for one in window.findings if not one.features or not {*one.features} <= {*columns}]
+    explanation = window.explanation
+    if explanation is not None:
+        causes = [cause for cause in explanation.causes if not {*cause.features} <= {*columns}]
+        explanation = replace(explanation, causes=type(explanation.causes)(causes))
+    return replace(window, findings=type(window.findings)(findings), explanation=explanation, change_kind=None)
+
+
+def windows_of_cause(windows: Sequence[Evaluation], later: Sequence[LaterPart]) -> Sequence[Evaluation]:
+    """Return the windows that show the cause of a degradation: those before anything began, or a first fault ended."""
+    marks = [_marks(window) for window in windows]
+    faults = [subject for subject, fact in marks[0].items() if _is_grave(fact)]
+    lasts = [max(at for at, of_window in enumerate(marks) if subject in of_window) for subject in faults]
+    ends = [last + 1 for last in lasts if last + CONFIRMED < len(windows)]
+    return windows[: min([*ends, *(part.first for part in later)], default=len(windows))]
+
+
+def end_of_cause(windows: Sequence[Evaluation], cause: Fact | None, later: Sequence[LaterPart]) -> int | None:
+    """Return the first window without the cause of a degradation that lasts; None while the cause lasts.
+
+    A cause that is a finding ends as one. Another one ends with a fall of the loss while a later finding lasts.
+
+    Args:
+        windows: The windows of the degradation, the oldest first.
+        cause: Its cause; None if outcomes alone show it.
+        later: What began later.
+    """
+    marks = [_marks(window) for window in windows]
+    subject = next((subject for subject, fact in marks[0].items() if _is_same(fact, cause)), None)
+    if subject is not None:
+        last = max(at for at, of_window in enumerate(marks) if subject in of_window)
+        return last + 1 if last + CONFIRMED < len(windows) else None
+    lasting = [part.first for part in later if part.lasts(windows)]
+    if not lasting:
+        return None
+    losses = _Losses.of(windows)
+    at = losses.step(lasting[-1], len(windows), falls=True)
+    if at is None or any(abs(part.last + 1 - at) <= 1 for part in later):
+        return None
+    rise = losses.rise(lasting[-1], at, len(windows))
+    is_fall = rise is not None and -rise.value > max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0))
+    return at if is_fall else None
+
+
+def _is_same(fact: Fact, cause: Fact | None) -> bool:
+    if isinstance(fact, Finding) and isinstance(cause, Finding):
+        return (fact.check, fact.features) == (cause.check, cause.features)
+    if isinstance(fact, Cause) and isinstance(cause, Cause):
+        return fact.features == cause.features
+    return fact.kind == getattr(cause, "kind", "")
+
+
+def _in_order(marks: Sequence[dict[Subject, Fact]]) -> dict[Subject, None]:
+    return dict.fromkeys(subject for of_window in marks for subject in of_window)
+
+
+_MARKS = "_marks"
+"""Key of the marks among the cached properties of an evaluation: its explanation is read from the store."""
+
+
+def _marks(window: Evaluation) -> dict[Subject, Fact]:
+    """Return what is wrong with a window besides its outcomes: its service, its output, and its columns."""
+    cached: dict[Subject, Fact] | None = window.__dict__.get(_MARKS)
+    if cached is None:
+        cached = window.__dict__[_MARKS] = dict(_marks_of(window))
+    return cached
+
+
+def _marks_of(window: Evaluation) -> Iterator[tuple[Subject, Fact]]:
+    for sign in signs_of_loss(window):
+        if sign.reason == "service" or sign.reason in OF_OUTPUT:
+            yield (sign.reason, (sign.metric,)), sign.fact
+    for finding in window.findings:
+        if finding.features and finding.severity != "minor":
+            yield (finding.check, tuple(finding.features)), finding
+    for cause in () if window.explanation is None else window.explanation.causes:
+        if not cause.check and any(_drifts(window, name) for name in cause.features):
+            yield (DRIFT, tuple(cause.features)), cause
+
+
+def _drifts(window: Evaluation, name: str) -> bool:
+    column = window.features.get(name)
+    return column is not None and column.state == "drift"
+
+
+def _span(subject: Subject, marks: Sequence[dict[Subject, Fact]]) -> tuple[int, int] | None:
+    """Return the first and the newest window of a finding that lasts; None of one that does not."""
+    shown = [subject in of_window for of_window in marks]
+    newest = len(shown) - 1
+    for first, is_shown in enumerate(shown):
+        confirmed = shown[first : first + CONFIRMED]
+        if is_shown and (all(confirmed) if len(confirmed) == CONFIRMED else _is_grave(marks[newest][subject])):
+            return first, max(at for at, is_shown in enumerate(shown) if is_shown)
+    return None
+
+
+def _first(subject: Subject, first: int, windows: Sequence[Evaluation], before: Evaluation | None) -> int:
+    """Return the window in which a finding began: the one before if its columns had changed in a part of that one."""
+    _, columns = subject
+    one_before = windows[first - 1] if first else before
+    two_before = windows[first - 2] if first > 1 else before if first else None
+    if first and _has_changed(one_before, columns) and not _has_changed(two_before, columns):
+        return first - 1
+    return first
+
+
+def _is_told(subject: Subject, first: int, began: Mapping[Subject, int]) -> bool:
+    """Return True if another finding of the same columns began at the same time: a graver one, or one of the cause."""
+    check, columns = subject
+    same = {other[0]: began[other] for other in began if other != subject and not {*columns}.isdisjoint(other[1])}
+    near = {other: at for other, at in same.items() if abs(at - first) <= 1}
+    return bool(near) and (check == DRIFT or (check not in STRUCTURAL and not STRUCTURAL.isdisjoint(near)))
+
+
+def _names_anew(subject: Subject, first: Evaluation, began: Mapping[Subject, int]) -> bool:
+    """Return True for a fault of columns that had changed in the first window, without a fault of their own."""
+    faulty = {name for (check, columns), at in began.items() if at == 0 and check in STRUCTURAL for name in columns}
+    return faulty.isdisjoint(subject[1]) and _has_changed(first, subject[1])
+
+
+def _has_changed(window: Evaluation | None, columns: tuple[str, ...]) -> bool:
+    if window is None:
+        return False
+    found = {name for finding in window.findings for name in finding.features}
+    return any(name in found or _drifts(window, name) for name in columns)
+
+
+def _is_grave(fact: Fact) -> bool:
+    """Return True for a fault that needs no comparison of the loss: a model is not served without it by chance."""
+    if not isinstance(fact, Finding):
+        return not isinstance(fact, Cause)
+    return is_fault(fact) or (is_faulty(fact) and (fact.check in STRUCTURAL or fact.check in GROSS))
+
+
+class _Rise(NamedTuple):
+    """The rise of a mean loss, its standard error, and the loss before it."""
+
+    value: float
+    error: float
+    before: float
+
+
+def _role(subject: Subject, fact: Fact, rise: _Rise | None) -> FindingRole | None:
+    """Return the role of a later finding; None if it is neither a fault nor shown to matter."""
+    if subject[0] == "service" or subject[0] in OF_OUTPUT:
+        return "joined"  # the loss itself
+    if rise is not None and rise.value > RISES * rise.error:
+        return "joined"
+    if not _is_grave(fact):
+        return None
+    is_small = rise is not None and rise.value + NORMAL * rise.error < MATERIAL * max(rise.before, 0.0)
+    return "harmless" if is_small else "joined"
+
+
+class _Losses(NamedTuple):
+    """The loss of the windows beyond the baseline's.
+
+    Attributes:
+        metric: Its metric; "" if no window has it. Of a root mean squared error, ``worse`` is of its square.
+        start: Start of each window, int64 (n,), unix nanoseconds.
+        worse: By how much it is worse than in the baseline, float64 (n,); NaN if unknown.
+        errors: Standard error, float64 (n,); NaN if unknown.
+        rows: Outcomes, float64 (n,).
+        was: The metric in the baseline.
+    """
+
+    metric: str
+    start: I64
+    worse: F64
+    errors: F64
+    rows: F64
+    was: float
+
+    @classmethod
+    def of(cls, windows: Sequence[Evaluation]) -> _Losses:
+        """Return the losses in a metric that adds up over causes, else in the deciding one."""
+        decides = next((change for one in windows if (change := deciding_change(one)) is not None), None)
+        known = next((name for name in ADDITIVE if name in windows[-1].realized), "" if decides is None else decides[0])
+        worse, errors, rows = np.array([_loss(known, one) for one in windows], np.float64).reshape(-1, 3).T
+        start = np.array([one.window.start for one in windows], np.int64)
+        was = windows[-1].reference.get(known)
+        return cls(known, start, worse, errors, rows, 0.0 if was is None or was.value is None else was.value)
+
+    def step(self, first: int, end: int, *, falls: bool = False) -> int | None:
+        """Return the likeliest window of a step within some windows; None without one. ``falls``: not a rise."""
+        known = first + np.flatnonzero(np.isfinite(self.worse[first:end]) & np.isfinite(self.errors[first:end]))
+        onset = onset_of_step(self.start[known], (-1 if falls else 1) * self.worse[known], self.errors[known])
+        return None if onset is None else int(np.searchsorted(self.start, onset.likeliest))
+
+    def rise(self, first: int, at: int, end: int) -> _Rise | None:
+        """Return the rise of the mean from the windows before ``at`` to those up to ``end``; None if unknown."""
+        known = np.isfinite(self.worse) & np.isfinite(self.errors) & (self.rows > 0)
+        places = np.arange(len(self.rows))
+        sides = [np.flatnonzero(known & (low <= places) & (places < high)) for low, high in ((first, at), (at, end))]
+        if not all(map(len, sides)):
+            return None
+        shares = [self.rows[side] / self.rows[side].sum() for side in sides]
+        means = [float(share @ self.worse[side]) for share, side in zip(shares, sides, strict=True)]
+        own = sum(float(((share * self.errors[side]) ** 2).sum()) for share, side in zip(shares, sides, strict=True))
+        # days may differ by more than their own errors, which both sides together show
+        off = [self.worse[side] - mean for side, mean in zip(sides, means, strict=True)]
+        between = sum(float((one**2).sum()) for one in off) / max(sum(map(len, sides)) - 2, 1)
+        error = sqrt(max(own, between * sum(float((share**2).sum()) for share in shares)))
+        return _Rise(means[1] - means[0], error, means[0]) if error > 0 else None
+
+    def further(self, rise: _Rise) -> facts.FurtherLoss:
+        """Return a rise in the unit of the metric."""
+        half = NORMAL * rise.error
+        by, low, high = rise.value, rise.value - half, rise.value + half
+        if self.metric == "rmse":
+            before = rise.before + self.was**2
+            by, low, high = (sqrt(max(before + end, 0.0)) - sqrt(before) for end in (by, low, high))
+        return facts.FurtherLoss(self.metric, by, low, high)
+
+
+def _loss(metric: str, window: Evaluation) -> tuple[float, float, float]:
+    """Return how much worse a window is than the baseline, the standard error, and its outcomes."""
+    now, was = window.realized.get(metric), window.reference.get(metric)
+    if now is None or was is None or now.value is None or was.value is None or now.low is None or now.high is None:
+        return nan, nan, 0.0
+    error = (now.high - now.low) / 2 / NORMAL
+    if metric == "rmse":
+        return now.value**2 - was.value**2, 2 * now.value * error, float(now.rows)
+    return -direction(metric) * (now.value - was.value), error, float(now.rows)
+
+
+def _further_losses(losses: _Losses, bounds: Sequence[int]) -> Iterator[LaterPart]:
+    """Yield the rises of the loss between the beginnings of findings, which none of these explains."""
+    limits = sorted({*bounds})
+    for first, end in pairwise(limits):
+        at = losses.step(first, end)
+        if at is None or at - first <= 1:
+            continue  # the first window of a fault has it in a part
+        rise = losses.rise(first, at, end)
+        if rise is None or rise.value <= max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0)):
+            continue
+        yield LaterPart(("loss", ()), losses.further(rise), "joined", at, end - 1)

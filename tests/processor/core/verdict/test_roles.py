@@ -1,0 +1,151 @@
+"""What began after a degradation: it is never the cause, joins it if the loss rose with it, and is harmless else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from driftline_processor.core.evaluation import Evaluation, Finding, LaterFinding, Verdict
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_cause, verdict_later
+
+from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, right, value
+
+RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-12)
+RANGE = Finding("out_of_range", ("income",), "major", 0.0, 0.2, 1e-12)
+CONSTANT = Finding("score_constant", ("score",), "critical", 0.01, 1.0, 1e-12)
+
+
+def bad(day: int, loss: float = 0.7, **more: Any) -> Evaluation:
+    """Return a window with a loss, 0.5 in the baseline."""
+    low, high = loss - 0.03, loss + 0.03
+    changes = {"log_loss": change("worse", loss - 0.5, low - 0.5, high - 0.5)}
+    return known(day, changes, realized={"log_loss": value(loss, low, high)}, **more)
+
+
+def days(*windows: dict[str, Any], since: int = 3) -> list[Evaluation]:
+    """Return healthy windows, and from ``since`` on bad ones."""
+    return [*(right(day) for day in range(since)), *(bad(since + at, **more) for at, more in enumerate(windows))]
+
+
+def later(windows: list[Evaluation]) -> list[tuple[str, str, int]]:
+    """Return the role, the subject and the first day of what began after a degradation."""
+    return [(one.role, one.subject, _day(one)) for one in verdict_of_model(windows).later]
+
+
+def _day(found: LaterFinding) -> int:
+    assert found.since is not None
+    return (found.since - JULY) // DAY
+
+
+def test_a_fault_that_begins_with_the_loss_is_its_cause() -> None:
+    verdict = verdict_of_model(days(*[{"findings": [MISSING]}] * 5))
+    assert (verdict.cause, verdict.kind, verdict.later) == (MISSING, "data_fault", ())
+
+
+@pytest.mark.parametrize("gap", [1, 2, 5, 20, 40])
+@pytest.mark.parametrize("loss", [0.7, 0.9])
+def test_a_fault_that_begins_later_never_becomes_the_cause(gap: int, loss: float) -> None:
+    windows = days(*[{}] * gap, *[{"findings": [RECODED], "loss": loss}] * 6)
+    verdict = verdict_of_model(windows)
+    assert (verdict.since, verdict.cause, verdict.kind) == (JULY + 3 * DAY, None, "")
+    assert later(windows) == [("joined" if loss > 0.7 else "harmless", "recoded:plan", 3 + gap)]
+
+
+def test_a_later_fault_leaves_the_first_one_the_cause_and_has_its_own_line_and_advice() -> None:
+    verdict = verdict_of_model(
+        days(*[{"findings": [MISSING]}] * 5, *[{"findings": [MISSING, RECODED], "loss": 0.95}] * 8)
+    )
+    assert (verdict.cause, verdict.kind) == (MISSING, "data_fault")
+    assert verdict_later(verdict) == (
+        "100 % of values in plan are new texts, as frequent as the old values (encoded differently?) since 9 July 2013, "
+        "which made it worse."
+    )
+    action = verdict_action(verdict)
+    assert action.startswith("1. Fix age at its source")
+    assert action.endswith("2. Fix plan at its source, then evaluate again.")
+
+
+def test_a_loss_that_rises_again_without_a_finding_has_its_own_begin() -> None:
+    windows = days(*[{}] * 6, *[{"loss": 0.9}] * 6)
+    assert later(windows) == [("joined", "loss", 9)]
+    sentence = verdict_later(verdict_of_model(windows))
+    assert sentence.startswith("Its log loss rose by another 0.2 (")
+    assert sentence.endswith(" since 10 July 2013.")
+
+
+def test_a_rise_that_a_fault_comes_with_is_not_told_twice() -> None:
+    windows = days(*[{}] * 6, *[{"loss": 0.9, "findings": [RECODED]}] * 6)
+    assert later(windows) == [("joined", "recoded:plan", 9)]
+
+
+def test_a_faulty_output_joins_whatever_the_loss() -> None:
+    windows = days(*[{}] * 4, *[{"findings": [CONSTANT]}] * 4)
+    assert later(windows) == [("joined", "output:score_constant", 7)]
+
+
+def test_values_out_of_their_range_join_only_with_the_loss() -> None:
+    assert later(days(*[{}] * 4, *[{"findings": [RANGE]}] * 4)) == []
+    assert later(days(*[{}] * 4, *[{"findings": [RANGE], "loss": 0.9}] * 4)) == [("joined", "out_of_range:income", 7)]
+
+
+def test_a_single_window_with_a_fault_joins_only_while_it_is_the_newest() -> None:
+    assert later(days(*[{}] * 4, {"findings": [RECODED], "loss": 0.9})) == [("joined", "recoded:plan", 7)]
+    assert later(days(*[{}] * 4, {"findings": [RECODED], "loss": 0.9}, *[{}] * 4)) == []
+
+
+def test_a_finding_that_is_over_has_its_end_and_no_advice() -> None:
+    fixed = verdict_of_model(days(*[{}] * 4, *[{"findings": [RECODED], "loss": 0.9}] * 4, *[{}] * 4))
+    (found,) = fixed.later
+    assert found.until == JULY + 11 * DAY
+    assert verdict_later(fixed).endswith(" from 8 to 11 July 2013, which made it worse.")
+    assert "plan" not in verdict_action(fixed)
+
+
+def test_a_cause_that_ends_while_another_fault_lasts_has_its_end_and_no_advice() -> None:
+    windows = days(
+        *[{"findings": [MISSING]}] * 5,
+        *[{"findings": [MISSING, RECODED], "loss": 0.9}] * 5,
+        *[{"findings": [RECODED]}] * 5,
+    )
+    verdict = verdict_of_model(windows)
+    assert (verdict.since, verdict.cause, verdict.cause_until) == (JULY + 3 * DAY, MISSING, JULY + 13 * DAY)
+    assert later(windows) == [("joined", "recoded:plan", 8)]
+    assert verdict_cause(verdict).endswith("This ended on 14 July 2013.")
+    assert verdict_action(verdict) == "Fix plan at its source, then evaluate again."
+
+
+def test_what_did_no_harm_beside_a_cause_explains_the_loss_that_stays_without_it() -> None:
+    windows = days(*[{"loss": 0.9}] * 5, *[{"findings": [RECODED], "loss": 0.9}] * 5, *[{"findings": [RECODED]}] * 5)
+    verdict = verdict_of_model(windows)
+    assert later(windows) == [("joined", "recoded:plan", 8)]
+    assert verdict.cause_until == JULY + 13 * DAY
+    assert verdict_cause(verdict).endswith(" ended on 14 July 2013.")
+
+
+def test_a_loss_that_stays_without_its_cause_has_another_one() -> None:
+    windows = days(*[{"findings": [MISSING]}] * 5, *[{}] * 5)
+    verdict = verdict_of_model(windows)
+    assert (verdict.state, verdict.since, verdict.cause) == ("degraded", JULY + 3 * DAY, None)
+    assert later(windows) == [("mended", "data_fault:age", 3)]
+    assert verdict_later(verdict).endswith(" from 4 to 8 July 2013, which began it.")
+    assert "age" not in verdict_action(verdict)
+
+
+def test_a_fault_that_is_older_than_the_loss_is_not_its_cause_if_another_one_began_with_it() -> None:
+    windows = [*(right(day, findings=[MISSING]) for day in range(5))]
+    windows += [bad(5 + day, findings=[MISSING, RECODED]) for day in range(5)]
+    assert verdict_of_model(windows).cause == RECODED
+    alone = [*windows[:5], *(bad(5 + day, findings=[MISSING]) for day in range(5))]
+    assert verdict_of_model(alone).cause == MISSING
+
+
+def test_a_fault_of_a_part_of_a_window_began_in_it() -> None:
+    partly = Finding("unseen", ("plan",), "minor", 0.0, 0.1, 1e-9)
+    windows = days(*[{}] * 4, {"findings": [partly]}, *[{"findings": [RECODED], "loss": 0.9}] * 4)
+    assert later(windows) == [("joined", "recoded:plan", 7)]
+
+
+def test_other_states_have_nothing_later() -> None:
+    assert verdict_of_model([right(0), right(1), right(2, findings=[RECODED])]).later == ()
+    assert Verdict("healthy").later == ()
