@@ -25,7 +25,7 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
-from .roles import BEFORE
+from .roles import BEFORE, without_older
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .traffic import Traffic
@@ -467,7 +467,7 @@ def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> O
         return None
     metric = reading.signs[0].metric if reading.signs[0].reason == "worse" or decides is None else decides[0]
     step = together.onset(metric, run.since)
-    fault = episode_of(_windows_of(run, closed)).fault
+    fault = episode_of(without_older(_windows_of(run, closed), _windows_before(run, closed))).fault
     if fault is None:
         return step
     evaluations = [one.evaluation for one in closed]

@@ -109,6 +109,8 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
         windows: The windows of the degradation, the oldest first.
         before: Those before it.
     """
+    if not windows or not before:
+        return windows
     marks = [_marks(window) for window in before]
     older = {subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE}
     fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(fact)} - older
