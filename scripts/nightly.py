@@ -43,6 +43,9 @@ TESTS = {
 }
 """The folders of each part of ``make test-all``; another part runs all other folders."""
 
+DEMO_EXTRA = "with_the_extra_demo_alone"
+"""Part of the name of the test of :mod:`tests.packaging.test_demo_extra`, which runs every example."""
+
 BENCHMARKS = 4
 """Parts of ``make bench``."""
 
@@ -51,6 +54,7 @@ def parts() -> dict[str, list[str]]:
     """Return the targets and variables of ``make`` for each part, in the order in which they run."""
     others = " ".join(f"--ignore={folder}" for folders in TESTS.values() for folder in folders.split())
     examples = [0, *example_folders()]
+    long = " or ".join(folder.name for number, folder in sorted(example_folders().items()) if number in LONG)
     benchmarks = sorted(file.stem for file in (ROOT / "benchmarks").glob("bench_*.py"))
     return {
         "lint": ["lint"],
@@ -60,8 +64,10 @@ def parts() -> dict[str, list[str]]:
         "examples-long": ["examples", f"EXAMPLES={_words(LONG)}"],
         "frameworks": ["frameworks"],
         "peers": ["peers"],
-        "interop-spark": ["interop", "PYTEST_ARGS=-k spark"],
-        "interop-others": ["interop", "PYTEST_ARGS=-k 'not spark'"],
+        "interop-spark": ["interop", f"PYTEST_ARGS=-k 'spark and not {DEMO_EXTRA}'"],
+        "interop-others": ["interop", f"PYTEST_ARGS=-k 'not spark and not {DEMO_EXTRA}'"],
+        "demo-extra-short": ["interop", f"PYTEST_ARGS=-k '{DEMO_EXTRA} and not ({long})'"],
+        "demo-extra-long": ["interop", f"PYTEST_ARGS=-k '{DEMO_EXTRA} and ({long})'"],
         "oldest-sdk": ["oldest", f"PATHS={TESTS['sdk']}"],
         "oldest-processor": ["oldest", "PATHS=tests/processor"],
         "lowest": ["lowest"],
