@@ -222,20 +222,29 @@ def select_rows(table: PredictionTable, mask: NDArray[np.bool_]) -> PredictionTa
     )
 
 
-def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None) -> FileRows:
-    """Read the time of every row; rows with an unreadable time are counted, reported and left out."""
+def add_times(reads: Sequence[FileRows], name: str, say: Say, store: RowStore) -> list[FileRows]:
+    """Read the time of every row; rows with an unreadable time are counted, reported and left out.
+
+    Raises :class:`BadInput` if a file has values but no times, or no file has a value.
+    """
+    timed = [_with_time(read, name, say, store) for read in reads]
+    if all(read.usable is not None and not read.usable.any() for read in timed):
+        raise BadInput(no_time(reads[0].source, name))
+    return timed
+
+
+def _with_time(read: FileRows, name: str, say: Say, store: RowStore) -> FileRows:
     source = read.source
-    store = RowStore() if store is None else store
     with readable(source.path):
         times = _times(source, name, store)
     if times.unit:
         say(f"{source.path}: {name}: read as unix {UNIT_NAMES[times.unit]}")
     bad = np.flatnonzero(~times.readable)
     if len(bad):
-        first = int(bad[0])
-        if len(bad) == source.rows:
+        first, values = int(bad[0]), source.column(name)
+        if len(bad) == source.rows and values.null_count < source.rows:
             raise BadInput(no_time(source, name))
-        value = source.column(name)[first].as_py()
+        value = values[first].as_py()
         say(
             f"{source.path}: {name}: left out {many(len(bad))} without a readable time: "
             f"the first is row {first + 1}, {value!r}"

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from driftline_processor.core.nearest_names import listed
 from driftline_processor.present.numbers import many
 
 from .addresses import address_of, is_database
@@ -30,7 +31,7 @@ from .json_rows import united
 from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .number_format import PLAIN_NUMBERS, NumberFormat
-from .partitions import PartitionedSource, partition_values
+from .partitions import ExtendedSource, partition_values, with_partitions
 from .source import Source, readable
 from .spool import BATCH, batch_rows, no_columns
 from .table_source import TableSource
@@ -235,7 +236,8 @@ def open_sources(
 
     So a CSV is read like a Parquet file of the same set, and codes such as 02139 are texts also in a file without
     leading zeros. Patterns and folders are expanded, see :func:`expand_paths`; partitions are columns. Files without
-    rows are counted and left out if another file has rows. The arguments and errors are those of :func:`open_source`.
+    rows are counted and left out if another file has rows. All sources have the same columns: a column that a file
+    lacks has no values there. The arguments and errors are those of :func:`open_source`.
     """
     paths = expand_paths(paths)
     without_rows: dict[Rows, NoRows] = {}
@@ -262,9 +264,42 @@ def open_sources(
             field.name in text_names and not is_text(field.type) for field in source.schema
         ):
             sources_by_rows[path] = _open(path, text_names, quiet, numbers)
+    return _with_equal_columns(
+        [
+            with_partitions(sources_by_rows[path], values)
+            for path, values in zip(paths, partition_values(paths, text_names, say), strict=True)
+        ],
+        say,
+    )
+
+
+def _with_equal_columns(sources: Sequence[Source], say: Say) -> list[Source]:
+    """Return sources in which a column that a file lacks has no values, as in a file that lacks it in some lines.
+
+    Raises :class:`BadInput` for a file that shares no column with the files before it.
+    """
+    fields: dict[str, pa.Field] = {}
+    for source in sources:
+        names = source.schema.names
+        if fields and fields.keys().isdisjoint(names):
+            raise BadInput(
+                f"{source.path}: has columns {listed(names, 4)}, but none of {listed([*fields], 4)}, which the files "
+                f"before it have; add a header if its first line has values, or leave out the file"
+            )
+        for field in map(_plain, source.schema):
+            if field.name not in fields or pa.types.is_null(fields[field.name].type):
+                fields[field.name] = field
+    missing = [{name: fields[name] for name in fields if name not in source.schema.names} for source in sources]
+    lacking = [source.path for source, of_source in zip(sources, missing, strict=True) if of_source]
+    if lacking:
+        names = [name for name in fields if any(name in of_source for of_source in missing)]
+        more = f" and {many(len(lacking) - 1, 'other file')}" if lacking[1:] else ""
+        say(f"{lacking[0]}{more}: no column {listed(names)}, which other files have; treated as missing there")
     return [
-        PartitionedSource(sources_by_rows[path], values) if values else sources_by_rows[path]
-        for path, values in zip(paths, partition_values(paths, text_names, say), strict=True)
+        ExtendedSource(source, {name: pa.scalar(None, field.type) for name, field in of_source.items()})
+        if of_source
+        else source
+        for source, of_source in zip(sources, missing, strict=True)
     ]
 
 

@@ -67,6 +67,8 @@ def read_times(array: pa.ChunkedArray) -> Times:
         return Times(times.values, times.readable, unit)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
         return _unix(numbers(one_array(array)))
+    if pa.types.is_string_view(kind):
+        return read_times(array.cast(pa.large_string()))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _texts(pc.utf8_trim_whitespace(array))
     return Times(np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_))

@@ -59,7 +59,7 @@ from driftline_processor.readers.errors import BadInput, Say, are_arguments, mis
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.number_format import report_texts, with_hint
-from driftline_processor.readers.prediction_rows import FileRows, add_time, no_time, number_features, ruled
+from driftline_processor.readers.prediction_rows import FileRows, add_times, no_time, number_features, ruled
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
 from driftline_processor.readers.source import Source, readable
@@ -256,7 +256,7 @@ def build_from_files(
     if roles.id:
         store = RowStore()
         reads = [FileRows(source) for source in sources]
-        reads = [add_time(read, roles.time, quiet, store) for read in reads] if roles.time else reads
+        reads = add_times(reads, roles.time, quiet, store) if roles.time else reads
         report_repeated_ids(reads, roles.id, say, store)
     marks = built.extras.marks
     for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
