@@ -135,26 +135,36 @@ def format_of(path: Rows) -> str:
 AnyRows = TypeVar("AnyRows", Path, Rows)
 
 
-def expand_paths(paths: Sequence[AnyRows]) -> list[AnyRows]:
+def expand_paths(paths: Sequence[AnyRows], say: Say = quiet) -> list[AnyRows]:
     """Return files in order, with patterns such as ``rows/*.parquet`` and folders expanded and artifacts downloaded.
 
     A folder has the files of rows in it and in its folders; ``**`` in a pattern matches folders at any depth. As in
     Spark, names that begin with ``_`` or ``.`` are not rows, unless a pattern contains such a name. A file that is
-    named twice is one file. A table in memory stays. Raises :class:`BadInput` if a pattern or a folder has no file.
+    named twice is one file. A table in memory stays. ``say``: called with the number of other files in a folder.
+    Raises :class:`BadInput` if a pattern or a folder has no file, or files of a table with a log.
     """
     files: dict[object, AnyRows] = {}
     for path in paths:
-        for file in [path] if isinstance(path, MemoryRows) else _matches(download_artifact(path)):
+        for file in [path] if isinstance(path, MemoryRows) else _matches(download_artifact(path), say):
             files.setdefault(file.resolve() if isinstance(file, Path) and file.exists() else file, file)
     return list(files.values())
 
 
-def _matches(path: Path) -> list[Path]:
+_TABLES = {"_delta_log": "Delta", ".hoodie": "Hudi", "metadata/*.metadata.json": "Iceberg"}
+"""What the folder of a table contains whose log determines which of its files count."""
+
+
+def _matches(path: Path, say: Say) -> list[Path]:
     if path.is_dir():
-        every = sorted(file for file in path.rglob("*") if file.is_file() and format_of(file))
-        matches = [file for file in every if not _hidden(file.relative_to(path).parts)]
+        every = sorted(file for file in path.rglob("*") if file.is_file())
+        every = [file for file in every if not _hidden(file.relative_to(path).parts)]
+        matches = [file for file in every if format_of(file)]
         if not matches:
             raise BadInput(f"{path}: the folder has no file of rows; {_EXTENSIONS}")
+        _check_no_table(matches)
+        if others := [file.name for file in every if not format_of(file)]:
+            count = many(len(others), "file")
+            say(f"{path}: left out {count} with an unknown extension: {listed(others, 3)}; {_EXTENSIONS}")
         return matches
     if path.exists() or is_database(path) or not glob.has_magic(str(path)):
         return [path]
@@ -167,7 +177,20 @@ def _matches(path: Path) -> list[Path]:
     )
     if not matches:
         raise BadInput(f"{path}: no file matches")
+    _check_no_table(matches)
     return matches
+
+
+def _check_no_table(files: Sequence[Path]) -> None:
+    """Raise :class:`BadInput` for files of a table whose folder also has files that were removed or replaced."""
+    for folder in dict.fromkeys(folder for file in files for folder in file.absolute().parents):
+        for mark, table in _TABLES.items():
+            if next(folder.glob(mark), None) is not None:
+                raise BadInput(
+                    f"{folder}: is a {table} table, whose folder also has files that were removed or replaced; use "
+                    "`driftline spark evaluate`, or read the table in Python and pass it to driftline.evaluate() as an "
+                    "Arrow table or a DataFrame"
+                )
 
 
 def _hidden(parts: Sequence[str]) -> set[str]:
@@ -175,9 +198,10 @@ def _hidden(parts: Sequence[str]) -> set[str]:
     return {part for part in parts if part[0] in "._" and part != ".."}
 
 
-def expand_reference(reference: Reference | None) -> Reference | None:
+def expand_reference(reference: Reference | None, say: Say = quiet) -> Reference | None:
     """Return the file of a reference if it is an artifact or a pattern of one file; other references stay.
 
+    ``say``: called with the number of other files in a folder of one file.
     Raises :class:`BadInput` if there is no file, or if one of several files is a built baseline.
     """
     if not isinstance(reference, Path):
@@ -187,7 +211,7 @@ def expand_reference(reference: Reference | None) -> Reference | None:
     for file in files:
         check_path(file, may_be_empty=len(files) > 1)
     if len(files) == 1:
-        return files[0]
+        return expand_paths([reference], say)[0]
     if built := [file for file in files if is_built_baseline(file)]:
         raise BadInput(f"{reference}: {built[0]} is a built baseline; use it alone, or a pattern of files with rows")
     return reference
@@ -239,7 +263,7 @@ def open_sources(
     rows are counted and left out if another file has rows. All sources have the same columns: a column that a file
     lacks has no values there. The arguments and errors are those of :func:`open_source`.
     """
-    paths = expand_paths(paths)
+    paths = expand_paths(paths, say)
     without_rows: dict[Rows, NoRows] = {}
     sources_by_rows: dict[Rows, Source] = {}
     text_names = set(text)
