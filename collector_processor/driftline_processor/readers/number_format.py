@@ -20,7 +20,7 @@ from driftline_processor.present.numbers import many
 from .arrow_columns import column, is_text, mask_of, truth_of
 from .errors import BadInput, Say, option_text
 from .source import Source, has_several_types
-from .written_dates import formats_of
+from .written_dates import determines_time, formats_of
 
 MOSTLY = 0.9
 """Minimum fraction of numbers in a text column that is read as numbers."""
@@ -60,6 +60,13 @@ class NumberFormat(Struct, frozen=True):
         if date_format and "%" not in date_format:
             raise BadInput(
                 f"'{date_format}' is not a date format; use a format of strptime such as %d/%m/%Y", "date_format"
+            )
+        date_format = date_format.replace(".%f", "")  # fractions of seconds are read without a directive
+        if date_format and not determines_time(date_format):
+            raise BadInput(
+                f"'{date_format}' does not determine a time; it needs the year (%Y or %y), as in %d/%m/%Y %H:%M:%S %z, "
+                "and the directives %G, %V, %Z and %s are not read",
+                "date_format",
             )
         number_format = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
         if number_format.decimal == number_format.thousands:
