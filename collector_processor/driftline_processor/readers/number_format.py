@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
+from driftline.tables.classes import number_text
+from driftline.tables.table import Column, numbers_of
 from msgspec import Struct
 
 from driftline_processor.core.lazy_modules import pc
@@ -164,6 +166,17 @@ def with_hint(text: str) -> str:
     if text.lstrip().startswith("{"):  # a JSON object: the order of its keys is not that of the classes
         return f"{text[:80]!r}; write one column per class, and name the columns in the order of the classes"
     return f"{text[:80]!r}" + (f"; use {hint} to read it" if hint else "")
+
+
+def first_value(values: Column, at: int, row: int) -> str:
+    """Return the row and the value at a position for a message, with the options that read it.
+
+    >>> first_value(Column(codes=np.array([0]), categories=("1,5",)), 0, 7)
+    "row 8, '1,5'; use --decimal , to read it"
+    """
+    if values.codes is not None and values.codes[at] >= 0:
+        return f"row {row + 1}, {with_hint(values.categories[values.codes[at]])}"
+    return f"row {row + 1}, {number_text(float(numbers_of(values)[at]))}"
 
 
 def report_texts(

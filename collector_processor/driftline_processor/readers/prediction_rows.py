@@ -27,7 +27,7 @@ from .arrow_columns import as_known, column, is_nested, is_time, is_vector
 from .column_options import ColumnOptions
 from .column_roles import TRACES, Roles, id_column
 from .errors import BadInput, Say
-from .number_format import with_hint
+from .number_format import first_value, with_hint
 from .row_store import Reading, RowStore, chunks_of, gather_columns, is_many, numbered_batches
 from .score_lists import split_scores
 from .source import Source, has_several_types, readable
@@ -322,7 +322,7 @@ def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a
     """Return a numeric column; other texts are reported and count as missing."""
     stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
     if len(stray) and values.codes is not None:
-        first = f"row {int(stray[0]) + 1}, {with_hint(values.categories[values.codes[stray[0]]])}"
+        first = first_value(values, int(stray[0]), int(stray[0]))
         if values.numbers is None or np.isnan(values.numbers).all():
             raise BadInput(
                 f"{source.path}: {name}: {what} must be a number, but there are none; the first value is {first}"

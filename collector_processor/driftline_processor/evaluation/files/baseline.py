@@ -58,7 +58,7 @@ from driftline_processor.readers.column_roles import (
 from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text, quiet
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
-from driftline_processor.readers.number_format import report_texts, with_hint
+from driftline_processor.readers.number_format import first_value, report_texts
 from driftline_processor.readers.prediction_rows import FileRows, add_times, no_time, number_features, ruled
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
@@ -242,7 +242,7 @@ def build_from_files(
         built = build(reading.rows, description)
     except ValueError as error:
         part = error.part if isinstance(error, UnreadableColumn) else ""
-        message = reading.no_number() if part == "score" else reading.no_time() if part == "time" else ""
+        message = reading.no_time() if part == "time" else reading.no_number(part)
         raise BadInput(message or _as_options(str(error))) from error
     if not options.features and options.actual != NO_OUTCOMES:
         ask_about_outcomes(built.sample, roles, str(paths[0]))
@@ -422,7 +422,7 @@ class _Reading:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):
                 row = int(stray[0])
-                where = f"row {before + row + 1}, {with_hint(values.categories[values.codes[row]])}"
+                where = first_value(values, row, before + row)
                 count, first = self._strays.get((source.path, name), (0, where))
                 self._strays[source.path, name] = (count + len(stray), first)
         return numbers_of(values)
@@ -447,12 +447,14 @@ class _Reading:
         numeric = {name for name, values in texts.items() if mostly_numbers(values)}
         return lambda read: _with_numbers(read, numeric)
 
-    def no_number(self) -> str:
-        """Return an error message if a score has only texts, else ""."""
+    def no_number(self, part: str) -> str:
+        """Return an error message if a score or an actual, the ``part``, has only texts, else ""."""
+        names, what = {"score": (self._score, "a score"), "actual": ((self._roles.actual,), "an actual")}.get(
+            part, ((), "")
+        )
         for (path, name), (_, first) in self._strays.items():
-            if name not in self._score:
-                continue
-            return f"{path}: {name}: a score must be a number, but there are none; the first value is {first}"
+            if name in names:
+                return f"{path}: {name}: {what} must be a number, but there are none; the first value is {first}"
         return ""
 
     def no_time(self) -> str:
@@ -489,7 +491,6 @@ def _as_options(message: str) -> str:
         ("classes=[negative, positive]", "--classes NEGATIVE,POSITIVE"),
         ("classes=[...]", "--classes X,Y,..."),
         ("positive_class=", "--positive-class "),
-        ("pass the numbers as actual=", "name their column with --actual"),
         ("task='multiclass'", "--task multiclass"),
     ):
         message = message.replace(argument, option)
