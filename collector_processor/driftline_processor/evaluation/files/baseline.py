@@ -66,7 +66,7 @@ from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
-from .column_uses import ask_about_outcomes, column_uses, column_uses_sentence
+from .column_uses import ask_about_classes, ask_about_outcomes, column_uses, column_uses_sentence
 from .outcome_join import report_repeated_ids
 
 MOST_ROWS = 10_000
@@ -244,6 +244,8 @@ def build_from_files(
         part = error.part if isinstance(error, UnreadableColumn) else ""
         message = reading.no_time() if part == "time" else reading.no_number(part)
         raise BadInput(message or _as_options(str(error))) from error
+    if not options.classes:
+        ask_about_classes(roles.score, built.task.classes, str(paths[0]))
     if not options.features and options.actual != NO_OUTCOMES:
         ask_about_outcomes(built.sample, roles, str(paths[0]))
     if not options.text_features:

@@ -29,6 +29,7 @@ from driftline_processor.readers.prediction_rows import (
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.sources import open_sources
 
+from .column_uses import ask_about_classes
 from .inputs import EvaluationInputs
 from .outcome_join import add_rankings, join_outcomes, join_rankings, report_repeated_ids
 from .outcomes import FirstOutcomes, report_impossible_actuals
@@ -86,6 +87,8 @@ def read_dataset(
         say(f"fairness, objectives: there is no column and no slice of outcomes {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later_slices))
     roles = find_roles(sources, options, say, baseline, features)
+    if not options.classes and [*roles.score] != baseline.columns.get("score"):
+        ask_about_classes(roles.score, baseline.task.classes, str(data[0]))
     groups = tuple(name for name in dict.fromkeys(attributes) if name in columns and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
     if patterns:
