@@ -36,6 +36,7 @@ from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.arrow_columns import (
+    are_number_codes,
     column,
     is_nested,
     is_text,
@@ -200,7 +201,13 @@ def build_from_files(
     progress(0, 0, BUILDING)
     patterns = has_patterns(options.features)
     named = () if patterns else options.features
-    sources = open_sources(paths, {id_column(options, {})}, say, options.number_format, named)
+    ids = {id_column(options, {})}
+    sources = open_sources(paths, ids, say, options.number_format, named)
+    named_texts = {*options.category_features, *options.text_features}
+    codes = {f.name for source in sources for f in source.schema if f.name in named_texts & {*source.by_looks}}
+    codes = {name for name in codes if any(pa.types.is_floating(source.schema.field(name).type) for source in sources)}
+    if codes:  # 1.1 and 1.10 may be two codes
+        sources = open_sources(paths, ids | codes, quiet, options.number_format, named)
     if patterns:
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
         features = match_patterns(names, options.features, "features", sources[0].path)
@@ -215,7 +222,7 @@ def build_from_files(
     if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
         raise missing_option("classes", "list the classes, in the order of the score columns")
     until = None if first is None else _until(sources, roles, first)
-    reading = _Reading(sources, roles, task, say, until, progress)
+    reading = _Reading(sources, roles, task, say, until, progress, codes)
     description = ReferenceDescription(
         key=ModelKey(options.model, options.version),
         task=options.task,
@@ -344,9 +351,10 @@ class _Reading:
         say: Say,
         until: int | None = None,
         progress: Progress = no_progress,
+        codes: Collection[str] = (),
     ) -> None:
         self._sources, self._roles, self._task, self._say = [*sources], roles, task, say
-        self._until, self._progress = until, progress
+        self._until, self._progress, self._codes = until, progress, codes
         self._score = tuple(roles.scores_of(task))
         if not task.ranks_items:
             self._sources, self._score = split_scores(sources, self._score, say)
@@ -446,7 +454,11 @@ class _Reading:
             if is_text(field.type) and field.name not in source.by_looks
         }
         texts = {name: values for name, values in sample.features.items() if name in looks and values.numbers is None}
-        numeric = {name for name, values in texts.items() if mostly_numbers(values)}
+        numeric = {
+            name
+            for name, values in texts.items()
+            if mostly_numbers(values) and not (name in self._codes and are_number_codes(values.categories))
+        }
         return lambda read: _with_numbers(read, numeric)
 
     def no_number(self, part: str) -> str:

@@ -282,3 +282,35 @@ def test_an_unnamed_time_that_one_file_lacks_is_not_the_time() -> None:
     now = _dated(2).rename(columns={"time": "created"}).assign(created=pd.date_range("2026-02-01", periods=N, freq="h"))
     report = driftline.evaluate([now[:400], now[400:].drop(columns="created")], baseline=_dated(1)[["x"]])
     assert report.to_dict()["windows"][0]["rows"] == N
+
+
+@pytest.mark.parametrize("option", ["category_features", "text_features"])
+def test_codes_of_a_csv_that_are_named_as_categories_stay_texts(option: str, tmp_path: Path) -> None:
+    """1.1 and 1.10 are two versions, as in Parquet."""
+    rng = np.random.default_rng(1)
+    was = pd.DataFrame({"ver": rng.choice(["1.1", "1.10", "1.2"], N), "x": rng.normal(size=N)})
+    now = pd.DataFrame({"ver": rng.choice(["1.1", "1.2"], N), "x": rng.normal(size=N)})
+    options: dict[str, Any] = {option: ["ver"]}
+    windows = [
+        driftline.evaluate(write(now, tmp_path / "now"), baseline=write(was, tmp_path / "was"), **options).to_dict()
+        for write in (_csv, _parquet)
+    ]
+    assert windows[0]["windows"] == windows[1]["windows"]
+    drift = windows[0]["windows"][0]["drift"]["features"]
+    assert option == "text_features" or drift["ver"]["state"] == "drift"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0, 1, 2], [0.0, 1.0, None], [True, False, False], [0.5, 1.5, 1.5], ["1.1", "1.10", "2.0"], ["007", "7", "07"]],
+)
+@pytest.mark.parametrize("reference", [_csv, _parquet])
+def test_categories_of_every_type_are_the_same_in_csv_and_parquet(
+    values: list[Any], reference: Callable[[pd.DataFrame, Path], Path], tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"code": values * 200, "x": np.arange(N) % 7})
+    baseline = reference(frame, tmp_path / "was")
+    for write in (_csv, _parquet):
+        report = driftline.evaluate(write(frame, tmp_path / "now"), baseline=baseline, category_features=["code"])
+        drift = report.to_dict()["windows"][0]["drift"]["features"]["code"]
+        assert (drift["state"], {method["value"] for method in drift["methods"].values()}) == ("ok", {0.0})
