@@ -124,7 +124,7 @@ def _from_files(
     importances = None if importance is None else read_importance(importance)
     with show_progress() as progress:
         return build_from_files(
-            expand_paths(data),
+            expand_paths(data, say),
             columns,
             say,
             rows_to=rows_to,

@@ -116,7 +116,7 @@ def push(
         )
         target = UploadTarget(server, model, environment, timeout)
         results = []
-        for file in expand_paths(files):
+        for file in expand_paths(files, say):
             with _progress(file) as sent:
                 pushed = send(file, target, columns, say, sent)
             results.append((file, pushed))

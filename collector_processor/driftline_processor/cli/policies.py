@@ -160,7 +160,7 @@ def _replay_rows(
     settings = config.models.get(columns.model, Model())
     if window:
         settings = settings.model_copy(update={"windows": (window,)})
-    traffic = recorded_traffic(expand_paths(rows), baseline, outcomes, columns, settings, say)
+    traffic = recorded_traffic(expand_paths(rows, say), baseline, outcomes, columns, settings, say)
     config = config.model_copy(update={"models": {**config.models, traffic.key.model: settings}})
     with show_progress(lines=True) as progress:
         return replay_rows(config, traffic, progress, all_quiet=all_quiet)

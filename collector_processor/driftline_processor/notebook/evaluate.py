@@ -22,7 +22,7 @@ from driftline_processor.evaluation.files.evaluate_options import EvaluationOpti
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import OptionField, listed_names, options_of
-from driftline_processor.readers.errors import BadInput, arguments_of_python
+from driftline_processor.readers.errors import BadInput, Say, arguments_of_python
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows, read_table
 from driftline_processor.terminal.progress import show_progress
 
@@ -64,7 +64,8 @@ def evaluate(
             in_service = None if champion is None else _one_table(champion, "champion")
             tables = {"current": current, "baseline": baseline, "outcomes": outcomes, "champion": champion}
             for name, table in tables.items():
-                _check_index(table, name, settings)
+                for one in table if isinstance(table, list | tuple) else (table,):
+                    _check_index(one, name, settings, notes.append)
             inputs = EvaluationInputs(rows, reference, truth, champion=in_service)
             result = evaluate_files(inputs, settings, notes.append, report_progress)
     except BadInput as error:
@@ -89,8 +90,10 @@ def _one_table(value: Any, name: str) -> Rows:
     return read_table(value, name)
 
 
-def _check_index(table: Any, name: str, settings: EvaluationOptions) -> None:
-    """Raise BadInput if an option names the index of a pandas DataFrame, which is not a column."""
+def _check_index(table: Any, name: str, settings: EvaluationOptions, say: Say) -> None:
+    """Raise BadInput if an option names the index of a pandas DataFrame, which is not a column; report times in it."""
+    if "datetime" in str(getattr(getattr(table, "index", None), "dtype", "")):
+        say(f"{name}: the index contains times, but is not a column; use reset_index() to read them")
     for column in (settings.id, settings.time, settings.actual, settings.predicted, *settings.score):
         is_missing = column and column not in map(str, getattr(table, "columns", (column,)))
         if is_missing and (hint := index_hint(table, column)):
@@ -127,11 +130,15 @@ def _value(field: OptionField, value: Any) -> Any:
         return tuple(map(class_text, value)) if field.listed else class_text(value)
     if isinstance(value, np.generic):
         value = value.item()
+    if hasattr(value, "__array__") and not (field.listed and all(isinstance(name, str) for name in value)):
+        raise TypeError(
+            f"evaluate(): {field.name}= contains values; add them to the table as a column, and pass the column's name"
+        )
     if isinstance(value, str) and field.listed:
         return (value,) if field.option.repeated and value else listed_names(value)
     if isinstance(value, str | PathLike) and Path in get_args(field.kind):
         return Path(value)
     try:
-        return msgspec.convert(value, field.kind)
+        return msgspec.convert([*value] if hasattr(value, "__array__") else value, field.kind)
     except msgspec.ValidationError as error:
         raise TypeError(f"evaluate(): {field.name}={value!r:.60}: {error}") from None

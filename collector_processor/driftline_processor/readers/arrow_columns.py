@@ -119,6 +119,17 @@ def mostly_numbers(texts: Column) -> bool:
     return bool(is_number.any() and counts[is_number].sum() >= MOSTLY * counts.sum())
 
 
+def are_number_codes(categories: Sequence[str]) -> bool:
+    """Return True if two texts are one number, such as the codes 1.1 and 1.10; 1 and 1.0 are one code.
+
+    >>> are_number_codes(("1.1", "1.10")), are_number_codes(("1", "1.0", "2.5"))
+    (True, False)
+    """
+    numbers = _category_numbers(categories)
+    numeric = [category for category, number in zip(categories, numbers.tolist(), strict=True) if number == number]
+    return len({_written_alike(category) for category in numeric}) > len(np.unique(numbers[~np.isnan(numbers)]))
+
+
 def with_numbers(texts: Column) -> Column:
     """Return a column whose numeric texts are numbers; other texts stay."""
     if texts.codes is None or not texts.categories:
@@ -342,7 +353,9 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     """
     if texts.codes is None:
         return texts
-    category_by_form = {_written_alike(category): category for category in known}
+    # a column of booleans has the categories 1 and 0
+    category_by_form = {word: code for word, code in (("true", "1"), ("false", "0")) if code in known}
+    category_by_form |= {_written_alike(category): category for category in known}
     category_codes = {
         category: category_by_form[alike]
         for category in set(texts.categories).difference(known)
@@ -355,12 +368,12 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     )
 
 
-def _written_alike(category: str) -> object:
+def _written_alike(category: str) -> str:
     """Return the common form of several spellings of a value."""
     category = category.strip()
     if category.lower() in _BOOLEANS:
         return category.lower()
-    return category if re.match(r"0\d", category) or np.isnan(number := _number(category)) else number
+    return re.sub(_WHOLE, r"\1", category)  # 1.10 and 1.1 may be two codes
 
 
 def _number(text: str) -> float:

@@ -125,7 +125,6 @@ def find_roles(
     columns: Columns = {} if baseline is None else baseline.columns
     embeddings = None if baseline is None else baseline.bins.projections
     names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
-    shared = [name for name in names if all(name in source.schema.names for source in sources)]
     reserved = set(features or ())
 
     def find(part: str, columns_given: Sequence[str]) -> tuple[str, ...]:
@@ -134,7 +133,7 @@ def find_roles(
         if columns_given:
             return tuple(columns_given)
         remembered = _remembered(columns, part)
-        if remembered and all(name in shared for name in remembered):
+        if remembered and all(name in names for name in remembered):
             return remembered
         alike = respelled(remembered, names)
         if remembered and (alike or part in ("score", "predicted")):
@@ -142,7 +141,7 @@ def find_roles(
                 f"no column '{listed(remembered)}', which is the baseline's {part}: results that require it are missing"
                 f"{alike}"
             )
-        return (part,) if not remembered and part in shared and part not in reserved else ()
+        return (part,) if not remembered and part in names and part not in reserved else ()
 
     named_actual = "" if options.actual == NO_OUTCOMES else options.actual
     if not task.kind and (options.score or options.predicted or named_actual):
@@ -154,10 +153,10 @@ def find_roles(
         near_names = respelled(("score", "predicted"), names)
         say(f"there is no score and no predicted class: only features are compared{near_names}")
     time = find("time", _name_tuple(options.time))
-    if time and not options.time and _holds_nothing(sources, time[0]):
+    if time and not options.time and all(pa.types.is_null(source.schema.field(time[0]).type) for source in sources):
         say(f"no value in '{time[0]}', which has the times of the baseline: results that require times are missing")
         time = ()
-    if not time and (time := _only_time(sources, shared, reserved)):
+    if not time and (time := _only_time(sources, names, reserved)):
         say(f"the time is read from '{time[0]}', the only column with times")
     ids = find("id", _name_tuple(options.id))
     if options.cluster:
@@ -165,11 +164,11 @@ def find_roles(
     if options.version_column:
         _demand(sources, options.version_column, "version_column")
     latency, error = (
-        _of_calls(sources, predictions, columns, part, shared, say if features is None else None)
+        _of_calls(sources, predictions, columns, part, names, say if features is None else None)
         for part, predictions in (("latency", options.latency), ("error", options.error))
     )
     items = find("items", _name_tuple(options.items)) if task.ranks_items else ()
-    slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in shared])
+    slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in names])
     for name in options.features:
         _demand(sources, name, "features")
     for option, columns_of_kind in (
@@ -225,20 +224,20 @@ def find_roles(
 
 
 def _of_calls(
-    sources: Sequence[Source], given: str, columns: Columns, part: str, shared: Sequence[str], say: Say | None
+    sources: Sequence[Source], given: str, columns: Columns, part: str, names: Sequence[str], say: Say | None
 ) -> str:
     """Return the column of durations or errors: the named one, else that of the baseline's rows.
 
     It is never guessed from its name, because a latency or an error may be a feature. ``say``: called if the rows lack
     the baseline's column, which is optional.
     """
-    if given and say is not None and given not in shared:
+    if given and say is not None and given not in names:
         say(f"{sources[0].path}: no column '{given}' ({option_text(part)}); it is optional in reference rows")
         return ""
     if given:
         _demand(sources, given, part)
         return given
-    return next((name for name in _remembered(columns, part) if name in shared), "")
+    return next((name for name in _remembered(columns, part) if name in names), "")
 
 
 def _slices(sources: Sequence[Source], patterns: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
@@ -275,19 +274,16 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
     return tuple(name for name in names if name not in names_left_out)
 
 
-def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
+def _only_time(sources: Sequence[Source], names: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
     """Return the only column of a time type with values in every file, if there is exactly one.
 
     A guessed column must not cause an error later: a column without any value is a finding of its file.
     """
     schema = sources[0].schema
-    times = [name for name in shared if name not in reserved and is_time(schema.field(name).type)]
-    return tuple(times) if len(times) == 1 and not _holds_nothing(sources, times[0]) else ()
-
-
-def _holds_nothing(sources: Sequence[Source], name: str) -> bool:
-    """Return True if the type of this column in a file allows no values."""
-    return any(pa.types.is_null(source.schema.field(name).type) for source in sources)
+    times = [name for name in names if name not in reserved and is_time(schema.field(name).type)]
+    if len(times) != 1 or any(source.column(times[0]).null_count == source.rows for source in sources):
+        return ()
+    return tuple(times)
 
 
 def _remembered(columns: Columns, part: str) -> tuple[str, ...]:

@@ -168,7 +168,8 @@ class CsvSource:
                 use_threads=False,
                 encoding=self._scan.encoding,
                 column_names=self._header,
-                skip_rows=self._scan.skipped_lines + (self._header is not None),
+                skip_rows=self._scan.skipped_lines,
+                skip_rows_after_names=self._header is not None,  # a name of the header may contain line breaks
             ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self._scan.delimiter, newlines_in_values=True, invalid_row_handler=skip

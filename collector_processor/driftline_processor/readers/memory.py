@@ -117,6 +117,11 @@ def _from_stream(value: Any) -> pa.Table:
 
 def _of_mapping(name: str, values: Any) -> Any:
     """Return the values of a column as Arrow's; the error for a number that is too large names the column."""
+    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+        raise ValueError(
+            f"column {name!r} is the single value {values!r:.40}, but a mapping has a list or an array per column; "
+            "if each mapping is a row, pass pandas.DataFrame(rows)"
+        )
     try:
         return pa.array(values) if isinstance(values, list | tuple) else values
     except OverflowError as error:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
+from driftline.tables.classes import number_text
+from driftline.tables.table import Column, numbers_of
 from msgspec import Struct
 
 from driftline_processor.core.lazy_modules import pc
@@ -20,7 +22,7 @@ from driftline_processor.present.numbers import many
 from .arrow_columns import column, is_text, mask_of, truth_of
 from .errors import BadInput, Say, option_text
 from .source import Source, has_several_types
-from .written_dates import formats_of
+from .written_dates import determines_time, formats_of
 
 MOSTLY = 0.9
 """Minimum fraction of numbers in a text column that is read as numbers."""
@@ -60,6 +62,13 @@ class NumberFormat(Struct, frozen=True):
         if date_format and "%" not in date_format:
             raise BadInput(
                 f"'{date_format}' is not a date format; use a format of strptime such as %d/%m/%Y", "date_format"
+            )
+        date_format = date_format.replace(".%f", "")  # fractions of seconds are read without a directive
+        if date_format and not determines_time(date_format):
+            raise BadInput(
+                f"'{date_format}' does not determine a time; it needs the year (%Y or %y), as in %d/%m/%Y %H:%M:%S %z, "
+                "and the directives %G, %V, %Z and %s are not read",
+                "date_format",
             )
         number_format = cls(_DECIMALS[decimal], _THOUSANDS[thousands], date_format)
         if number_format.decimal == number_format.thousands:
@@ -157,6 +166,17 @@ def with_hint(text: str) -> str:
     if text.lstrip().startswith("{"):  # a JSON object: the order of its keys is not that of the classes
         return f"{text[:80]!r}; write one column per class, and name the columns in the order of the classes"
     return f"{text[:80]!r}" + (f"; use {hint} to read it" if hint else "")
+
+
+def first_value(values: Column, at: int, row: int) -> str:
+    """Return the row and the value at a position for a message, with the options that read it.
+
+    >>> first_value(Column(codes=np.array([0]), categories=("1,5",)), 0, 7)
+    "row 8, '1,5'; use --decimal , to read it"
+    """
+    if values.codes is not None and values.codes[at] >= 0:
+        return f"row {row + 1}, {with_hint(values.categories[values.codes[at]])}"
+    return f"row {row + 1}, {number_text(float(numbers_of(values)[at]))}"
 
 
 def report_texts(

@@ -128,18 +128,23 @@ def _typed(texts: pa.Array) -> pa.Array:
     return times_of(texts)
 
 
-class PartitionedSource:
-    """The rows of a file with the values of its partitions as columns; a column of the file has precedence."""
+def with_partitions(source: Source, values: Mapping[str, pa.Scalar]) -> Source:
+    """Return the rows of a file with the values of its partitions as columns."""
+    if any(is_time(field.type) for field in source.schema):  # the file's own times are more exact
+        values = {name: value for name, value in values.items() if name != DATE}
+    return ExtendedSource(source, values) if values else source
+
+
+class ExtendedSource:
+    """The rows of a file with columns of one value each; a column of the file has precedence."""
 
     def __init__(self, source: Source, values: Mapping[str, pa.Scalar]) -> None:
         self._source = source
         names = set(source.schema.names)
-        if any(is_time(field.type) for field in source.schema):  # the file's own times are more exact
-            names.add(DATE)
         self._values = {name: value for name, value in values.items() if name not in names}
         self.path, self.rows = source.path, source.rows
         self.schema = pa.schema([*source.schema, *((name, value.type) for name, value in self._values.items())])
-        # a path has no types, so its texts may be numbers
+        # a value of a path or of no file has no type, so its texts may be numbers
         self.by_looks: Collection[str] = {
             *source.by_looks,
             *(name for name, value in self._values.items() if is_text(value.type)),

@@ -27,7 +27,7 @@ from .arrow_columns import as_known, column, is_nested, is_time, is_vector
 from .column_options import ColumnOptions
 from .column_roles import TRACES, Roles, id_column
 from .errors import BadInput, Say
-from .number_format import with_hint
+from .number_format import first_value, with_hint
 from .row_store import Reading, RowStore, chunks_of, gather_columns, is_many, numbered_batches
 from .score_lists import split_scores
 from .source import Source, has_several_types, readable
@@ -222,20 +222,29 @@ def select_rows(table: PredictionTable, mask: NDArray[np.bool_]) -> PredictionTa
     )
 
 
-def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None) -> FileRows:
-    """Read the time of every row; rows with an unreadable time are counted, reported and left out."""
+def add_times(reads: Sequence[FileRows], name: str, say: Say, store: RowStore) -> list[FileRows]:
+    """Read the time of every row; rows with an unreadable time are counted, reported and left out.
+
+    Raises :class:`BadInput` if a file has values but no times, or no file has a value.
+    """
+    timed = [_with_time(read, name, say, store) for read in reads]
+    if all(read.usable is not None and not read.usable.any() for read in timed):
+        raise BadInput(no_time(reads[0].source, name))
+    return timed
+
+
+def _with_time(read: FileRows, name: str, say: Say, store: RowStore) -> FileRows:
     source = read.source
-    store = RowStore() if store is None else store
     with readable(source.path):
         times = _times(source, name, store)
     if times.unit:
         say(f"{source.path}: {name}: read as unix {UNIT_NAMES[times.unit]}")
     bad = np.flatnonzero(~times.readable)
     if len(bad):
-        first = int(bad[0])
-        if len(bad) == source.rows:
+        first, values = int(bad[0]), source.column(name)
+        if len(bad) == source.rows and values.null_count < source.rows:
             raise BadInput(no_time(source, name))
-        value = source.column(name)[first].as_py()
+        value = values[first].as_py()
         say(
             f"{source.path}: {name}: left out {many(len(bad))} without a readable time: "
             f"the first is row {first + 1}, {value!r}"
@@ -313,7 +322,7 @@ def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a
     """Return a numeric column; other texts are reported and count as missing."""
     stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
     if len(stray) and values.codes is not None:
-        first = f"row {int(stray[0]) + 1}, {with_hint(values.categories[values.codes[stray[0]]])}"
+        first = first_value(values, int(stray[0]), int(stray[0]))
         if values.numbers is None or np.isnan(values.numbers).all():
             raise BadInput(
                 f"{source.path}: {name}: {what} must be a number, but there are none; the first value is {first}"

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from driftline_processor.core.nearest_names import listed
 from driftline_processor.present.numbers import many
 
 from .addresses import address_of, is_database
@@ -30,7 +31,7 @@ from .json_rows import united
 from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .number_format import PLAIN_NUMBERS, NumberFormat
-from .partitions import PartitionedSource, partition_values
+from .partitions import ExtendedSource, partition_values, with_partitions
 from .source import Source, readable
 from .spool import BATCH, batch_rows, no_columns
 from .table_source import TableSource
@@ -134,26 +135,36 @@ def format_of(path: Rows) -> str:
 AnyRows = TypeVar("AnyRows", Path, Rows)
 
 
-def expand_paths(paths: Sequence[AnyRows]) -> list[AnyRows]:
+def expand_paths(paths: Sequence[AnyRows], say: Say = quiet) -> list[AnyRows]:
     """Return files in order, with patterns such as ``rows/*.parquet`` and folders expanded and artifacts downloaded.
 
     A folder has the files of rows in it and in its folders; ``**`` in a pattern matches folders at any depth. As in
     Spark, names that begin with ``_`` or ``.`` are not rows, unless a pattern contains such a name. A file that is
-    named twice is one file. A table in memory stays. Raises :class:`BadInput` if a pattern or a folder has no file.
+    named twice is one file. A table in memory stays. ``say``: called with the number of other files in a folder.
+    Raises :class:`BadInput` if a pattern or a folder has no file, or files of a table with a log.
     """
     files: dict[object, AnyRows] = {}
     for path in paths:
-        for file in [path] if isinstance(path, MemoryRows) else _matches(download_artifact(path)):
+        for file in [path] if isinstance(path, MemoryRows) else _matches(download_artifact(path), say):
             files.setdefault(file.resolve() if isinstance(file, Path) and file.exists() else file, file)
     return list(files.values())
 
 
-def _matches(path: Path) -> list[Path]:
+_TABLES = {"_delta_log": "Delta", ".hoodie": "Hudi", "metadata/*.metadata.json": "Iceberg"}
+"""What the folder of a table contains whose log determines which of its files count."""
+
+
+def _matches(path: Path, say: Say) -> list[Path]:
     if path.is_dir():
-        every = sorted(file for file in path.rglob("*") if file.is_file() and format_of(file))
-        matches = [file for file in every if not _hidden(file.relative_to(path).parts)]
+        every = sorted(file for file in path.rglob("*") if file.is_file())
+        every = [file for file in every if not _hidden(file.relative_to(path).parts)]
+        matches = [file for file in every if format_of(file)]
         if not matches:
             raise BadInput(f"{path}: the folder has no file of rows; {_EXTENSIONS}")
+        _check_no_table(matches)
+        if others := [file.name for file in every if not format_of(file)]:
+            count = many(len(others), "file")
+            say(f"{path}: left out {count} with an unknown extension: {listed(others, 3)}; {_EXTENSIONS}")
         return matches
     if path.exists() or is_database(path) or not glob.has_magic(str(path)):
         return [path]
@@ -166,7 +177,20 @@ def _matches(path: Path) -> list[Path]:
     )
     if not matches:
         raise BadInput(f"{path}: no file matches")
+    _check_no_table(matches)
     return matches
+
+
+def _check_no_table(files: Sequence[Path]) -> None:
+    """Raise :class:`BadInput` for files of a table whose folder also has files that were removed or replaced."""
+    for folder in dict.fromkeys(folder for file in files for folder in file.absolute().parents):
+        for mark, table in _TABLES.items():
+            if next(folder.glob(mark), None) is not None:
+                raise BadInput(
+                    f"{folder}: is a {table} table, whose folder also has files that were removed or replaced; use "
+                    "`driftline spark evaluate`, or read the table in Python and pass it to driftline.evaluate() as an "
+                    "Arrow table or a DataFrame"
+                )
 
 
 def _hidden(parts: Sequence[str]) -> set[str]:
@@ -174,9 +198,10 @@ def _hidden(parts: Sequence[str]) -> set[str]:
     return {part for part in parts if part[0] in "._" and part != ".."}
 
 
-def expand_reference(reference: Reference | None) -> Reference | None:
+def expand_reference(reference: Reference | None, say: Say = quiet) -> Reference | None:
     """Return the file of a reference if it is an artifact or a pattern of one file; other references stay.
 
+    ``say``: called with the number of other files in a folder of one file.
     Raises :class:`BadInput` if there is no file, or if one of several files is a built baseline.
     """
     if not isinstance(reference, Path):
@@ -186,7 +211,7 @@ def expand_reference(reference: Reference | None) -> Reference | None:
     for file in files:
         check_path(file, may_be_empty=len(files) > 1)
     if len(files) == 1:
-        return files[0]
+        return expand_paths([reference], say)[0]
     if built := [file for file in files if is_built_baseline(file)]:
         raise BadInput(f"{reference}: {built[0]} is a built baseline; use it alone, or a pattern of files with rows")
     return reference
@@ -235,9 +260,10 @@ def open_sources(
 
     So a CSV is read like a Parquet file of the same set, and codes such as 02139 are texts also in a file without
     leading zeros. Patterns and folders are expanded, see :func:`expand_paths`; partitions are columns. Files without
-    rows are counted and left out if another file has rows. The arguments and errors are those of :func:`open_source`.
+    rows are counted and left out if another file has rows. All sources have the same columns: a column that a file
+    lacks has no values there. The arguments and errors are those of :func:`open_source`.
     """
-    paths = expand_paths(paths)
+    paths = expand_paths(paths, say)
     without_rows: dict[Rows, NoRows] = {}
     sources_by_rows: dict[Rows, Source] = {}
     text_names = set(text)
@@ -262,9 +288,42 @@ def open_sources(
             field.name in text_names and not is_text(field.type) for field in source.schema
         ):
             sources_by_rows[path] = _open(path, text_names, quiet, numbers)
+    return _with_equal_columns(
+        [
+            with_partitions(sources_by_rows[path], values)
+            for path, values in zip(paths, partition_values(paths, text_names, say), strict=True)
+        ],
+        say,
+    )
+
+
+def _with_equal_columns(sources: Sequence[Source], say: Say) -> list[Source]:
+    """Return sources in which a column that a file lacks has no values, as in a file that lacks it in some lines.
+
+    Raises :class:`BadInput` for a file that shares no column with the files before it.
+    """
+    fields: dict[str, pa.Field] = {}
+    for source in sources:
+        names = source.schema.names
+        if fields and fields.keys().isdisjoint(names):
+            raise BadInput(
+                f"{source.path}: has columns {listed(names, 4)}, but none of {listed([*fields], 4)}, which the files "
+                f"before it have; add a header if its first line has values, or leave out the file"
+            )
+        for field in map(_plain, source.schema):
+            if field.name not in fields or pa.types.is_null(fields[field.name].type):
+                fields[field.name] = field
+    missing = [{name: fields[name] for name in fields if name not in source.schema.names} for source in sources]
+    lacking = [source.path for source, of_source in zip(sources, missing, strict=True) if of_source]
+    if lacking:
+        names = [name for name in fields if any(name in of_source for of_source in missing)]
+        more = f" and {many(len(lacking) - 1, 'other file')}" if lacking[1:] else ""
+        say(f"{lacking[0]}{more}: no column {listed(names)}, which other files have; treated as missing there")
     return [
-        PartitionedSource(sources_by_rows[path], values) if values else sources_by_rows[path]
-        for path, values in zip(paths, partition_values(paths, text_names, say), strict=True)
+        ExtendedSource(source, {name: pa.scalar(None, field.type) for name, field in of_source.items()})
+        if of_source
+        else source
+        for source, of_source in zip(sources, missing, strict=True)
     ]
 
 

@@ -57,7 +57,7 @@ def read_times(array: pa.ChunkedArray) -> Times:
         return _integer_times(array.cast(pa.int64()), kind.unit)
     if pa.types.is_date(kind):
         return _integer_times(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
-    written = _written_digits(numbers(one_array(array))) if is_number(kind) else None
+    written = written_digits(numbers(one_array(array))) if is_number(kind) else None
     if written is not None:
         return written
     if pa.types.is_integer(kind) and kind != pa.uint64():
@@ -67,6 +67,8 @@ def read_times(array: pa.ChunkedArray) -> Times:
         return Times(times.values, times.readable, unit)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
         return _unix(numbers(one_array(array)))
+    if pa.types.is_string_view(kind):
+        return read_times(array.cast(pa.large_string()))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _texts(pc.utf8_trim_whitespace(array))
     return Times(np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_))
@@ -92,7 +94,7 @@ def _unix(values: F64) -> Times:
     return Times(whole_seconds.astype(np.int64) * factor + fraction, readable, unit)
 
 
-def _written_digits(values: F64) -> Times | None:
+def written_digits(values: F64) -> Times | None:
     """Return numbers that are written dates, such as 20260201, 202602012359 or 20260201235900; None for others.
 
     Days since 1899-12-30, as in a spreadsheet, are dates too. As unix times these would be in the year 1970 or 1976, or

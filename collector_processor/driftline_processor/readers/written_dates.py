@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow as pa
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import is_number, is_text, one_array, valid_of
+from .arrow_columns import is_number, is_text, one_array, valid_of, values_of
 from .errors import Say, option_text
 from .source import Source
 from .times import ISO
@@ -132,7 +132,24 @@ def _digits(date_format: str) -> int:
     return len(written) if written.isdigit() and len(written) >= 6 else 0
 
 
-_ZONE = r" ?[+-]\d\d:?\d\d$"
+def determines_time(date_format: str) -> bool:
+    """Return True if a time that is written in a format is read as this time, to the precision of the format.
+
+    Arrow ignores what the C library ignores: the year of ISO weeks (``%G``), and the name of a time zone (``%Z``). It
+    reads unix seconds (``%s``) in the time zone of the machine.
+
+    >>> [determines_time(form) for form in ("%d/%m/%Y", "%j %Y", "[%d/%b/%Y %z]", "%G-W%V-%u", "%d/%m", "%H %Z %D")]
+    [True, True, True, False, False, False]
+    """
+    zone = timezone(timedelta(hours=-5), "EST") if re.search("%z|%Z", date_format) else UTC
+    text = datetime(2026, 12, 30, 22, 8, 7, tzinfo=zone).strftime(date_format)
+    read = read_dates(pa.array([text]), date_format)
+    if "%s" in date_format or read.null_count:
+        return False
+    time = datetime.fromtimestamp(values_of(read.cast(pa.int64()), 0)[0] / 10**9, UTC).astimezone(zone)
+    return time.year == 2026 and time.strftime(date_format) == text
+
+
 _DIRECTIVES = {
     "%d": r"(?P<day>\d{1,2})",
     "%Y": r"\d{4}",
@@ -144,13 +161,21 @@ def _exists(texts: pa.Array, date_format: str) -> pa.Array:
     """Return False for days that do not exist, which Arrow moves to the next month: 30 February is 2 March."""
     if date_format.count("%d") != 1:
         return pa.scalar(True)
-    if date_format.endswith("%z"):  # the day in UTC may be another one
-        texts, date_format = pc.replace_substring_regex(texts, _ZONE, ""), date_format.removesuffix("%z").rstrip()
-    parts = re.split(r"(%[a-zA-Z%])", date_format)
-    pattern = "".join(_DIRECTIVES.get(part, ".+?") if part[:1] == "%" else re.escape(part) for part in parts)
-    day = pc.struct_field(pc.extract_regex(texts, f"^{pattern}$"), "day").cast(pa.int64())
+    before, zone, after = date_format.partition("%z")
+    if zone:  # the day in UTC may be another one
+        before = before.rstrip()
+        start, end = (_pattern(part).replace("?P<day>", "?:") for part in (before, after))
+        texts = pc.replace_substring_regex(texts, rf"^({start}) ?(?:[+-]\d\d(?::?\d\d)?|Z)({end})$", r"\1\2")
+        date_format = before + after
+    day = pc.struct_field(pc.extract_regex(texts, f"^{_pattern(date_format)}$"), "day").cast(pa.int64())
     read = pc.strptime(texts, date_format, "s", error_is_null=True)
     return pc.fill_null(pc.equal(pc.day(read), day), True)
+
+
+def _pattern(date_format: str) -> str:
+    """Return the regular expression of the texts of a format."""
+    parts = re.split(r"(%[a-zA-Z%])", date_format)
+    return "".join(_DIRECTIVES.get(part, ".+?") if part[:1] == "%" else re.escape(part) for part in parts)
 
 
 def with_written_dates(source: Source, text: Collection[str], date_format: str, say: Say) -> Source:

@@ -58,7 +58,7 @@ def recorded_traffic(
         BadInput: A file or a column is invalid, or rows have no times.
     """
     given, live = reference is not None, settings_of(settings)
-    reference = expand_reference(reference or settings.baseline)
+    reference = expand_reference(reference or settings.baseline, say)
     options = replace(options, **keys_of_options(settings, options, with_task=load_baseline(reference) is None))
     baseline = baseline_of(data[0] if reference is None else reference, data[0], options, say)
     if reference is not None and outcomes is not None:

@@ -55,7 +55,7 @@ class UnreadableColumn(ValueError):  # noqa: N818 - the state of the rows, and t
     """No value of a column can be read.
 
     Attributes:
-        part: ``score`` or ``time``.
+        part: ``score``, ``time`` or ``actual``.
     """
 
     def __init__(self, part: str, text: str) -> None:
@@ -365,9 +365,10 @@ def _is_equal(column: Column, outcome: Column) -> bool:
 def _refuse_no_number(actual: Column) -> None:
     if is_present(actual).any() and np.isnan(actual_numbers(actual)).all():
         first = next(iter(actual.categories), "")
-        raise ValueError(
+        raise UnreadableColumn(
+            "actual",
             f"actual contains no numbers, but values such as {first!r}; the outcome of a regression model is a number: "
-            "pass the numbers as actual="
+            "pass the numbers as actual=",
         )
 
 

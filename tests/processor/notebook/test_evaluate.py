@@ -166,6 +166,23 @@ def test_a_wrong_option_is_a_type_error_that_names_the_nearest(week: pd.DataFram
         driftline.evaluate(week, week, score=3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"time=3"):
         driftline.evaluate(week, week, time=3)  # type: ignore[arg-type]
+    for name in ("score", "predicted", "time", "id", "features"):
+        values: dict[str, Any] = {name: week["score"]}
+        with pytest.raises(TypeError, match=rf"evaluate\(\): {name}= contains values; .* pass the column's name$"):
+            driftline.evaluate(week, week, **values)
+
+
+def test_names_in_an_array_are_names() -> None:
+    assert read_options({"features": pd.DataFrame(columns=["age", "plan"]).columns}).features == ("age", "plan")
+
+
+def test_times_in_the_index_of_a_frame_are_reported() -> None:
+    rows = pd.DataFrame({"x": np.arange(40.0)}, index=pd.date_range("2026-02-01", periods=40, freq="h"))
+    note = "the index contains times, but is not a column; use reset_index() to read them"
+    assert driftline.evaluate([rows, rows.tz_localize("UTC")], rows.reset_index(drop=True)).notes == (
+        f"current: {note}",
+        f"current: {note}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,6 +193,12 @@ def test_a_wrong_option_is_a_type_error_that_names_the_nearest(week: pd.DataFram
         (pl.LazyFrame({"a": [1]}), ("current:", "polars.lazyframe.frame.LazyFrame")),
         (np.zeros((2, 2)), ("current:", "numpy.ndarray", "DataFrame")),
         ([], ("current: the list is empty",)),
+        (
+            [{"plan": "basic"}, {"plan": "pro"}],
+            ("current[0]:", "column 'plan' is the single value 'basic'", "DataFrame"),
+        ),
+        ([{"age": 31}, {"age": 32}], ("current[0]:", "column 'age' is the single value 31", "DataFrame")),
+        ({"age": None}, ("current:", "column 'age' is the single value None")),
         ("absent.parquet", ("absent.parquet: no such file",)),
     ],
 )

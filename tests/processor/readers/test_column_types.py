@@ -191,7 +191,7 @@ def test_the_truth_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "rows.parquet")
     options = ColumnOptions("m", "1", "regression", actual="region")
     with pytest.raises(
-        BadInput, match=r"actual contains no numbers, but values such as 'north'; .* name their column with --actual"
+        BadInput, match=r"region: an actual must be a number, but there are none; the first value is row 1, 'north'$"
     ):
         build_from_files([tmp_path / "rows.parquet"], options, silent)
     with pytest.raises(

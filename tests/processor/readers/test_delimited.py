@@ -270,6 +270,9 @@ def test_a_quotation_mark_in_the_header_is_reported(tmp_path: Path) -> None:
         ("id, age, plan, \nr1, 3, a, \n", ["id", "age", "plan"]),
         ("id, age, plan\nr1, 3, a,\n", ["id", "age", "plan"]),
         ("id, age in years, plan\nr1, 3, a\n", ["id", "age in years", "plan"]),
+        ('id,"age (years)\n",plan\nr1,3,a\n', ["id", "age (years)", "plan"]),
+        ('sep=;\n"\n id";"age\nin years\r\n";"plan\n\n"\nr1;3;a\n', ["id", "age\nin years", "plan"]),
+        ('id,"age\n",plan\nr1,3,a,\n', ["id", "age", "plan"]),
     ],
 )
 def test_blanks_around_names_of_the_header_are_not_part_of_them(text: str, names: list[str], tmp_path: Path) -> None:

@@ -97,15 +97,45 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
     rows = _write(tmp_path / "a/rows.csv", x=[1, 2])
     for name in ("_SUCCESS", "_metadata.parquet", ".rows.csv.crc", ".hidden.csv", "a/readme.md"):
         (tmp_path / name).write_text("")
-    (tmp_path / "_delta_log").mkdir()
-    (tmp_path / "_delta_log/0.json").write_text("{}")
-    assert expand_paths([tmp_path]) == [rows]
-    assert expand_reference(tmp_path) == rows
+    notes: list[str] = []
+    assert expand_paths([tmp_path], notes.append) == [rows]
+    assert expand_reference(tmp_path, notes.append) == rows
+    assert [note.partition(";")[0] for note in notes] == [
+        f"{tmp_path}: left out 1 file with an unknown extension: readme.md"
+    ] * 2
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="the folder has no file of rows"):
         expand_paths([tmp_path / "empty"])
     with pytest.raises(BadInput, match="no file matches"):
         expand_paths([tmp_path / "*.csv.bz2"])
+
+
+@pytest.mark.parametrize("name", ["b.csv.zip", "b.arrow", "part-1", "b.txt", "b.xlsx"])
+def test_files_of_a_folder_that_cannot_be_read_are_named_once(tmp_path: Path, name: str) -> None:
+    frame = pa.table({"x": np.random.default_rng(1).normal(size=300)})
+    for folder in ("was", "now"):
+        _write(tmp_path / folder / "a.csv", x=frame["x"])
+        _write(tmp_path / folder / "c.csv", x=frame["x"])
+        (tmp_path / folder / name).write_bytes(b"PK")
+    notes = driftline.evaluate(tmp_path / "now", baseline=tmp_path / "was").notes
+    left_out = [note.partition(";")[0] for note in notes if "left out 1 file" in note]
+    assert sorted(left_out) == [
+        f"{tmp_path / folder}: left out 1 file with an unknown extension: {name}" for folder in ("now", "was")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "table"),
+    [("_delta_log/0.json", "Delta"), (".hoodie/hoodie.properties", "Hudi"), ("metadata/v1.metadata.json", "Iceberg")],
+)
+@pytest.mark.parametrize("rows", ["", "day=1", "*/*.parquet"])
+def test_a_table_with_removed_files_is_refused(tmp_path: Path, mark: str, table: str, rows: str) -> None:
+    file = _write(tmp_path / "day=1/0.parquet", x=[1])
+    (tmp_path / mark).parent.mkdir()
+    (tmp_path / mark).write_text("{}")
+    with pytest.raises(BadInput, match=rf"is a {table} table, .* use `driftline spark evaluate`, or read the table"):
+        expand_paths([tmp_path / rows])
+    assert expand_paths([file]) == [file]
 
 
 @pytest.mark.parametrize("name", ["a.CSV", "a.csv.GZ", "a.CSV.gz", "a.Csv.Gz", "a.NDJSON", "a.jsonl.GZ", "a.PARQUET"])
@@ -205,8 +235,8 @@ def test_a_part_file_without_rows_does_not_stop_an_evaluation_with_a_champion(tm
     [
         ("**/*.parquet", ["a.parquet", "b/c.parquet"]),
         ("*/*.parquet", ["b/c.parquet"]),
-        ("_delta_log/*.parquet", ["_delta_log/1.parquet"]),
-        ("_*/*.parquet", ["_delta_log/1.parquet"]),
+        ("_log/*.parquet", ["_log/1.parquet"]),
+        ("_*/*.parquet", ["_log/1.parquet"]),
         ("**/_*.parquet", ["_d.parquet", "b/_tmp.parquet"]),
         ("**/.*.parquet", ["b/.e.parquet"]),
         ("../rows/*.parquet", ["a.parquet"]),
@@ -216,7 +246,7 @@ def test_a_pattern_matches_hidden_names_only_if_it_contains_them(
     tmp_path: Path, pattern: str, files: list[str]
 ) -> None:
     folder = tmp_path / "_rows" / "rows"
-    for name in ("a", "_d", "b/c", "b/_tmp", "b/.e", "_delta_log/1", "b/_temporary/0"):
+    for name in ("a", "_d", "b/c", "b/_tmp", "b/.e", "_log/1", "b/_temporary/0"):
         _write(folder / f"{name}.parquet", x=[1])
     assert [file.resolve().relative_to(folder).as_posix() for file in expand_paths([folder / pattern])] == files
 

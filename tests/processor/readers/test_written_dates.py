@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.memory import Rows, read_table
 from driftline_processor.readers.number_format import PLAIN_NUMBERS, NumberFormat
 from driftline_processor.readers.sources import open_source
@@ -141,6 +142,23 @@ def test_a_day_that_does_not_exist_is_missing_and_counted(
     )
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["[%d/%b/%Y:%H:%M:%S %z]", "%a %b %d %H:%M:%S %z %Y", "on %d of %B, %Y, %H:%M:%S (%z)", "%z %Y-%m-%d %H:%M:%S.%f"],
+)
+def test_a_zone_is_read_anywhere_in_a_format(written: str, tmp_path: Path) -> None:
+    """Also where the day in the zone is another one than in UTC."""
+    zoned = [time.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=-11))) for time in TIMES]
+    rows = _csv(pd.DataFrame({"at": [time.strftime(written) for time in zoned], "a": 1.5}), tmp_path / "rows")
+    assert read(rows, NumberFormat.of("", "", written)) == (TIMES, [])
+
+
+@pytest.mark.parametrize("written", ["%G-W%V-%u", "%Y-%m-%d %H:%M %Z", "%d/%m %H:%M", "%H:%M", "%s", "%Y-W%W", "%Q"])
+def test_a_format_that_does_not_determine_a_time_is_refused(written: str) -> None:
+    with pytest.raises(BadInput, match=rf"--date-format: '{written}' does not determine a time; it needs the year"):
+        NumberFormat.of("", "", written)
+
+
 @pytest.mark.parametrize("written", ["%Y%m%d%H%M%S", "%Y%m%d%H%M"])
 @pytest.mark.parametrize("kind", [int, float, str])
 def test_dates_with_a_time_of_day_without_marks_are_times(written: str, kind: type, tmp_path: Path) -> None:
@@ -184,7 +202,7 @@ def test_whole_numbers_that_the_option_does_not_read_are_counted(tmp_path: Path)
     assert said == [f"{rows}: at: 1 value without a time, treated as missing, such as '20260230000000'"]
 
 
-@pytest.mark.parametrize("date_format", ["%Y", "%d/%m/%Y", "%H%M"])
+@pytest.mark.parametrize("date_format", ["%Y", "%d/%m/%Y", "%H%M %Y"])
 def test_other_formats_read_no_numbers(date_format: str, tmp_path: Path) -> None:
     rows = _csv(pd.DataFrame({"at": range(1_900, 2_100), "a": 1}), tmp_path / "rows")
     assert read(rows, NumberFormat.of("", "", date_format)) == ([*range(1_900, 2_100)], [])

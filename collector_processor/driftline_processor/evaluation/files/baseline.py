@@ -36,6 +36,7 @@ from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.arrow_columns import (
+    are_number_codes,
     class_values,
     column,
     is_nested,
@@ -59,15 +60,15 @@ from driftline_processor.readers.column_roles import (
 from driftline_processor.readers.errors import BadInput, Say, are_arguments, missing_option, option_text, quiet
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.memory import Rows
-from driftline_processor.readers.number_format import report_texts, with_hint
-from driftline_processor.readers.prediction_rows import FileRows, add_time, no_time, number_features, ruled
+from driftline_processor.readers.number_format import first_value, report_texts
+from driftline_processor.readers.prediction_rows import FileRows, add_times, no_time, number_features, ruled
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
-from .column_uses import ask_about_outcomes, column_uses, column_uses_sentence
+from .column_uses import ask_about_classes, ask_about_outcomes, column_uses, column_uses_sentence
 from .outcome_join import report_repeated_ids
 
 MOST_ROWS = 10_000
@@ -201,7 +202,13 @@ def build_from_files(
     progress(0, 0, BUILDING)
     patterns = has_patterns(options.features)
     named = () if patterns else options.features
-    sources = open_sources(paths, {id_column(options, {})}, say, options.number_format, named)
+    ids = {id_column(options, {})}
+    sources = open_sources(paths, ids, say, options.number_format, named)
+    named_texts = {*options.category_features, *options.text_features}
+    codes = {f.name for source in sources for f in source.schema if f.name in named_texts & {*source.by_looks}}
+    codes = {name for name in codes if any(pa.types.is_floating(source.schema.field(name).type) for source in sources)}
+    if codes:  # 1.1 and 1.10 may be two codes
+        sources = open_sources(paths, ids | codes, quiet, options.number_format, named)
     if patterns:
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
         features = match_patterns(names, options.features, "features", sources[0].path)
@@ -216,7 +223,7 @@ def build_from_files(
     if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
         raise missing_option("classes", "list the classes, in the order of the score columns")
     until = None if first is None else _until(sources, roles, first)
-    reading = _Reading(sources, roles, task, say, until, progress)
+    reading = _Reading(sources, roles, task, say, until, progress, codes)
     description = ReferenceDescription(
         key=ModelKey(options.model, options.version),
         task=options.task,
@@ -243,8 +250,10 @@ def build_from_files(
         built = build(reading.rows, description)
     except ValueError as error:
         part = error.part if isinstance(error, UnreadableColumn) else ""
-        message = reading.no_number() if part == "score" else reading.no_time() if part == "time" else ""
+        message = reading.no_time() if part == "time" else reading.no_number(part)
         raise BadInput(message or _as_options(str(error))) from error
+    if not options.classes:
+        ask_about_classes(roles.score, built.task.classes, str(paths[0]))
     if not options.features and options.actual != NO_OUTCOMES:
         ask_about_outcomes(built.sample, roles, str(paths[0]))
     if not options.text_features:
@@ -257,7 +266,7 @@ def build_from_files(
     if roles.id:
         store = RowStore()
         reads = [FileRows(source) for source in sources]
-        reads = [add_time(read, roles.time, quiet, store) for read in reads] if roles.time else reads
+        reads = add_times(reads, roles.time, quiet, store) if roles.time else reads
         report_repeated_ids(reads, roles.id, say, store)
     marks = built.extras.marks
     for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
@@ -343,9 +352,10 @@ class _Reading:
         say: Say,
         until: int | None = None,
         progress: Progress = no_progress,
+        codes: Collection[str] = (),
     ) -> None:
         self._sources, self._roles, self._task, self._say = [*sources], roles, task, say
-        self._until, self._progress = until, progress
+        self._until, self._progress, self._codes = until, progress, codes
         self._score = tuple(roles.scores_of(task))
         if not task.ranks_items:
             self._sources, self._score = split_scores(sources, self._score, say)
@@ -424,7 +434,7 @@ class _Reading:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):
                 row = int(stray[0])
-                where = f"row {before + row + 1}, {with_hint(values.categories[values.codes[row]])}"
+                where = first_value(values, row, before + row)
                 count, first = self._strays.get((source.path, name), (0, where))
                 self._strays[source.path, name] = (count + len(stray), first)
         return numbers_of(values)
@@ -446,15 +456,21 @@ class _Reading:
             if is_text(field.type) and field.name not in source.by_looks
         }
         texts = {name: values for name, values in sample.features.items() if name in looks and values.numbers is None}
-        numeric = {name for name, values in texts.items() if mostly_numbers(values)}
+        numeric = {
+            name
+            for name, values in texts.items()
+            if mostly_numbers(values) and not (name in self._codes and are_number_codes(values.categories))
+        }
         return lambda read: _with_numbers(read, numeric)
 
-    def no_number(self) -> str:
-        """Return an error message if a score has only texts, else ""."""
+    def no_number(self, part: str) -> str:
+        """Return an error message if a score or an actual, the ``part``, has only texts, else ""."""
+        names, what = {"score": (self._score, "a score"), "actual": ((self._roles.actual,), "an actual")}.get(
+            part, ((), "")
+        )
         for (path, name), (_, first) in self._strays.items():
-            if name not in self._score:
-                continue
-            return f"{path}: {name}: a score must be a number, but there are none; the first value is {first}"
+            if name in names:
+                return f"{path}: {name}: {what} must be a number, but there are none; the first value is {first}"
         return ""
 
     def no_time(self) -> str:
@@ -491,7 +507,6 @@ def _as_options(message: str) -> str:
         ("classes=[negative, positive]", "--classes NEGATIVE,POSITIVE"),
         ("classes=[...]", "--classes X,Y,..."),
         ("positive_class=", "--positive-class "),
-        ("pass the numbers as actual=", "name their column with --actual"),
         ("task='multiclass'", "--task multiclass"),
     ):
         message = message.replace(argument, option)

@@ -132,6 +132,25 @@ def ask_about_missing_outcomes(baseline: Baseline, names: Collection[str], path:
         raise _question(path, found[0], f"{why}, and the new rows lack it", found[1:4])
 
 
+def ask_about_classes(scores: Sequence[str], classes: Sequence[str], path: str) -> None:
+    """Raise BadInput if the names of the score columns contain the classes in another order than that of the classes.
+
+    Each score is that of the class at its position, so that a model with other pairs looks as if it had no skill.
+    """
+    names = [name.casefold() for name in scores]
+    named = [
+        max((c for c in classes if name.endswith(c.casefold()) or name.startswith(c.casefold())), key=len, default="")
+        for name in names
+    ]
+    if sorted(named) == sorted(classes) and named != [*classes] and len(classes) > 2:
+        in_order = [score for _, score in sorted(zip(map(classes.index, named), scores, strict=True))]
+        raise BadInput(
+            f"{path}: {listed([*scores])} would be the scores of the classes {listed([*classes])}, in this order, but "
+            f"their names contain the classes in another order; use {option_text('score', ','.join(in_order))}, or, if "
+            f"the names mislead, {option_text('classes', ','.join(classes))}"
+        )
+
+
 _LIKE = {
     "binary": "it has two values",
     "multiclass": "its values are classes",

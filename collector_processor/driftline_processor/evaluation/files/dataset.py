@@ -19,7 +19,7 @@ from driftline_processor.readers.number_format import report_texts
 from driftline_processor.readers.outcomes.files import open_outcomes, outcome_slice_names, read_file_outcomes
 from driftline_processor.readers.prediction_rows import (
     FileRows,
-    add_time,
+    add_times,
     feature_names,
     number_features,
     read_rows,
@@ -29,6 +29,7 @@ from driftline_processor.readers.prediction_rows import (
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.sources import open_sources
 
+from .column_uses import ask_about_classes
 from .inputs import EvaluationInputs
 from .outcome_join import add_rankings, join_outcomes, join_rankings, report_repeated_ids
 from .outcomes import FirstOutcomes, report_impossible_actuals
@@ -74,20 +75,21 @@ def read_dataset(
     patterns = options.features if has_patterns(options.features) else ()
     if patterns:  # the features were chosen when the baseline was built
         options = replace(options, features=())
-        names = {name for source in sources for name in source.schema.names}
-        if chosen := [name for name in features if name in names]:
+        if chosen := [name for name in features if name in sources[0].schema.names]:
             sources = filter_rows(sources, chosen, say)
-    shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
+    columns = sources[0].schema.names
     truth = None if outcomes is None else open_outcomes(outcomes, task, say, numbers)
     outcome_slices = () if truth is None else outcome_slice_names(truth)
     later_slices = tuple(
-        key for key in dict.fromkeys((*options.slices, *attributes)) if key in outcome_slices and key not in shared
+        key for key in dict.fromkeys((*options.slices, *attributes)) if key in outcome_slices and key not in columns
     )
-    if strange := [name for name in attributes if name not in shared and name not in later_slices]:
+    if strange := [name for name in attributes if name not in columns and name not in later_slices]:
         say(f"fairness, objectives: there is no column and no slice of outcomes {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later_slices))
     roles = find_roles(sources, options, say, baseline, features)
-    groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
+    if not options.classes and [*roles.score] != baseline.columns.get("score"):
+        ask_about_classes(roles.score, baseline.task.classes, str(data[0]))
+    groups = tuple(name for name in dict.fromkeys(attributes) if name in columns and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
     if patterns:
         unknown = tuple(name for name in unknown if any(fnmatchcase(name, pattern) for pattern in patterns))
@@ -96,7 +98,7 @@ def read_dataset(
     store = RowStore()
     reads = [shape_scores(read_rows(source, roles, task, say, store), task) for source in sources]
     if roles.time:
-        reads = [add_time(read, roles.time, say, store) for read in reads]
+        reads = add_times(reads, roles.time, say, store)
     if task.ranks_items:
         reads = [add_rankings(read, roles, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)

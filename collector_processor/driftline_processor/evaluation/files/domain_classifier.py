@@ -61,7 +61,7 @@ def _classified(rows: RowComparison, coordinates: Coordinates) -> Iterator[Joint
     At most 5,000 rows per side, and at most the effective sample size if rows are autocorrelated.
     """
     rng, evaluations = np.random.default_rng(SEED), rows.evaluations
-    reference_count, reference = reference_rows(rows.reference, rows.options, rows.baseline, rows.key, rows.say)
+    reference_count, reference = reference_rows(rows.reference, rows.options, rows.baseline, rows.key)
     worth = [joint_design_effect(coordinates.space, evaluation.features) for evaluation in evaluations]
     before = ((table, np.zeros(len(table), dtype=np.int64)) for table in reference)
     [was] = sample_rows(before, np.zeros(reference_count, dtype=np.int64), [MOST_ROWS], coordinates, rng)

@@ -156,12 +156,12 @@ def evaluate_files(
     Raises:
         BadInput: A file, a column or an option cannot be used.
     """
-    inputs = inputs._replace(reference=expand_reference(inputs.reference))
+    inputs = inputs._replace(reference=expand_reference(inputs.reference, say))
     if options.config is not None:
         from .configuration import configure_evaluation  # it is slow to load
 
         inputs, options = configure_evaluation(inputs, options, say)
-    data = expand_paths(inputs.data)
+    data = expand_paths(inputs.data, say)
     for path in (*data, *expand_paths([rows for rows in (inputs.outcomes, inputs.champion) if rows is not None])):
         check_path(path, may_be_empty=True)
     declared = declared_settings(options, inputs.settings)

@@ -45,7 +45,7 @@ def exact_values(rows: RowComparison) -> None:
     if holds_kept_rows(reference):
         reference_values, rules = _SavedRows(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
-        source = open_reference(reference, baseline, rows.options, rows.say)
+        source = open_reference(reference, baseline, rows.options)
         reference_values = _Plain(source, baseline, rows.options, rows.say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):

@@ -69,7 +69,7 @@ def _labelled_reference(
         table, actual = load_rows(path, baseline)
         parts, rows = [table], len(table)
     else:
-        source = open_reference(path, baseline, options, say)
+        source = open_reference(path, baseline, options)
         roles, task = reference_roles(source, options, baseline), baseline.task
         read = shape_scores(read_rows(source, roles, task, say), task)
         parts, actual, rows = (

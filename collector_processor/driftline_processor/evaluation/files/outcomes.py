@@ -20,6 +20,7 @@ from driftline_processor.core.performance.labelled_predictions import LabelledPr
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import Say
+from driftline_processor.readers.number_format import first_value
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of, increases, is_many
 
@@ -232,12 +233,15 @@ def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -
         actual = read.actual if not task.ranks_items else None  # for a ranking it is whether anything was clicked
         if actual is None:
             continue
-        parts = chunks_of(len(read))
-        strange = sum(int(np.count_nonzero(impossible_actuals(take_rows(actual, part), task))) for part in parts)
+        strange, first = 0, ""
+        for part in chunks_of(len(read)):
+            places = np.flatnonzero(impossible_actuals(take_rows(actual, part), task)) + part.start
+            strange += len(places)
+            first = first or (first_value(actual, int(places[0]), int(places[0])) if len(places) else "")
         if strange:
             say(
                 f"{read.source.path}: {many(strange)} with an actual that is {possible_actuals_text(task)}, "
-                "treated as unknown"
+                f"treated as unknown: the first is {first}"
             )
             found.append(UnknownOutcomes("actual", strange, len(read), possible=possible_actuals_text(task)))
     return found

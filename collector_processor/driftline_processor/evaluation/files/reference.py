@@ -202,19 +202,19 @@ def reference_roles(source: Source, options: ColumnOptions, baseline: Baseline) 
     return find_roles([source], options, quiet, baseline, features_of_files([source], baseline))
 
 
-def open_reference(path: Rows, baseline: Baseline, options: ColumnOptions, say: Say) -> Source:
-    """Open reference rows with the text columns and the features of the baseline."""
-    return open_source(path, text_columns(baseline, options), say, options.number_format, feature_names(baseline))
+def open_reference(path: Rows, baseline: Baseline, options: ColumnOptions) -> Source:
+    """Open reference rows again, with the text columns and the features of the baseline."""
+    return open_source(path, text_columns(baseline, options), quiet, options.number_format, feature_names(baseline))
 
 
 def reference_rows(
-    reference: Reference, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
+    reference: Reference, options: ColumnOptions, baseline: Baseline, key: ModelKey
 ) -> tuple[int, Iterable[PredictionTable]]:
     """Return the number of reference rows and the rows: of the file itself, or those saved with a baseline."""
     path = reference_rows_path(reference, "classifier")
     if holds_kept_rows(path):
         table = load_rows(path, baseline)[0]
         return len(table), [table]
-    source = open_reference(path, baseline, options, say)
+    source = open_reference(path, baseline, options)
     roles = reference_roles(source, options, baseline)
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)

@@ -8,7 +8,7 @@ import numpy as np
 from driftline.baseline.sections.duplicate_rows import MOST_KEPT, Counting, fingerprints
 from driftline.panes.pane import merge
 
-from driftline_processor.readers.errors import BadInput, quiet
+from driftline_processor.readers.errors import BadInput
 
 from .fold import WindowFold
 from .reference import reference_rows, reference_rows_path
@@ -41,7 +41,7 @@ def same_rows(comparison: RowComparison, folded: Sequence[WindowFold]) -> float:
         parts = {part: sums for part, sums in baseline.pane.parts.items() if part.startswith("feature:")}
         return float(all(np.array_equal(pane.parts.get(part, ()), sums) for part, sums in parts.items()))
     earlier = Counting()
-    _, tables = reference_rows(comparison.reference, comparison.options, baseline, comparison.key, quiet)
+    _, tables = reference_rows(comparison.reference, comparison.options, baseline, comparison.key)
     for table in tables:
         earlier.add(fingerprints(table.features, names, len(table)))
     again = [(counted.rows, counting.recurrence(earlier)) for counted, counting in known]

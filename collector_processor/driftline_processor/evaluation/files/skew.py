@@ -30,7 +30,7 @@ from driftline_processor.readers.arrow_columns import (
 from driftline_processor.readers.column_options import near_listed
 from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.source import readable
-from driftline_processor.readers.sources import expand_paths, open_sources
+from driftline_processor.readers.sources import open_sources
 
 Bools = NDArray[np.bool_]
 
@@ -158,7 +158,7 @@ def _weight(skew: FeatureSkew) -> float:
 
 
 def _table(path: Path, id: str, say: Say, features: Sequence[str]) -> tuple[pa.Table, frozenset[str]]:
-    sources = open_sources(expand_paths([path]), {id}, say, features=features)
+    sources = open_sources([path], {id}, say, features=features)
     for source in sources:
         if id not in source.schema.names:
             raise BadInput(f"{source.path}: no column '{id}' ({option_text('id')}); {near(id, source.schema.names)}")

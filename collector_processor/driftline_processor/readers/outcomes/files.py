@@ -21,13 +21,24 @@ from driftline_processor.core.outcomes.resolution import impossible_actuals, pos
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.stable_hash import U64, numbers_of_ids
 from driftline_processor.present.numbers import many
-from driftline_processor.readers.arrow_columns import column, ids, is_text, values_of, whole_column
+from driftline_processor.readers.arrow_columns import (
+    column,
+    ids,
+    is_number,
+    is_text,
+    numbers,
+    one_array,
+    valid_of,
+    values_of,
+    whole_column,
+)
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.memory import Rows
-from driftline_processor.readers.number_format import PLAIN_NUMBERS, NumberFormat
+from driftline_processor.readers.number_format import PLAIN_NUMBERS, NumberFormat, first_value
 from driftline_processor.readers.row_store import GatheredColumn, RowStore, increases, is_many, numbered_batches
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_source
+from driftline_processor.readers.times import written_digits
 
 from .column_reader import Rejections, misfit_reason, plain_table, read_columns
 from .fields import FIELDS, IDS, SLICE
@@ -35,6 +46,8 @@ from .outcome_rows import OutcomeRows
 
 _OF_THE_EVALUATION = ("model", "environment")
 """Ignored fields, because a file belongs to the evaluated model."""
+
+_TIMES = ("time", "prediction_time")
 
 _ONE_MODEL = "-"
 
@@ -190,7 +203,7 @@ class _Gathered:
         self._arrays: dict[str, NDArray[Any]] = {}
         self._columns: dict[str, GatheredColumn] = {}
         self._reasons: dict[str, tuple[int, int]] = {}
-        self._strange = (0, 0)
+        self._strange, self._first_strange = 0, ""
 
     def add(self, start: int, read: OutcomeRows, rejected: Rejections) -> None:
         """Add the outcomes of a batch; ``start``: number of rows before it."""
@@ -200,11 +213,9 @@ class _Gathered:
         actual, line = read.actual(), start + rejected.usable()
         strange = impossible_actuals(actual, self._task) & ~read.retracted
         if strange.any():
-            reason_count, first_row = self._strange
-            self._strange = (
-                reason_count + int(strange.sum()),
-                first_row if reason_count else int(line[np.flatnonzero(strange)[0]]),
-            )
+            at = int(np.flatnonzero(strange)[0])
+            self._first_strange = self._first_strange or first_value(actual, at, int(line[at]))
+            self._strange += int(strange.sum())
         kept_rows = np.flatnonzero(~strange)
         row_numbers = np.where(read.retracted, -1, np.arange(len(read)))[kept_rows]
         arrays: dict[str, NDArray[Any]] = {
@@ -228,10 +239,9 @@ class _Gathered:
         path = self._source.path
         for reason, (count, first) in self._reasons.items():
             say(f"{path}: left out {many(count, 'outcome')}, because {reason}: the first is row {first + 1}")
-        count, first = self._strange
-        if count:
-            description = f"{many(count, 'outcome')} with an actual that is {possible_actuals_text(self._task)}"
-            say(f"{path}: left out {description}: the first is row {first + 1}")
+        if self._strange:
+            description = f"{many(self._strange, 'outcome')} with an actual that is {possible_actuals_text(self._task)}"
+            say(f"{path}: left out {description}: the first is {self._first_strange}")
 
     def outcomes(self, there: Collection[str]) -> FileOutcomes:
         """Return all outcomes, oldest first; ``there``: the fields of the file."""
@@ -247,7 +257,7 @@ class _Gathered:
             values = take_rows(self._columns.pop(name).column(), rows_here)
             return values if order is None else store.take_column(values, order)
 
-        count, rows = self._strange[0], self._source.rows
+        count, rows = self._strange, self._source.rows
         impossible = UnknownOutcomes("actual", count, rows, possible=possible_actuals_text(self._task))
         return FileOutcomes(
             source=self._source,
@@ -272,9 +282,11 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
     if name in IDS and is_text(kind):
         return ids(values)
+    if name in _TIMES:
+        return _with_written_digits(values)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return category_array(whole_column(values, False), len(values))
-    if pa.types.is_temporal(kind) and name not in ("time", "prediction_time"):
+    if pa.types.is_temporal(kind):
         return values.cast(pa.string())
     if pa.types.is_fixed_size_list(kind):
         values, kind = values.cast(pa.list_(kind.value_type)), pa.list_(kind.value_type)
@@ -286,6 +298,14 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
             else values
         )
     return values
+
+
+def _with_written_digits(values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Return times as timestamps if they are dates as numbers, as in the rows of predictions."""
+    times = written_digits(numbers(one_array(values))) if is_number(values.type) else None
+    if times is None:
+        return values
+    return pa.array(times.values, pa.timestamp("ns", "UTC"), mask=~valid_of(values))
 
 
 def column_at(values: Column, index: NDArray[np.intp]) -> Column:

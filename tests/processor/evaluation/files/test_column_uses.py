@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,24 @@ def test_without_outcomes_a_column_named_actual_is_not_read_as_one() -> None:
     report = driftline.evaluate(now, baseline=was, task="binary", actual="none", features=["age", "member"]).to_dict()
 
     assert (report["columns"]["actual"], report["columns"]["numbers"]) == ("", ["age", "member"])
+
+
+@pytest.mark.parametrize("classes", [("cat", "dog", "eel"), ("1", "2", "10")])
+@pytest.mark.parametrize("form", ["prob_{}", "{}_score"])
+def test_score_columns_in_another_order_than_their_classes_are_asked_about(classes: Sequence[str], form: str) -> None:
+    rng = np.random.default_rng(1)
+    probabilities = rng.dirichlet([2, 1.5, 1], 300)
+    names = [form.format(name) for name in classes]
+    rows = pd.DataFrame(dict(zip(names, probabilities.T, strict=True))).assign(
+        x=rng.normal(size=300), actual=[classes[rng.choice(3, p=each)] for each in probabilities]
+    )
+    shuffled, expected = [names[2], *names[:2]], [classes[place] for place in probabilities.argmax(1)]
+    accuracy = float(np.mean(rows["actual"] == expected))
+    with pytest.raises(ValueError, match=f'use score="{",".join(names)}", or, if the names mislead, classes='):
+        driftline.evaluate(rows, baseline=rows, task="multiclass", score=shuffled, actual="actual")
+    report = driftline.evaluate(rows, baseline=rows, task="multiclass", score=names, actual="actual")
+    assert report.to_dict()["windows"][0]["performance"]["realized"]["accuracy"]["value"] == pytest.approx(accuracy)
+    report = driftline.evaluate(
+        rows, baseline=rows, task="multiclass", score=shuffled, actual="actual", classes=[classes[2], *classes[:2]]
+    )
+    assert report.to_dict()["windows"][0]["performance"]["realized"]["accuracy"]["value"] == pytest.approx(accuracy)

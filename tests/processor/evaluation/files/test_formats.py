@@ -223,3 +223,94 @@ def test_names_that_look_equal_are_written_in_ascii(run: Run, tmp_path: Path, ro
     assert again.exit_code == (2 if role == "option" else 0)
     if role != "option":
         assert "names differ in their Unicode form (NFC, NFD)" in again.stderr
+
+
+ROLES = ("actual", "score", "time", "id", "x")
+
+
+def _dated(seed: int) -> pd.DataFrame:
+    times = pd.date_range("2026-02-01", periods=N, freq="1h").strftime("%Y-%m-%dT%H:%M:%SZ")
+    frame = rows(seed, time=times, id=[f"p{index}" for index in range(N)])
+    frame[["x", "score"]] = frame[["x", "score"]].round(6)  # pandas writes ten digits in JSON
+    return frame.assign(actual=frame["actual"].astype(float))
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        pytest.param(form, name, marks=[] if form == "csv" or (form, name) == ("polars", "time") else pytest.mark.slow)
+        for form in FORMATS
+        for name in ROLES
+    ],
+)
+def test_a_column_that_one_file_lacks_is_missing_in_its_rows(form: str, name: str, tmp_path: Path) -> None:
+    was, now = _dated(1), _dated(2)
+    parts = [now[:400], now[400:].drop(columns=name)]
+    written = [FORMATS[form](part.reset_index(drop=True), tmp_path / str(index)) for index, part in enumerate(parts)]
+    lacking = "current[1]" if form in ("pandas", "polars", "arrow") else str(written[1])
+    columns: dict[str, Any] = {role: role for role in ROLES[:4]}
+    report = driftline.evaluate(written, baseline=was, task="binary", **columns)
+    assert f"{lacking}: no column {name}, which other files have; treated as missing there" in report.notes
+    whole = driftline.evaluate(
+        now.assign(**{name: now[name].where(now.index < 400)}), baseline=was, task="binary", **columns
+    )
+    assert report.to_dict()["windows"] == whole.to_dict()["windows"]
+    assert report.to_dict()["windows"][0]["rows"] == (400 if name == "time" else N)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+def test_a_baseline_of_a_folder_has_the_outcomes_that_one_file_lacks(form: str, tmp_path: Path) -> None:
+    was = _dated(1)
+    folder = tmp_path / "was"
+    folder.mkdir()
+    FORMATS[form](was[:400], folder / "a")
+    FORMATS[form](was[400:].drop(columns="actual").reset_index(drop=True), folder / "b")
+    whole = was.assign(actual=was["actual"].where(was.index < 400))
+    reports = [driftline.evaluate(_dated(2), baseline=old, task="binary", actual="actual") for old in (folder, whole)]
+    assert reports[0].to_dict()["windows"] == reports[1].to_dict()["windows"]
+
+
+def test_a_file_without_a_header_is_named(tmp_path: Path) -> None:
+    now = _dated(2)
+    now[:400].to_csv(tmp_path / "a.csv", index=False)
+    now[400:].to_csv(tmp_path / "b.csv", index=False, header=False)
+    with pytest.raises(ValueError, match=r"b\.csv: has columns .*, but none of x, score, actual, time"):
+        driftline.evaluate(tmp_path, baseline=_dated(1), task="binary", actual="actual")
+
+
+def test_an_unnamed_time_that_one_file_lacks_is_not_the_time() -> None:
+    now = _dated(2).rename(columns={"time": "created"}).assign(created=pd.date_range("2026-02-01", periods=N, freq="h"))
+    report = driftline.evaluate([now[:400], now[400:].drop(columns="created")], baseline=_dated(1)[["x"]])
+    assert report.to_dict()["windows"][0]["rows"] == N
+
+
+@pytest.mark.parametrize("option", ["category_features", "text_features"])
+def test_codes_of_a_csv_that_are_named_as_categories_stay_texts(option: str, tmp_path: Path) -> None:
+    """1.1 and 1.10 are two versions, as in Parquet."""
+    rng = np.random.default_rng(1)
+    was = pd.DataFrame({"ver": rng.choice(["1.1", "1.10", "1.2"], N), "x": rng.normal(size=N)})
+    now = pd.DataFrame({"ver": rng.choice(["1.1", "1.2"], N), "x": rng.normal(size=N)})
+    options: dict[str, Any] = {option: ["ver"]}
+    windows = [
+        driftline.evaluate(write(now, tmp_path / "now"), baseline=write(was, tmp_path / "was"), **options).to_dict()
+        for write in (_csv, _parquet)
+    ]
+    assert windows[0]["windows"] == windows[1]["windows"]
+    drift = windows[0]["windows"][0]["drift"]["features"]
+    assert option == "text_features" or drift["ver"]["state"] == "drift"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0, 1, 2], [0.0, 1.0, None], [True, False, False], [0.5, 1.5, 1.5], ["1.1", "1.10", "2.0"], ["007", "7", "07"]],
+)
+@pytest.mark.parametrize("reference", [_csv, _parquet])
+def test_categories_of_every_type_are_the_same_in_csv_and_parquet(
+    values: list[Any], reference: Callable[[pd.DataFrame, Path], Path], tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"code": values * 200, "x": np.arange(N) % 7})
+    baseline = reference(frame, tmp_path / "was")
+    for write in (_csv, _parquet):
+        report = driftline.evaluate(write(frame, tmp_path / "now"), baseline=baseline, category_features=["code"])
+        drift = report.to_dict()["windows"][0]["drift"]["features"]["code"]
+        assert (drift["state"], {method["value"] for method in drift["methods"].values()}) == ("ok", {0.0})

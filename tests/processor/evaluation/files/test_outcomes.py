@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import driftline
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -102,7 +103,8 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_kept(run: Run, folder: Pat
         "driftline: o.csv: left out 1 outcome, because id is missing: the first is row 2",
         "driftline: o.csv: left out 1 outcome, because actual is missing: the first is row 3",
         f"driftline: o.csv: left out 2 outcomes, because weight is not {WEIGHTS}: the first is row 4",
-        "driftline: o.csv: left out 1 outcome with an actual that is none of the classes 0, 1: the first is row 7",
+        "driftline: o.csv: left out 1 outcome with an actual that is none of the classes 0, 1: "
+        "the first is row 7, 'maybe'",
         "driftline: o.csv: 1 outcome with an id that no row has in 'id', such as '99999'",
     ]
     assert window["outcomes"]["rows"] == 1
@@ -112,7 +114,67 @@ def test_a_value_that_is_no_number_in_a_regression(run: Run, folder: Path) -> No
     (folder / "o.csv").write_text("id,actual\n2,0.5\n3,many\n")
     window, said = evaluate(run, "o.csv", task="regression")
     assert window["performance"]["realized"]["mae"]["value"] == pytest.approx(0.3, abs=1e-12)
-    assert said == ["driftline: o.csv: left out 1 outcome with an actual that is no number: the first is row 2"]
+    assert said == ["driftline: o.csv: left out 1 outcome with an actual that is no number: the first is row 2, 'many'"]
+
+
+@pytest.mark.parametrize(
+    ("value", "option"),
+    [("17,379", "--thousands comma"), ("1,5", "--decimal ,"), ("$1.234,50", "--decimal , --thousands point")],
+)
+def test_a_message_about_outcomes_shows_the_option_that_reads_them(
+    run: Run, folder: Path, value: str, option: str
+) -> None:
+    """In a file of outcomes, in the rows and in the rows of the baseline, as for scores."""
+    hint = f"{value!r}; use numbers without the unit, and {option}" if "$" in value else f"{value!r}; use {option}"
+    (folder / "o.csv").write_text(f'id,actual\n2,0.5\n3,"{value}"\n')
+    _, said = evaluate(run, "o.csv", task="regression")
+    assert said == [
+        f"driftline: o.csv: left out 1 outcome with an actual that is no number: the first is row 2, {hint} to read it"
+    ]
+    (folder / "r.csv").write_text("x,score,actual\n" + "0.5,1,1.1\n1.5,2,2.1\n" * 15)
+    (folder / "bad.csv").write_text("x,score,actual\n" + f'0.5,1,"{value}"\n' * 30)
+    columns = ("--task", "regression", "--actual", "actual")
+    said = run("evaluate", "bad.csv", "--baseline", "r.csv", *columns).stderr.splitlines()
+    assert said[0] == (
+        "driftline: bad.csv: 30 rows with an actual that is no number, treated as unknown: "
+        f"the first is row 1, {hint} to read it"
+    )
+    refused = run("evaluate", "r.csv", "--baseline", "bad.csv", *columns)
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "driftline: bad.csv: actual: an actual must be a number, but there are none; "
+        f"the first value is row 1, {hint} to read it\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("time", "prediction"),
+    [(20260220, 20260201), (46073, 46054), (46073.5, 46054.25), (20260220090500, 20260201000000)],
+)
+@pytest.mark.parametrize("form", ["csv", "parquet", "ndjson"])
+def test_times_of_outcomes_are_read_as_times_of_rows(tmp_path: Path, form: str, time: float, prediction: float) -> None:
+    rows = pd.DataFrame({"id": range(60), "time": prediction, "score": np.linspace(0, 1, 60), "x": np.arange(60) % 7.0})
+    outcomes = pd.DataFrame({"id": range(60), "actual": np.arange(60) % 2, "time": time, "prediction_time": prediction})
+    path = tmp_path / f"o.{form}"
+    if form == "csv":
+        outcomes.to_csv(path, index=False)
+    elif form == "parquet":
+        outcomes.to_parquet(path)
+    else:
+        outcomes.to_json(path, orient="records", lines=True)
+    report = driftline.evaluate(rows, baseline=rows.assign(actual=outcomes["actual"]), outcomes=path, task="binary")
+    assert report.to_dict()["windows"][0]["outcomes"]["rows"] == 60
+    assert not [note for note in report.notes if "o." in note]
+
+
+def test_a_day_that_does_not_exist_is_no_time_of_an_outcome(run: Run, folder: Path) -> None:
+    times = [*pd.date_range("2026-03-01", periods=60).strftime("%Y%m%d"), "20260230", ""]
+    (folder / "o.csv").write_text("id,actual,time\n" + "".join(f"{n},{n % 2},{time}\n" for n, time in enumerate(times)))
+    window, said = evaluate(run, "o.csv")
+    assert said[0] == (
+        "driftline: o.csv: left out 1 outcome, because time is not a time between 1970 and 2262: the first is row 61"
+    )
+    assert window["outcomes"]["rows"] == 61
 
 
 def test_a_later_word_that_cannot_be_used_leaves_the_one_before(run: Run, folder: Path) -> None:
