@@ -161,10 +161,13 @@ def test_by_turns_outcomes_lose_their_predictions_and_a_sentence_says_where_thes
         def both() -> list[dict[str, Any]]:
             return [models_of(one).get("fleet-0", {"outcomes": 0, "pending": 0}) for one in (first, second)]
 
-        found = eventually(both, lambda found: sum(one["outcomes"] + one["pending"] for one in found) == 2_000)
+        def told(found: list[dict[str, Any]]) -> bool:
+            has_all = sum(one["outcomes"] + one["pending"] for one in found) == 2_000
+            return has_all and [sum(OTHER_PROCESSORS in hint for hint in one["hints"]) for one in found] == [1, 1]
+
+        found = eventually(both, told)
     matched = sum(one["outcomes"] for one in found)
     assert 0 < matched < 2_000
-    assert [sum(OTHER_PROCESSORS in hint for hint in one["hints"]) for one in found] == [1, 1]
 
 
 def test_in_front_everything_arrives_behind_it(tmp_path: Path) -> None:

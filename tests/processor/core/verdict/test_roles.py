@@ -58,8 +58,8 @@ def test_a_later_fault_leaves_the_first_one_the_cause_and_has_its_own_line_and_a
     )
     assert (verdict.cause, verdict.kind) == (MISSING, "data_fault")
     assert verdict_later(verdict) == (
-        "100 % of values in plan are new texts, as frequent as the old values (encoded differently?) since 9 July 2013, "
-        "which made it worse."
+        "100 % of values in plan are new texts, as frequent as the old values (encoded differently?) "
+        "since 9 July 2013, which made it worse."
     )
     action = verdict_action(verdict)
     assert action.startswith("1. Fix age at its source")
