@@ -183,8 +183,8 @@ def one(runs: int, rng: Random) -> Figures:
 ROWS = {
     row.name: row
     for row in (
-        Told("second-none", one, 200, "one fault that lasts 32 days", "something more is told in at most 3 %"),
-        Told("second-two", two, 200, "two faults, the second 1 to 30 days later", "told right in 90 %"),
+        Told("second-none", one, 120, "one fault that lasts 32 days", "something more is told in at most 3 %"),
+        Told("second-two", two, 120, "two faults, the second 1 to 30 days later", "told right in 80 %"),
     )
 }
 
