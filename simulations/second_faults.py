@@ -53,13 +53,12 @@ class History(NamedTuple):
     harm: float
 
 
-def history(rng: Random, first: str, second: str, gap: int, *, regression: bool, mended: bool = False) -> History:
-    """Draw a history; ``second`` = "" for one fault, ``mended``: the first one ends before the last 12 days."""
-    length = FIRST + gap + AFTER * (2 if mended else 1)
+def history(rng: Random, first: str, second: str, gap: int, *, regression: bool) -> History:
+    """Draw a history; ``second`` = "" for one fault."""
+    length = FIRST + gap + AFTER
     reference, rows = _features(rng, 42, START), _features(rng, length, START + pd.Timedelta(days=60))
     day = (rows["time"] - rows["time"].iloc[0].normalize()).dt.days
-    with_first = (day >= FIRST) & ((day < length - AFTER) if mended else True)
-    spans = {first: with_first} | ({second: day >= FIRST + gap} if second else {})
+    spans = {first: day >= FIRST} | ({second: day >= FIRST + gap} if second else {})
     noise = rng.normal(size=len(rows))
     served = _served(rows, spans, noise, regression)
     alone = harm = 0.0
