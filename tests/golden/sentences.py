@@ -202,6 +202,15 @@ FACTS: tuple[Fact, ...] = (
     facts.ObjectiveMet(metric="precision", value=0.95, low=0.93, high=0.97, rule="precision >= 0.9", of_change=False),
     facts.ObjectiveMissed(metric="accuracy", value=-0.1, low=-0.12, high=-0.08, rule="accuracy", of_change=True),
     facts.ObjectivesMet(count=3),
+    facts.BrokenInNewest(
+        shown=facts.ObjectiveMissed(
+            "availability", 0.958, 0.95, 0.965, "availability >= 99 %", of_change=False, rolling=False
+        ),
+        start=1_372_636_800 * 10**9,
+        end=1_372_723_200 * 10**9,
+        timezone="UTC",
+        of_days=True,
+    ),
     facts.FurtherLoss(metric="rmse", rise=0.51, low=0.42, high=0.6),
     facts.FurtherLoss(metric="roc_auc", rise=0.04, low=0.01, high=0.07),
     facts.WorseInsideMargin(metric="log_loss", change=0.02, low=0.01, high=0.03, value=0.51, margin=0.05),

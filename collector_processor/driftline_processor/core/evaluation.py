@@ -516,6 +516,7 @@ class Verdict(Struct, frozen=True):
         environment: The affected environment, likewise.
         since_earliest: The earliest start that the days leave open, if it is before ``since``; else None.
         later: What began after a degradation, or is over, the oldest first.
+        but: What a healthy model has not met in its newest window, which alone does not degrade it; else None.
         cause_until: When the first cause was over, while what joined it lasts; unix nanoseconds, else None.
     """
 
@@ -543,6 +544,7 @@ class Verdict(Struct, frozen=True):
     since_earliest: int | None = None
     later: tuple[LaterFinding, ...] = ()
     cause_until: int | None = None
+    but: Fact | None = None
 
 
 class SlicePerformance(Struct, frozen=True):

@@ -32,6 +32,16 @@ class NoWorseThanBaseline(FactStruct):
     better: bool
 
 
+class BrokenInNewest(FactStruct):
+    """An objective that the newest window misses, or its failing calls, too few windows to degrade the model."""
+
+    shown: Fact
+    start: int
+    end: int
+    timezone: str
+    of_days: bool
+
+
 class FurtherLoss(FactStruct):
     """A loss rose again, by so much; with the interval of the rise."""
 

@@ -380,7 +380,21 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         verdict = verdict_of(untold, since, (_last_known(closed, run),), alone=is_alone and since == untold.start)
         return verdict if run is None else replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
-    return verdict_of(run.reading, run.since, certainty, alone=run.alone)
+    verdict = verdict_of(run.reading, run.since, certainty, alone=run.alone)
+    return _with_broken(verdict, [readings[-1] for readings in lengths.values()])
+
+
+def _with_broken(verdict: Verdict, newest: Sequence[Reading]) -> Verdict:
+    """Return a healthy verdict with what the newest windows break: it is an open incident, though it may be chance."""
+    broken = [(one, sign) for one in newest for sign in one.signs if sign.reason in ("service", "objective")]
+    broken = [(one, sign) for one, sign in broken if one.state == "degraded" and one.start is not None]
+    if not broken:
+        return verdict
+    reading, sign = max(broken, key=lambda one: _by_time(one[0].evaluation))
+    window = reading.evaluation.window
+    but = facts.BrokenInNewest(sign.fact, window.start, window.end, reading.context.timezone, reading.of_days)
+    advice = verdict_of(reading, window.start).advice
+    return replace(verdict, but=but, advice=None if advice is None else facts.LookAgain(then=advice))
 
 
 def _most_informative(closed: Sequence[Reading]) -> Reading:

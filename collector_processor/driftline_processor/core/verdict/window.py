@@ -34,6 +34,7 @@ from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICAT
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import EARLIER, tells_usual
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY, closes_at
 
@@ -224,7 +225,7 @@ def labels_needed(evaluation: Evaluation) -> int | None:
     needed = [
         objective.needed
         for objective in evaluation.objectives
-        if objective.state == "inconclusive" and objective.needed
+        if objective.state == "inconclusive" and objective.needed and objective.metric not in SERVICE_METRICS
     ]
     if needed:
         return max(needed)

@@ -13,6 +13,7 @@ from driftline_processor.present.metrics import (
     size_of_change,
 )
 from driftline_processor.present.numbers import number, percents
+from driftline_processor.present.times import span_words
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
 from .register import clause, forms, voice_of, words_as, words_of
@@ -42,6 +43,12 @@ def _no_worse(fact: facts.NoWorseThanBaseline) -> str:
     ):
         compared = f"within {size_of_change(fact.metric, margin, None, None)} of"
     return f"its {metric_words(fact.metric)}{now} is {compared} the baseline's{than}"
+
+
+@words_of(facts.BrokenInNewest)
+def _broken_in_newest(fact: facts.BrokenInNewest) -> str:
+    span = span_words(fact.start, fact.end, fact.timezone, days=fact.of_days)
+    return f"{clause(fact.shown)} {'from' if ' to ' in span and fact.of_days else 'on'} {span}"
 
 
 @words_of(facts.FurtherLoss)

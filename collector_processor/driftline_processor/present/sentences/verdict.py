@@ -66,12 +66,14 @@ def verdict_headline(verdict: Verdict) -> str:
     "Degraded since 1 June 2013: predicts 14 % 'late', actual 31 %"
     """
     size = _size(verdict)
-    return printable(capital(f"{voice_of(_state(verdict))}{f': {size}' if size else ''}"))
+    but = f", but {brief(verdict.but)}" if verdict.but is not None else ""
+    return printable(capital(f"{voice_of(_state(verdict))}{f': {size}' if size else ''}{but}"))
 
 
 def verdict_size(verdict: Verdict) -> str:
     """Return the headline without state and begin, which have places of their own: the size of the effect."""
-    return printable(capital(_size(verdict) or voice_of(_state(verdict)), _names(verdict)))
+    but = f", but {brief(verdict.but)}" if verdict.but is not None else ""
+    return printable(capital(f"{_size(verdict) or voice_of(_state(verdict))}{but}", _names(verdict)))
 
 
 def verdict_evidence(verdict: Verdict) -> str:
@@ -79,7 +81,7 @@ def verdict_evidence(verdict: Verdict) -> str:
     shown = [reason for reason in _reasons(verdict) if not _is_cause(reason, verdict)]
     gives_slice = isinstance(verdict.cause, facts.SliceWorse)  # and its part of the rise
     texts = (forms(one)[-1] if gives_slice and isinstance(one, facts.SliceWorse) else clause(one) for one in shown)
-    text = "; ".join(dict.fromkeys(texts))
+    text = "; ".join(dict.fromkeys((*texts, *([f"but {clause(verdict.but)}"] if verdict.but is not None else []))))
     if verdict.assumes:
         text = "; ".join(filter(None, (text, _ASSUMES_INDEPENDENT_ROWS)))
     return _as_sentence(text, verdict)

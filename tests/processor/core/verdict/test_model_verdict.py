@@ -11,12 +11,25 @@ from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdic
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, state_spans, verdict_of_model
 from driftline_processor.core.verdict.traffic import Traffic
-from driftline_processor.core.verdict.window import with_verdicts
+from driftline_processor.core.verdict.window import labels_needed, with_verdicts
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline
 from msgspec.structs import replace
 
 from tests.support.unwrap import of_type
-from tests.support.verdict_windows import DAY, JULY, change, column, explained, known, right, value, window, wrong
+from tests.support.verdict_windows import (
+    DAY,
+    JULY,
+    change,
+    column,
+    explained,
+    known,
+    objective,
+    right,
+    value,
+    window,
+    wrong,
+)
 
 HOUR = DAY // 24
 DRIFT: dict[str, Any] = {"features": {"temp": column(p=0.001)}, "explanation": explained()}
@@ -400,3 +413,23 @@ def test_a_fault_that_a_whole_day_showed_before_the_first_hours_in_a_row_began_w
     assert (verdict.since, verdict.window_start) == (day(0), day(1))  # the day has more rows of the fault
     verdict = verdict_of_model([*hours[24:], days[1]])
     assert (verdict.since, verdict.window_start) == (JULY + 43 * HOUR, JULY + 47 * HOUR)  # the day has others, too
+
+
+def test_a_healthy_model_whose_newest_window_misses_an_objective_says_so_in_its_headline_and_asks_to_look() -> None:
+    missed = objective(metric="availability", number=0.88, low=0.85, high=0.91, rule="availability >= 90 %")
+    windows = [*(right(at) for at in range(4)), right(4, objectives=(missed,))]
+    verdict = verdict_of_model(windows)
+    assert verdict.state == "healthy"
+    headline = verdict_headline(verdict)
+    assert headline.startswith("Healthy since 1 July 2013: ")
+    assert headline.endswith(", but availability 88.0 % misses 'availability >= 90 %' on 5 July 2013")
+    assert verdict_action(verdict).startswith("Check the next window")
+    assert verdict_of_model(windows[:4]).but is None
+    assert verdict_of_model([*windows, right(5)]).but is None
+
+
+def test_outcomes_are_not_asked_for_an_objective_of_the_service() -> None:
+    of_calls = objective("inconclusive", "availability", rule="availability >= 99.9 %", needed=3_688)
+    of_outcomes = objective("inconclusive", "precision", needed=120)
+    assert labels_needed(window(0, objectives=(of_calls,), reference={})) is None
+    assert labels_needed(window(0, objectives=(of_calls, of_outcomes), reference={})) == 120
