@@ -72,6 +72,17 @@ def span_words(start: int, end: int, timezone: str = "UTC", *, days: bool = Fals
     return f"{' '.join(before)} to {' '.join(until)}"
 
 
+def on_words(start: int, end: int, timezone: str = "UTC", *, days: bool = False) -> str:
+    """Return the same with "on", or "from" for several days.
+
+    >>> july, hour = 1_372_636_800 * 10**9, 3600 * 10**9
+    >>> on_words(july, july + 24 * hour), on_words(july, july + 48 * hour, days=True)
+    ('on 1 July 2013', 'from 1 to 2 July 2013')
+    """
+    span = span_words(start, end, timezone, days=days)
+    return f"{'from' if days and ' to ' in span else 'on'} {span}"
+
+
 def date_label(time: int, timezone: str = "UTC", *, days: bool = False) -> str:
     """Return a date for a table or an axis; ``days``: without the time of day.
 

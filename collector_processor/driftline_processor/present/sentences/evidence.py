@@ -13,7 +13,7 @@ from driftline_processor.present.metrics import (
     size_of_change,
 )
 from driftline_processor.present.numbers import number, percents
-from driftline_processor.present.times import span_words
+from driftline_processor.present.times import on_words
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
 from .register import clause, forms, voice_of, words_as, words_of
@@ -47,8 +47,7 @@ def _no_worse(fact: facts.NoWorseThanBaseline) -> str:
 
 @words_of(facts.BrokenInNewest)
 def _broken_in_newest(fact: facts.BrokenInNewest) -> str:
-    span = span_words(fact.start, fact.end, fact.timezone, days=fact.of_days)
-    return f"{clause(fact.shown)} {'from' if ' to ' in span and fact.of_days else 'on'} {span}"
+    return f"{clause(fact.shown)} {on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)}"
 
 
 @words_of(facts.FurtherLoss)

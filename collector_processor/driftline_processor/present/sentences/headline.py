@@ -13,7 +13,7 @@ from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
 from driftline_processor.present.numbers import many, number
-from driftline_processor.present.times import span_words
+from driftline_processor.present.times import on_words
 from driftline_processor.present.wording import NAME, format_percent, printable, short, slice_words
 
 from .register import Makers, plain_forms, worded
@@ -122,8 +122,7 @@ def _service_failing(fact: facts.ServiceFailing) -> str:
 
 @_brief(facts.BrokenInNewest)
 def _broken_in_newest(fact: facts.BrokenInNewest) -> str:
-    span = span_words(fact.start, fact.end, fact.timezone, days=fact.of_days)
-    return f"{brief(fact.shown)} {'from' if ' to ' in span and fact.of_days else 'on'} {span}"
+    return f"{brief(fact.shown)} {on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)}"
 
 
 @_brief(facts.MayBeWorse)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import LaterFinding, Verdict
 from driftline_processor.core.fact import Fact, columns_of
-from driftline_processor.present.times import date_words, since_words, span_words
+from driftline_processor.present.times import date_words, on_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
@@ -137,8 +137,7 @@ def later_clause(later: LaterFinding) -> str:
     """
     when = since_words(later.since, later.timezone, days=later.of_days)
     if later.since is not None and later.until is not None:
-        span = span_words(later.since, later.until, later.timezone, days=later.of_days)
-        when = f" {'from' if ' to ' in span else 'on'} {span}"
+        when = f" {on_words(later.since, later.until, later.timezone, days=later.of_days)}"
     effects = {"harmless": ", which did no harm", "joined": ", which made it worse", "mended": ", which began it"}
     effect = effects[later.role] if any(columns_of(later.fact)) or later.role == "mended" else ""
     return f"{clause(later.fact)}{when}{effect}"
@@ -189,8 +188,7 @@ def _state(verdict: Verdict) -> str:
     name = "" if verdict.version is None and not verdict.environment else f"{_model(verdict)} {verb} "
     place = f" for {slice_words(verdict.slice)}" if verdict.slice else ""
     if start is not None and end is not None:
-        span = span_words(start, end, timezone, days=verdict.of_days)
-        return f"{name}{state}{place} {'from' if verdict.of_days and ' to ' in span else 'on'} {span}"
+        return f"{name}{state}{place} {on_words(start, end, timezone, days=verdict.of_days)}"
     return f"{name}{state}{place}{since_words(verdict.since, timezone, days=verdict.of_days)}"
 
 
@@ -198,6 +196,9 @@ def verdict_sentence(verdict: Verdict) -> str:
     """Return the sentence of a verdict: state, begin, size, cause and advice."""
     head, parts = voice_of(_head(verdict)), _parts(verdict)
     sentence = f"{head}: {parts}" if parts else head
+    joined = (one for one in verdict.later if one.role == "joined" and one.until is None)
+    sentence += "".join(f"; also {later_clause(one)}" for one in joined)
+    sentence += f"; but {clause(verdict.but)}" if verdict.but is not None else ""
     if verdict.assumes:
         sentence += f"; {_ASSUMES_INDEPENDENT_ROWS}"
     return printable(sentence.rstrip(". ") + ".")
