@@ -476,6 +476,7 @@ class LaterFinding(Struct, frozen=True):
         subject: What it is about, the same in all windows: a check or a metric, and columns.
         timezone: Time zone of its times, an IANA name.
         of_days: Whether its windows are a day or longer.
+        shown: Whether the loss shows the role; a grave fault may have joined before it does.
     """
 
     role: FindingRole
@@ -486,6 +487,7 @@ class LaterFinding(Struct, frozen=True):
     subject: str
     timezone: str = "UTC"
     of_days: bool = True
+    shown: bool = True
 
 
 class Verdict(Struct, frozen=True):

@@ -176,7 +176,7 @@ SHAPES = Shapes(
             time_or_null("cause_until"),
         ),
         LaterFinding: (
-            "role subject",
+            "role shown subject",
             time_at("since"),
             time_or_null("until"),
             computed("finding", lambda one: clause(one.fact), str),

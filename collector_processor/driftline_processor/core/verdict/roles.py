@@ -17,7 +17,7 @@ from driftline.tables.table import F64, I64
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.change import GROSS, is_faulty
+from driftline_processor.core.change import is_faulty
 from driftline_processor.core.evaluation import Cause, Evaluation, Finding, FindingRole
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import NORMAL
@@ -63,6 +63,7 @@ class LaterPart(NamedTuple):
         role: Whether the loss rose with it.
         first: Index of its first window.
         last: Index of its newest window.
+        shown: Whether the loss shows the role.
     """
 
     subject: Subject
@@ -70,6 +71,7 @@ class LaterPart(NamedTuple):
     role: FindingRole
     first: int
     last: int
+    shown: bool = True
 
     def lasts(self, windows: Sequence[Evaluation]) -> bool:
         """Return True if it is not over at the end of the windows of the degradation."""
@@ -94,8 +96,8 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
         earlier = max((part.first for part in found if part.role == "joined" and part.first < first), default=0)
         following = min((other for other in later.values() if other > first), default=len(windows))
         role = _role(subject, marks[last][subject], losses.rise(earlier, first, min(following, last + 1)))
-        if role == "joined" or (role == "harmless" and not _names_anew(subject, windows[0], began)):
-            found.append(LaterPart(subject, marks[last][subject], role, first, last))
+        if role is not None and (role[0] == "joined" or not _names_anew(subject, windows[0], began)):
+            found.append(LaterPart(subject, marks[last][subject], role[0], first, last, role[1]))
     ends = {part.last + 1 for part in found}  # a loss may rise again where a fault ends that hid another
     rises = _further_losses(losses, [0, *(part.first for part in found), len(windows)])
     found += [part for part in rises if ends.isdisjoint(range(part.first - 1, part.first + 2))]
@@ -113,7 +115,7 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
         return windows
     marks = [_marks(window) for window in before]
     older = {subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE}
-    fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(fact)} - older
+    fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(subject, fact)} - older
     if not older or not fresh:
         return windows
     columns = {name for _, names in older for name in names} - {name for _, names in fresh for name in names}
@@ -133,7 +135,7 @@ def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
 def windows_of_cause(windows: Sequence[Evaluation], later: Sequence[LaterPart]) -> Sequence[Evaluation]:
     """Return the windows that show the cause of a degradation: those before anything began, or a first fault ended."""
     marks = [_marks(window) for window in windows]
-    faults = [subject for subject, fact in marks[0].items() if _is_grave(fact)]
+    faults = [subject for subject, fact in marks[0].items() if _is_grave(subject, fact)]
     lasts = [max(at for at, of_window in enumerate(marks) if subject in of_window) for subject in faults]
     ends = [last + 1 for last in lasts if last + CONFIRMED < len(windows)]
     return windows[: min([*ends, *(part.first for part in later)], default=len(windows))]
@@ -213,7 +215,7 @@ def _span(subject: Subject, marks: Sequence[dict[Subject, Fact]]) -> tuple[int, 
     newest = len(shown) - 1
     for first, is_shown in enumerate(shown):
         confirmed = shown[first : first + CONFIRMED]
-        if is_shown and (all(confirmed) if len(confirmed) == CONFIRMED else _is_grave(marks[newest][subject])):
+        if is_shown and (all(confirmed) if len(confirmed) == CONFIRMED else _is_grave(subject, marks[newest][subject])):
             return first, max(at for at, is_shown in enumerate(shown) if is_shown)
     return None
 
@@ -249,11 +251,11 @@ def _has_changed(window: Evaluation | None, columns: tuple[str, ...]) -> bool:
     return any(name in found or _drifts(window, name) for name in columns)
 
 
-def _is_grave(fact: Fact) -> bool:
-    """Return True for a fault that needs no comparison of the loss: a model is not served without it by chance."""
-    if not isinstance(fact, Finding):
-        return not isinstance(fact, Cause)
-    return is_fault(fact) or (is_faulty(fact) and (fact.check in STRUCTURAL or fact.check in GROSS))
+def _is_grave(subject: Subject, fact: Fact) -> bool:
+    """Return True for a fault that needs no comparison of the loss: chance does not show it."""
+    if subject[0] == "service" or subject[0] in OF_OUTPUT:
+        return True
+    return isinstance(fact, Finding) and (is_fault(fact) or is_faulty(fact))
 
 
 class _Rise(NamedTuple):
@@ -264,16 +266,16 @@ class _Rise(NamedTuple):
     before: float
 
 
-def _role(subject: Subject, fact: Fact, rise: _Rise | None) -> FindingRole | None:
-    """Return the role of a later finding; None if it is neither a fault nor shown to matter."""
+def _role(subject: Subject, fact: Fact, rise: _Rise | None) -> tuple[FindingRole, bool] | None:
+    """Return the role of a later finding, and whether the loss shows it; None if it is neither grave nor shown."""
     if subject[0] == "service" or subject[0] in OF_OUTPUT:
-        return "joined"  # the loss itself
+        return "joined", True  # the loss itself
     if rise is not None and rise.value > RISES * rise.error:
-        return "joined"
-    if not _is_grave(fact):
+        return "joined", True
+    if not _is_grave(subject, fact):
         return None
     is_small = rise is not None and rise.value + NORMAL * rise.error < MATERIAL * max(rise.before, 0.0)
-    return "harmless" if is_small else "joined"
+    return ("harmless", True) if is_small else ("joined", False)
 
 
 class _Losses(NamedTuple):

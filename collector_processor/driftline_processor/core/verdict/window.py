@@ -637,7 +637,7 @@ def verdict_of(
     ended = windows[over].window.start if reading.start is not None else None
     if any(part.lasts(windows) for part in later):
         # what did no harm beside the cause explains the degradation without it
-        found = tuple(replace(one, role="joined") if one.until is None else one for one in found)
+        found = tuple(replace(one, role="joined", shown=True) if one.until is None else one for one in found)
         return _shown_by(replace(verdict, later=found, cause_until=ended), reading)
     mended = _of_mended(verdict, windows, ended)
     return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
@@ -682,6 +682,7 @@ def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Read
         ":".join((check, *columns)),
         reading.context.timezone,
         reading.of_days,
+        part.shown,
     )
 
 

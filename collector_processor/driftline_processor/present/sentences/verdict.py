@@ -139,6 +139,7 @@ def later_clause(later: LaterFinding) -> str:
     if later.since is not None and later.until is not None:
         when = f" {on_words(later.since, later.until, later.timezone, days=later.of_days)}"
     effects = {"harmless": ", which did no harm", "joined": ", which made it worse", "mended": ", which began it"}
+    effects |= {} if later.shown else {"joined": ", which may make it worse"}
     effect = effects[later.role] if any(columns_of(later.fact)) or later.role == "mended" else ""
     return f"{clause(later.fact)}{when}{effect}"
 

@@ -155,3 +155,17 @@ def test_a_fault_of_a_part_of_a_window_began_in_it() -> None:
 def test_other_states_have_nothing_later() -> None:
     assert verdict_of_model([right(0), right(1), right(2, findings=[RECODED])]).later == ()
     assert Verdict("healthy").later == ()
+
+
+def test_a_grave_fault_that_outcomes_have_not_judged_may_make_it_worse() -> None:
+    wide = {"realized": {"log_loss": value(0.75, 0.6, 0.9)}, "findings": [RECODED]}
+    windows = [*days(*[{}] * 4), known(7, {"log_loss": change("worse", 0.25, 0.1, 0.4)}, **wide)]
+    (found,) = verdict_of_model(windows).later
+    assert (found.role, found.shown) == ("joined", False)
+    assert verdict_later(verdict_of_model(windows)).endswith(" since 8 July 2013, which may make it worse.")
+
+
+def test_a_faulty_output_of_the_newest_window_is_no_cause() -> None:
+    verdict = verdict_of_model(days(*[{}] * 4, {"findings": [CONSTANT]}))
+    assert [one.subject for one in verdict.later] == ["output:score_constant"]
+    assert (verdict.cause, verdict.kind) == (None, "")
