@@ -215,8 +215,7 @@ class Orders:
         before = [message for message in incident.messages if message.kind != "resolved"]
         before = before if action.follows else [message for message in before if message.kind == base]
         if action.follows and any(map(self._alive, before)):
-            joins = bool(lasting_alerts) or kinds == {"joined"}
-            kind: Kind = "worse" if "worse" in kinds else "joined" if joins else "opened"
+            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
             yield Order(self._message(name, id, kind, changes, lasting_alerts))
         elif standing_order := next((message for message in before if self._stands(message)), None):
             if new_changes := [change for change in changes if change.alert.id not in incident.about]:

@@ -529,7 +529,7 @@ class PolicyWatch:
                 continue
             if kind in ("joined", "worse", "resolved"):
                 channels = left if unheard else [*left, *heirs]
-            if kind is not None:
+            if kind is not None and (channels or kind != "joined"):
                 rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
                 yield AlertChange(kind, alert, channels, rises)
             if unheard and kind in (None, "joined", "worse", "resolved"):
@@ -653,7 +653,8 @@ class PolicyWatch:
             state = alert.notified_state or ("" if stored_alert is None else stored_alert.state)
             if _rank(alert.state) < _rank(state):
                 return "worse"
-            return "joined" if alert.state == "degraded" and {*joined} - self._told_joined(alert) else None
+            is_new = joined and alert.state == "degraded" and {*joined} - self._told_joined(alert)
+            return "joined" if is_new else None
         if alert.open:
             return None
         if alert.notified is None:
@@ -699,6 +700,7 @@ class PolicyWatch:
             since=alert.since,
             until=alert.until,
             words=alert.words,
+            told=tuple(self._told_joined(alert)),
             reason=bool(alert.ending),
             unwatched=alert.ending == "unwatched",
             explained=explained,

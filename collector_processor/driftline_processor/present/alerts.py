@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
-from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.evaluation import LaterFinding, Verdict
 from driftline_processor.present.sentences.policies import policy_advice
 from driftline_processor.present.sentences.verdict import (
     later_clause,
@@ -55,6 +55,7 @@ class Notification(Struct, frozen=True):
             exists.
         unwatched: Whether the alert ended only because it is no longer evaluated.
         explained: Whether the verdict is about the same fault, so that the message has its words.
+        told: What had joined the cause of a degradation in earlier messages, by subject.
         room: Why the limit of the policy lies within the noise of the baseline, as a clause; "" if it does not.
     """
 
@@ -82,6 +83,7 @@ class Notification(Struct, frozen=True):
     unwatched: bool = False
     explained: bool = False
     room: str = ""
+    told: tuple[str, ...] = ()
 
 
 _HEADS = {
@@ -117,8 +119,11 @@ def kind_words(kind: str) -> str:
 def title(told: Notification, state: str) -> str:
     """Return the first line of a message: model, state or finding, and begin."""
     name, verdict = _name(told.model, told.environment), told.verdict
-    if told.kind == "joined" and verdict is not None and (joined := joined_clauses(verdict)):
-        return f"{_HEADS[told.kind]}{name}: {printable(joined[-1])}"
+    if told.kind == "joined" and verdict is not None:
+        new = [later for later in _joined(verdict) if later.subject not in told.told]
+        if new:
+            more = f", and {len(new) - 1} more" if len(new) > 1 else ""
+            return f"{_HEADS[told.kind]}{name}: {printable(later_clause(new[0]))}{more}"
     if told.kind not in ("resolved", "passed") and told.explained and verdict is not None and verdict.state in _STATES:
         begin = since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
         return f"{_HEADS[told.kind]}{name} {_STATES[verdict.state]}{begin}"
@@ -293,12 +298,11 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
 
 def joined_subjects(verdict: Verdict) -> list[str]:
     """Return what joined the cause of a degradation and lasts, by subject."""
-    return [later.subject for later in verdict.later if later.role == "joined" and later.until is None]
+    return [later.subject for later in _joined(verdict)]
 
 
-def joined_clauses(verdict: Verdict) -> list[str]:
-    """Return the same in words, the newest last."""
-    return [later_clause(later) for later in verdict.later if later.role == "joined" and later.until is None]
+def _joined(verdict: Verdict) -> list[LaterFinding]:
+    return [later for later in verdict.later if later.role == "joined" and later.until is None]
 
 
 class AlertPlace(NamedTuple):

@@ -174,6 +174,7 @@ SHAPES = Shapes(
             group("window", time_at("start", "window_start"), time_at("end", "window_end")),
             Key("later_findings", "later"),
             time_or_null("cause_until"),
+            computed("but", lambda one: None if one.but is None else clause(one.but), str | None),
         ),
         LaterFinding: (
             "role shown subject",

@@ -291,6 +291,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "window": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"},
             "later_findings": [],
             "cause_until": None,
+            "but": None,
         }
     )
 

@@ -663,7 +663,7 @@ ROWS = [{"x": 1.0}, {"x": 2.0}]
         (np.array(7), ROWS[0], ["7"]),
         ("a", ROWS[0], ["a"]),
     ],
-    ids=repr,
+    ids=lambda given: type(given).__name__,
 )
 @pytest.mark.parametrize("kind", ["block", "decorated"])
 def test_ids_are_those_of_the_rows_also_if_only_an_inner_prediction_knows_the_rows(

@@ -387,7 +387,8 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
 def _with_broken(verdict: Verdict, newest: Sequence[Reading]) -> Verdict:
     """Return a healthy verdict with what the newest windows break: it is an open incident, though it may be chance."""
     broken = [(one, sign) for one in newest for sign in one.signs if sign.reason in ("service", "objective")]
-    broken = [(one, sign) for one, sign in broken if one.state == "degraded" and one.start is not None]
+    since = verdict.window_end or 0  # older windows are outdated by the one that decides
+    broken = [(one, sign) for one, sign in broken if one.state == "degraded" and one.evaluation.window.end >= since > 0]
     if not broken:
         return verdict
     reading, sign = max(broken, key=lambda one: _by_time(one[0].evaluation))
@@ -465,7 +466,15 @@ def _with_cause_of(verdict: Verdict, longer: Verdict) -> Verdict:
     if verdict.kind == "output_fault" or verdict.slice or longer.slice or not longer.kind:
         return verdict
     reasons = (*verdict.reasons[:1], *longer.reasons[1:])
-    return replace(verdict, kind=longer.kind, cause=longer.cause, reasons=reasons, advice=longer.advice)
+    return replace(
+        verdict,
+        kind=longer.kind,
+        cause=longer.cause,
+        reasons=reasons,
+        advice=longer.advice,
+        later=longer.later,
+        cause_until=longer.cause_until,
+    )
 
 
 def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> Onset | None:

@@ -7,8 +7,7 @@ finding by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import nan, sqrt
 from typing import NamedTuple
 
@@ -59,7 +58,7 @@ class LaterPart(NamedTuple):
 
     Attributes:
         subject: What it is about.
-        fact: It as the newest window with it shows it.
+        fact: The finding, with the numbers of its newest window.
         role: Whether the loss rose with it.
         first: Index of its first window.
         last: Index of its newest window.
@@ -75,7 +74,19 @@ class LaterPart(NamedTuple):
 
     def lasts(self, windows: Sequence[Evaluation]) -> bool:
         """Return True if it is not over at the end of the windows of the degradation."""
-        return self.last + CONFIRMED >= len(windows)
+        return _lasts(self.last, windows)
+
+
+def _lasts(last: int, windows: Sequence[object]) -> bool:
+    return last + CONFIRMED >= len(windows)
+
+
+class _Streak(NamedTuple):
+    """Consecutive windows with a finding, the indices of the first and the newest; single windows may lack it."""
+
+    subject: Subject
+    first: int
+    last: int
 
 
 def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None) -> list[LaterPart]:
@@ -85,22 +96,32 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
         windows: The windows of the degradation, the oldest first.
         before: The window before them; None if it is unknown.
     """
-    marks = [_marks(window) for window in windows]
-    spans = {subject: span for subject in _in_order(marks) if (span := _span(subject, marks)) is not None}
-    began = {subject: _first(subject, span[0], windows, before) for subject, span in spans.items()}
-    later = {subject: first for subject, first in began.items() if first > 0 and not _is_told(subject, first, began)}
-    losses = _Losses.of(windows)
+    marks, losses = [_marks(window) for window in windows], _Losses.of(windows)
+    streaks = _streaks(windows, before)
+    later = [streak for streak in streaks if streak.first > 0 and not _is_told(streak, streaks)]
+    steps = losses.rises(0, len(windows))
     found = list[LaterPart]()
-    for subject, first in sorted(later.items(), key=lambda one: one[1]):
-        last = spans[subject][1]
-        earlier = max((part.first for part in found if part.role == "joined" and part.first < first), default=0)
-        following = min((other for other in later.values() if other > first), default=len(windows))
-        role = _role(subject, marks[last][subject], losses.rise(earlier, first, min(following, last + 1)))
-        if role is not None and (role[0] == "joined" or not _names_anew(subject, windows[0], began)):
-            found.append(LaterPart(subject, marks[last][subject], role[0], first, last, role[1]))
-    ends = {part.last + 1 for part in found}  # a loss may rise again where a fault ends that hid another
-    rises = _further_losses(losses, [0, *(part.first for part in found), len(windows)])
-    found += [part for part in rises if ends.isdisjoint(range(part.first - 1, part.first + 2))]
+    for subject, first, last in sorted(later, key=lambda streak: streak.first):
+        # the loss is compared between its own neighbours: another rise is not the effect of this finding
+        own = range(first - 1, first + 2)
+        joined = [part.first for part in found if part.role == "joined"]
+        earlier = max((at for at in (*steps, *joined) if at < first and at not in own), default=0)
+        others = [*(at for at in steps if at not in own), *(streak.first for streak in later)]
+        following = min((at for at in others if at > first), default=len(windows))
+        fact = marks[last][subject]
+        role = _role(subject, fact, losses.rise(earlier, first, min(following, last + 1)))
+        if role is not None and (role[0] == "joined" or not _names_anew(subject, windows[0], streaks)):
+            found.append(LaterPart(subject, fact, role[0], first, last, role[1]))
+    # a fault begins in a part of its first window; where it ends, the loss of another one may show again
+    explained = {0, *(part.first for part in found), *(streak.last + 1 for streak in streaks)}
+    alone = [at for at in steps if explained.isdisjoint(range(at - 1, at + 2))]
+    for number, at in enumerate(alone, 1):
+        subject = ("loss", () if number == 1 else (str(number),))
+        end = next((step for step in steps if step > at), len(windows))
+        start = max((step for step in steps if step < at), default=0)
+        rise = losses.rise(start, at, end)
+        if rise is not None:
+            found.append(LaterPart(subject, losses.further(rise), "joined", at, len(windows) - 1))
     return sorted(found, key=lambda part: part.first)
 
 
@@ -119,6 +140,8 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
     if not older or not fresh:
         return windows
     columns = {name for _, names in older for name in names} - {name for _, names in fresh for name in names}
+    if not columns:
+        return windows
     return [_without(window, columns) for window in windows]
 
 
@@ -132,16 +155,24 @@ def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
     return replace(window, findings=type(window.findings)(findings), explanation=explanation, change_kind=None)
 
 
-def windows_of_cause(windows: Sequence[Evaluation], later: Sequence[LaterPart]) -> Sequence[Evaluation]:
-    """Return the windows that show the cause of a degradation: those before anything began, or a first fault ended."""
-    marks = [_marks(window) for window in windows]
-    faults = [subject for subject, fact in marks[0].items() if _is_grave(subject, fact)]
-    lasts = [max(at for at, of_window in enumerate(marks) if subject in of_window) for subject in faults]
-    ends = [last + 1 for last in lasts if last + CONFIRMED < len(windows)]
+def windows_of_cause(
+    windows: Sequence[Evaluation], later: Sequence[LaterPart], before: Evaluation | None = None
+) -> Sequence[Evaluation]:
+    """Return the windows that show the cause of a degradation: up to the first that begins or ends something else.
+
+    Args:
+        windows: The windows of the degradation, the oldest first.
+        later: What began later.
+        before: The window before them; None if it is unknown.
+    """
+    ends = [streak.last + 1 for streak in _streaks(windows, before) if streak.first == 0]
+    ends = [end for end in ends if not _lasts(end - 1, windows)]
     return windows[: min([*ends, *(part.first for part in later)], default=len(windows))]
 
 
-def end_of_cause(windows: Sequence[Evaluation], cause: Fact | None, later: Sequence[LaterPart]) -> int | None:
+def end_of_cause(
+    windows: Sequence[Evaluation], cause: Fact | None, later: Sequence[LaterPart], before: Evaluation | None = None
+) -> int | None:
     """Return the first window without the cause of a degradation that lasts; None while the cause lasts.
 
     A cause that is a finding ends as one. Another one ends with a fall of the loss while a later finding lasts.
@@ -150,12 +181,13 @@ def end_of_cause(windows: Sequence[Evaluation], cause: Fact | None, later: Seque
         windows: The windows of the degradation, the oldest first.
         cause: Its cause; None if outcomes alone show it.
         later: What began later.
+        before: The window before them; None if it is unknown.
     """
     marks = [_marks(window) for window in windows]
-    subject = next((subject for subject, fact in marks[0].items() if _is_same(fact, cause)), None)
-    if subject is not None:
-        last = max(at for at, of_window in enumerate(marks) if subject in of_window)
-        return last + 1 if last + CONFIRMED < len(windows) else None
+    of_cause = [streak for streak in _streaks(windows, before) if streak.first == 0]
+    streak = next((one for one in of_cause if _is_same(marks[one.last][one.subject], cause)), None)
+    if streak is not None:
+        return None if _lasts(streak.last, windows) else streak.last + 1
     lasting = [part.first for part in later if part.lasts(windows)]
     if not lasting:
         return None
@@ -209,38 +241,64 @@ def _drifts(window: Evaluation, name: str) -> bool:
     return column is not None and column.state == "drift"
 
 
-def _span(subject: Subject, marks: Sequence[dict[Subject, Fact]]) -> tuple[int, int] | None:
-    """Return the first and the newest window of a finding that lasts; None of one that does not."""
-    shown = [subject in of_window for of_window in marks]
-    newest = len(shown) - 1
-    for first, is_shown in enumerate(shown):
-        confirmed = shown[first : first + CONFIRMED]
-        if is_shown and (all(confirmed) if len(confirmed) == CONFIRMED else _is_grave(subject, marks[newest][subject])):
-            return first, max(at for at, is_shown in enumerate(shown) if is_shown)
-    return None
+def _streaks(windows: Sequence[Evaluation], before: Evaluation | None) -> list[_Streak]:
+    """Return the streaks of all findings, each with the window in which it began."""
+    marks = [_marks(window) for window in windows]
+    return [
+        _Streak(subject, _first(subject, first, windows, before), last)
+        for subject in _in_order(marks)
+        for first, last in _runs(subject, windows)
+    ]
+
+
+def _runs(subject: Subject, windows: Sequence[Evaluation]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the newest window of each time that a finding lasted, or lasts.
+
+    It begins with :data:`CONFIRMED` windows, or with the newest one if it is grave, and ends with as many in which its
+    columns are as before.
+    """
+    runs, absent = list[list[int]](), CONFIRMED
+    for at, window in enumerate(windows):
+        if subject in _marks(window):
+            if absent >= CONFIRMED:
+                runs.append([])
+            runs[-1].append(at)
+            absent = 0
+        elif not _has_changed(window, subject[1]):
+            absent += 1
+    newest = len(windows) - 1
+    for run in runs:
+        is_grave = run[-1] == newest and _is_grave(subject, _marks(windows[newest])[subject])
+        confirmed = next((at for at in run if at + 1 in run), newest if is_grave else None)
+        if confirmed is not None:
+            yield confirmed, run[-1]
 
 
 def _first(subject: Subject, first: int, windows: Sequence[Evaluation], before: Evaluation | None) -> int:
     """Return the window in which a finding began: the one before if its columns had changed in a part of that one."""
     _, columns = subject
-    one_before = windows[first - 1] if first else before
-    two_before = windows[first - 2] if first > 1 else before if first else None
-    if first and _has_changed(one_before, columns) and not _has_changed(two_before, columns):
-        return first - 1
-    return first
+    two_before = windows[first - 2] if first > 1 else before
+    partly = first > 0 and _has_changed(windows[first - 1], columns) and not _has_changed(two_before, columns)
+    return first - 1 if partly else first
 
 
-def _is_told(subject: Subject, first: int, began: Mapping[Subject, int]) -> bool:
+def _is_told(streak: _Streak, streaks: Iterable[_Streak]) -> bool:
     """Return True if another finding of the same columns began at the same time: a graver one, or one of the cause."""
-    check, columns = subject
-    same = {other[0]: began[other] for other in began if other != subject and not {*columns}.isdisjoint(other[1])}
-    near = {other: at for other, at in same.items() if abs(at - first) <= 1}
+    (check, columns), first, _ = streak
+    near = {
+        other.subject[0]
+        for other in streaks
+        if other.subject != streak.subject
+        and abs(other.first - first) <= 1
+        and not {*columns}.isdisjoint(other.subject[1])
+    }
     return bool(near) and (check == DRIFT or (check not in STRUCTURAL and not STRUCTURAL.isdisjoint(near)))
 
 
-def _names_anew(subject: Subject, first: Evaluation, began: Mapping[Subject, int]) -> bool:
+def _names_anew(subject: Subject, first: Evaluation, streaks: Iterable[_Streak]) -> bool:
     """Return True for a fault of columns that had changed in the first window, without a fault of their own."""
-    faulty = {name for (check, columns), at in began.items() if at == 0 and check in STRUCTURAL for name in columns}
+    began = (streak.subject for streak in streaks if streak.first == 0)
+    faulty = {name for check, columns in began if check in STRUCTURAL for name in columns}
     return faulty.isdisjoint(subject[1]) and _has_changed(first, subject[1])
 
 
@@ -329,6 +387,16 @@ class _Losses(NamedTuple):
         error = sqrt(max(own, between * sum(float((share**2).sum()) for share in shares)))
         return _Rise(means[1] - means[0], error, means[0]) if error > 0 else None
 
+    def rises(self, first: int, end: int) -> list[int]:
+        """Return the windows in which the loss rose significantly and by a material amount, in order."""
+        at = self.step(first, end)
+        rise = None if at is None else self.rise(first, at, end)
+        if at is None or rise is None:
+            return []
+        if rise.value <= max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0)):
+            return []
+        return [*self.rises(first, at), at, *self.rises(at, end)]
+
     def further(self, rise: _Rise) -> facts.FurtherLoss:
         """Return a rise in the unit of the metric."""
         half = NORMAL * rise.error
@@ -348,16 +416,3 @@ def _loss(metric: str, window: Evaluation) -> tuple[float, float, float]:
     if metric == "rmse":
         return now.value**2 - was.value**2, 2 * now.value * error, float(now.rows)
     return -direction(metric) * (now.value - was.value), error, float(now.rows)
-
-
-def _further_losses(losses: _Losses, bounds: Sequence[int]) -> Iterator[LaterPart]:
-    """Yield the rises of the loss between the beginnings of findings, which none of these explains."""
-    limits = sorted({*bounds})
-    for first, end in pairwise(limits):
-        at = losses.step(first, end)
-        if at is None or at - first <= 1:
-            continue  # the first window of a fault has it in a part
-        rise = losses.rise(first, at, end)
-        if rise is None or rise.value <= max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0)):
-            continue
-        yield LaterPart(("loss", ()), losses.further(rise), "joined", at, end - 1)

@@ -621,26 +621,41 @@ def verdict_of(
     """
     if reading.state != "degraded" or len(windows) < 2:
         return _verdict_of(reading, since, certainty, alone, windows)
-    known = without_older(windows, before)
-    later = later_parts(known, before[-1] if before else None)
-    earlier = windows_of_cause(known, later)
+    known, one_before = without_older(windows, before), before[-1] if before else None
+    later = later_parts(known, one_before)
+    earlier = windows_of_cause(known, later, one_before)
     if len(earlier) == len(windows) and known is windows:
         return _verdict_of(reading, since, certainty, alone, windows)
     windows, first = known, _as_it_began(reading, earlier)
     if first is None:
         return _verdict_of(reading, since, certainty, alone, windows)
     verdict = _verdict_of(first, since, certainty, alone, earlier)
-    over = end_of_cause(windows, verdict.cause, later)
-    found = tuple(_later_finding(part, windows, reading) for part in later)
+    over = end_of_cause(windows, verdict.cause, later, one_before)
     if over is None:
-        return _shown_by(replace(verdict, later=found), reading)
+        return _shown_by(replace(verdict, later=_later_findings(later, windows, reading)), reading)
     ended = windows[over].window.start if reading.start is not None else None
-    if any(part.lasts(windows) for part in later):
-        # what did no harm beside the cause explains the degradation without it
-        found = tuple(replace(one, role="joined", shown=True) if one.until is None else one for one in found)
-        return _shown_by(replace(verdict, later=found, cause_until=ended), reading)
-    mended = _of_mended(verdict, windows, ended)
-    return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
+    lasting = [part for part in later if part.lasts(windows)]
+    if not lasting:
+        mended = _of_mended(verdict, windows, ended)
+        found = _later_findings(later, windows, reading)
+        return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
+    # without the cause, what lasts is what degrades the model, whatever it added to the cause
+    later = [part._replace(role="joined", shown=True) if part in lasting else part for part in later]
+    found = _later_findings(later, windows, reading)
+    advice = next(one.advice for one in found if one.until is None)
+    kind = _KINDS.get(lasting[0].subject[0]) or ("data_fault" if isinstance(lasting[0].fact, Finding) else "")
+    changed = replace(verdict, later=found, cause_until=ended, advice=advice, kind=kind or verdict.kind)
+    return _shown_by(changed, reading)
+
+
+_KINDS: Mapping[str, ChangeKind] = {"service": "service", **dict.fromkeys(OF_OUTPUT, "output_fault")}
+"""Subjects of later findings and their kind of change."""
+
+
+def _later_findings(
+    later: Iterable[LaterPart], windows: Sequence[Evaluation], reading: Reading
+) -> tuple[LaterFinding, ...]:
+    return tuple(_later_finding(part, windows, reading) for part in later)
 
 
 def _shown_by(verdict: Verdict, reading: Reading) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import LaterFinding, Verdict
@@ -17,6 +17,9 @@ from .register import clause, forms, voice_of, worded
 
 MOST_WORDS = 50
 """Words up to which clauses have their longer forms, so that one reading is enough."""
+
+MOST_LATER = 5
+"""Maximum number of later findings, and of steps, in words; the JSON has all of them."""
 
 _ASSUMES_INDEPENDENT_ROWS = "assumes independent rows; add `--time` if days differ"
 
@@ -111,9 +114,17 @@ def _is_cause(reason: Fact, verdict: Verdict) -> bool:
 def verdict_action(verdict: Verdict) -> str:
     """Return the sentence on what to do, without a reason that :func:`verdict_cause` gives."""
     causes = [reason for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    steps = [_step(verdict.advice, causes)] if verdict.cause_until is None else []
-    steps += [_step(later.advice, [later.fact]) for later in verdict.later if later.until is None]
-    return steps[0] if len(steps) == 1 else " ".join(f"{n}. {step}" for n, step in enumerate(dict.fromkeys(steps), 1))
+    facts_told = [*causes, *(later.fact for later in verdict.later)]
+    steps = [_step(verdict.advice, facts_told)]
+    steps += [_step(later.advice, facts_told) for later in verdict.later if later.until is None]
+    steps = limited([*dict.fromkeys(steps)])
+    return steps[0] if len(steps) == 1 else " ".join(f"{n}. {step}" for n, step in enumerate(steps, 1))
+
+
+def limited(sentences: Sequence[str]) -> list[str]:
+    """Return the first sentences, and how many more there are."""
+    more = len(sentences) - MOST_LATER
+    return [*sentences[:MOST_LATER], *([f"And {more} more."] if more > 0 else [])]
 
 
 def _step(advice: Fact | None, told: Iterable[Fact]) -> str:
@@ -125,7 +136,7 @@ def _step(advice: Fact | None, told: Iterable[Fact]) -> str:
 
 def verdict_later(verdict: Verdict) -> str:
     """Return what began after a degradation, each with its begin and whether it did harm; "" without any."""
-    return " ".join(_as_sentence(later_clause(later), verdict) for later in verdict.later)
+    return " ".join(limited([_as_sentence(later_clause(later), verdict) for later in verdict.later]))
 
 
 def later_clause(later: LaterFinding) -> str:
@@ -197,9 +208,6 @@ def verdict_sentence(verdict: Verdict) -> str:
     """Return the sentence of a verdict: state, begin, size, cause and advice."""
     head, parts = voice_of(_head(verdict)), _parts(verdict)
     sentence = f"{head}: {parts}" if parts else head
-    joined = (one for one in verdict.later if one.role == "joined" and one.until is None)
-    sentence += "".join(f"; also {later_clause(one)}" for one in joined)
-    sentence += f"; but {clause(verdict.but)}" if verdict.but is not None else ""
     if verdict.assumes:
         sentence += f"; {_ASSUMES_INDEPENDENT_ROWS}"
     return printable(sentence.rstrip(". ") + ".")
@@ -248,7 +256,8 @@ def _parts(verdict: Verdict) -> str:
     The longest form of a clause that fits is used, the shortest if none does.
     """
     action = advise(verdict.advice).action
-    clauses = [(isinstance(reason, facts.AndAlso), forms(reason)) for reason in verdict.reasons if forms(reason)]
+    reasons = [one for one in verdict.reasons if verdict.cause_until is None or not _is_cause(one, verdict)]
+    clauses = [(isinstance(reason, facts.AndAlso), forms(reason)) for reason in reasons if forms(reason)]
     left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)
     left -= count_words(_ASSUMES_INDEPENDENT_ROWS) if verdict.assumes else 0
     left -= sum(count_words(shortest) for _, (*_, shortest) in clauses)

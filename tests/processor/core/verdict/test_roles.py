@@ -11,7 +11,6 @@ from driftline_processor.present.sentences.verdict import (
     verdict_action,
     verdict_cause,
     verdict_later,
-    verdict_sentence,
 )
 
 from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, right, value
@@ -66,7 +65,6 @@ def test_a_later_fault_leaves_the_first_one_the_cause_and_has_its_own_line_and_a
         "100 % of values in plan are new texts, as frequent as the old values (encoded differently?) "
         "since 9 July 2013, which made it worse."
     )
-    assert verdict_sentence(verdict).endswith(f"; also {verdict_later(verdict)}")
     action = verdict_action(verdict)
     assert action.startswith("1. Fix age at its source")
     assert action.endswith("2. Fix plan at its source, then evaluate again.")
