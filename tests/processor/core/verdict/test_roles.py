@@ -167,3 +167,33 @@ def test_a_faulty_output_of_the_newest_window_is_no_cause() -> None:
     verdict = verdict_of_model(days(*[{}] * 4, {"findings": [CONSTANT]}))
     assert [one.subject for one in verdict.later] == ["output:score_constant"]
     assert (verdict.cause, verdict.kind) == (None, "")
+
+
+def test_a_later_rise_of_the_loss_is_not_the_effect_of_a_harmless_fault() -> None:
+    windows = days(*[{}] * 5, *[{"findings": [RECODED]}] * 6, *[{"findings": [RECODED], "loss": 1.0}] * 5)
+    assert later(windows) == [("harmless", "recoded:plan", 8), ("joined", "loss", 14)]
+
+
+def test_a_further_loss_lasts_while_another_fault_joins_it() -> None:
+    windows = days(*[{}] * 5, *[{"loss": 0.9}] * 6, *[{"loss": 1.3, "findings": [RECODED]}] * 5)
+    assert later(windows) == [("joined", "loss", 8), ("joined", "recoded:plan", 14)]
+    assert [one.until for one in verdict_of_model(windows).later] == [None, None]
+
+
+def test_two_rises_of_the_loss_have_a_begin_each() -> None:
+    windows = days(*[{}] * 6, *[{"loss": 0.95}] * 6, *[{"loss": 1.4}] * 6)
+    assert later(windows) == [("joined", "loss", 9), ("joined", "loss:2", 15)]
+
+
+def test_a_finding_that_comes_back_begins_anew() -> None:
+    windows = days(
+        *[{}] * 4, *[{"findings": [RECODED], "loss": 0.9}] * 3, *[{}] * 6, {"findings": [RECODED], "loss": 0.9}
+    )
+    spans = [(_day(one), one.until is None) for one in verdict_of_model(windows).later if one.subject != "loss"]
+    assert spans == [(7, False), (16, True)]
+
+
+def test_the_end_of_a_cause_that_began_in_a_part_of_a_window_is_found() -> None:
+    partly = Finding("missing", ("age",), "minor", 0.02, 0.3, 1e-9)
+    windows = days({"findings": [partly]}, *[{"findings": [MISSING]}] * 6, *[{}] * 6)
+    assert later(windows) == [("mended", "data_fault:age", 3)]
