@@ -201,6 +201,7 @@ def test_data_of_a_deleted_model_are_new_if_they_are_sent_again(open_state: Open
     assert _sizes(state) == everything
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("versions", "environment", "left"),
     [
