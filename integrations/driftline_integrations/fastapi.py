@@ -208,7 +208,7 @@ class InstrumentedApp:
         self._layers: Any = self.inner
         app.router.middleware_stack = self._layers
         self._exact: dict[tuple[str, str], Matches] = {}
-        self._templates: list[tuple[re.Pattern[str], Mapping[str, Any], RoutePlan]] = []
+        self._templates: dict[tuple[str, str], list[tuple[re.Pattern[str], Mapping[str, Any], RoutePlan]]] = {}
         self.outcomes = OutcomeRoutes()
         self._active = True
         self._mapped = mapped_routes(app.router)
@@ -218,12 +218,15 @@ class InstrumentedApp:
         self._mapped.add(plan)
         if "{" in plan.path:
             pattern, _, convertors = compile_path(plan.path)
-            self._templates = [
-                template
-                for template in self._templates
-                if template[2].path != plan.path or not plan.replaces(template[2])
+            key = plan.method, _unnamed(plan.path)
+            self._templates[key] = [
+                *(
+                    other
+                    for other in self._templates.get(key, ())
+                    if other[2].path != plan.path or not plan.replaces(other[2])
+                ),
+                (pattern, convertors, plan),
             ]
-            self._templates.append((pattern, convertors, plan))
         else:
             others = self._exact.get((plan.method, plan.path), ())
             self._exact[plan.method, plan.path] = (
@@ -296,12 +299,15 @@ class InstrumentedApp:
 
     def _find(self, method: str, path: str) -> Matches:
         """Return the plans of the first template that a request matches, with the parameters of its path."""
-        matches = [
-            (plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()})
-            for pattern, convertors, plan in self._templates
-            if plan.method == method and (match := pattern.match(path))
-        ]
-        return [match for match in matches if _unnamed(match[0].path) == _unnamed(matches[0][0].path)]
+        for (wanted, _), templates in self._templates.items():
+            matches = [
+                (plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()})
+                for pattern, convertors, plan in templates
+                if wanted == method and (match := pattern.match(path))
+            ]
+            if matches:
+                return matches
+        return ()
 
 
 def _unnamed(path: str) -> str:

@@ -7,6 +7,7 @@ ends with the last line. The caller waits for its line, but not for a handler th
 from __future__ import annotations
 
 import contextvars
+import inspect
 import logging
 import os
 import sys
@@ -48,14 +49,17 @@ class _Line:
 def is_from_signal(error: BaseException) -> bool:
     """Return True if a signal handler raised an error.
 
-    Python calls a handler with the frame that it interrupts, which is the caller of the handler. No other function has
-    the frame of its caller as an argument.
+    Python calls a handler with the frame that it interrupts, which is the caller of the handler. Other functions, such
+    as those that find the line of their caller, keep this frame in a variable, which is not an argument.
     """
     traceback = error.__traceback__
     while traceback is not None:
         frame, caller = traceback.tb_frame, traceback.tb_frame.f_back
         if caller is not None:
-            for argument in frame.f_locals.values():
+            code, variables = frame.f_code, frame.f_locals
+            several = bool(code.co_flags & inspect.CO_VARARGS)
+            for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + several]:
+                argument = variables.get(name)  # None if the function deleted it
                 given = argument if type(argument) is tuple else (argument,)
                 if any(value is caller for value in given):
                     return True

@@ -151,7 +151,7 @@ def not_sent(error: Exception, closed: bool) -> ExportResult:
 def success(body: bytes) -> ExportResult:
     """Read an Export*ServiceResponse, equal for all signals; partially rejected records are not sent again.
 
-    Another answer, such as a login page, is not an acknowledgement: no record arrived.
+    A page, such as that of a login, is not an acknowledgement: no record arrived.
     """
     delivery = read_success(body)
     if delivery.state != "delivered":

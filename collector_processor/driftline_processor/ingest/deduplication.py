@@ -126,16 +126,19 @@ class DeletedModels:
         """
         if not self._time_of:
             return 0
-        places = product({None, version}, {None, environment})
-        return max(self._time_of.get(_deletion_mark(model, *place), 0) for place in places)
+        places = product({None, version}, {(None,), () if environment is None else (environment,)})
+        return max(self._time_of.get(_deletion_mark(model, of, *place), 0) for of, place in places)
 
 
 def note_deletion(
     connection: Connection, model: str, versions: Collection[str], environment: str | None, now: int
 ) -> None:
-    """Note that a model was deleted, or some versions of it (empty = all), in one environment (None = all)."""
-    for version in versions or (None,):
-        set_mark(connection, _deletion_mark(model, version, environment), now)
+    """Note that a model was deleted, or some versions of it (empty = all), in one environment (None = all).
+
+    Data without an environment were deleted as well, since they may belong to any: their marks have no environment.
+    """
+    for version, place in product(versions or (None,), ((environment,), ())):
+        set_mark(connection, _deletion_mark(model, version, *place), now)
 
 
 def forget_old_deletions(connection: Connection, now: int) -> None:

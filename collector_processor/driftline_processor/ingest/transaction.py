@@ -665,7 +665,7 @@ class Intake:
                 baseline = Baseline.from_json(text)
             except Exception:  # invalid content must not make its request fail for ever
                 return False
-            return self._deleted.last(baseline.model, baseline.version) >= received
+            return is_deleted(ModelKey(baseline.model, baseline.version))  # as it is stored
 
         tables = [
             (table, batch)

@@ -88,7 +88,7 @@ class NotebookReport:
         )
         return VerdictInWords(verdict.state, *(words(verdict) for words in makers))
 
-    @property
+    @cached_property
     def windows(self) -> Sequence[Mapping[str, Any]]:
         """The windows, oldest first, as in ``driftline evaluate --json``."""
         return _Windows(map(_Window, self._answer["windows"]))

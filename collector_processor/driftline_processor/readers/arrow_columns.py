@@ -102,7 +102,11 @@ def class_values(array: pa.Array, number: bool | None = None) -> Column:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_decimal(array.type) and array.type.scale == 0:
-        return with_exact_integers(values, np.array([int(value or 0) for value in array.to_pylist()], object))
+        assert values.numbers is not None
+        beyond = np.flatnonzero(np.abs(values.numbers) >= EXACT)
+        integers = np.zeros(len(array), object)
+        integers[beyond] = [int(value) for value in array.take(positions(beyond)).to_pylist()]
+        return with_exact_integers(values, integers)
     return with_exact_integers(values, values_of(array, 0)) if pa.types.is_integer(array.type) else values
 
 

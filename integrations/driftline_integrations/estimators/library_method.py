@@ -142,7 +142,7 @@ class LibraryMethod:
                 lambda result: place.answer(prediction, result, args, kwargs),
             )
         finally:
-            prediction.closed = True  # also if a signal handler raised before the end
+            prediction.closed = True  # a signal handler may raise at the entry of run, before its own finally
 
     @staticmethod
     def _features(place: RecordingPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

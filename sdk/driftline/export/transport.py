@@ -6,6 +6,7 @@ often.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import gzip
@@ -329,10 +330,14 @@ class GrpcChannel:
             self._channel = None
 
 
+_BEFORE_PAGE = codecs.BOM_UTF8 + b" \t\r\n"
+
+
 def read_success(answer: bytes) -> Delivery:
     """Read the answer to an accepted request (OTLP specification, "Partial Success").
 
-    The responses for logs and metrics are the same on the wire. The Collector's empty response has two bytes.
+    The responses for logs and metrics are the same on the wire. The Collector's empty response has two bytes. Some
+    receivers answer in JSON or with a text such as "ok"; only a page comes from another server.
     """
     if len(answer) <= 2:
         return Delivery("delivered")
@@ -340,8 +345,9 @@ def read_success(answer: bytes) -> Delivery:
 
     try:
         partial = ExportLogsServiceResponse.FromString(answer).partial_success
-    except Exception:  # not OTLP in protobuf; some receivers answer in JSON
-        return Delivery("delivered") if json_object(answer) is not None else foreign_answer(answer)
+    except Exception:  # not OTLP in protobuf
+        is_page = answer.lstrip(_BEFORE_PAGE).startswith(b"<")  # the type does not decide: Flask's "ok" is text/html
+        return foreign_answer(answer) if is_page else Delivery("delivered")
     rejected = max(0, partial.rejected_log_records)
     message = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])
     return Delivery("delivered", message or ("it gave no reason" if rejected else ""), rejected=rejected)

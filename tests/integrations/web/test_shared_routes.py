@@ -12,6 +12,7 @@ import pytest
 from driftline_integrations.web.routes import Route
 from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
+from starlette.convertors import CONVERTOR_TYPES, Convertor
 
 from tests.integrations.quiet import QUIET
 
@@ -113,6 +114,27 @@ def test_a_route_that_the_same_model_maps_again_is_replaced(application: tuple[A
     with driftline.testing.capture() as capture:
         post("/score", {"id": "A-1", "x": 1.0})
     assert [(row.model, row.score) for row in capture.predictions] == [("churn", 0.25)]
+
+
+class Raising(Convertor[Any]):
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> Any:
+        raise LookupError(value)
+
+    def to_string(self, value: Any) -> str:
+        return str(value)
+
+
+def test_only_the_parameters_of_the_first_matching_route_are_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONVERTOR_TYPES, "raising", Raising())
+    app, post = fastapi_application()
+    app.post("/shops/{shop:raising}/score")(answer)
+    map_route(app, "/shops/{shop}/score", churn="churn")
+    map_route(app, "/shops/{shop:raising}/score", fraud="fraud")
+    with driftline.testing.capture() as capture:
+        post("/shops/7/score", {"id": "A-1", "x": 1.0})
+    assert [(row.model, row.id, row.score) for row in capture.predictions] == [("churn", "A-1", 0.25)]
 
 
 def test_names_of_parameters_do_not_separate_the_models_of_a_route() -> None:

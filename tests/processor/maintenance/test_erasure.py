@@ -201,6 +201,46 @@ def test_data_of_a_deleted_model_are_new_if_they_are_sent_again(open_state: Open
     assert _sizes(state) == everything
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("versions", "environment", "left"),
+    [
+        ((), "live", (0, 1)),
+        ((), "test", (2, 1)),
+        ((), "", (2, 0)),
+        ((), None, (0, 0)),
+        (("1",), "live", (3, 1)),
+        (("1",), "", (3, 0)),
+        (("1",), None, (3, 0)),
+    ],
+)
+def test_outcomes_and_baselines_are_new_after_a_deletion_in_one_environment(
+    open_state: Open, clock: Clock, versions: tuple[str, ...], environment: str | None, left: tuple[int, int]
+) -> None:
+    clock.now = NOON + DAY
+    state = open_state(churn=DAILY)
+    places = ("live", "test", "")
+    rows = [predictions(["a"], environment=place) for place in places]
+    labels = outcomes(["a"], [1]), outcomes(["a", "b"], [0, 1], environment="live")
+    sent = baseline([0.1, 0.9] * 25, {"age": list(range(50))}, version="1").to_json()
+
+    def count() -> list[tuple[Any, ...]]:
+        of_event = "SELECT count(*)::INT FROM baselines WHERE source = 'event'"
+        return state.rows(f"SELECT (SELECT count(*)::INT FROM outcomes) AS outcomes, ({of_event}) AS baselines")
+
+    def send() -> list[tuple[Any, ...]]:
+        state.send(*rows, *labels, baselines=[sent], digest=b"request".ljust(16))
+        clock.now += MINUTE
+        return count()
+
+    assert send() == [(3, 1)]
+    state.state.erase(ErasureOrder("churn", "model", versions, environment))
+    clock.now += MINUTE
+    assert count() == [left]
+    assert send() == [(3, 1)]
+    assert send() == [(3, 1)]
+
+
 def test_a_batch_of_a_deleted_model_is_new_also_after_days(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     for model in ("churn", "fraud"):

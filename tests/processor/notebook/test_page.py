@@ -154,3 +154,4 @@ def test_the_text_of_windows_is_short_and_their_values_are_whole(report: driftli
     assert len(repr(whole)) > 10_000
     assert max(len(repr(shown)) for shown in (windows, windows[0], windows[-1], report.notes)) <= 1000
     assert repr(windows[-1]).startswith("{")
+    assert report.windows is windows  # not copied at each access: a loop over the windows reads it many times

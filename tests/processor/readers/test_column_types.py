@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import driftline
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins
 from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.readers import arrow_columns
 from driftline_processor.readers.arrow_columns import column
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.delimited import CsvSource
@@ -40,6 +43,29 @@ def lines(path: Path, *columns: list[Any]) -> Path:
 def labels(baseline: Baseline, name: str) -> tuple[str, ...] | None:
     over = baseline.bins.features[name]
     return over.categories if isinstance(over, CategoryBins) else None
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 0), pa.decimal256(50, 0)])
+@pytest.mark.parametrize("coded", [False, True])
+def test_only_decimals_that_a_double_cannot_hold_are_converted_one_by_one(
+    kind: pa.DataType, coded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted = []
+
+    def convert(value: Decimal) -> int:
+        converted.append(value)
+        return int(value)
+
+    monkeypatch.setattr(arrow_columns, "int", convert, raising=False)
+    written = ["7", None, str(2**53 - 1), str(2**53 + 1), str(-(2**53) - 1), "0", str(2**53 + 1), "-3"]
+    decimals = pa.array([text and Decimal(text) for text in written], kind)
+    classes = arrow_columns.class_values(decimals.dictionary_encode() if coded else decimals)
+    assert classes.numbers is not None
+    np.testing.assert_array_equal(classes.numbers, [7, np.nan, 2**53 - 1, np.nan, np.nan, 0, np.nan, -3])
+    assert classes.categories == (str(-(2**53) - 1), str(2**53 + 1))
+    assert classes.codes is not None
+    assert classes.codes.tolist() == [-1, -1, -1, 1, 0, -1, 1, -1]
+    assert converted == [2**53 + 1, -(2**53) - 1, 2**53 + 1]
 
 
 @pytest.mark.parametrize("block", [None, 200])

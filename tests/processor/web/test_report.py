@@ -128,6 +128,14 @@ def test_a_report_is_served_under_a_policy_that_lets_it_have_its_style_and_nothi
     assert answer.headers["content-disposition"] == 'attachment; filename="driftline-flights.html"'
 
 
+@pytest.mark.parametrize("address", ["/models/flights/report", "/api/v1/models/flights/report"])
+def test_download_is_a_flag(browse: Browse, address: str) -> None:
+    client = browse(many())
+    answers = [client.get(f"{address}?download={flag}") for flag in ("true", "1", "false", "0")]
+    assert ["content-disposition" in answer.headers for answer in answers] == [True, True, False, False]
+    assert client.get(f"{address}?download=maybe").status_code == 400
+
+
 def test_the_name_of_the_file_is_plain_whatever_the_model_is_called(browse: Browse) -> None:
     model = flights()
     model.key = replace(model.key, model='../نموذج "x"\r\n')

@@ -180,6 +180,46 @@ def test_an_error_of_a_method_is_not_one_of_a_signal_handler() -> None:
     assert id_text(Hostile()) == ""
 
 
+class LooksUpCaller(dict[str, Any]):
+    """A row whose methods look up their caller, as for a warning that names its line, and raise."""
+
+    def __iter__(self) -> Any:
+        frame = sys._getframe(1)
+        frames = (frame,)
+        raise RuntimeError(frames)
+
+    def keys(self) -> Any:
+        frame = sys._getframe(1)
+        raise RuntimeError(frame)
+
+    def __getitem__(self, name: str) -> Any:
+        frame = sys._getframe(1)
+        raise KeyError(name, frame)
+
+    __str__ = __repr__ = items = keys
+
+
+def test_an_error_of_a_method_that_looks_up_its_caller_is_not_one_of_a_signal_handler() -> None:
+    with pytest.raises(RuntimeError) as raised:
+        iter(LooksUpCaller(x=1.0))
+    assert not is_from_signal(raised.value)
+
+
+@pytest.mark.parametrize("in_list", [True, False])
+def test_a_row_that_looks_up_its_caller_does_not_prevent_the_call(in_list: bool) -> None:
+    called = []
+
+    @MODEL.predict(id="id")
+    def predict(rows: Any) -> list[float]:
+        called.append(rows)
+        return [0.25]
+
+    row = LooksUpCaller(x=1.0)
+    with driftline.testing.capture(raising=False):
+        assert predict([row] if in_list else row) == [0.25]
+    assert len(called) == 1
+
+
 @pytest.mark.parametrize("in_list", [True, False])
 def test_a_time_limit_within_a_row_arrives(in_list: bool) -> None:
     class Slow(dict[str, Any]):

@@ -447,11 +447,14 @@ def answered(rejected: int, message: str) -> bytes:
         (answered(-1, ""), Delivery("delivered")),
         (answered(0, ""), Delivery("delivered")),
         (b'{"partialSuccess":{"rejectedLogRecords":"3"}}', Delivery("delivered")),
-        (b"OK, thank you", foreign_answer(b"OK, thank you")),
+        (b"OK, thank you", Delivery("delivered")),
+        (b"ok\n", Delivery("delivered")),
+        (b"Accepted", Delivery("delivered")),
+        (b"success", Delivery("delivered")),
         (b"<!doctype html><title>Welcome</title>", foreign_answer(b"<!doctype html><title>Welcome</title>")),
-        (b"\xff\xff\xff", foreign_answer(b"\xff\xff\xff")),
-        (b'["login"]', foreign_answer(b'["login"]')),
-        (b"[" * 100_000, foreign_answer(b"[" * 100_000)),
+        (b"\xef\xbb\xbf\r\n <HTML>", foreign_answer(b"\xef\xbb\xbf\r\n <HTML>")),
+        (b"\xff\xff\xff", Delivery("delivered")),
+        (b'["taken"]', Delivery("delivered")),
     ],
 )
 def test_what_a_receiver_says_of_a_request_that_it_took(

@@ -34,6 +34,7 @@ from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.charts.timeline_rows import telling_metric, timeline_of
 from driftline_processor.web.inline_style import content_security_policy, style
 from driftline_processor.web.page import render
+from driftline_processor.web.parameters import read_flag
 from driftline_processor.web.selection import Selection
 from driftline_processor.web.site import Site
 
@@ -61,7 +62,7 @@ def routes(site: Site) -> list[BaseRoute]:
         selection, histories = site.selection(request), site.state.queries.features
         html = report(selection, site.clock(), histories=histories, log=site.incidents, links=site.links)
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": content_security_policy()}
-        if "download" in request.query_params:
+        if read_flag(request, "download", False):
             headers["Content-Disposition"] = f'attachment; filename="{file_name(selection)}"'
         return HTMLResponse(html.encode("utf-8", "replace"), headers=headers)
 
