@@ -216,7 +216,12 @@ def broken_inside(model: Model) -> None:
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ValueError(str(OPEN))
 
-    for home, name in ((conversion, "_singles"), (conversion, "_batch"), (span, "read_one"), (records, "log_record")):
+    for home, name in (
+        (conversion, "_singles"),
+        (conversion, "_batch_of"),
+        (span, "read_one"),
+        (records, "log_record"),
+    ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(home, name, broken)
             predict(model)(OPEN)
