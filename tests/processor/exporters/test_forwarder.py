@@ -370,7 +370,7 @@ def test_requests_wait_while_another_server_answers(kept: KeptRequests, caplog: 
     counters = forwarded(kept, "a", transport, Pausing())
     assert transport.bodies == [trace("a")] * 41
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == 1
-    assert [record.getMessage() for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
         "otlp/x: not reachable (another server answers); requests are kept in the log, and driftline will retry",
     ]
 
