@@ -1,4 +1,4 @@
-"""Two faults of one model, one after the other: which of them is told as the cause, and as what the other one is told.
+"""Two faults of one model, one after the other: which one the verdict calls the cause, and what it says of the other.
 
 Each history has 42 days of a baseline and 200 rows a day. The first fault begins on the ninth day, the second 1 to 30
 days later. Its truth is known: the same rows without the second fault have another loss, or the same.
@@ -139,14 +139,14 @@ def is_right(found: Verdict, drawn: History, first: str, second: str) -> bool:
         return found.state != "degraded" or by_second
     roles = {one.role for one in found.later if begins_on(drawn.second, one.since)}
     others = [one for one in found.later if not begins_on(drawn.second, one.since)]
-    first_told = begins_on(FIRST, found.since) and (not named or COLUMN.get(first) in named) and not others
+    is_first_right = begins_on(FIRST, found.since) and (not named or COLUMN.get(first) in named) and not others
     if drawn.harm > HARM:
-        return first_told and roles == {"joined"}
-    return first_told and (drawn.harm > NO_HARM or roles <= {"harmless"} or second == "output")
+        return is_first_right and roles == {"joined"}
+    return is_first_right and (drawn.harm > NO_HARM or roles <= {"harmless"} or second == "output")
 
 
 @dataclass(frozen=True)
-class Told(Row):
+class Histories(Row):
     """``what``: the histories. ``promised``: of their figure."""
 
     what: str
@@ -162,7 +162,7 @@ def pairs(rng: Random, number: int) -> Iterator[tuple[str, str, int, bool]]:
 
 
 def two(runs: int, rng: Random) -> Figures:
-    """Return how often two faults are told right."""
+    """Return how often the verdict is right about two faults."""
     right = 0
     for first, second, gap, regression in pairs(rng, runs):
         drawn = history(rng, first, second, gap, regression=regression)
@@ -171,7 +171,7 @@ def two(runs: int, rng: Random) -> Figures:
 
 
 def one(runs: int, rng: Random) -> Figures:
-    """Return how often something is told besides the only fault."""
+    """Return how often the verdict adds something to a single fault."""
     more = 0
     for _ in range(runs):
         first, regression = str(rng.choice(KINDS)), bool(rng.integers(2))
@@ -182,15 +182,15 @@ def one(runs: int, rng: Random) -> Figures:
 ROWS = {
     row.name: row
     for row in (
-        Told("second-none", one, 120, "one fault that lasts 32 days", "something more is told in at most 3 %"),
-        Told("second-two", two, 120, "two faults, the second 1 to 30 days later", "told right in 80 %"),
+        Histories("second-none", one, 120, "one fault that lasts 32 days", "the verdict adds something in at most 3 %"),
+        Histories("second-two", two, 120, "two faults, the second 1 to 30 days later", "the verdict is right in 80 %"),
     )
 }
 
 
-def _told(row: Told, found: Figures) -> list[str]:
+def _measured(row: Histories, found: Figures) -> list[str]:
     figure = found.get("more", found.get("right", 0.0))
     return [row.promised, f"{percent(figure)} of {found['windows']:,}"]
 
 
-SECOND_FAULTS = Table("second_faults", ROWS, table_of(ROWS, ["histories", "promised", "measured"], _told))
+SECOND_FAULTS = Table("second_faults", ROWS, table_of(ROWS, ["histories", "promised", "measured"], _measured))

@@ -208,8 +208,8 @@ class Threads:
         id, about = self._new_id(thread, channel, known_thread.messages + 1), tuple(one.id for _, one in changes)
         incident = known_thread.incident + rises
         message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident, verdict=verdict)
-        told = all(map(is_explained, changes)) and known_thread.has_told(message)
-        if kind == "joined" and told and all(of_one != "joined" for of_one, _ in changes):
+        repeats = all(map(is_explained, changes)) and known_thread.has_told(message)
+        if kind == "joined" and repeats and all(of_one != "joined" for of_one, _ in changes):
             self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.first))
         known_thread.hear(message)
         return message

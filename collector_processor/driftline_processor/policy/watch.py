@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Final, Literal, NamedTuple, cast
 
 from driftline.tables.table import ModelKey
@@ -250,7 +250,7 @@ class PolicyWatch:
         self._readings, self._reading_cache = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
         cached_facts, notified_ids = _FactsOfLook(self, groups), set[str]()
-        changes = [*self._due(changed, _joined(groups), now)]
+        changes = [*self._due(changed, groups, now)]
         for change in changes:
             actions = () if change.repeats else self._actions_of(change.alert)
             if change.kind != "resolved" and (change.channels or actions):
@@ -498,9 +498,7 @@ class PolicyWatch:
         until = None if silenced is None else silenced.silence.until
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
-    def _due(
-        self, changed: Mapping[About, Alert], joined: Mapping[tuple[str, str], set[str]], now: int
-    ) -> Iterator[AlertChange]:
+    def _due(self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], now: int) -> Iterator[AlertChange]:
         """Yield the changes of alerts to notify and act on now.
 
         A silenced alert is notified at the end of the silence if it is still open. The end of an alert is sent only to
@@ -508,10 +506,11 @@ class PolicyWatch:
         messages that those never delivered are sent again.
         """
         open_now = {about for about, alert in changed.items() if alert.open}
+        by_place = {(group.environment, group.model): group for group in groups}
         for alert in changed.values():
             policy = self._policies.get(alert.policy)
             stored_alert = self.store.alerts.get(alert.id)
-            kind = self._kind(alert, stored_alert, joined.get(alert.about[1:], ()))
+            kind = self._kind(alert, stored_alert, by_place.get(alert.about[1:]))
             if kind is None and not (alert.open and alert.until is None):
                 continue
             channels: Sequence[str] = self._recipients_of(policy)
@@ -638,23 +637,25 @@ class PolicyWatch:
                     id = self.store.new_id(escalations.thread, name)
                     yield Message(id, escalations.thread, name, "escalated", now, content, alerts=(alert.id,))
 
-    def _told_joined(self, alert: Alert) -> set[str]:
+    def _sent_joined(self, alert: Alert) -> set[str]:
         """Return what had joined the cause of a degradation in the messages about an alert."""
         return {subject for message in self.store.about(alert.id) for subject in message.facts.get("joined", ())}
 
-    def _kind(self, alert: Alert, stored_alert: Alert | None, joined: Collection[str]) -> Kind | None:
-        """Return the kind of message to send about an alert now; None for no message.
+    def _has_joined(self, alert: Alert, group: VersionGroup | None) -> bool:
+        """Return True if a finding joined the cause of a degradation, and no message about the alert names it."""
+        verdict = None if group is None or alert.state != "degraded" else verdict_of(group.views)
+        joined = [] if verdict is None else joined_subjects(verdict)
+        return bool(joined) and not {*joined} <= self._sent_joined(alert)
 
-        ``joined``: what joined the cause of the degradation that the alert is about.
-        """
+    def _kind(self, alert: Alert, stored_alert: Alert | None, group: VersionGroup | None) -> Kind | None:
+        """Return the kind of message to send about an alert now; None for no message."""
         if alert.open and alert.until is None:
             if alert.notified is None:
                 return "opened"
             state = alert.notified_state or ("" if stored_alert is None else stored_alert.state)
             if _rank(alert.state) < _rank(state):
                 return "worse"
-            is_new = joined and alert.state == "degraded" and {*joined} - self._told_joined(alert)
-            return "joined" if is_new else None
+            return "joined" if self._has_joined(alert, group) else None
         if alert.open:
             return None
         if alert.notified is None:
@@ -700,7 +701,7 @@ class PolicyWatch:
             since=alert.since,
             until=alert.until,
             words=alert.words,
-            told=tuple(self._told_joined(alert)),
+            sent=tuple(self._sent_joined(alert)) if kind == "joined" else (),
             reason=bool(alert.ending),
             unwatched=alert.ending == "unwatched",
             explained=explained,
@@ -749,12 +750,6 @@ class _RowsOfLook:
             if rows:
                 return max(rows)
         return max(view.rows for view in group.views)
-
-
-def _joined(groups: Iterable[VersionGroup]) -> dict[tuple[str, str], set[str]]:
-    """Return what has joined the cause of a degradation and lasts, by environment and model."""
-    verdicts = {(group.environment, group.model): verdict_of(group.views) for group in groups}
-    return {place: {*joined_subjects(verdict)} for place, verdict in verdicts.items() if verdict is not None}
 
 
 def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:

@@ -55,7 +55,7 @@ class Notification(Struct, frozen=True):
             exists.
         unwatched: Whether the alert ended only because it is no longer evaluated.
         explained: Whether the verdict is about the same fault, so that the message has its words.
-        told: What had joined the cause of a degradation in earlier messages, by subject.
+        sent: For ``joined``: the subjects of what earlier messages named as joined.
         room: Why the limit of the policy lies within the noise of the baseline, as a clause; "" if it does not.
     """
 
@@ -83,7 +83,7 @@ class Notification(Struct, frozen=True):
     unwatched: bool = False
     explained: bool = False
     room: str = ""
-    told: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
 
 
 _HEADS = {
@@ -120,7 +120,7 @@ def title(told: Notification, state: str) -> str:
     """Return the first line of a message: model, state or finding, and begin."""
     name, verdict = _name(told.model, told.environment), told.verdict
     if told.kind == "joined" and verdict is not None:
-        new = [later for later in _joined(verdict) if later.subject not in told.told]
+        new = [later for later in _joined(verdict) if later.subject not in told.sent]
         if new:
             more = f", and {len(new) - 1} more" if len(new) > 1 else ""
             return f"{_HEADS[told.kind]}{name}: {printable(later_clause(new[0]))}{more}"

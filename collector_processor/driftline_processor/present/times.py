@@ -73,7 +73,7 @@ def span_words(start: int, end: int, timezone: str = "UTC", *, days: bool = Fals
 
 
 def on_words(start: int, end: int, timezone: str = "UTC", *, days: bool = False) -> str:
-    """Return the same with "on", or "from" for several days.
+    """Return a period for a sentence as :func:`span_words` does, with "on", or with "from" for several days.
 
     >>> july, hour = 1_372_636_800 * 10**9, 3600 * 10**9
     >>> on_words(july, july + 24 * hour), on_words(july, july + 48 * hour, days=True)

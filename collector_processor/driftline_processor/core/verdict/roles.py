@@ -32,6 +32,9 @@ Subject = tuple[str, tuple[str, ...]]
 DRIFT = "drift"
 """The check of a column that drifts without a finding."""
 
+OF_CALLS_OR_OUTPUT = ("service", *OF_OUTPUT)
+"""Findings that are a loss by themselves: failing calls and a faulty output."""
+
 BEFORE = 3
 """Windows before a degradation, most of which have a finding that is older than it."""
 
@@ -89,16 +92,29 @@ class _Streak(NamedTuple):
     last: int
 
 
-def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None) -> list[LaterPart]:
-    """Return what began after a degradation, in order of time.
+class Course(NamedTuple):
+    """What happened in the windows of a degradation.
 
-    Args:
-        windows: The windows of the degradation, the oldest first.
-        before: The window before them; None if it is unknown.
+    Attributes:
+        windows: The windows, the oldest first.
+        streaks: The streaks of all findings.
+        losses: The loss of each window.
     """
-    marks, losses = [_marks(window) for window in windows], _Losses.of(windows)
-    streaks = _streaks(windows, before)
-    later = [streak for streak in streaks if streak.first > 0 and not _is_told(streak, streaks)]
+
+    windows: Sequence[Evaluation]
+    streaks: Sequence[_Streak]
+    losses: _Losses
+
+
+def course_of(windows: Sequence[Evaluation], before: Evaluation | None = None) -> Course:
+    """Return what happened in the windows of a degradation; ``before``: the window before them, None if unknown."""
+    return Course(windows, _streaks(windows, before), _Losses.of(windows))
+
+
+def later_parts(course: Course) -> list[LaterPart]:
+    """Return what began after a degradation, in order of time."""
+    windows, streaks, losses = course
+    later = [streak for streak in streaks if streak.first > 0 and not _has_better_name(streak, streaks)]
     steps = losses.rises(0, len(windows))
     found = list[LaterPart]()
     for subject, first, last in sorted(later, key=lambda streak: streak.first):
@@ -108,7 +124,7 @@ def later_parts(windows: Sequence[Evaluation], before: Evaluation | None = None)
         earlier = max((at for at in (*steps, *joined) if at < first and at not in own), default=0)
         others = [*(at for at in steps if at not in own), *(streak.first for streak in later)]
         following = min((at for at in others if at > first), default=len(windows))
-        fact = marks[last][subject]
+        fact = _marks(windows[last])[subject]
         role = _role(subject, fact, losses.rise(earlier, first, min(following, last + 1)))
         if role is not None and (role[0] == "joined" or not _names_anew(subject, windows[0], streaks)):
             found.append(LaterPart(subject, fact, role[0], first, last, role[1]))
@@ -155,43 +171,31 @@ def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
     return replace(window, findings=type(window.findings)(findings), explanation=explanation, change_kind=None)
 
 
-def windows_of_cause(
-    windows: Sequence[Evaluation], later: Sequence[LaterPart], before: Evaluation | None = None
-) -> Sequence[Evaluation]:
-    """Return the windows that show the cause of a degradation: up to the first that begins or ends something else.
-
-    Args:
-        windows: The windows of the degradation, the oldest first.
-        later: What began later.
-        before: The window before them; None if it is unknown.
-    """
-    ends = [streak.last + 1 for streak in _streaks(windows, before) if streak.first == 0]
-    ends = [end for end in ends if not _lasts(end - 1, windows)]
-    return windows[: min([*ends, *(part.first for part in later)], default=len(windows))]
+def windows_of_cause(course: Course, later: Sequence[LaterPart]) -> Sequence[Evaluation]:
+    """Return the windows that show the cause of a degradation: up to the first that begins or ends something else."""
+    ends = [streak.last + 1 for streak in course.streaks if streak.first == 0]
+    ends = [end for end in ends if not _lasts(end - 1, course.windows)]
+    return course.windows[: min([*ends, *(part.first for part in later)], default=len(course.windows))]
 
 
-def end_of_cause(
-    windows: Sequence[Evaluation], cause: Fact | None, later: Sequence[LaterPart], before: Evaluation | None = None
-) -> int | None:
+def end_of_cause(course: Course, cause: Fact | None, later: Sequence[LaterPart]) -> int | None:
     """Return the first window without the cause of a degradation that lasts; None while the cause lasts.
 
     A cause that is a finding ends as one. Another one ends with a fall of the loss while a later finding lasts.
 
     Args:
-        windows: The windows of the degradation, the oldest first.
+        course: The windows of the degradation.
         cause: Its cause; None if outcomes alone show it.
         later: What began later.
-        before: The window before them; None if it is unknown.
     """
-    marks = [_marks(window) for window in windows]
-    of_cause = [streak for streak in _streaks(windows, before) if streak.first == 0]
-    streak = next((one for one in of_cause if _is_same(marks[one.last][one.subject], cause)), None)
+    windows, streaks, losses = course
+    of_cause = [streak for streak in streaks if streak.first == 0]
+    streak = next((one for one in of_cause if _is_same(_marks(windows[one.last])[one.subject], cause)), None)
     if streak is not None:
         return None if _lasts(streak.last, windows) else streak.last + 1
     lasting = [part.first for part in later if part.lasts(windows)]
     if not lasting:
         return None
-    losses = _Losses.of(windows)
     at = losses.step(lasting[-1], len(windows), falls=True)
     if at is None or any(abs(part.last + 1 - at) <= 1 for part in later):
         return None
@@ -226,7 +230,7 @@ def _marks(window: Evaluation) -> dict[Subject, Fact]:
 
 def _marks_of(window: Evaluation) -> Iterator[tuple[Subject, Fact]]:
     for sign in signs_of_loss(window):
-        if sign.reason == "service" or sign.reason in OF_OUTPUT:
+        if sign.reason in OF_CALLS_OR_OUTPUT:
             yield (sign.reason, (sign.metric,)), sign.fact
     for finding in window.findings:
         if finding.features and finding.severity != "minor":
@@ -282,7 +286,7 @@ def _first(subject: Subject, first: int, windows: Sequence[Evaluation], before: 
     return first - 1 if partly else first
 
 
-def _is_told(streak: _Streak, streaks: Iterable[_Streak]) -> bool:
+def _has_better_name(streak: _Streak, streaks: Iterable[_Streak]) -> bool:
     """Return True if another finding of the same columns began at the same time: a graver one, or one of the cause."""
     (check, columns), first, _ = streak
     near = {
@@ -311,7 +315,7 @@ def _has_changed(window: Evaluation | None, columns: tuple[str, ...]) -> bool:
 
 def _is_grave(subject: Subject, fact: Fact) -> bool:
     """Return True for a fault that needs no comparison of the loss: chance does not show it."""
-    if subject[0] == "service" or subject[0] in OF_OUTPUT:
+    if subject[0] in OF_CALLS_OR_OUTPUT:
         return True
     return isinstance(fact, Finding) and (is_fault(fact) or is_faulty(fact))
 
@@ -326,8 +330,8 @@ class _Rise(NamedTuple):
 
 def _role(subject: Subject, fact: Fact, rise: _Rise | None) -> tuple[FindingRole, bool] | None:
     """Return the role of a later finding, and whether the loss shows it; None if it is neither grave nor shown."""
-    if subject[0] == "service" or subject[0] in OF_OUTPUT:
-        return "joined", True  # the loss itself
+    if subject[0] in OF_CALLS_OR_OUTPUT:
+        return "joined", True
     if rise is not None and rise.value > RISES * rise.error:
         return "joined", True
     if not _is_grave(subject, fact):
@@ -340,7 +344,7 @@ class _Losses(NamedTuple):
     """The loss of the windows beyond the baseline's.
 
     Attributes:
-        metric: Its metric; "" if no window has it. Of a root mean squared error, ``worse`` is of its square.
+        metric: Its metric; "" if no window has it. For a root mean squared error, ``worse`` is the rise of its square.
         start: Start of each window, int64 (n,), unix nanoseconds.
         worse: By how much it is worse than in the baseline, float64 (n,); NaN if unknown.
         errors: Standard error, float64 (n,); NaN if unknown.

@@ -40,7 +40,7 @@ from driftline_processor.core.windows.window import DAY, closes_at
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import KINDS_OF_ALL_ROWS, NO_EPISODE, Episode, episode_of
-from .roles import LaterPart, end_of_cause, later_parts, windows_of_cause, without_older
+from .roles import LaterPart, course_of, end_of_cause, later_parts, windows_of_cause, without_older
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -621,16 +621,17 @@ def verdict_of(
     """
     if reading.state != "degraded" or len(windows) < 2:
         return _verdict_of(reading, since, certainty, alone, windows)
-    known, one_before = without_older(windows, before), before[-1] if before else None
-    later = later_parts(known, one_before)
-    earlier = windows_of_cause(known, later, one_before)
+    known = without_older(windows, before)
+    course = course_of(known, before[-1] if before else None)
+    later = later_parts(course)
+    earlier = windows_of_cause(course, later)
     if len(earlier) == len(windows) and known is windows:
         return _verdict_of(reading, since, certainty, alone, windows)
     windows, first = known, _as_it_began(reading, earlier)
     if first is None:
         return _verdict_of(reading, since, certainty, alone, windows)
     verdict = _verdict_of(first, since, certainty, alone, earlier)
-    over = end_of_cause(windows, verdict.cause, later, one_before)
+    over = end_of_cause(course, verdict.cause, later)
     if over is None:
         return _shown_by(replace(verdict, later=_later_findings(later, windows, reading)), reading)
     ended = windows[over].window.start if reading.start is not None else None

@@ -69,14 +69,17 @@ def verdict_headline(verdict: Verdict) -> str:
     "Degraded since 1 June 2013: predicts 14 % 'late', actual 31 %"
     """
     size = _size(verdict)
-    but = f", but {brief(verdict.but)}" if verdict.but is not None else ""
-    return printable(capital(f"{voice_of(_state(verdict))}{f': {size}' if size else ''}{but}"))
+    return printable(capital(f"{voice_of(_state(verdict))}{f': {size}' if size else ''}{_but(verdict)}"))
 
 
 def verdict_size(verdict: Verdict) -> str:
     """Return the headline without state and begin, which have places of their own: the size of the effect."""
-    but = f", but {brief(verdict.but)}" if verdict.but is not None else ""
-    return printable(capital(f"{_size(verdict) or voice_of(_state(verdict))}{but}", _names(verdict)))
+    return printable(capital(f"{_size(verdict) or voice_of(_state(verdict))}{_but(verdict)}", _names(verdict)))
+
+
+def _but(verdict: Verdict) -> str:
+    """Return what a healthy model misses in its newest window, as the end of a headline; "" if nothing."""
+    return "" if verdict.but is None else f", but {brief(verdict.but)}"
 
 
 def verdict_evidence(verdict: Verdict) -> str:
@@ -114,9 +117,9 @@ def _is_cause(reason: Fact, verdict: Verdict) -> bool:
 def verdict_action(verdict: Verdict) -> str:
     """Return the sentence on what to do, without a reason that :func:`verdict_cause` gives."""
     causes = [reason for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    facts_told = [*causes, *(later.fact for later in verdict.later)]
-    steps = [_step(verdict.advice, facts_told)]
-    steps += [_step(later.advice, facts_told) for later in verdict.later if later.until is None]
+    shown = [*causes, *(later.fact for later in verdict.later)]
+    steps = [_step(verdict.advice, shown)]
+    steps += [_step(later.advice, shown) for later in verdict.later if later.until is None]
     steps = limited([*dict.fromkeys(steps)])
     return steps[0] if len(steps) == 1 else " ".join(f"{n}. {step}" for n, step in enumerate(steps, 1))
 
@@ -127,10 +130,10 @@ def limited(sentences: Sequence[str]) -> list[str]:
     return [*sentences[:MOST_LATER], *([f"And {more} more."] if more > 0 else [])]
 
 
-def _step(advice: Fact | None, told: Iterable[Fact]) -> str:
-    """Return the sentence of an advice, without a reason that was told."""
+def _step(advice: Fact | None, reasons: Iterable[Fact]) -> str:
+    """Return the sentence of an advice, without a reason that other lines contain."""
     sentence = printable(advise(advice).sentence)
-    repeated = next(filter(sentence.endswith, (f": {printable(clause(reason))}." for reason in told)), None)
+    repeated = next(filter(sentence.endswith, (f": {printable(clause(reason))}." for reason in reasons)), None)
     return sentence if repeated is None else f"{sentence.removesuffix(repeated)}."
 
 
