@@ -23,8 +23,8 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.traffic import pace_of
-from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import DAY, PANE, Window
 from driftline_processor.evaluation.window_queue import Backlog
 from driftline_processor.ingest.transaction import Arrivals
@@ -84,7 +84,7 @@ def main() -> int:
             verdicts.of(1, known())
 
         costs = {
-            "the verdict of one window": cpu_seconds(lambda: verdict_of_window(days[-1]), ROUNDS),
+            "the verdict of one window": cpu_seconds(lambda: verdict_of_model(days[-1:]), ROUNDS),
             f"that of a model with {WINDOWS} windows, after one of them has changed": cpu_seconds(changed, ROUNDS),
             "the same, asked for again": cpu_seconds(lambda: verdicts.of(1, known()), ROUNDS),
             "the pace of a model, once an hour while it pauses": cpu_seconds(

@@ -38,7 +38,6 @@ from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.policy.condition import read_condition
 from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.core.retraining.decision import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
-from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.present.sentences import clause, forms
 from driftline_processor.present.sentences.advice import advise
@@ -64,7 +63,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from tests.golden.messages import message_lines
-from tests.support.verdict_examples import examples
+from tests.support.verdict_examples import examples, verdict_of_window
 from tests.support.window_verdict_cases import WINDOWS
 
 PATH = Path(__file__).with_name("sentences.txt")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from driftline_processor.core.evaluation import Cause, Change, Evaluation, Finding, ServiceLevel, Verdict
+from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.traffic import Traffic
+from driftline_processor.core.verdict.window import read_window, verdict_of
 from driftline_processor.core.windows.window import HOUR
 from msgspec.structs import replace
 
@@ -24,6 +26,14 @@ from tests.support.verdict_windows import (
     window,
     wrong,
 )
+
+
+def verdict_of_window(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -> Verdict:
+    """Return the verdict that a window shows by itself."""
+    reading = read_window(evaluation, context)
+    since = reading.since()
+    return verdict_of(reading, since, alone=since == reading.start)
+
 
 PAGE = ROOT / "docs/reference/verdict.md"
 BASE = {"log_loss": value(0.49), "roc_auc": value(0.69), "accuracy": value(0.78)}

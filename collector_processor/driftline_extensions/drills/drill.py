@@ -226,7 +226,7 @@ class Range:
         view = leading_view(self.quiet)
         if self.traffic.model is not None or view is None:
             return firings
-        history = replayed_model(view.key, view.tier, view.windows, view.timezone).history
+        history = replayed_model(view.key, view.tier, view.windows, view.timezone, view.record).history
         periods = [(period.since, period.until) for period in problem_periods(history)]
 
         def overlaps(firing: Fired) -> bool:
@@ -466,7 +466,7 @@ def _closed_after(view: ModelView, time: int) -> Iterator[Evaluation]:
 
 def _first(policy: Policy, view: ModelView, time: int) -> int | None:
     """Return the first firing of a policy after a time over the windows of a model; None if there is none."""
-    history = replayed_model(view.key, view.tier, view.windows, view.timezone).history
+    history = replayed_model(view.key, view.tier, view.windows, view.timezone, view.record).history
     fired = [firing.fired for firing in policy.rule.replay(history) if firing.fired > time]
     return min(fired, default=None)
 

@@ -82,6 +82,7 @@ SUMS = frozenset(
             "evaluations",
             "dictionaries",
             "verdicts",
+            "record",
             "interruptions",
             "looks",
             "policy_waits",

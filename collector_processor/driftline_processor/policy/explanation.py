@@ -284,7 +284,7 @@ class PolicyExplanations:
             or known_reading.business != view.business
             or not same_windows(known_reading.windows, windows)
         ):
-            history = replayed_model(view.key, view.tier, windows, view.timezone).history
+            history = replayed_model(view.key, view.tier, windows, view.timezone, view.record).history
             known_reading = _VersionHistory(windows, view.business, history, {})
             # 200: versions in the cache of results
             newest_readings = [*self._histories.items()][-200:]

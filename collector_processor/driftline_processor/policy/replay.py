@@ -14,8 +14,7 @@ from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.firing import Firing
 from driftline_processor.core.policy.replay import Rate, Replay, judge_quiet, problem_periods
 from driftline_processor.core.policy.rule import WindowHistory
-from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.window import Reading, read_window
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.present.sentences.policies import found_words, quiet_sentence
 from driftline_processor.present.wording import iso_time, printable
 from driftline_processor.queries.model_view import ModelView
@@ -42,7 +41,11 @@ class ReplayedModel(Struct, frozen=True):
 
 
 def replayed_model(
-    key: ModelKey, tier: int | None, windows: Mapping[str, Sequence[Evaluation]], timezone: str
+    key: ModelKey,
+    tier: int | None,
+    windows: Mapping[str, Sequence[Evaluation]],
+    timezone: str,
+    record: Record | None = None,
 ) -> ReplayedModel:
     """Return a version of a model with the windows that count already.
 
@@ -51,24 +54,17 @@ def replayed_model(
         tier: Tier of the model.
         windows: Name of a length → its windows, oldest first.
         timezone: Time zone of the model.
+        record: Its record; None = that of these windows.
     """
     counted = {name: [*filter(counts_already, window)] for name, window in windows.items()}
-    context = VerdictContext(timezone=timezone)
-    readings: dict[int, Reading] = {}
-
-    def read(evaluation: Evaluation, _: VerdictContext) -> Reading:
-        reading = readings.get(id(evaluation))
-        if reading is None or reading.evaluation is not evaluation:
-            reading = readings[id(evaluation)] = read_window(evaluation, context)
-        return reading
-
-    return ReplayedModel(key, tier, WindowHistory({name: one for name, one in counted.items() if one}, timezone, read))
+    known = {name: of_name for name, of_name in counted.items() if of_name}
+    return ReplayedModel(key, tier, WindowHistory(known, timezone, record))
 
 
 def watched_models(views: Sequence[ModelView], model: str = "") -> list[ReplayedModel]:
     """Return the versions of models that policies evaluate; ``model``: only this model."""
     return [
-        replayed_model(view.key, view.tier, view.windows, view.timezone)
+        replayed_model(view.key, view.tier, view.windows, view.timezone, view.record)
         for view in views
         if view.in_use and not view.retired and not view.shadow and model in ("", view.key.model)
     ]

@@ -27,9 +27,7 @@ from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import objective_of
 from driftline_processor.core.policy.firing import Firing, explains
 from driftline_processor.core.policy.rule import WindowHistory
-from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.states import rank_state
-from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import HOUR, length
 from driftline_processor.present.alerts import Notification, joined_subjects, message_facts, new_models_facts
 from driftline_processor.present.money import loss_sentence
@@ -172,7 +170,6 @@ class PolicyWatch:
         self._new_models, self._limit = NewModels({}, (), 0), config.limits.new_models
         self._clock, self._links = clock, links
         self._reading_cache: dict[tuple[str, ModelKey], _Read] = {}
-        self._readings: dict[int, tuple[Evaluation, Reading]] = {}
 
     @property
     def active(self) -> bool:
@@ -213,7 +210,6 @@ class PolicyWatch:
             self._places = {(view.key.environment, view.key.model) for view in models}
             known = self.store.sightings
             self._new_models = observe_models(known, models, self._rules.models, self.store.looks, self._limit, now)
-        readings: dict[int, tuple[Evaluation, Reading]] = {}
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
         self.waiting = waiting = self._waiting(groups, now)
@@ -228,7 +224,7 @@ class PolicyWatch:
                 about = name, group.environment, group.model
                 watched.add(about)
                 alert = self.store.newest_of(about)
-                shown_firings = self._viewed_firings(name, policy, group, readings, read)
+                shown_firings = self._viewed_firings(name, policy, group, read)
                 if about[1:] in waiting or not caught_up:
                     case = _Case(name, policy, group, [*_urgent(policy, shown_firings, caught_up)], now)
                     held_alert = self._held_alert(case, alert, caught_up)
@@ -247,7 +243,7 @@ class PolicyWatch:
         for alert in self.store.open:
             if caught_up and alert.about not in watched:
                 changed[alert.about] = _unwatched(alert, models, now)
-        self._readings, self._reading_cache = readings, read
+        self._reading_cache = read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
         cached_facts, notified_ids = _FactsOfLook(self, groups), set[str]()
         changes = [*self._due(changed, groups, now)]
@@ -330,7 +326,6 @@ class PolicyWatch:
         name: str,
         policy: Policy,
         group: VersionGroup,
-        readings: dict[int, tuple[Evaluation, Reading]],
         read: dict[tuple[str, ModelKey], _Read],
     ) -> list[_ViewedFiring]:
         """Return the firings of a policy for the versions of a model, oldest first."""
@@ -341,32 +336,12 @@ class PolicyWatch:
             known = self._reading_cache.get(place)
             same = known is not None and known.verdict is view.verdict and known.business == view.business
             if known is None or not same or not same_windows(known.windows, windows):
-                known = _Read(windows, view.verdict, view.business, self._firings(policy, view, windows, readings))
-            else:
-                for one in (two for of_name in windows.values() for two in of_name if id(two) in self._readings):
-                    readings[id(one)] = self._readings[id(one)]
+                history = WindowHistory(windows, view.timezone, view.record)
+                firings = policy.rule.firings(history, view.verdict, view.watermark)
+                known = _Read(windows, view.verdict, view.business, firings)
             read[place] = known
             shown_firings += [_ViewedFiring(firing, view) for firing in known.firings]
         return sorted(shown_firings, key=lambda one: one.firing.fired)
-
-    def _firings(
-        self,
-        policy: Policy,
-        view: ModelView,
-        windows: Mapping[str, list[Evaluation]],
-        readings: dict[int, tuple[Evaluation, Reading]],
-    ) -> list[Firing]:
-        context = VerdictContext(timezone=view.timezone)
-
-        def remembered(evaluation: Evaluation, _: VerdictContext) -> Reading:
-            known = readings.get(id(evaluation)) or self._readings.get(id(evaluation))
-            if known is None or known[0] is not evaluation:
-                known = evaluation, read_window(evaluation, context)
-            readings[id(evaluation)] = known
-            return known[1]
-
-        history = WindowHistory(windows, view.timezone, remembered)
-        return policy.rule.firings(history, view.verdict, view.watermark)
 
     def _held_alert(self, case: _Case, alert: Alert | None, caught_up: bool) -> Alert | None:
         """Return the alert of a policy that waits: an open one is unchanged, and only urgent firings begin one.

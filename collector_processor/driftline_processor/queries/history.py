@@ -10,7 +10,7 @@ from driftline.tables.classes import number_text
 from driftline.tables.table import ModelKey
 from msgspec import Struct
 
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, VerdictState
 from driftline_processor.evaluation.evaluation_store import COLUMNS, read_evaluations
 from driftline_processor.join.candidates import find_predictions
 from driftline_processor.store.database import Connection, Store, read
@@ -32,6 +32,21 @@ SELECT {COLUMNS} FROM evaluations WHERE rowid IN (
 SELECT rowid FROM evaluations WHERE series = ? AND name = ? AND believed <= ?
 QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start DESC LIMIT ?) ORDER BY start
 """
+
+
+_RECORD_AS_OF = """
+SELECT stop, state, since, believed FROM record WHERE series = ? AND believed <= ?
+QUALIFY row_number() OVER (PARTITION BY stop ORDER BY believed DESC) = 1 ORDER BY stop
+"""
+
+
+class StoredRow(Struct, frozen=True):
+    """The state of a model as of an end of windows, and when it was believed first. Times are unix nanoseconds."""
+
+    end: int
+    state: VerdictState
+    since: int | None
+    believed: int
 
 
 class MatchedPrediction(Struct, frozen=True):
@@ -99,6 +114,20 @@ class History:
             return [
                 StoredEvaluation(evaluation, row["believed"]) for row, evaluation in read_evaluations(connection, rows)
             ]
+
+    def record(self, key: ModelKey, as_of: int) -> list[StoredRow]:
+        """Return the rows at whose ends the state of a model changed, as believed at a time, the oldest first.
+
+        ``as_of``: unix nanoseconds.
+        """
+        series = self._series.find(key)
+        if series is None:
+            return []
+        with self._store.reading() as connection:
+            rows = read(connection, _RECORD_AS_OF, series.number, as_of).to_pylist()
+        stored = [StoredRow(row["stop"], row["state"], row["since"], row["believed"]) for row in rows]
+        states = [(row.state, row.since) for row in stored]
+        return [row for row, state, before in zip(stored, states, [None, *states], strict=False) if state != before]
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[RecordedOutcome]:
         statements = IdLookup(connection, ids_of_text(id)).read(

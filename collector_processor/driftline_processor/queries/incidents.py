@@ -21,9 +21,7 @@ from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
-from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import StateSpan, state_spans
-from driftline_processor.core.verdict.window import Reading, read_outcomes, usual_service
+from driftline_processor.core.verdict.window import usual_service
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_evidence, verdict_size
@@ -118,8 +116,8 @@ def incidents_of(model: ModelView) -> list[Incident]:
     return [*_read(model, None).incidents]
 
 
-def _incidents(model: ModelView, spans: Sequence[StateSpan], moved: _Moved) -> list[Incident]:
-    incidents = [*_verdicts(model, spans), *_interrupted(model)]
+def _incidents(model: ModelView, moved: _Moved) -> list[Incident]:
+    incidents = [*_verdicts(model), *_interrupted(model)]
     for windows in model.windows.values():
         incidents += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
         incidents += _failures(model, windows)
@@ -186,12 +184,10 @@ class _Read(Struct, frozen=True):
         closed: Its closed windows; a copy, because the lists of windows change in place.
         facts: Other inputs, for a comparison.
         drift_sizes: Sizes of drift in windows with an incident.
-        readings: Id of a closed window → the window, and the result of its outcomes.
     """
 
     closed: Sequence[Evaluation]
     facts: tuple[object, ...]
-    readings: Mapping[int, tuple[Evaluation, Reading]]
     drift_sizes: _Moved
     incidents: Sequence[Incident]
 
@@ -208,19 +204,8 @@ def _closed(model: ModelView) -> list[Evaluation]:
 
 def _read(model: ModelView, before: _Read | None) -> _Read:
     """Compute the incidents of a model; results of known closed windows are reused."""
-    closed, readings = _closed(model), dict[int, tuple[Evaluation, Reading]]()
-    known_readings = {} if before is None else before.readings
-
-    def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
-        evaluation_read, reading = known_readings.get(id(evaluation), (None, None))
-        if evaluation_read is not evaluation or reading is None or reading.context != context:
-            reading = read_outcomes(evaluation, context)
-        readings[id(evaluation)] = (evaluation, reading)
-        return reading
-
-    spans = state_spans(closed, model.timezone, remembered)
     moved = _sizes_by_window(model, {} if before is None else before.drift_sizes)
-    return _Read(closed, _facts(model), readings, moved, _incidents(model, spans, moved))
+    return _Read(_closed(model), _facts(model), moved, _incidents(model, moved))
 
 
 def _facts(model: ModelView) -> tuple[object, ...]:
@@ -284,42 +269,36 @@ def _stretches(
     yield from lasting_stretches.values()
 
 
-def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident]:
+def _verdicts(model: ModelView) -> Iterator[Incident]:
     """Yield the periods in which the model was degraded, with its current verdict."""
     now = model.verdict
-    for span in spans:
-        verdict = span.verdict
-        if verdict.state == "degraded" and (span.until is not None or _is_replaced(model)):
-            yield Incident(
-                key=model.key,
-                kind="verdict",
-                subject="degraded",
-                since=verdict.since,
-                until=span.until,
-                windows=(span.window,),
-                start=verdict.window_start,
-                sentence=_words_of(verdict),
-                ended="" if span.until is None else "Later windows no longer showed it.",
-                timezone=model.timezone,
-            )
+    for episode in model.record.episodes():
+        verdict = model.record.as_of(episode.last) if episode.state == "degraded" else None
+        if verdict is not None and (episode.until is not None or _is_replaced(model)):
+            yield _of_verdict(model, verdict, episode.until)
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
-        windows = tuple(
-            name
-            for name, evaluations in model.windows.items()
-            if any((one.window.start, one.window.end) == (now.window_start, now.window_end) for one in evaluations)
-        )[:1]
-        yield Incident(
-            key=model.key,
-            kind="verdict",
-            subject=now.state,
-            since=now.since,
-            until=None,
-            windows=windows,
-            start=now.window_start if windows else None,
-            sentence=_words_of(now),
-            ended="",
-            timezone=model.timezone,
-        )
+        yield _of_verdict(model, now, None)
+
+
+def _of_verdict(model: ModelView, verdict: Verdict, until: int | None) -> Incident:
+    decided = (verdict.window_start, verdict.window_end)
+    windows = tuple(
+        name
+        for name, evaluations in model.windows.items()
+        if any((one.window.start, one.window.end) == decided for one in evaluations)
+    )[:1]
+    return Incident(
+        key=model.key,
+        kind="verdict",
+        subject=verdict.state,
+        since=verdict.since,
+        until=until,
+        windows=windows,
+        start=verdict.window_start if windows else None,
+        sentence=_words_of(verdict),
+        ended="" if until is None else "Later windows no longer showed it.",
+        timezone=model.timezone,
+    )
 
 
 def _interrupted(model: ModelView) -> Iterator[Incident]:

@@ -17,10 +17,10 @@ from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, Verdict, newest_closed
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.pane_source import PaneSource
-from driftline_processor.core.verdict.context import VerdictContext, coming_windows
+from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, order_of_need, parts_in_use
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
-from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
@@ -56,6 +56,10 @@ class BaselineView(Struct, frozen=True):
     until: int | None = None
 
 
+NO_RECORD = Record(())
+"""That of no windows."""
+
+
 class ModelView(Struct):
     """One model, version and environment at the time of its snapshot.
 
@@ -80,6 +84,7 @@ class ModelView(Struct):
         waiting: Number of its windows that changed since their evaluation.
         pending_windows: Number of those that are past windows, or live windows that wait too long.
         verdict: Its verdict; None if nothing has been evaluated.
+        record: Its verdicts as of the end of each closed window; by default that of the windows.
         shadow: Whether its predictions are not acted on.
             in_use: Whether its verdict counts for the model: it is not a shadow, and no other version has taken
             over its traffic.
@@ -132,7 +137,14 @@ class ModelView(Struct):
     business: tuple[BusinessSeries, ...] = ()
     rows_elsewhere: bool = False
     predictions_elsewhere: bool = False
+    record: Record = NO_RECORD
     pane_sources: tuple[PaneSource, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take the record of the windows, unless another one is given."""
+        if self.record is NO_RECORD:
+            closed = (one for windows in self.windows.values() for one in windows if one.closed)
+            self.record = Record(closed, VerdictContext(versions=self.versions, timezone=self.timezone))
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True if a closed window is mature: its outcomes have had enough time to count."""
@@ -153,9 +165,8 @@ class ModelView(Struct):
         return next((one for one in windows if (one.window.start, one.window.end) == own), None)
 
     def with_verdicts(self, windows: Iterable[Evaluation]) -> list[Evaluation]:
-        """Return windows of one length, the oldest first, with their verdicts."""
-        coming = coming_windows(evaluation for of_name in self.windows.values() for evaluation in of_name)
-        return with_verdicts(windows, VerdictContext(self.concept, self.versions, self.timezone, coming))
+        """Return windows with the verdict as of the end of each; open ones have the current verdict."""
+        return self.record.with_verdicts(windows, self.verdict)
 
     def measured(self, window: str) -> Evaluation | None:
         """Return the newest mature window with enough outcomes, else with any outcomes."""

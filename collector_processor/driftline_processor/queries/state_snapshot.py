@@ -469,6 +469,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             concept=known_windows.concept,
             versions=known_windows.versions,
             verdict=inputs.verdict,
+            record=self.verdicts.record(number),
             shadow=self._shadow(series),
             in_use=in_use,
             team=settings.team or "",

@@ -10,17 +10,14 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from driftline.tables.table import ModelKey
 from msgspec import Struct
-from msgspec.structs import replace
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.traffic import Pace, Traffic, pace_of
-from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.core.windows.window import HOUR, PANE
@@ -29,6 +26,7 @@ from driftline_processor.ingest.transaction import Arrivals
 from driftline_processor.store.database import Connection, insert, read, transaction
 
 from .interruptions import Interruption, Interruptions, SeenTraffic
+from .record_store import RecordStore
 
 QUIET = 2 * PANE
 """Minimum pause that can count as no data, so shorter pauses need no check."""
@@ -116,15 +114,16 @@ class Verdicts:
     clock: Callable[[], int]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _cached: dict[int, _CachedVerdict] = field(default_factory=dict)
-    _readings: dict[int, dict[int, tuple[Evaluation, Reading]]] = field(default_factory=dict)
+    _records: dict[int, Record] = field(default_factory=dict)
     _paces: dict[tuple[int, ...], _Paces] = field(default_factory=dict)
     _before: dict[int, tuple[VerdictState, int | None]] = field(default_factory=dict)
     _seen: dict[int, SeenTraffic] = field(default_factory=dict)
     _interruptions: Interruptions = field(init=False)
+    _stored_rows: RecordStore = field(init=False)
 
     def __post_init__(self) -> None:
         """Read the last state of every series, and its interruptions."""
-        self._interruptions = Interruptions(self.connection)
+        self._interruptions, self._stored_rows = Interruptions(self.connection), RecordStore(self.connection)
         query = "SELECT series, state, since FROM verdicts QUALIFY row_number() OVER"
         for row in read(self.connection, f"{query} (PARTITION BY series ORDER BY changed DESC) = 1").to_pylist():
             self._before[row["series"]] = (row["state"], row["since"])
@@ -162,6 +161,10 @@ class Verdicts:
             made_verdict.source = known_windows.windows
         return made_verdict.verdict
 
+    def record(self, series: int) -> Record:
+        """Return the record of a series, as of the last call of :meth:`of`."""
+        return self._records.get(series) or Record(())
+
     def stored_state(self, series: int) -> VerdictState:
         """Return the last stored state of a series."""
         return self._before.get(series, ("unknown", None))[0]
@@ -181,7 +184,7 @@ class Verdicts:
         return found
 
     def write(self, verdicts: Mapping[int, tuple[ModelKey, Verdict]]) -> list[VerdictChange]:
-        """Store changed states with their begin, and interruptions; return the changes.
+        """Store changed states with their begin, changed rows of the records, and interruptions; return the changes.
 
         No text is stored, because it could contain names that are deleted later.
         """
@@ -194,7 +197,8 @@ class Verdicts:
         }
         now = self.clock()
         interrupted = self._interruptions.changed(dict(self._seen), verdicts, now)
-        if moved or interrupted:
+        appended = self._stored_rows.changed({series: self.record(series) for series in verdicts})
+        if moved or interrupted or appended:
             rows = [
                 {"series": verdict, "state": state, "since": since, "changed": now}
                 for verdict, (state, since) in moved.items()
@@ -203,29 +207,23 @@ class Verdicts:
                 self.connection.execute("DELETE FROM verdicts WHERE list_contains(?, series)", [list(moved)])
                 insert(self.connection, "verdicts", pa.Table.from_pylist(rows, _COLUMNS))
                 self._interruptions.write(interrupted)
+                self._stored_rows.write(appended, now)
             self._before |= moved
             self._interruptions.take(interrupted)
+            self._stored_rows.take(appended)
         return [change for _, change in changes]
 
     def _verdict(self, series: int, windows: Windows, traffic: Traffic, context: VerdictContext) -> Verdict:
+        closed = [one for of_name in windows for one in of_name if one.closed]
+        known = self._records.get(series)
+        self._records[series] = record = (
+            Record(closed, context, self._stored_rows.known(series))
+            if known is None
+            else known.revised(closed, context)
+        )
         state, since = self._before.get(series, ("unknown", None))
-        previous = Verdict(state, since)
-        before, readings = self._readings.get(series, {}), dict[int, tuple[Evaluation, Reading]]()
-
-        def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
-            same, reading = before.get(id(evaluation), (None, None))
-            if same is not evaluation or reading is None:
-                reading = read_window(evaluation, context)
-            elif reading.context is not context:
-                context_changed = reading.context.concept != context.concept
-                reading = read_window(evaluation, context) if context_changed else replace(reading, context=context)
-            readings[id(evaluation)] = (evaluation, reading)
-            return reading
-
-        evaluations = [evaluation for of_name in windows for evaluation in _recorded(of_name)]
-        verdict = verdict_of_model(evaluations, traffic, previous, context, remembered)
-        self._readings[series] = readings
-        return verdict
+        open_windows = [one for of_name in windows for one in of_name if not one.closed]
+        return record.now(open_windows, traffic, Verdict(state, since))
 
     def _traffic(self, series: int, known_windows: VerdictInputs) -> Traffic:
         """Return traffic and backlog of a series. A pause of a few minutes is never a period without data.
@@ -293,19 +291,3 @@ def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContex
 
 def _drifts(concept: ConceptDrift) -> bool:
     return concept.state == "drift" or bool(concept.drifting())
-
-
-def _recorded(windows: Sequence[Evaluation]) -> Sequence[Evaluation]:
-    """Return the windows of one length; windows with a wrong estimate get their current track record."""
-    worse = [
-        index
-        for index, window in enumerate(windows)
-        if window.estimated_changes and any(two.state == "worse" for two in window.estimated_changes.values())
-    ]
-    if not worse:
-        return windows
-    recorded = list(windows)
-    for at, record in zip(range(worse[0], len(windows)), with_track_records(windows, worse[0]), strict=True):
-        if at in worse:
-            recorded[at] = record
-    return recorded

@@ -10,6 +10,7 @@ from html import escape
 from markdown_it import MarkdownIt
 
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present.sentences.sample import sample_sentence
 from driftline_processor.queries.model_view import BaselineView, ModelView, importance_of
@@ -63,5 +64,6 @@ def model_view(result: EvaluationResult) -> ModelView:
         concept=result.concept,
         versions=result.versions,
         verdict=result.verdict,
+        record=Record.of(result.evaluations),
         timezone=result.timezone,
     )

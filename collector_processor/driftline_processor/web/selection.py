@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus
@@ -13,9 +13,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, newest_window
-from driftline_processor.core.verdict.context import VerdictContext, coming_windows
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
@@ -142,20 +140,21 @@ class Selection(Struct, frozen=True):
         """End of the selected window in words if its verdict is not the current one; else ""."""
         return "" if self.chosen is None or not self.past else times.window_end(self.chosen.window, self.model.timezone)
 
+    @property
+    def states(self) -> list[VerdictState]:
+        """The state of the model as of the end of each shown window."""
+        return self.states_of(self.shown_windows)
+
+    def states_of(self, evaluations: Iterable[Evaluation]) -> list[VerdictState]:
+        """Return the state of the model as of the end of each window; the current one for open windows."""
+        model = self.model
+        now: VerdictState = "unknown" if model.verdict is None else model.verdict.state
+        return [model.record.state_as_of(one.window.end) if one.closed else now for one in evaluations]
+
     def verdict(self) -> Verdict | None:
-        """Return the verdict at the end of the selected window, from all data known today."""
+        """Return the verdict as of the end of the selected window, from all data known today."""
         model, chosen = self.model, self.chosen
-        if chosen is None or not self.past:
-            return model.verdict
-        end = chosen.window.end
-        windows = [
-            evaluation
-            for window in model.windows.values()
-            for evaluation in window
-            if evaluation.closed and evaluation.window.end <= end
-        ]
-        context = VerdictContext(None, model.versions, model.timezone, coming_windows(windows))
-        return verdict_of_model(windows, context=context)
+        return model.verdict if chosen is None or not self.past else model.record.as_of(chosen.window.end)
 
     def _at(self) -> int | None:
         if self.chosen is None:
@@ -301,7 +300,7 @@ def about(selection: Selection) -> dict[str, Any]:
         "model": model.key.model,
         "version": model.key.version,
         "environment": model.key.environment,
-        "verdict": json_of(verdict_of(selection.versions)),
+        "verdict": json_of(selection.verdict() if selection.past else verdict_of(selection.versions)),
         "window": selection.window,
         "start": None if chosen is None else iso_time(chosen.window.start),
         "end": None if chosen is None else iso_time(chosen.window.end),

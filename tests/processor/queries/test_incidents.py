@@ -19,8 +19,6 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.window import Reading, read_outcomes
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.queries import incidents
 from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of
@@ -193,26 +191,6 @@ def test_a_log_sees_what_changes_in_the_list_that_it_was_given() -> None:
     assert [one.open for one in log.of([asked])] == [True]
     asked.windows["1d"][-1] = day(3)
     assert [one.open for one in log.of([asked])] == [False]
-
-
-def test_a_log_reads_a_closed_window_once_while_others_come_and_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[float] = []
-
-    def counted(evaluation: Evaluation, context: VerdictContext) -> Reading:
-        seen.append(evaluation.window.start / DAY)
-        return read_outcomes(evaluation, context)
-
-    monkeypatch.setattr(incidents, "read_outcomes", counted)
-    log, past = IncidentLog(), [measured(at, 0.9 if at in (3, 4, 5) else 0.4) for at in range(1, 9)]
-    first = log.of([model(*past, day(9, closed=False))])
-    assert seen == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert log.of([model(*past, structs.replace(day(9, closed=False), rows=1001))]) == first
-    assert len(seen) == 8
-    log.of([model(*past, measured(9, 0.4), day(10, closed=False))])
-    assert seen[8:] == [9]
-    restated = [*past[:2], measured(3, 0.4), measured(4, 0.4), measured(5, 0.4), *past[5:]]
-    assert log.of([model(*restated)]) == []
-    assert seen[9:] == [3, 4, 5]
 
 
 def test_how_far_columns_moved_is_read_of_each_window_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ from driftline_extensions.drills.faults import FAULTS
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.policy.condition import Finding, read_condition
-from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.present.runbooks import runbook_for
 from driftline_processor.present.sentences import register
@@ -22,6 +21,7 @@ from starlette.testclient import TestClient
 from tests.golden.sentences import fact_lines, verdicts
 from tests.support.fake_view import FakeView, flights, price
 from tests.support.html_page import Page
+from tests.support.verdict_examples import verdict_of_window
 from tests.support.window_verdict_cases import WINDOWS
 
 CONDITIONS = ("verdict is degraded or at_risk", "features drift", "data faulty", "accuracy < 85 %", "coverage < 50 %")

@@ -12,6 +12,7 @@ from driftline_processor.core.evaluation import MetricChange, SlicePerformance
 from driftline_processor.present.names import handle
 from driftline_processor.present.sentences.verdict import verdict_headline
 from driftline_processor.present.wording import iso_time, keep_units
+from driftline_processor.queries.model_view import NO_RECORD
 from driftline_processor.web.place import SLASH, TABS, Place, feature_page, place_of, routed_path
 from driftline_processor.web.selection import select
 from msgspec import structs
@@ -195,6 +196,7 @@ def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(b
         one = structs.replace(model.windows["1mo"][month], maturity="mature")
         one.realized_changes = {"log_loss": MetricChange("worse", 0.2, 0.1, 0.3, 0.001)}
         model.windows["1mo"][month] = one
+    model = structs.replace(model, record=NO_RECORD)
     july = model.windows["1mo"][4]
     then = unwrap(select(place_of(model, "1mo", july), [model]).verdict())
     assert model.verdict is not None

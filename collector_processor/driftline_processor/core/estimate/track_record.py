@@ -122,6 +122,20 @@ def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> lis
     return recorded
 
 
+def with_current_records(evaluations: Sequence[Evaluation]) -> Sequence[Evaluation]:
+    """Return windows of one length, oldest first; those whose estimates are worse with the records of the estimates."""
+    worse = {
+        index
+        for index, one in enumerate(evaluations)
+        if any(change.state == "worse" for change in one.estimated_changes.values())
+    }
+    if not worse:
+        return evaluations
+    first = min(worse)
+    recorded = [*evaluations[:first], *with_track_records(evaluations, first)]
+    return [recorded[index] if index in worse else one for index, one in enumerate(evaluations)]
+
+
 def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) -> Evaluation:
     estimated = {
         name: structs.replace(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Final
 
@@ -12,9 +14,8 @@ from msgspec.structs import replace
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState, Verdict, VerdictState
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import StateSpan, state_spans, verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.states import rank_state
-from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import length
 
 from .condition import UNTOLD, Condition, Finding, Judged, ObjectiveBroken, VerdictIs, burnt_over, leaves
@@ -24,40 +25,34 @@ MOST_WINDOWS: Final = 400
 """Maximum number of windows per length, the newest ones: a year of days."""
 
 
-class WindowHistory(Struct, frozen=True):
+@dataclass(frozen=True)
+class WindowHistory:
     """The closed windows of a version of a model, and open ones in which a rolling objective is broken.
 
     Attributes:
         windows: Name of a length → its windows, the oldest first.
         timezone: Time zone of the model.
-        reader: Reads a window; pass a cached version for speed.
+        known: The record of the model; None = that of these windows.
     """
 
     windows: Mapping[str, Sequence[Evaluation]]
     timezone: str = "UTC"
-    reader: Callable[[Evaluation, VerdictContext], Reading] = read_window
+    known: Record | None = None
 
-    def verdict_at(self, evaluation: Evaluation) -> Verdict:
-        """Return the verdict on the model at the end of a window, from the current state of all windows up to it."""
-        end = evaluation.window.end
-        before = [
-            window_evaluation
-            for window_evaluation in chain(*self.windows.values())
-            if window_evaluation.window.end <= end
-        ]
-        return verdict_of_model(before, context=VerdictContext(timezone=self.timezone), read=self.reader)
-
-    def spans(self) -> list[StateSpan]:
-        """Return the periods in which the model was healthy and degraded, for each length the oldest first."""
-        return state_spans(chain(*self.windows.values()), self.timezone)
+    @cached_property
+    def record(self) -> Record:
+        """The verdicts as of the end of each window."""
+        closed = (one for window in self.windows.values() for one in window if one.closed)
+        return self.known or Record(closed, VerdictContext(timezone=self.timezone))
 
     def until(self, end: int) -> WindowHistory:
         """Return the windows that had ended at a time, unix nanoseconds."""
-        before = {
-            name: [evaluation for evaluation in window if evaluation.window.end <= end]
-            for name, window in self.windows.items()
-        }
-        return WindowHistory(before, self.timezone, self.reader)
+        before = {name: [one for one in window if one.window.end <= end] for name, window in self.windows.items()}
+        return WindowHistory(before, self.timezone, self.record)
+
+    def verdict_at(self, evaluation: Evaluation) -> Verdict:
+        """Return the verdict as of the end of a window, from the current state of all windows up to it."""
+        return self.record.as_of(evaluation.window.end) or Verdict("unknown")
 
 
 class Rule(Struct, frozen=True):
@@ -104,8 +99,7 @@ class Rule(Struct, frozen=True):
             now: The model's clock, unix nanoseconds.
         """
         if self.states:
-            spans = history.spans() if "degraded" in self.states else ()
-            return self._verdict_firings(history, verdict, spans, now)
+            return [*self._past_firings(history), *self._verdict_firings(history, verdict, now)]
         firings = chain.from_iterable(rule._window_firings(history) for rule in self._rules(history))
         return sorted(firings, key=lambda firing: firing.fired)
 
@@ -208,41 +202,26 @@ class Rule(Struct, frozen=True):
             steps.append(Step(index, judged_verdict, outcome, count, needed or 0))
         return steps
 
-    def _verdict_firings(
-        self, history: WindowHistory, verdict: Verdict | None, spans: Sequence[StateSpan], now: int
-    ) -> list[Firing]:
-        """Return the firings of a condition on verdicts.
+    def _past_firings(self, history: WindowHistory) -> Iterator[Firing]:
+        """Yield the past degradations. The other states fire only while they last."""
+        for episode in history.record.episodes() if "degraded" in self.states else ():
+            verdict = history.record.as_of(episode.last) if episode.state == "degraded" else None
+            if verdict is not None and episode.until is not None:
+                name, _ = _deciding(verdict, history.windows)
+                yield _firing(verdict, name, episode.last, episode.until)
 
-        Past degradations follow from stored windows. The other states are known only while they last.
-        """
-        states = self.states
-
-        def firing(verdict: Verdict, window: str, start: int | None, until: int | None = None) -> Firing:
-            return Firing(
-                since=verdict.since,
-                fired=_end(verdict, now),
-                until=until,
-                window=window,
-                start=start,
-                facts=(facts.Verdict(verdict=verdict),),
-                state=verdict.state,
-            )
-
-        past_firings = [
-            firing(span.verdict, span.window, span.verdict.window_start, span.until)
-            for span in spans
-            if "degraded" in states and span.verdict.state == "degraded" and span.until is not None
-        ]
-        if verdict is None or verdict.state not in states:
-            return past_firings
+    def _verdict_firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:
+        """Return the lasting firing of a condition on verdicts; [] without one."""
+        rows = 0 if verdict is None else self.states.get(verdict.state, 0)
+        if verdict is None or not rows:
+            return []
         name, decided = _deciding(verdict, history.windows)
-        rows = states[verdict.state]
         if rows > 1 and decided:
             before = [evaluation for evaluation in decided if evaluation.window.end <= _end(verdict, now)][-rows:-1]
-            states_before = {history.verdict_at(evaluation).state for evaluation in before}
+            states_before = {history.record.state_as_of(evaluation.window.end) for evaluation in before}
             if len(before) < rows - 1 or states_before - {verdict.state}:
-                return past_firings
-        return [*past_firings, firing(verdict, name, verdict.window_start if name else None)]
+                return []
+        return [_firing(verdict, name, now)]
 
     def replay(self, history: WindowHistory) -> list[Firing]:
         """Return the firings as of an evaluation at the end of each window, the oldest first.
@@ -254,16 +233,27 @@ class Rule(Struct, frozen=True):
         firings: list[Firing] = []
         open_firing: Firing | None = None
         for evaluation in self.judged_in(history):
-            end = evaluation.window.end
-            history_until = history.until(end)
-            verdict = history_until.verdict_at(evaluation)
-            new_firings = self._verdict_firings(history_until, verdict, (), end)
+            end, verdict = evaluation.window.end, history.verdict_at(evaluation)
+            new_firings = self._verdict_firings(history, verdict, end)
             if new_firings:
                 open_firing = new_firings[-1] if open_firing is None else _goes_on(open_firing, new_firings[-1])
             elif open_firing is not None and not _inconclusive(open_firing, verdict):
                 firings.append(replace(open_firing, until=_end_of_firing(open_firing, verdict, end)))
                 open_firing = None
         return [*firings, open_firing] if open_firing is not None else firings
+
+
+def _firing(verdict: Verdict, window: str, now: int, until: int | None = None) -> Firing:
+    """Return a firing of a condition on verdicts; ``window``: the length that decided the verdict, "" if none did."""
+    return Firing(
+        since=verdict.since,
+        fired=_end(verdict, now),
+        until=until,
+        window=window,
+        start=verdict.window_start if window else None,
+        facts=(facts.Verdict(verdict=verdict),),
+        state=verdict.state,
+    )
 
 
 def _goes_on(firing: Firing, newer: Firing) -> Firing:

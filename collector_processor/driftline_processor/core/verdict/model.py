@@ -29,7 +29,7 @@ from .roles import BEFORE, without_older
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .traffic import Traffic
-from .trailing_periods import LEVEL, TrailingPeriods, tiles, trailing_periods
+from .trailing_periods import LEVEL, Excluded, TrailingPeriods, tiles, trailing_periods
 from .training_rows import never_as_good
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
@@ -174,6 +174,7 @@ def verdict_of_model(
     previous: Verdict | None = None,
     context: VerdictContext = NO_CONTEXT,
     read: Callable[[Evaluation, VerdictContext], Reading] = read_window,
+    excluded: Excluded | None = None,
 ) -> Verdict:
     """Return the verdict of a model from all its windows, its traffic and its backlog.
 
@@ -188,8 +189,9 @@ def verdict_of_model(
         previous: The previous verdict; it provides ``since`` if older windows are not available.
         context: Facts in addition to the windows.
         read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
+        excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
     """
-    verdict = _verdict_by_windows(evaluations, traffic, previous, context, read)
+    verdict = _verdict_by_windows(evaluations, traffic, previous, context, read, excluded)
     return verdict if traffic is None or traffic.times is None else _with_times(verdict, traffic.times, context)
 
 
@@ -208,10 +210,11 @@ def _verdict_by_windows(
     previous: Verdict | None,
     context: VerdictContext,
     read: Callable[[Evaluation, VerdictContext], Reading],
+    excluded: Excluded | None,
 ) -> Verdict:
     windows = usual_service(sorted(evaluations, key=_by_time))
     readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
-    verdict = _of_windows(readings, previous)
+    verdict = _of_windows(readings, previous, excluded)
     if traffic is None:
         return verdict
     if traffic.pending > 1 and traffic.pending >= MANY_PENDING * sum(reading.evaluation.closed for reading in readings):
@@ -255,49 +258,6 @@ def _length(reading: Reading) -> int:
     return window.end - window.start
 
 
-class StateSpan(NamedTuple):
-    """A period in which a model was healthy or degraded, by its windows of one length.
-
-    Attributes:
-        verdict: Verdict of the newest window of the period.
-        window: Name of the length.
-        until: When the opposite state began, unix nanoseconds; None if it has not.
-    """
-
-    verdict: Verdict
-    window: str
-    until: int | None
-
-
-def state_spans(
-    evaluations: Iterable[Evaluation],
-    timezone: str = "UTC",
-    read: Callable[[Evaluation, VerdictContext], Reading] = read_outcomes,
-) -> list[StateSpan]:
-    """Return the periods in which a model was healthy and degraded, for each length of windows the oldest first.
-
-    Uses the same windows and hysteresis as the current verdict. A revised window changes the past.
-
-    Args:
-        evaluations: Windows of one version in one environment, of any lengths, in any order.
-        timezone: Time zone of dates in sentences.
-        read: Reads a window, as :func:`~.window.read_outcomes` does; pass a cached version for speed.
-    """
-    context = VerdictContext(timezone=timezone)
-    lengths: dict[str, list[Reading]] = {}
-    for window, earlier in usual_service(
-        sorted((evaluation for evaluation in evaluations if evaluation.closed), key=_by_time)
-    ):
-        lengths.setdefault(window.window.name, []).append(_read(window, context, earlier, read, read_outcomes))
-    spans = []
-    for name, readings in lengths.items():
-        runs = _runs_of_states(readings, None)
-        ends = [*(run.since for run in runs[1:]), runs[-1].until if runs else None][: len(runs)]
-        for run, until in zip(runs, ends, strict=True):
-            spans.append(StateSpan(verdict_of(run.reading, run.since), name, until))
-    return spans
-
-
 def _read(
     evaluation: Evaluation,
     context: VerdictContext,
@@ -316,7 +276,7 @@ def _by_time(evaluation: Evaluation) -> tuple[int, int]:
     return window.end, window.end - window.start
 
 
-def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdict:
+def _of_windows(readings: Sequence[Reading], previous: Verdict | None, excluded: Excluded | None) -> Verdict:
     closed = [reading for reading in readings if counts_already(reading.evaluation)] or list(readings[-1:])
     if not closed:
         return _no_window()
@@ -327,7 +287,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         name: found[-1] for name, readings in lengths.items() if (found := _runs_of_states(readings, previous))
     }
     runs = [run for run in newest_runs.values() if run.until is None]
-    together = trailing_periods([reading.evaluation for reading in closed if reading.evaluation.closed])
+    together = trailing_periods([reading.evaluation for reading in closed if reading.evaluation.closed], excluded)
     runs = [run for run in runs if not _is_over(run, together.recovered)]
     context = replace(closed[-1].context, concept=None)
     periods = [read_outcomes(period, context) for period in together.windows]

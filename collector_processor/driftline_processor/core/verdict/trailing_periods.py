@@ -109,18 +109,26 @@ class TrailingPeriods(NamedTuple):
         return onset_of_step(days.start[first:], worse, days.errors[first:])
 
 
-def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
+Excluded = dict[tuple[str, int, int, int, float], bool]
+"""Metric, start of a fault, start of the first and the last newer day, outcomes of the last one, which grows → whether
+the newer days exclude the fault.
+"""
+
+
+def trailing_periods(evaluations: Iterable[Evaluation], excluded: Excluded | None = None) -> TrailingPeriods:
     """Return the last 7 and 30 days of a model; they begin after a fault from which the model has recovered.
 
     Args:
         evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
+        excluded: Known results for the same windows, to which new ones are added.
     """
+    excluded = {} if excluded is None else excluded
     known = [one for one in evaluations if one.has_mature_outcomes and outcomes_of_one_class(one, DOUBTFUL) is None]
     windows = tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
     if not windows:
         return TrailingPeriods([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
-    anew = max((metric.recovered() for metric in metrics), default=0)
+    anew = max((metric.recovered(excluded) for metric in metrics), default=0)
     periods = list[Evaluation]()
     for name, days in LENGTHS.items():
         added = _added(windows, max(anew, windows[-1].window.end - days * DAY), metrics, name)
@@ -232,7 +240,7 @@ class _Days(NamedTuple):
         error = sqrt(variance + ((self.was.high - self.was.low) / 2 / NORMAL) ** 2)
         return (-direction(self.name) * (value - self.was.value), error, freedom) if error > 0 else None
 
-    def recovered(self) -> int:
+    def recovered(self, excluded: Excluded) -> int:
         """Return since when the model has recovered from its last fault, unix nanoseconds; 0 without one.
 
         The newest days, two or more, must differ from those of the fault by :data:`LEVEL`, and show no loss themselves.
@@ -246,7 +254,9 @@ class _Days(NamedTuple):
                 firsts = (max(anew, last - days) for days in LENGTHS.values())
                 fault = next((at for at in firsts if last - at >= FEWEST and self._shows_loss(at, last, LEVEL)), -1)
             if fault >= 0:
-                newest = next((last - days for days in NEWEST if self._excludes(fault, last - days, last)), -1)
+                newest = next(
+                    (last - days for days in NEWEST if self._excludes(fault, last - days, last, excluded)), -1
+                )
                 if newest >= 0:
                     anew, fault = newest, -1
         return int(self.start[anew]) if anew else 0
@@ -287,9 +297,18 @@ class _Days(NamedTuple):
         reach = student_quantile(CONFIDENCE, freedom) * error
         return _p_value(worse, error, freedom) <= level and worse + reach >= self.margin
 
-    def _excludes(self, fault: int, newest: int, last: int) -> bool:
+    def _excludes(self, fault: int, newest: int, last: int, excluded: Excluded) -> bool:
         """Return True if the days from ``newest`` to ``last`` differ from those of a fault, and show no loss."""
-        if not 0 <= fault < newest or self._shows_loss(newest, last, (1 - CONFIDENCE) / 2):
+        if not 0 <= fault < newest:
+            return False
+        began, since, end = (int(self.start[at]) for at in (fault, newest, last - 1))
+        days = self.name, began, since, end, float(self.rows[last - 1])
+        if days not in excluded:
+            excluded[days] = self._differ(fault, newest, last)
+        return excluded[days]
+
+    def _differ(self, fault: int, newest: int, last: int) -> bool:
+        if self._shows_loss(newest, last, (1 - CONFIDENCE) / 2):
             return False
         before, after = self.mean(fault, newest), self.mean(newest, last)
         if before is None or after is None:

@@ -24,7 +24,6 @@ from driftline_processor.core.evaluation import (
     ServiceLevel,
     UnknownReason,
     Verdict,
-    VerdictState,
 )
 from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.intervals.confidence import NORMAL
@@ -474,10 +473,6 @@ class Reading(Struct, frozen=True):
         return max(known_since, self.start if earliest is None else earliest)
 
 
-_STATE = "_verdict_state"
-"""Key of the state among the cached properties of an evaluation: reading a stored window again costs a query."""
-
-
 def read_window(
     evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
 ) -> Reading:
@@ -494,7 +489,6 @@ def read_window(
     reading = read_outcomes(evaluation, context, earlier)
     if not reading.decides and (risks := signs_of_risk(evaluation)):
         reading = Reading("at_risk", evaluation, tuple(risks), any(risk.clear for risk in risks), context)
-    evaluation.__dict__[_STATE] = reading.state
     return reading
 
 
@@ -556,48 +550,6 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
         if tells_usual(evaluation, before):
             known.append(evaluation.service)
     return with_earlier
-
-
-def state_of(evaluation: Evaluation) -> VerdictState:
-    """Return the state of one window by itself, as it was read last."""
-    cached: VerdictState | None = evaluation.__dict__.get(_STATE)
-    return read_window(evaluation).state if cached is None else cached
-
-
-def verdict_of_window(
-    evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
-) -> Verdict:
-    """Return the verdict of a model from one window alone.
-
-    Args:
-        evaluation: The complete evaluation of the window.
-        context: Facts in addition to the windows.
-        earlier: Service levels of earlier windows of the same length.
-    """
-    return _verdict_alone(read_window(evaluation, context, earlier))
-
-
-def _verdict_alone(reading: Reading) -> Verdict:
-    since = reading.since()
-    return verdict_of(reading, since, alone=since == reading.start)
-
-
-def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = NO_CONTEXT) -> list[Evaluation]:
-    """Return evaluations, the oldest first, with the verdict of each window.
-
-    If the outcomes of a window are inconclusive, drift that the newest conclusive window before it showed to be
-    harmless is no risk in it.
-    """
-    told: list[Evaluation] = []
-    harmless: Mapping[str, float] = {}
-    for evaluation, earlier in usual_service(evaluations):
-        reading = read_window(evaluation, context, earlier)
-        if reading.decides:
-            harmless = harmless_parts(reading)
-        elif evaluation.has_mature_outcomes:
-            reading = reading.without(harmless)
-        told.append(replace(evaluation, verdict=_verdict_alone(reading)))
-    return told
 
 
 def verdict_of(

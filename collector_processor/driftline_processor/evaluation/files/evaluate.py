@@ -42,9 +42,8 @@ from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.signs import confirmed_concept
-from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
@@ -253,8 +252,8 @@ def evaluate_files(
     # rows of the champion are the same rows on purpose
     same = 0.0 if of_champion else evaluated[0].same
     context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused, same=same)
-    evaluations = with_verdicts(evaluations, context)
-    verdict = verdict_of_model(evaluations, context=context)
+    record = Record(evaluations, context)
+    evaluations, verdict = record.with_verdicts(evaluations), record.now((), None, None)
     if of_champion:
         evaluations, verdict = [of_candidate(one) for one in evaluations], verdict_of_candidate(verdict)
     return EvaluationResult(

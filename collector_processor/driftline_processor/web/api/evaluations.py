@@ -21,6 +21,8 @@ from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
 from driftline_processor.core.pane_source import PaneSource
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
@@ -32,7 +34,7 @@ from driftline_processor.present.sections.section import TOP, ModelSections
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.history import MatchedPrediction, RecordedOutcome
+from driftline_processor.queries.history import MatchedPrediction, RecordedOutcome, StoredRow
 from driftline_processor.queries.model_view import BaselineView, ModelView, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.answers import FiniteJSON
@@ -61,6 +63,12 @@ def routes(site: Site) -> list[BaseRoute]:
             lambda request: evaluations(request, site),
             may="read",
             parameters="version environment window limit curves slices as_of",
+        ),
+        Guarded(
+            "/api/v1/models/{name:path}/record",
+            lambda request: record(request, site),
+            may="read",
+            parameters="version environment as_of",
         ),
         Guarded(
             "/api/v1/models/{name:path}/sections",
@@ -141,6 +149,19 @@ def evaluations(request: Request, site: Site) -> Response:
         concept=json_of(model.concept),
         outcome_delay=json_of(model.outcome_delay),
     )
+
+
+def record(request: Request, site: Site) -> Response:
+    """Answer ``GET /api/v1/models/{name}/record``: the states as of the ends of windows, and when they were believed.
+
+    ``?as_of=`` answers what was believed at a time, before outcomes that came later.
+    """
+    model = find_model(request, site.state.snapshot)
+    as_of = moment(request, "as_of") if "as_of" in request.query_params else site.clock()
+    key, write = model.key, MODEL_SHAPES.writer(StoredRow)
+    rows = list(map(write, site.state.queries.history.record(key, as_of)))
+    identity = {"model": key.model, "version": key.version, "environment": key.environment}
+    return FiniteJSON({**identity, "as_of": iso_time(as_of), "rows": rows})
 
 
 def sections(request: Request, snapshot: StateSnapshot) -> Response:
@@ -286,6 +307,7 @@ MODEL_SHAPES = SHAPES.with_more(
             Key("slices", by=dict, type=dict[str, str]),
             "retracted belongs_to",
         ),
+        StoredRow: (time_of("end"), "state", time_or_null("since"), time_of("believed")),
         PaneSource: (
             "source epoch panes rows outcomes",
             *(time_of("first"), time_of("last"), time_of("received")),
@@ -332,9 +354,8 @@ def evaluations_as_of(request: Request, site: Site) -> Response:
     stored_evaluations = site.state.queries.history.evaluations(
         window_request.model.key, window_request.window, as_of, window_request.limit
     )
-    windows = window_request.model.with_verdicts(
-        with_track_records([stored.evaluation for stored in stored_evaluations], 0)
-    )
+    believed = with_track_records([stored.evaluation for stored in stored_evaluations], 0)
+    windows = Record(believed, VerdictContext(timezone=window_request.model.timezone)).with_verdicts(believed)
     documents = [
         {**window_request.rendered(window), "believed": iso_time(stored.stored_at)}
         for window, stored in zip(windows, stored_evaluations, strict=True)

@@ -15,7 +15,6 @@ from msgspec import Struct, field
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State, VerdictState
 from driftline_processor.core.verdict.states import rank_state
-from driftline_processor.core.verdict.window import state_of
 from driftline_processor.core.windows.window import Window
 from driftline_processor.governance.decisions import ANNOTATIONS, Decision
 from driftline_processor.present.metrics import BESIDE, direction_words, in_shares, metric_names, metric_title
@@ -259,7 +258,7 @@ def _row_data(row: TimelineRow) -> dict[str, Any]:
 
 
 class HistoryPart(Struct, frozen=True):
-    """Consecutive windows of the full history; ``state``: the most urgent state of one of them by itself."""
+    """Consecutive windows of the full history; ``state``: the most urgent state as of one of their ends."""
 
     start: int
     end: int
@@ -268,8 +267,16 @@ class HistoryPart(Struct, frozen=True):
     is_shown: bool
 
 
-def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Evaluation]) -> list[HistoryPart]:
-    """Return the full history in at most :data:`COARSE` parts; ``shown_windows``: the windows of the range."""
+def history_parts(
+    evaluations: Sequence[Evaluation], states: Sequence[VerdictState], shown_windows: Sequence[Evaluation]
+) -> list[HistoryPart]:
+    """Return the full history in at most :data:`COARSE` parts.
+
+    Args:
+        evaluations: All windows of a length.
+        states: The state of the model as of the end of each.
+        shown_windows: The windows of the range.
+    """
     if not evaluations or not shown_windows:
         return []
     size = math.ceil(len(evaluations) / COARSE)
@@ -278,7 +285,7 @@ def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Eva
     for index in range(0, len(evaluations), size):
         part = evaluations[index : index + size]
         first, last = part[0].window.start, part[-1].window.end
-        state = min(map(state_of, part), key=rank_state)
+        state = min(states[index : index + size], key=rank_state)
         rows = sum(evaluation.rows for evaluation in part)
         parts.append(HistoryPart(first, last, rows, state, first < end and last > begin))
     return parts

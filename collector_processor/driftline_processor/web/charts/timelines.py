@@ -8,9 +8,8 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, VerdictState
 from driftline_processor.core.verdict.states import ORDER
-from driftline_processor.core.verdict.window import state_of
 from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import compact, count, many, number, percent
 from driftline_processor.present.sections.estimates import assumption
@@ -42,8 +41,16 @@ _DOTS = {"final": ("dot", ""), "young": ("dot young", "; not final"), "open": ("
 """State of a window's performance → class of its dot, and its words in a tooltip."""
 
 
-def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address: Address, timezone: str) -> Markup:
-    """Draw the timeline to select a window: a bar per window with its rows as height and the colour of its state.
+def strip(
+    evaluations: Sequence[Evaluation],
+    states: Sequence[VerdictState],
+    chosen: Evaluation | None,
+    address: Address,
+    timezone: str,
+) -> Markup:
+    """Draw the timeline to select a window: a bar per window with its rows as height and the colour of the state.
+
+    ``states``: the state of the model as of the end of each window.
 
     One link is a stop of the tab key; arrow keys move to the others.
     """
@@ -54,8 +61,8 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address:
     place = place_of(chosen, evaluations)
     plot.select(place, 6, 4)
     titles = []
-    for evaluation, span, far in zip(evaluations, plot.spans, [False, *is_far], strict=True):
-        rows, state = max(evaluation.rows, 0.075 * most), state_of(evaluation)
+    for evaluation, state, span, far in zip(evaluations, states, plot.spans, [False, *is_far], strict=True):
+        rows = max(evaluation.rows, 0.075 * most)
         plot.marks.append(svg.rect(plot.box(span, rows, gap=(0.1, 0.1)), f"bar verdict-{state}{_open(evaluation)}"))
         if far:
             plot.upright(span[0], "break", above=4, below=2)
@@ -66,10 +73,10 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address:
     return plot.picture(1000, 50, "windows over time; choose one", "strip", stretch=True)
 
 
-def legend_of_states(evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
+def legend_of_states(evaluations: Sequence[Evaluation], states: Sequence[VerdictState]) -> list[tuple[str, str]]:
     """Return the legend of :func:`strip`: class and words of the states that occur."""
-    states = {state_of(evaluation) for evaluation in evaluations if evaluation.closed}
-    found = [(f"verdict-{state}", verdict_word(state)) for state in ORDER if state in states]
+    closed = {state for evaluation, state in zip(evaluations, states, strict=True) if evaluation.closed}
+    found = [(f"verdict-{state}", verdict_word(state)) for state in ORDER if state in closed]
     return found + [("open", "open")] * any(not evaluation.closed for evaluation in evaluations)
 
 

@@ -210,7 +210,9 @@ def page(
         "figures": figures(selection, measured_window(selection, window_told)),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
-        "history": history_parts(selection.windows_of_length, selection.shown_windows)
+        "history": history_parts(
+            selection.windows_of_length, selection.states_of(selection.windows_of_length), selection.shown_windows
+        )
         if len(selection.windows_of_length) > 1
         else [],
         "explains": verdict is None or any(isinstance(reason, BY_INPUTS) for reason in verdict.reasons),

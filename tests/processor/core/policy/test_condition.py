@@ -21,13 +21,13 @@ from driftline_processor.core.intervals.gradients import ConfusionTable
 from driftline_processor.core.policy.condition import AllOf, AnyOf, Finding, VerdictIs, read_condition
 from driftline_processor.core.policy.firing import Patience
 from driftline_processor.core.policy.rule import Rule, WindowHistory
-from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import HOUR, Window
 from driftline_processor.present.sentences.policies import found_words
 from msgspec.structs import replace
 
 from tests.support.facts import Facts, lacking
 from tests.support.unwrap import of_type
+from tests.support.verdict_examples import verdict_of_window
 from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 
 

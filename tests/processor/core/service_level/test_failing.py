@@ -11,10 +11,10 @@ from driftline_processor.core.evaluation import Evaluation, ServiceLevel
 from driftline_processor.core.service_level.failing import EARLIER, service_failing, tells_usual
 from driftline_processor.core.service_level.level import Calls
 from driftline_processor.core.service_level.sums import call_parts
-from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import Window
 
 from tests.support.unwrap import of_type, unwrap
+from tests.support.verdict_examples import verdict_of_window
 
 
 def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:

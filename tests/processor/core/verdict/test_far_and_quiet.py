@@ -13,9 +13,10 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.present.evaluation_json import to_json
+
+from tests.support.verdict_examples import verdict_of_window
 
 FAR = 1.0
 """A PSI that nobody overlooks."""

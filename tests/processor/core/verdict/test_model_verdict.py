@@ -9,9 +9,10 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, state_spans, verdict_of_model
+from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.traffic import Traffic
-from driftline_processor.core.verdict.window import labels_needed, with_verdicts
+from driftline_processor.core.verdict.window import labels_needed
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline
 from msgspec.structs import replace
@@ -270,7 +271,7 @@ def test_calls_that_fail_more_than_in_the_windows_before_make_it_wrong_for_as_lo
     assert verdict_of_model([served(6, 100)]).state == "healthy", "no window before says what is usual"
     later = [*usual, *(served(at, 100) for at in range(6, 14))]
     assert (verdict_of_model(later).state, verdict_of_model(later).since) == ("degraded", day(6))
-    assert [one.verdict.state for one in with_verdicts(later) if one.verdict] == ["healthy"] * 6 + ["degraded"] * 8
+    assert [row.state for row in Record(later).rows] == ["healthy"] * 6 + ["degraded"] * 8
 
 
 def test_calls_that_always_failed_as_often_are_no_news() -> None:
@@ -383,8 +384,8 @@ def test_a_fault_that_outcomes_do_not_show_is_over_without_outcomes() -> None:
     after = [*good, *bad, silent(5), silent(6)]
     assert verdict_of_model(after).state != "degraded"
     assert verdict_of_model([*bad, *(silent(at) for at in range(5, 9))]).state == "unknown"
-    (fault,) = (span for span in state_spans(after) if span.verdict.state == "degraded")
-    assert fault.until == silent(5).window.start
+    (fault,) = (one for one in Record(after).episodes() if one.state == "degraded")
+    assert (fault.first, fault.last) == (day(4), day(6))
 
 
 def test_an_unknown_model_is_described_by_the_window_with_most_outcomes_of_the_last_day() -> None:

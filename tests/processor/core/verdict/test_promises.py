@@ -13,7 +13,6 @@ from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.states import ORDER, rank_state
 from driftline_processor.core.verdict.traffic import Traffic
-from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_certainty, verdict_sentence
@@ -22,6 +21,7 @@ from msgspec.structs import replace
 from tests.support.any_object import Builder
 from tests.support.paths import ROOT
 from tests.support.slow import slow
+from tests.support.verdict_examples import verdict_of_window
 from tests.support.verdict_windows import COLD, DAY, JULY, MISSING, column, explained, objective, right, window, wrong
 
 JARGON = re.compile(r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypoth|at_risk|not_worse|bootstrap")

@@ -13,14 +13,15 @@ from driftline_processor.core.evaluation import (
     Finding,
     KindOfChange,
 )
-from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
-from driftline_processor.core.verdict.window import read_outcomes, verdict_of_window, with_verdicts
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.window import read_outcomes
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.unwrap import of_type, unwrap
-from tests.support.verdict_examples import PAGE, examples
+from tests.support.verdict_examples import PAGE, examples, verdict_of_window
 from tests.support.verdict_windows import (
     COLD,
     DAY,
@@ -81,10 +82,10 @@ def test_the_state_of_a_window(evaluation: Evaluation, state: str) -> None:
 
 def test_drift_that_an_earlier_window_showed_to_be_harmless_is_no_risk_where_outcomes_leave_it_open() -> None:
     undecided = known(changes={"log_loss": change("inconclusive", 0.1)}, **DRIFT)
-    assert [unwrap(one.verdict).state for one in with_verdicts([undecided])] == ["at_risk"]
-    windows = [right(**DRIFT), undecided, window(**DRIFT), right(), undecided]
-    states = [unwrap(one.verdict).state for one in with_verdicts(windows)]
-    assert states == ["healthy", "unknown", "at_risk", "healthy", "at_risk"]
+    assert verdict_of_model([undecided]).state == "at_risk"
+    later = replace(undecided, window=right(1).window)
+    assert verdict_of_model([right(**DRIFT), later]).state == "healthy"
+    assert verdict_of_model([right(), later, replace(later, window=right(2).window)]).state == "at_risk"
 
 
 def test_the_effect_is_that_of_the_sentence() -> None:
@@ -183,11 +184,6 @@ def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> Non
     first = verdict_of_window(wrong(explanation=explained(replace(COLD, features=("dewp",)), COLD))).cause
     assert of_type(first, Cause).features == ("dewp",)
     assert verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause == MISSING
-
-
-def test_every_window_gets_its_verdict() -> None:
-    found = with_verdicts([right(), wrong(1)], NO_CONTEXT)
-    assert [one.verdict.state for one in found if one.verdict is not None] == ["healthy", "degraded"]
 
 
 def test_rows_without_times_have_no_since() -> None:

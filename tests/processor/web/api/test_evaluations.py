@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue, Verdict
-from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.present.evaluation_json import to_json
 from msgspec import structs
 from starlette.testclient import TestClient
@@ -67,10 +66,10 @@ def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Brows
     assert answer["model"] == "flights"
     assert answer["version"] == "winter"
     assert answer["window"] == "1mo"
-    windows = with_verdicts(flights().windows["1mo"])
+    windows = flights().record.with_verdicts(flights().windows["1mo"], flights().verdict)
     assert answer["windows"] == json.loads(json.dumps([to_json(known) for known in windows]))
     verdict = answer["windows"][4]["verdict"]
-    assert (verdict["state"], "1 to 31 July 2013" in verdict["sentence"]) == ("at_risk", True)
+    assert (verdict["state"], "since 1 March 2013" in verdict["sentence"]) == ("at_risk", True)
 
 
 def test_a_model_has_one_verdict_and_its_versions_theirs(browse: Browse) -> None:

@@ -117,12 +117,12 @@ def test_all_history_is_coarse_and_says_which_part_is_shown() -> None:
         structs.replace(one, window=structs.replace(one.window, start=start, end=start + day))
         for start in (one.window.start + at * day for at in range(1000))
     ]
-    parts = history_parts(known, known[-90:])
+    parts = history_parts(known, ["healthy"] * len(known), known[-90:])
     assert len(parts) <= COARSE
     assert sum(part.rows for part in parts) == 1000 * one.rows
     assert all(before.end <= after.start for before, after in pairwise(parts))
     assert sum(part.is_shown for part in parts) == 18
-    assert history_parts([], []) == []
+    assert history_parts([], [], []) == []
 
 
 def test_a_gap_says_when_it_is_how_many_windows_lack_and_whether_any_waits() -> None:

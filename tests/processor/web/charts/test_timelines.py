@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from driftline_processor.core.evaluation import Curve, Evaluation, MetricValue
+from driftline_processor.core.evaluation import Curve, Evaluation, MetricValue, VerdictState
 from driftline_processor.core.windows.window import Window
 from driftline_processor.web.charts import timelines
 from driftline_processor.web.charts.curves import confusion_matrix
@@ -95,7 +95,7 @@ def test_a_spike_of_one_window_of_a_thousand_is_drawn() -> None:
 
 def test_a_single_window_is_visible_as_one() -> None:
     (one,) = price().windows["1d"]
-    drawn = timelines.strip([one], one, lambda _: "/", "UTC")
+    drawn = timelines.strip([one], ["healthy"], one, lambda _: "/", "UTC")
     assert re.findall(r'class="bar [^"]*" x="([0-9.]+)" y="[0-9.]+" width="([0-9.]+)"', drawn) == [("450", "100")]
     assert drawn.count("<a ") == 1
     assert "tabindex" not in drawn
@@ -108,15 +108,16 @@ def test_a_strip_is_broken_where_windows_are_missing() -> None:
         replace(first, window=Window("1d", first.window.start + at * day, first.window.start + (at + 1) * day))
         for at in (0, 1, 5, 9)  # three are missing, then three
     ]
-    assert timelines.strip(shown, None, lambda _: "/", "UTC").count('class="break"') == 0
+    states: list[VerdictState] = ["healthy"] * len(shown)
+    assert timelines.strip(shown, states, None, lambda _: "/", "UTC").count('class="break"') == 0
     far = replace(first, window=Window("1d", first.window.start + 14 * day, first.window.start + 15 * day))
-    drawn = timelines.strip([*shown, far], None, lambda _: "/", "UTC")
+    drawn = timelines.strip([*shown, far], [*states, "unknown"], None, lambda _: "/", "UTC")
     assert drawn.count('class="break"') == drawn.count(", after a gap") == 1
 
 
 def test_a_strip_is_one_stop_of_the_tab_key() -> None:
     shown = flights().windows["1mo"]
-    drawn = timelines.strip(shown, shown[4], lambda _: "/", "UTC")
+    drawn = timelines.strip(shown, ["healthy"] * len(shown), shown[4], lambda _: "/", "UTC")
     assert drawn.count('tabindex="-1"') == len(shown) - 1
     assert drawn.count('aria-current="true"') == 1
 

@@ -1,0 +1,305 @@
+"""The record of a model: its verdict as of the end of each of its windows, as its windows are known now.
+
+Every surface that says what was true at a time reads a row of the record: strips, past cards, incidents, policies,
+exports. A row is the verdict of the windows that had ended by then, by the function that gives the current verdict, so
+that a row is what the current verdict was at that time. Outcomes that arrive later revise the rows of their windows and
+of later ones.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
+from math import inf
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.estimate.track_record import with_current_records
+from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+
+from .context import NO_CONTEXT, VerdictContext
+from .model import verdict_of_model
+from .traffic import Traffic
+from .trailing_periods import Excluded
+from .window import Reading, read_window
+
+
+class Row(Struct, frozen=True):
+    """The state of a model as of the end of a window.
+
+    Attributes:
+        end: End of the window, unix nanoseconds; 0 if rows have no time.
+        state: The state.
+        since: Start of the state, unix nanoseconds; None if unknown.
+    """
+
+    end: int
+    state: VerdictState
+    since: int | None
+
+
+class Episode(Struct, frozen=True):
+    """Consecutive rows with one state.
+
+    Attributes:
+        state: The state.
+        since: Its start by the newest row, unix nanoseconds; None if unknown.
+        first: End of the first window at whose end the model had this state.
+        last: End of the last one.
+        until: When the next state began; None while it lasts.
+    """
+
+    state: VerdictState
+    since: int | None
+    first: int
+    last: int
+    until: int | None = None
+
+
+class Readings:
+    """Read windows, each once while it and the concept drift are unchanged."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Evaluation, Reading]] = {}
+
+    def __call__(self, evaluation: Evaluation, context: VerdictContext) -> Reading:
+        """Return the reading of a window, as :func:`~.window.read_window` does."""
+        known, reading = self._known.get(id(evaluation), (None, None))
+        if known is not evaluation or reading is None or _differ(reading.context.concept, context.concept):
+            reading = read_window(evaluation, context)
+        elif reading.context is not context:
+            reading = replace(reading, context=context)
+        self._known[id(evaluation)] = evaluation, reading
+        return reading
+
+    def keep(self, evaluations: Iterable[Evaluation]) -> None:
+        """Forget all other windows."""
+        known = self._known
+        self._known = {id(one): known[id(one)] for one in evaluations if id(one) in known}
+
+
+def row_as_of(rows: Sequence[Row], end: int) -> Row | None:
+    """Return the newest row as of a time, unix nanoseconds; None before the first.
+
+    >>> rows = [Row(10, "healthy", 0), Row(20, "degraded", 10)]
+    >>> row_as_of(rows, 9), row_as_of(rows, 19)
+    (None, Row(end=10, state='healthy', since=0))
+    """
+    at = bisect_right(rows, end, key=_end)
+    return rows[at - 1] if at else None
+
+
+def _end(row: Row) -> int:
+    return row.end
+
+
+def _differ(before: ConceptDrift | None, now: ConceptDrift | None) -> bool:
+    return before is not now and before != now
+
+
+class Record:
+    """The verdicts of one version in one environment, each computed at its first use. Thread-safe.
+
+    Args:
+        windows: Closed windows of any lengths, in any order.
+        context: Facts in addition to the windows; concept drift counts in rows after its detection.
+        known: Known rows, the oldest first: all, or those at whose ends the state changed, and the newest one.
+    """
+
+    def __init__(
+        self,
+        windows: Iterable[Evaluation],
+        context: VerdictContext = NO_CONTEXT,
+        known: Sequence[Row] = (),
+    ) -> None:
+        self.windows = sorted(windows, key=_by_time)
+        self.context = context
+        self._bounds = [*accumulate(len([*block]) for _, block in groupby(enumerate(self.windows), key=_block))]
+        self._ends = [self.windows[bound - 1].window.end for bound in self._bounds]
+        self._before = row_as_of(known, self._ends[0] - 1) if self._ends else None
+        reached = [end for end in self._ends if known and end <= known[-1].end]
+        rows = ((end, row_as_of(known, end)) for end in reached)
+        self._rows = [Row(end, row.state, row.since) for end, row in rows if row is not None]
+        if len(self._rows) < len(reached):
+            self._rows = []  # windows before the first known row came later
+        self._verdicts: dict[int, Verdict] = {}
+        self._read, self._excluded = Readings(), Excluded()
+        self._contexts: dict[tuple[str, ...], VerdictContext] = {}
+        self._recorded: Sequence[Evaluation] | None = None
+
+    def __repr__(self) -> str:
+        """Return its rows in words."""
+        return f"Record({[*self.rows]})"
+
+    @classmethod
+    def of(cls, evaluations: Iterable[Evaluation]) -> Record:
+        """Return the record of windows that have the verdicts as of their ends."""
+        record = cls(evaluations)
+        for block, bound in enumerate(record._bounds):
+            verdict = record.windows[bound - 1].verdict
+            if verdict is not None:
+                record._verdicts[record._key(block)] = verdict
+                record._rows.append(Row(record._ends[block], verdict.state, verdict.since))
+        return record
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows, the oldest first."""
+        return self._rows_of(len(self._ends))
+
+    def as_of(self, end: int) -> Verdict | None:
+        """Return the verdict as of a time, unix nanoseconds; None if no window had ended by then."""
+        block = bisect_right(self._ends, end) - 1
+        return None if block < 0 else self._verdict(block)
+
+    def state_as_of(self, end: int) -> VerdictState:
+        """Return the state as of a time, unix nanoseconds; ``unknown`` if no window had ended by then."""
+        block = bisect_right(self._ends, end) - 1
+        return "unknown" if block < 0 else self.rows[block].state
+
+    def now(self, open_windows: Iterable[Evaluation], traffic: Traffic | None, previous: Verdict | None) -> Verdict:
+        """Return the current verdict, from all windows and the traffic; ``previous``: as of the last look."""
+        windows = (*self._recorded_windows(), *open_windows)
+        return verdict_of_model(windows, traffic, previous, self.context, self._read, self._excluded)
+
+    def with_verdicts(self, windows: Iterable[Evaluation], now: Verdict | None = None) -> list[Evaluation]:
+        """Return windows with the verdict as of the end of each; ``now``: that of windows after the newest row."""
+        places = {id(one): block for block, one in enumerate(self.windows)} if not any(self._ends) else {}
+        found = []
+        for one in windows:
+            block = places.get(id(one), bisect_right(self._ends, one.window.end) - 1) if one.closed else -1
+            verdict = now if block < 0 else self._verdict(block)
+            found.append(replace(one, verdict=verdict))
+        return found
+
+    def episodes(self) -> list[Episode]:
+        """Return the states and how long each lasted, the oldest first."""
+        found = list[Episode]()
+        for state, of_state in groupby(self.rows, key=lambda row: row.state):
+            rows = [*of_state]
+            if found:
+                ended, began = found[-1], rows[0].since
+                found[-1] = replace(ended, until=ended.last if began is None else max(began, ended.since or began))
+            found.append(Episode(state, rows[-1].since, rows[0].end, rows[-1].end))
+        return found
+
+    def revised(self, windows: Iterable[Evaluation], context: VerdictContext) -> Record:
+        """Return the record of newer windows; rows before the first change are kept.
+
+        Windows that left the memory are no change.
+        """
+        ordered = sorted(windows, key=_by_time)
+        oldest = {one.window.name: one.window.start for one in reversed(ordered)}
+        known, now = set(map(id, self.windows)), set(map(id, ordered))
+        came = [one for one in ordered if id(one) not in known]
+        gone = [one for one in self.windows if id(one) not in now]
+        gone = [one for one in gone if one.window.start >= oldest.get(one.window.name, 0)]
+        changed = [one.window.end for one in (*came, *gone)]
+        if _rises(context.concept) != _rises(self.context.concept):
+            changed += [*_rises(context.concept), *_rises(self.context.concept)]
+        first = min(changed, default=inf)
+        rows = [row for row in (self._before, *self._rows) if row is not None and row.end < first]
+        record = Record(ordered, context, rows)
+        newest = self._ends[-1] if self._ends else 0
+        record._verdicts = {end: one for end, one in self._verdicts.copy().items() if end < min(first, newest)}
+        record._read, record._excluded = self._read, self._excluded.copy() if first > newest else {}
+        return record
+
+    def _verdict(self, block: int) -> Verdict:
+        key = self._key(block)
+        if key not in self._verdicts:
+            self._verdicts[key] = self._compute(block, self._rows_of(block))
+        return self._verdicts[key]
+
+    def _key(self, block: int) -> int:
+        """Return the end of a block; without times, its place as a negative number."""
+        return self._ends[block] or -1 - block
+
+    def _rows_of(self, blocks: int) -> Sequence[Row]:
+        """Return at least the rows of the first blocks. Threads that compute them at the same time find the same."""
+        rows = self._rows
+        if len(rows) < blocks:
+            rows = [*rows]
+            for block in range(len(rows), blocks):
+                verdict = self._compute(block, rows)
+                rows.append(Row(self._ends[block], verdict.state, verdict.since))
+            self._rows = rows
+        return rows
+
+    def _compute(self, block: int, rows: Sequence[Row]) -> Verdict:
+        """Return the verdict of a block, after the rows before it."""
+        before = rows[block - 1] if block else self._before
+        previous = None if before is None else Verdict(before.state, before.since)
+        windows = self._recorded_windows()[: self._bounds[block]]
+        context = self._context_of(block)
+        return verdict_of_model(windows, previous=previous, context=context, read=self._read, excluded=self._excluded)
+
+    def _recorded_windows(self) -> Sequence[Evaluation]:
+        if self._recorded is None:
+            self._recorded = _with_track_records(self.windows)
+            self._read.keep(self._recorded)
+        return self._recorded
+
+    def _context_of(self, block: int) -> VerdictContext:
+        """Return what was known in addition to the windows at the end of a block."""
+        if block == len(self._ends) - 1:
+            return self.context
+        concept, end = self.context.concept, self._ends[block]
+        known = () if concept is None else (*(["*"] if _is_known(concept, end) else []), *_known_slices(concept, end))
+        if known not in self._contexts:
+            drift = concept if known else None
+            if drift is not None:
+                slices = {name: one for name, one in drift.slices.items() if name in known}
+                drift = replace(drift, state=drift.state if "*" in known else "ok", slices=slices)
+            self._contexts[known] = replace(self.context, concept=drift, coming=(), unknown=())
+        return self._contexts[known]
+
+
+def _rises(concept: ConceptDrift | None) -> list[int]:
+    """Return when rises of errors were detected, of all rows and of slices, unix nanoseconds."""
+    if concept is None:
+        return []
+    rises = (concept, *concept.slices.values())
+    return [_detected(one) or 0 for one in rises if one.state == "drift"]
+
+
+def _detected(concept: ConceptDrift) -> int | None:
+    """Return when drift was detected; where that is unknown, when it began."""
+    return concept.changes[-1].detected_at if concept.changes else concept.since
+
+
+def _is_known(concept: ConceptDrift, end: int) -> bool:
+    """Return True if drift was detected by a time."""
+    detected = _detected(concept)
+    return concept.state == "drift" and (detected is None or detected <= end)
+
+
+def _known_slices(concept: ConceptDrift, end: int) -> Iterator[str]:
+    return (name for name, one in concept.slices.items() if _is_known(one, end))
+
+
+def _by_time(evaluation: Evaluation) -> tuple[int, int]:
+    window = evaluation.window
+    return window.end, window.end - window.start
+
+
+def _block(numbered: tuple[int, Evaluation]) -> tuple[int, int]:
+    """Return a key of the block of a window: its end; each window without time is a block."""
+    at, evaluation = numbered
+    return evaluation.window.end, 0 if evaluation.window.end else at
+
+
+def _with_track_records(windows: Sequence[Evaluation]) -> list[Evaluation]:
+    """Return windows with the track records of their estimates, each by the earlier windows of its length."""
+    by_name: dict[str, list[Evaluation]] = {}
+    for one in windows:
+        by_name.setdefault(one.window.name, []).append(one)
+    recorded: Mapping[int, Evaluation] = {
+        id(one): found
+        for of_name in by_name.values()
+        for one, found in zip(of_name, with_current_records(of_name), strict=True)
+    }
+    return [recorded[id(one)] for one in windows]
