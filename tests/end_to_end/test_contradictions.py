@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,17 +26,19 @@ WORLDS = {
     "failing calls on one day": World(failing=range(12, 13), keys=CALLS),
     "failing calls, hourly": World(failing=range(20, 21), steps=40, rows=60, windows=HOURS, keys=CALLS),
     "few rows, and a fall": World(rows=(8, 20), concept=range(16, 32), steps=32, seed=3),
+    "a fall, empty days, and days of one row": World(concept=range(10, 20), few={4: 0, 8: 1, 12: 0, 15: 1, 18: 0}),
     "drift without outcomes": World(moved=range(10, 20), with_outcomes=False),
 }
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """Return a function that walks a world once, for all rules."""
+@cache
+def walked(name: str) -> Walk:
+    """Walk a world once, for all rules."""
+    with TemporaryDirectory() as folder:
+        return walk("walked", WORLDS[name], Path(folder))
 
-    @cache
-    def walk_once(name: str) -> Walk:
-        folder: Path = tmp_path_factory.mktemp("world")
-        return walk("walked", WORLDS[name], folder)
 
-    return walk_once
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_no_two_surfaces_contradict_each_other(rule: Rule, name: str) -> None:
+    assert [*rule.broken(walked(name))] == [], rule.reason

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import pandas as pd
 
-from tests.support.surfaces import NOW, UNWELL, Statement
+from tests.support.surfaces import NOW, UNWELL, Statement, window_end
 from tests.support.walks import FILES, SHOWN, Walk
 
 NOTHING = ("nothing", "keep sending outcomes")
@@ -38,12 +38,20 @@ def differing(statements: Iterable[Statement]) -> Iterator[str]:
     for one in statements:
         groups[one.moment, one.topic].append(one)
     for (moment, topic), group in groups.items():
-        if any(not agree(one, other) for one, other in pairwise(group)):
+        if any(not agree(one, other) for one, other in combinations(distinct(group), 2)):
             yield f"{moment}, {topic}: {by_value(group)}"
 
 
+def distinct(group: Iterable[Statement]) -> Sequence[Statement]:
+    """Return one statement of each value."""
+    return [*{(one.value, one.tolerance): one for one in group}.values()]
+
+
 def agree(one: Statement, other: Statement) -> bool:
-    """Return whether two statements have the same value, numbers within the last digit that both show."""
+    """Return whether two statements have the same value: numbers within their last digits, times as far as written."""
+    if one.topic.startswith("since"):
+        times = sorted((one.value.removesuffix("Z"), other.value.removesuffix("Z")), key=len)
+        return bool(times[1].startswith(times[0])) or times[1] == f"{times[0]}T00:00:00"
     if isinstance(one.value, float) and isinstance(other.value, float):
         return abs(one.value - other.value) <= 1.001 * (one.tolerance + other.tolerance)
     return bool(one.value == other.value)
@@ -71,7 +79,7 @@ def one_state_at_the_end_of_windows(walk: Walk) -> Iterator[str]:
     for one in walk.of("state"):
         if one.surface == "card":
             length, _, start = one.moment.partition(" ")
-            end = f"as of {pd.Timestamp(start) + pd.Timedelta(length):%Y-%m-%dT%H:%MZ}"
+            end = f"as of {window_end(length, start)}"
             ends[end].append(one._replace(surface=f"card of {length}", moment=end))
     for group in ends.values():
         yield from differing(group)
@@ -82,7 +90,7 @@ def one_begin(walk: Walk) -> Iterator[str]:
 
 
 def one_begin_per_finding(walk: Walk) -> Iterator[str]:
-    yield from differing(one for one in walk.statements if one.topic.startswith("since of "))
+    yield from differing(one for one in walk.statements if one.topic.startswith(("since of ", "end of ")))
 
 
 def an_episode_keeps_its_begin(walk: Walk) -> Iterator[str]:
@@ -95,11 +103,12 @@ def an_episode_keeps_its_begin(walk: Walk) -> Iterator[str]:
 
 
 def a_planted_fault_has_its_date(walk: Walk) -> Iterator[str]:
-    known = {f"{walk.world.start_of(steps.start):%Y-%m-%dT%H:%M:%SZ}" for steps in walk.world.harmful}
-    if known:
-        for one in walk.of("since"):
-            if one.value not in known and (one.surface == "card" or one.moment == NOW):
-                yield f"{one.moment}: {one.surface} since {one.value}, planted {', '.join(sorted(known))}"
+    steps = [walk.world.start_of(steps.start) for steps in walk.world.harmful]
+    for one in walk.of("since"):
+        if steps and (one.surface == "card" or one.moment == NOW):
+            begin = pd.Timestamp(one.value).tz_localize(None).tz_localize("UTC")
+            if not any(step <= begin < step + walk.world.step for step in steps):
+                yield f"{one.moment}: {one.surface} since {one.value}, planted {', '.join(map(str, steps))}"
 
 
 def a_healthy_world_is_healthy(walk: Walk) -> Iterator[str]:
@@ -111,11 +120,13 @@ def a_healthy_world_is_healthy(walk: Walk) -> Iterator[str]:
 
 def the_past_stays_as_it_was_shown(walk: Walk) -> Iterator[str]:
     today = {
-        (one.moment, one.topic): one for one in walk.statements if one.surface == "card" and one.topic in ("state", "since")
+        (one.moment, one.topic): one
+        for one in walk.statements
+        if one.surface == "card" and one.topic in ("state", "since")
     }
     for one in walk.shown:
         card = today.get((one.moment, one.topic))
-        if card is not None and one.surface == f"{SHOWN}: API models" and card.value != one.value:
+        if card is not None and one.surface == f"{SHOWN}: API models" and not agree(card, one):
             yield f"{one.moment}, {one.topic}: {one.value} ({SHOWN}), {card.value} (card today)"
 
 
@@ -145,7 +156,7 @@ def one_message_per_transition(walk: Walk) -> Iterator[str]:
 
 def one_figure(walk: Walk) -> Iterator[str]:
     yield from differing(
-        one for one in walk.statements if (" of " in one.topic and not one.topic.startswith("since"))
+        one for one in walk.statements if " of " in one.topic and not one.topic.startswith(("since", "state", "end"))
     )
     yield from differing(one for one in walk.statements if one.topic.startswith("baseline "))
     yield from differing(one for one in walk.statements if one.topic.startswith("stated "))
@@ -153,13 +164,14 @@ def one_figure(walk: Walk) -> Iterator[str]:
 
 def the_advice_fits_the_state(walk: Walk) -> Iterator[str]:
     states = {(one.surface, one.moment): one.value for one in walk.of("state")}
-    for one in walk.of("advice"):
-        state, asks_nothing = states.get((one.surface, one.moment)), one.value.lower().startswith(NOTHING)
-        if state in UNWELL and asks_nothing:
-            yield f"{one.moment}: {one.surface} is {state}, and its advice is {one.value!r}"
-        alert = [alert.surface for alert in walk.statements if alert.topic.startswith("open ") and one.moment == NOW]
-        if alert and asks_nothing:
-            yield f"{one.moment}: {one.surface} is {state} with the advice {one.value!r}, next to {', '.join(alert)}"
+    idle = [one for one in walk.of("advice") if one.value.lower().startswith(NOTHING)]
+    wrong = [one for one in idle if states.get((one.surface, one.moment)) in UNWELL]
+    for moment in sorted({one.moment for one in wrong}):
+        yield f"{moment}, advice of an unwell model: {by_value([one for one in wrong if one.moment == moment])}"
+    open_now = sorted({one.surface for one in walk.statements if one.topic.startswith("open ")})
+    now = [one for one in idle if one.moment == NOW]
+    if open_now and now:
+        yield f"now, advice next to {', '.join(open_now)}: {by_value(now)}"
 
 
 def an_incident_is_open_iff_the_model_is_unwell(walk: Walk) -> Iterator[str]:
@@ -168,6 +180,29 @@ def an_incident_is_open_iff_the_model_is_unwell(walk: Walk) -> Iterator[str]:
         found = [one.value for one in walk.of(kind, NOW)]
         if (state in UNWELL) != bool(found):
             yield f"now: {state}, with {len(found)} {kind}"
+
+
+def a_broken_objective_is_stated(walk: Walk) -> Iterator[str]:
+    headline = next(one.value for one in walk.of("headline", NOW) if one.surface == "overview")
+    broken = [one.value for one in walk.of("open objective incident", NOW)]
+    if broken and not headline.startswith(("Degraded", "At risk")) and ", but " not in headline:
+        yield f"now: {headline!r}, with an open incident of {', '.join(broken)}"
+
+
+def an_incident_spans_what_the_cards_show(walk: Walk) -> Iterator[str]:
+    episodes = [one.value for one in walk.of("episode", NOW)]
+    for one in {one.moment: one for one in walk.of("state") if one.surface == "card"}.values():
+        length, _, start = one.moment.partition(" ")
+        if length != walk.world.windows[0]:
+            continue
+        end = window_end(length, start)
+        within = any(since < end and (until is None or start < until) for since, until, _ in episodes)
+        if within != (one.value in UNWELL):
+            yield f"{one.moment}: {one.value} (card), {'within' if within else 'outside'} the incidents {episodes}"
+
+
+def one_state_per_objective(walk: Walk) -> Iterator[str]:
+    yield from differing(one for one in walk.statements if one.topic.startswith("state of "))
 
 
 def conclusive_windows_are_not_denied(walk: Walk) -> Iterator[str]:
@@ -180,12 +215,16 @@ def conclusive_windows_are_not_denied(walk: Walk) -> Iterator[str]:
 
 
 def a_degradation_has_a_period_that_shows_it(walk: Walk) -> Iterator[str]:
-    states = {one.moment: one.value for one in walk.shown if one.topic == "state" and one.surface == f"{SHOWN}: API models"}
+    states = {
+        one.moment: one.value for one in walk.shown if one.topic == "state" and one.surface == f"{SHOWN}: API models"
+    }
+    empty = [f"{walk.world.start_of(step):%Y-%m-%dT%H:%M:%SZ}" for step, rows in walk.world.few.items() if not rows]
     for one in walk.shown:
+        if one.moment.endswith(tuple(empty)):
+            continue  # without rows, the last period that had some still counts
         if one.topic == "period end" and one.surface == f"{SHOWN}: API models" and states[one.moment] in UNWELL:
             length, _, start = one.moment.partition(" ")
-            end = f"{pd.Timestamp(start) + pd.Timedelta(length):%Y-%m-%dT%H:%M:%SZ}"
-            if one.value < end:
+            if one.value < window_end(length, start):
                 yield f"{one.moment}: {states[one.moment]} by a period that ends at {one.value}"
 
 
@@ -220,7 +259,11 @@ RULES = (
     ),
     Rule("one begin of the state", "an engineer compares the date with deployments", one_begin),
     Rule("one begin per finding", "a fault with two dates looks like two faults", one_begin_per_finding),
-    Rule("an episode keeps its begin", "a date that moves cannot be compared with a deployment", an_episode_keeps_its_begin),
+    Rule(
+        "an episode keeps its begin",
+        "a date that moves cannot be compared with a deployment",
+        an_episode_keeps_its_begin,
+    ),
     Rule("a planted fault has its date", "a date is believed", a_planted_fault_has_its_date),
     Rule("a healthy world is not degraded", "a false alarm costs a night", a_healthy_world_is_healthy),
     Rule(
@@ -230,20 +273,41 @@ RULES = (
     ),
     Rule("one headline now", "the headline is what is quoted", one_headline_now),
     Rule("one headline as of a window", "the headline is what is quoted", one_headline_as_of_a_window),
-    Rule("one figure per metric and window", "a number that is different elsewhere is not trusted anywhere", one_figure),
+    Rule(
+        "one figure per metric and window", "a number that is different elsewhere is not trusted anywhere", one_figure
+    ),
     Rule("the advice fits the state", "nobody acts on 'nothing' while a phone rings", the_advice_fits_the_state),
     Rule(
         "an incident is open if and only if the model is unwell",
         "an open incident of a healthy model is closed unread",
         an_incident_is_open_iff_the_model_is_unwell,
     ),
-    Rule("conclusive windows are not denied", "a reader would wait for outcomes that are there", conclusive_windows_are_not_denied),
+    Rule(
+        "an incident spans what the cards show",
+        "the timeline of a postmortem is made of incidents",
+        an_incident_spans_what_the_cards_show,
+    ),
+    Rule(
+        "a broken objective is stated",
+        "'healthy' next to a page that rang is not believed",
+        a_broken_objective_is_stated,
+    ),
+    Rule("one state per objective and window", "an objective is a promise to somebody else", one_state_per_objective),
+    Rule(
+        "conclusive windows are not denied",
+        "a reader would wait for outcomes that are there",
+        conclusive_windows_are_not_denied,
+    ),
     Rule(
         "a degradation has a period that shows it",
         "a state without a period that ends now is an opinion about the past",
         a_degradation_has_a_period_that_shows_it,
     ),
-    Rule("a message states what was shown", "the page that a message links to must confirm it", a_message_states_what_was_shown),
+    Rule(
+        "a message states what was shown",
+        "the page that a message links to must confirm it",
+        a_message_states_what_was_shown,
+    ),
     Rule("one message per transition", "a second message about the same begin is noise", one_message_per_transition),
     Rule("files state what is live", "an analysis in a notebook answers a page", files_state_what_is_live),
     Rule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from driftline.baseline.baseline import Baseline
 from driftline.tables.task import Task
-from driftline_processor.ingest.transaction import Request
 
 from tests.support.state_rows import outcomes, predictions
+from tests.support.surfaces import LENGTHS
 
 START = pd.Timestamp("2026-03-02T00:00:00Z")
-STEPS = {"1d": pd.Timedelta("1D"), "1h": pd.Timedelta("1h")}
 PLANS = {"a": 0.0, "b": 2.0, "c": -2.0}
 REGRESSION = Task("regression")
 
@@ -30,6 +29,7 @@ class World:
     Attributes:
         steps: Number of steps; each is as long as a window.
         rows: Rows per step: a number, or the lowest and the highest.
+        few: Steps with another number of rows → that number.
         concept: Steps in which the outcomes are 2.5 higher than the model expects.
         unit: Steps in which the column ``x`` arrives ten times as large.
         recoded: Steps in which the column ``plan`` arrives in capitals.
@@ -43,6 +43,7 @@ class World:
 
     steps: int = 20
     rows: int | tuple[int, int] = 100
+    few: Mapping[int, int] = field(default_factory=dict)
     concept: Steps = range(0)
     unit: Steps = range(0)
     recoded: Steps = range(0)
@@ -56,7 +57,7 @@ class World:
     @property
     def step(self) -> pd.Timedelta:
         """The length of a step."""
-        return STEPS[self.windows[0]]
+        return LENGTHS[self.windows[0]]
 
     @property
     def harmful(self) -> list[Steps]:
@@ -74,7 +75,11 @@ class World:
     def draw(self, rng: np.random.Generator, step: int, *, planted: bool = True) -> pd.DataFrame:
         """Return the rows of a step: columns, prediction, outcome and error."""
         n = self.rows if isinstance(self.rows, int) else int(rng.integers(*self.rows))
-        within = lambda steps: planted and step in steps  # noqa: E731
+        n = self.few.get(step, n) if planted else n
+
+        def within(steps: Steps) -> bool:
+            return planted and step in steps
+
         time = START + step * self.step + pd.to_timedelta(np.sort(rng.integers(0, self.step.value // 10**6, n)), "ms")
         x = rng.normal(1.5 if within(self.moved) else 0.0, 1.0, n)
         plan = rng.choice([*PLANS], n, p=[0.5, 0.25, 0.25])
@@ -93,7 +98,7 @@ class World:
                 "plan": plan,
                 "predicted": 10 + 3 * x + effect,
                 "actual": actual,
-                "error": np.where(failed, "TimeoutError", None),
+                "error": ["TimeoutError" if one else None for one in failed],
                 "seconds": rng.gamma(4.0, 0.005, n),
             }
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any, NamedTuple
@@ -19,6 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 NOW = "now"
+LENGTHS = {"1h": pd.Timedelta("1h"), "1d": pd.Timedelta("1D")}
+"""Lengths of windows."""
+
 STATES = {
     "healthy": "healthy", "degraded": "degraded", "at risk": "at_risk", "unknown": "unknown", "no data": "no_data",
     "lagging": "lagging",
@@ -60,18 +63,32 @@ def window_id(length: str, start: str) -> str:
     return f"{length} {start}"
 
 
+def window_end(length: str, start: str) -> str:
+    """Return the end of a window."""
+    return iso(pd.Timestamp(start) + LENGTHS[length])
+
+
 def period(length: str, start: str) -> str:
     """Return the period of a window, as figures name it: its start and its end."""
-    return f"{start} to {pd.Timestamp(start) + pd.Timedelta(length):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{start} to {window_end(length, start)}"
 
 
-def time_of(found: re.Match[str] | None, skip: int = 0) -> str | None:
-    """Return the ISO time of a match of :data:`DATE`, after ``skip`` groups."""
+def iso(time: Any) -> str:
+    """Return a time of a table as ISO 8601."""
+    return f"{pd.Timestamp(time):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def time_of(found: re.Match[str] | None) -> str | None:
+    """Return the time that :data:`DATE` has found, in ISO 8601 as far as it is written: the day, or the minute.
+
+    >>> time_of(re.search(DATE, "on 2 March 2026")), time_of(re.search(DATE, "since 2 March 2026, 20:00"))
+    ('2026-03-02', '2026-03-02T20:00')
+    """
     if found is None:
         return None
-    day, month, year, clock = found.groups()[skip : skip + 4]
-    at = datetime.strptime(f"{day} {month} {year} {clock or '00:00'}", "%d %B %Y %H:%M").replace(tzinfo=UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    day, month, year, clock = found.groups()
+    date = datetime.strptime(f"{day} {month} {year}", "%d %B %Y").replace(tzinfo=UTC)
+    return f"{date:%Y-%m-%d}T{clock}" if clock else f"{date:%Y-%m-%d}"
 
 
 def span_in(words: str) -> str:
@@ -179,7 +196,9 @@ class Surfaces:
 
     def _home(self) -> None:
         page = self.html("/")
-        row = re.search(rf'<tr id="model-{re.escape(self.model)}".*?</tr>(?:\s*<tr class="why">.*?</tr>)?', page, re.DOTALL)
+        row = re.search(
+            rf'<tr id="model-{re.escape(self.model)}".*?</tr>(?:\s*<tr class="why">.*?</tr>)?', page, re.DOTALL
+        )
         assert row is not None, page
         self.say("home", NOW, "state", _state_of_badge(row[0]))
         since = re.search(r'<td class="triage-when"><time datetime="([^"]+)"', row[0])
@@ -229,8 +248,12 @@ class Surfaces:
         return next((row for row in rows if f">{self.model}</th>" in row), None)
 
     def _incidents(self) -> None:
-        for one in self.json("/incidents?format=json")["incidents"]:
-            if one["model"] != self.model or one["until"] is not None:
+        for one in self.json("/incidents?format=json&show=all")["incidents"]:
+            if one["model"] != self.model:
+                continue
+            if one["kind"] == "verdict":
+                self.say("incident verdict", NOW, "episode", (one["since"], one["until"], one["subject"]))
+            if one["until"] is not None:
                 continue
             surface = f"incident {one['kind']}"
             if one["kind"] == "verdict":
@@ -238,6 +261,8 @@ class Surfaces:
                 self.say(surface, NOW, "open verdict incident", one["subject"])
                 self.say(surface, NOW, "since", one["since"])
                 self._figures(surface, NOW, one["sentence"])
+            elif one["kind"] == "objective":
+                self.say(surface, NOW, "open objective incident", one["subject"])
             elif one["kind"] == "drift" and one["subject"].startswith("feature:"):
                 self.say(surface, NOW, f"since of {one['subject'].partition(':')[2]}", one["since"])
         page = self.html("/incidents?state=open&kind=verdict")
@@ -281,20 +306,49 @@ class Surfaces:
             for sample in family.samples
             if sample.labels.get("ml_model_name") == self.model
         ]
-        ends = {
-            one.labels["driftline_window"]: one.value
+        newest = {
+            length: (length, iso(pd.Timestamp(one.value, unit="s", tz="UTC") - LENGTHS[length]))
             for one in samples
             if one.name == "driftline_performance_window_end_seconds"
+            for length in [one.labels["driftline_window"]]
         }
         for one in samples:
             if one.name == "driftline_model_status" and one.value == 1:
                 self.say("metrics", NOW, "state", one.labels["driftline_state"])
+            if one.name == "driftline_objective_status" and one.value == 1:
+                length, start = newest[one.labels["driftline_window"]]
+                topic = f"state of {one.labels['driftline_objective_rule']}"
+                self.say("metrics", window_id(length, start), topic, one.labels["driftline_state"])
             if one.name == "driftline_performance_value" and "driftline_performance_slice" not in one.labels:
-                length = one.labels["driftline_window"]
-                end = pd.Timestamp(ends[length], unit="s", tz="UTC")
-                start = f"{end - pd.Timedelta(length):%Y-%m-%dT%H:%M:%SZ}"
-                metric = one.labels["driftline_performance_metric"]
-                self.say("metrics", NOW, f"{metric} of {period(length, start)}", one.value, 1e-9)
+                metric, window = one.labels["driftline_performance_metric"], newest[one.labels["driftline_window"]]
+                self.say("metrics", NOW, f"{metric} of {period(*window)}", one.value, 1e-9)
+
+    # What commands print about a running processor
+
+    def read_commands(self, run: Callable[..., str]) -> None:
+        """Read ``driftline top``, and the postmortem of each alert.
+
+        Args:
+            run: Runs `driftline` with arguments and the address of the processor, and returns its output.
+        """
+        top = " ".join(run("top").split())
+        headline = re.search(
+            rf"({'|'.join(STATES)})\b.*?(?= {re.escape(self.model)}|  | model state)", top, re.IGNORECASE
+        )
+        if headline is not None:
+            self.say("top", NOW, "state", state_in(headline[0]))
+            if state_in(headline[0]) in UNWELL:
+                self.say("top", NOW, "since", begin_in(headline[0]))
+        row = re.search(rf"{re.escape(self.model)} 1 +({'|'.join(STATES)})\b", top)
+        self.say("top, row", NOW, "state", row and STATES[row[1]])
+        for alert in self.json("/api/v1/alerts")["alerts"]:
+            if alert["model"] == self.model and alert["state"]:
+                self.say("alert", NOW, f"since of alert {alert['id']}", alert["since"])
+                self.say("alert", NOW, f"end of alert {alert['id']}", alert["until"])
+                text = run("postmortem", alert["id"], "--url").replace("\\", "")
+                for title, topic in (("Onset", "since"), ("Recovery", "end")):
+                    time = re.search(rf"\| {title} \| (\d{{4}}-[\dT:.-]+Z)", text)
+                    self.say("postmortem", NOW, f"{topic} of alert {alert['id']}", time and time[1])
 
     # What is stated as of a window
 
@@ -324,6 +378,8 @@ class Surfaces:
         changes = (window["performance"]["changes"] or {}).values()
         if any(change["state"] in ("worse", "not_worse") for change in changes):
             self.say("API evaluations", moment, "conclusive", True)
+        for one in window["performance"]["objectives"]:
+            self.say("API evaluations", moment, f"state of {one['objective']}", one["state"])
         for column, since in (window["drift"]["incident"] or {}).items():
             if column.startswith("feature:"):
                 self.say("API evaluations, drift", moment, f"since of {column.partition(':')[2]}", since)
@@ -348,13 +404,13 @@ class Surfaces:
             assert answer.status_code == 200, answer.text
             tables = _tables_in(answer.content)
             for row in tables.get("verdicts", []):
-                moment = window_id(length, f"{_iso(row['window_start'])}")
+                moment = window_id(length, iso(row["window_start"]))
                 self.say("tables", moment, "state", row["state"])
                 if row["state"] in UNWELL:
-                    self.say("tables", moment, "since", _iso(row["since"]))
+                    self.say("tables", moment, "since", iso(row["since"]))
             for row in tables.get("metrics", []):
                 if row["basis"] == "realized" and not row["slice"] and row["value"] is not None:
-                    when = period(length, f"{_iso(row['window_start'])}")
+                    when = period(length, iso(row["window_start"]))
                     self.say("tables", NOW, f"{row['metric']} of {when}", row["value"], 1e-9)
 
     def _as_of(self, length: str, window: Mapping[str, Any]) -> None:
@@ -362,7 +418,8 @@ class Surfaces:
         moment, query = window_id(length, start), f"?window={length}&at={quote(start)}"
         page = self._verdict_page("card", moment, self.path + query)
         self._figures_of_overview(page, period(length, start))
-        self._answer_page("performance page", moment, f"{self.path}/performance{query}")
+        self._details_of_overview(page, moment)
+        self._objectives(self._answer_page("performance page", moment, f"{self.path}/performance{query}"), moment)
         self._answer_page("report", moment, f"{self.path}/report{query}")
         as_json = self.json(f"{self.path}{query}&format=json")
         self._verdict_json("card as JSON", moment, as_json["verdict"])
@@ -379,6 +436,21 @@ class Surfaces:
                 self.say("card, figures", NOW, f"{METRICS[title]} of {when}", *rounded(value))
                 if re.match(f"baseline {NUMBER}", than):
                     self.say("card, figures", NOW, f"baseline {METRICS[title]}", *rounded(than))
+
+    def _details_of_overview(self, page: str, moment: str) -> None:
+        """Read the objectives of an overview, and since when its columns have drifted."""
+        section = re.search(r'<section[^>]*aria-label="objectives">.*?</section>', page, re.DOTALL)
+        for rule, words in re.findall(r"<li><a[^>]*>(.*?)</a> <span[^>]*>(.*?)</span>", section[0] if section else ""):
+            self.say("card, objectives", moment, f"state of {unescape(rule)}", words.partition(":")[0])
+        section = re.search(r'<section id="causes".*?</section>', page, re.DOTALL)
+        for column, words in re.findall(r"<li><a[^>]*>(\w+)</a>(.*?)</li>", section[0] if section else "", re.DOTALL):
+            self.say("card, causes", moment, f"since of {column}", begin_in(text_of(words)))
+
+    def _objectives(self, page: str, moment: str) -> None:
+        """Read the objectives of a page of performance."""
+        table = re.search(r'<div[^>]*id="objectives">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+        for state, rule in re.findall(r"<tr><th[^>]*>(.*?)</th><td>(.*?)</td>", table[1] if table else "", re.DOTALL):
+            self.say("performance page", moment, f"state of {unescape(rule)}", text_of(state).partition(":")[0])
 
     # Parts of pages and answers
 
@@ -407,8 +479,10 @@ class Surfaces:
         self.say(f"{surface}, whole sentence", moment, "state", _state_in_sentence(text_of(whole[1]) if whole else ""))
         return page
 
-    def _answer_page(self, surface: str, moment: str, address: str) -> None:
-        self._answer(self.html(address), surface, moment)
+    def _answer_page(self, surface: str, moment: str, address: str) -> str:
+        page = self.html(address)
+        self._answer(page, surface, moment)
+        return page
 
     def _answer(self, page: str, surface: str, moment: str) -> None:
         """Read the line that answers how the model is, at the top of a page."""
@@ -483,6 +557,8 @@ def _state_of_badge(html: str) -> str | None:
 def _state_in_sentence(sentence: str | None) -> str | None:
     """Return the state in a sentence such as "In the window of 2 March 2026 the model is healthy: ..."."""
     words = "|".join(STATES)
+    if "whether the model" in (sentence or "").lower():
+        return "unknown"
     found = re.search(rf"\bmodel (?:is|was|has been) ({words})\b", sentence or "")
     return STATES[found[1]] if found else None
 
@@ -495,9 +571,7 @@ def _tables_in(archive: bytes) -> dict[str, list[dict[str, Any]]]:
             content = tar.extractfile(member)
             assert content is not None
             rows = pd.read_parquet(io.BytesIO(content.read())).to_dict("records")
-            tables[member.name.removesuffix(".parquet")] = [{str(key): value for key, value in row.items()} for row in rows]
+            tables[member.name.removesuffix(".parquet")] = [
+                {str(key): value for key, value in row.items()} for row in rows
+            ]
     return tables
-
-
-def _iso(time: Any) -> str | None:
-    return None if time is None or pd.isna(time) else f"{pd.Timestamp(time):%Y-%m-%dT%H:%M:%SZ}"

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from tests.support.fake_view import app_of
 from tests.support.planted_worlds import START, World, tables
+from tests.support.serve import serve
 from tests.support.state_rows import Clock, Opened
 from tests.support.surfaces import NOW, Statement, Surfaces, read_message, window_id
 from tests.support.waiting import wait_until
@@ -73,7 +74,8 @@ def walk(name: str, world: World, folder: Path, *, every: int = 1, files: bool =
             clock.now = world.end_of(step).value
             rows = steps[step] if step < world.steps else world.closing_row()
             baselines = [world.baseline(name).to_json()] if step == 0 else []
-            state.send(*tables(rows, name, with_outcomes=world.with_outcomes), baselines=baselines)
+            if len(rows):
+                state.send(*tables(rows, name, with_outcomes=world.with_outcomes), baselines=baselines)
             state.state.settle()
             state.state.publish()
             _note_shown(found, client, name, world, hook, step)
@@ -81,10 +83,18 @@ def walk(name: str, world: World, folder: Path, *, every: int = 1, files: bool =
         surfaces.read_now()
         for length in world.windows:
             surfaces.read_windows(length, every)
+        with serve(app_of(state.state, clock)) as url:
+            surfaces.read_commands(lambda *arguments: _printed(*arguments, url))
         found.statements = surfaces.statements
     if files:
         found.files = evaluate_files(name, world, steps, folder)
     return found
+
+
+def _printed(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
 
 
 @contextmanager
@@ -131,7 +141,17 @@ def evaluate_files(name: str, world: World, steps: Sequence[pd.DataFrame], folde
     rows.loc[rows["error"].notna(), ["predicted", "actual"]] = None
     rows.drop(columns=[] if world.with_outcomes else ["actual"]).to_parquet(folder / "rows.parquet")
     world.baseline(name).save(folder / "baseline.json")
-    options = ["--baseline", "baseline.json", "--latency", "seconds", "--error", "error", "--features", "x,plan", "--json"]
+    options = [
+        "--baseline",
+        "baseline.json",
+        "--latency",
+        "seconds",
+        "--error",
+        "error",
+        "--features",
+        "x,plan",
+        "--json",
+    ]
     options += [] if world.with_outcomes else ["--actual", "none"]
     for objective in world.keys.get("performance", {}).get("objectives", ()):
         options += ["--objectives", objective]
