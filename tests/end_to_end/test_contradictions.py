@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.contradiction_rules import RULES, Rule
 from tests.support.planted_worlds import World
+from tests.support.surfaces import NOW
 from tests.support.walks import Walk, walk
 
 CALLS = {"performance": {"objectives": ["availability >= 99 %"]}}
@@ -42,3 +43,26 @@ def walked(name: str) -> Walk:
 @pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
 def test_no_two_surfaces_contradict_each_other(rule: Rule, name: str) -> None:
     assert [*rule.broken(walked(name))] == [], rule.reason
+
+
+AS_OF_A_WINDOW = {"strip", "strip, title", "card", "card, colour", "card, whole sentence", "card as JSON"}
+AS_OF_A_WINDOW |= {"performance page", "report", "API evaluations", "tables"}
+NOW_AND_THEN = {"home", "home as JSON", "overview", "drift page", "performance page", "report", "review", "metrics"}
+NOW_AND_THEN |= {"API models", "API models, by name", "API model", "API evaluations, top"}
+NOW_AND_THEN |= {"scorecard", "scorecard, line", "scorecard of all", "scorecard as JSON"}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_surface_is_read(name: str) -> None:
+    found = walked(name)
+    surfaces: dict[str, set[str]] = {}
+    for one in found.of("state"):
+        surfaces.setdefault(one.moment, set()).add(one.surface)
+    windows = {moment: read for moment, read in surfaces.items() if not moment.startswith(NOW)}
+    presents = {moment: read for moment, read in surfaces.items() if moment.startswith(NOW)}
+    assert len(windows) >= found.world.steps - sum(not rows for rows in found.world.few.values())
+    assert len(presents) == 1 + len(found.world.turns)
+    assert [moment for moment, read in windows.items() if not read >= AS_OF_A_WINDOW] == []
+    assert [moment for moment, read in presents.items() if not read >= NOW_AND_THEN] == []
+    assert surfaces[NOW] >= {"top"}
+    assert len(found.bodies) >= (name != "healthy")

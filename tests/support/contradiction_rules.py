@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tests.support.surfaces import NOW, UNWELL, Statement, window_end
+from tests.support.surfaces import NOW, UNWELL, Statement, is_figure, window_end
 from tests.support.walks import FILES, SHOWN, Walk
 
 NOTHING = ("nothing", "keep sending outcomes")
@@ -30,6 +30,11 @@ class Rule(NamedTuple):
     name: str
     reason: str
     broken: Callable[[Walk], Iterator[str]]
+
+
+def is_now(moment: str) -> bool:
+    """Return whether a moment is a present: the last one, or one before it."""
+    return moment.startswith(NOW)
 
 
 def differing(statements: Iterable[Statement]) -> Iterator[str]:
@@ -66,11 +71,11 @@ def by_value(group: Sequence[Statement]) -> str:
 
 
 def one_state_now(walk: Walk) -> Iterator[str]:
-    yield from differing(walk.of("state", NOW))
+    yield from differing(one for one in walk.of("state") if is_now(one.moment))
 
 
 def one_state_as_of_a_window(walk: Walk) -> Iterator[str]:
-    yield from differing(one for one in walk.of("state") if one.moment != NOW)
+    yield from differing(one for one in walk.of("state") if not is_now(one.moment))
 
 
 def one_state_at_the_end_of_windows(walk: Walk) -> Iterator[str]:
@@ -105,7 +110,7 @@ def an_episode_keeps_its_begin(walk: Walk) -> Iterator[str]:
 def a_planted_fault_has_its_date(walk: Walk) -> Iterator[str]:
     steps = [walk.world.start_of(steps.start) for steps in walk.world.harmful]
     for one in walk.of("since"):
-        if steps and (one.surface == "card" or one.moment == NOW):
+        if steps and (one.surface == "card" or is_now(one.moment)):
             begin = pd.Timestamp(one.value).tz_localize(None).tz_localize("UTC")
             if not any(step <= begin < step + walk.world.step for step in steps):
                 yield f"{one.moment}: {one.surface} since {one.value}, planted {', '.join(map(str, steps))}"
@@ -155,9 +160,7 @@ def one_message_per_transition(walk: Walk) -> Iterator[str]:
 
 
 def one_figure(walk: Walk) -> Iterator[str]:
-    yield from differing(
-        one for one in walk.statements if " of " in one.topic and not one.topic.startswith(("since", "state", "end"))
-    )
+    yield from differing(one for one in walk.statements if is_figure(one))
     yield from differing(one for one in walk.statements if one.topic.startswith("baseline "))
     yield from differing(one for one in walk.statements if one.topic.startswith("stated "))
 
@@ -168,25 +171,28 @@ def the_advice_fits_the_state(walk: Walk) -> Iterator[str]:
     wrong = [one for one in idle if states.get((one.surface, one.moment)) in UNWELL]
     for moment in sorted({one.moment for one in wrong}):
         yield f"{moment}, advice of an unwell model: {by_value([one for one in wrong if one.moment == moment])}"
-    open_now = sorted({one.surface for one in walk.statements if one.topic.startswith("open ")})
-    now = [one for one in idle if one.moment == NOW]
-    if open_now and now:
-        yield f"now, advice next to {', '.join(open_now)}: {by_value(now)}"
+    for moment, statements in walk.presents().items():
+        alerting = sorted({one.surface for one in statements if one.topic.startswith("open ")})
+        asking_nothing = [one for one in idle if one.moment == moment]
+        if alerting and asking_nothing:
+            yield f"{moment}, advice next to {', '.join(alerting)}: {by_value(asking_nothing)}"
 
 
 def an_incident_is_open_iff_the_model_is_unwell(walk: Walk) -> Iterator[str]:
-    state = next(one.value for one in walk.of("state", NOW) if one.surface == "API model")
-    for kind in ("open verdict incident", "open alert"):
-        found = [one.value for one in walk.of(kind, NOW)]
-        if (state in UNWELL) != bool(found):
-            yield f"now: {state}, with {len(found)} {kind}"
+    for moment, statements in walk.presents().items():
+        state = next(one.value for one in statements if (one.surface, one.topic) == ("API model", "state"))
+        for kind in ("open verdict incident", "open alert"):
+            found = [one.value for one in statements if one.topic == kind]
+            if (state in UNWELL) != bool(found):
+                yield f"{moment}: {state}, with {len(found)} {kind}"
 
 
 def a_broken_objective_is_stated(walk: Walk) -> Iterator[str]:
-    headline = next(one.value for one in walk.of("headline", NOW) if one.surface == "overview")
-    broken = [one.value for one in walk.of("open objective incident", NOW)]
-    if broken and not headline.startswith(("Degraded", "At risk")) and ", but " not in headline:
-        yield f"now: {headline!r}, with an open incident of {', '.join(broken)}"
+    for moment, statements in walk.presents().items():
+        headline = next(one.value for one in statements if (one.surface, one.topic) == ("overview", "headline"))
+        broken = [one.value for one in statements if one.topic == "open objective incident"]
+        if broken and not headline.startswith(("Degraded", "At risk")) and ", but " not in headline:
+            yield f"{moment}: {headline!r}, with an open incident of {', '.join(broken)}"
 
 
 def an_incident_spans_what_the_cards_show(walk: Walk) -> Iterator[str]:
@@ -208,7 +214,7 @@ def one_state_per_objective(walk: Walk) -> Iterator[str]:
 def conclusive_windows_are_not_denied(walk: Walk) -> Iterator[str]:
     conclusive = sorted(one.moment.partition(" ")[2] for one in walk.of("conclusive"))
     for one in walk.of("text"):
-        start = "9999" if one.moment == NOW else one.moment.partition(" ")[2]
+        start = one.moment.partition(" ")[2] or "the end"
         denial = next((words for words in DENIALS if words in one.value.lower()), None)
         if denial and conclusive and conclusive[0] <= start:
             yield f"{one.moment}: {one.surface} has {denial!r}, although {conclusive[0]} is conclusive"
@@ -229,11 +235,11 @@ def a_degradation_has_a_period_that_shows_it(walk: Walk) -> Iterator[str]:
 
 
 def one_headline_now(walk: Walk) -> Iterator[str]:
-    yield from differing(walk.of("headline", NOW))
+    yield from differing(one for one in walk.of("headline") if is_now(one.moment))
 
 
 def one_headline_as_of_a_window(walk: Walk) -> Iterator[str]:
-    yield from differing(one for one in walk.of("headline") if one.moment != NOW)
+    yield from differing(one for one in walk.of("headline") if not is_now(one.moment))
 
 
 def files_state_what_is_live(walk: Walk) -> Iterator[str]:

@@ -64,6 +64,12 @@ class World:
         """The steps of each fault that makes the model worse, or its calls fail."""
         return [steps for steps in (self.concept, self.unit, self.recoded, self.failing) if steps]
 
+    @property
+    def turns(self) -> set[int]:
+        """The two steps after those in which a fault begins or ends: what is stated then changes."""
+        ends = [end for steps in (*self.harmful, self.moved) if steps for end in (steps.start, steps.stop)]
+        return {step for end in ends for step in (end + 1, end + 2) if step <= self.steps}
+
     def start_of(self, step: int) -> pd.Timestamp:
         """Return the begin of a step."""
         return START + step * self.step

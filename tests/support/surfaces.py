@@ -58,6 +58,11 @@ class Statement(NamedTuple):
     tolerance: float = 0.0
 
 
+def is_figure(one: Statement) -> bool:
+    """Return whether a statement is about a metric of a period, which is the same in every present."""
+    return " of " in one.topic and not one.topic.startswith(("since", "state", "end"))
+
+
 def window_id(length: str, start: str) -> str:
     """Return the moment of a window."""
     return f"{length} {start}"

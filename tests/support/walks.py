@@ -23,7 +23,7 @@ from tests.support.fake_view import app_of
 from tests.support.planted_worlds import START, World, tables
 from tests.support.serve import serve
 from tests.support.state_rows import Clock, Opened
-from tests.support.surfaces import NOW, Statement, Surfaces, read_message, window_id
+from tests.support.surfaces import NOW, Statement, Surfaces, is_figure, read_message, window_id
 from tests.support.waiting import wait_until
 from tests.support.webhooks import Hook, webhook
 
@@ -51,6 +51,14 @@ class Walk:
     messages: list[Statement] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, list[Statement]] = field(default_factory=dict)
+
+    def presents(self) -> dict[str, list[Statement]]:
+        """Return the statements of each present: the last one, and those before it in which pages were read."""
+        found: dict[str, list[Statement]] = {}
+        for one in self.statements:
+            if one.moment.startswith(NOW):
+                found.setdefault(one.moment, []).append(one)
+        return found
 
     def of(self, topic: str, moment: str | None = None) -> list[Statement]:
         """Return the statements on a topic, as of a moment or of all."""
@@ -85,7 +93,7 @@ def walk(name: str, world: World, folder: Path, *, every: int = 1, files: bool =
             surfaces.read_windows(length, every)
         with serve(app_of(state.state, clock)) as url:
             surfaces.read_commands(lambda *arguments: _printed(*arguments, url))
-        found.statements = surfaces.statements
+        found.statements += surfaces.statements
     if files:
         found.files = evaluate_files(name, world, steps, folder)
     return found
@@ -120,6 +128,11 @@ def processor(name: str, world: World, folder: Path) -> Iterator[tuple[Opened, C
             state.stop()
 
 
+def _in_present(one: Statement, present: str) -> Statement:
+    """Return a statement with the present in which it was read, unless it is about a window or a period."""
+    return one._replace(moment=present) if one.moment == NOW and not is_figure(one) else one
+
+
 def _note_shown(found: Walk, client: TestClient, name: str, world: World, hook: Hook, step: int) -> None:
     """Note what the API states now, and the messages that came, as of the newest closed window of the step's length."""
     alerts = client.get("/api/v1/alerts").json()["alerts"]
@@ -127,9 +140,13 @@ def _note_shown(found: Walk, client: TestClient, name: str, world: World, hook: 
     if step == 0:
         return
     moment = window_id(world.windows[0], f"{world.start_of(step - 1):%Y-%m-%dT%H:%M:%SZ}")
-    surfaces = Surfaces(client, name)
-    surfaces._api_of_now()
-    found.shown += [one._replace(surface=f"{SHOWN}: {one.surface}", moment=moment) for one in surfaces.statements]
+    shown = Surfaces(client, name)
+    shown._api_of_now()
+    found.shown += [one._replace(surface=f"{SHOWN}: {one.surface}", moment=moment) for one in shown.statements]
+    if step in world.turns:
+        present = Surfaces(client, name)
+        present.read_now()
+        found.statements += [_in_present(one, f"{NOW}, after {moment}") for one in present.statements]
     for call in hook.taken[len(found.bodies) :]:
         found.bodies.append(call.body)
         found.messages += read_message(call.body, moment)
