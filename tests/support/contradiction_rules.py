@@ -181,10 +181,12 @@ def the_advice_fits_the_state(walk: Walk) -> Iterator[str]:
 def an_incident_is_open_iff_the_model_is_unwell(walk: Walk) -> Iterator[str]:
     for moment, statements in walk.presents().items():
         state = next(one.value for one in statements if (one.surface, one.topic) == ("API model", "state"))
-        for kind in ("open verdict incident", "open alert"):
-            found = [one.value for one in statements if one.topic == kind]
-            if (state in UNWELL) != bool(found):
-                yield f"{moment}: {state}, with {len(found)} {kind}"
+        incidents = [one for one in statements if one.topic == "open verdict incident"]
+        if (state in UNWELL) != bool(incidents):
+            yield f"{moment}: {state}, with {len(incidents)} open incidents of the verdict"
+        # A policy may wait before it fires, but it must not go on when the model is well.
+        if state not in UNWELL and any(one.topic == "open alert" for one in statements):
+            yield f"{moment}: {state}, with an open alert about the verdict"
 
 
 def a_broken_objective_is_stated(walk: Walk) -> Iterator[str]:
@@ -212,12 +214,16 @@ def one_state_per_objective(walk: Walk) -> Iterator[str]:
 
 
 def conclusive_windows_are_not_denied(walk: Walk) -> Iterator[str]:
-    conclusive = sorted(one.moment.partition(" ")[2] for one in walk.of("conclusive"))
+    conclusive = sorted(
+        one.moment.partition(" ")[2]
+        for one in walk.of("state")
+        if one.surface == "strip" and one.value in ("healthy", "degraded")
+    )
     for one in walk.of("text"):
         start = one.moment.partition(" ")[2] or "the end"
         denial = next((words for words in DENIALS if words in one.value.lower()), None)
         if denial and conclusive and conclusive[0] <= start:
-            yield f"{one.moment}: {one.surface} has {denial!r}, although {conclusive[0]} is conclusive"
+            yield f"{one.moment}: {one.surface} has {denial!r}, although the strip has a state for {conclusive[0]}"
 
 
 def a_degradation_has_a_period_that_shows_it(walk: Walk) -> Iterator[str]:

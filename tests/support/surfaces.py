@@ -362,14 +362,14 @@ class Surfaces:
         windows = self.json(f"/api/v1{self.path}/evaluations?window={length}&limit=1000&slices=false")["windows"]
         return [window for window in windows if window["closed"]]
 
-    def read_windows(self, length: str, every: int = 1) -> None:
-        """Read the surfaces as of each window of a length; ``every``: pages of how many windows are one read."""
+    def read_windows(self, length: str) -> None:
+        """Read the surfaces as of each closed window of a length."""
         windows = self.closed_windows(length)
         for window in windows:
             self._window_of_api(length, window)
         self._strip(length, {window["start"] for window in windows})
         self._tables(length, windows)
-        for window in windows[::-1][::every]:
+        for window in windows:
             self._as_of(length, window)
 
     def _window_of_api(self, length: str, window: Mapping[str, Any]) -> None:
@@ -380,9 +380,6 @@ class Surfaces:
                 self.say("API evaluations", moment, "since", window["verdict"]["since"])
         for metric, one in window["performance"]["realized"].items():
             self.say("API evaluations", NOW, f"{metric} of {period(length, window['start'])}", one["value"], 1e-9)
-        changes = (window["performance"]["changes"] or {}).values()
-        if any(change["state"] in ("worse", "not_worse") for change in changes):
-            self.say("API evaluations", moment, "conclusive", True)
         for one in window["performance"]["objectives"]:
             self.say("API evaluations", moment, f"state of {one['objective']}", one["state"])
         for column, since in (window["drift"]["incident"] or {}).items():

@@ -65,32 +65,31 @@ class Walk:
         return [one for one in self.statements if one.topic == topic and moment in (None, one.moment)]
 
 
-def walk(name: str, world: World, folder: Path, *, every: int = 1, files: bool = True) -> Walk:
+def walk(name: str, world: World, folder: Path, *, files: bool = True) -> Walk:
     """Send a world step by step, and read all surfaces.
 
     Args:
         name: Name of the model.
         world: The world.
         folder: An empty folder.
-        every: Pages as of every how many windows are read.
         files: Whether the same rows are also evaluated as files.
     """
     found, steps = Walk(world), world.all_rows()
     with processor(name, world, folder) as (state, clock, hook):
         client = TestClient(app_of(state.state, clock))
-        for step in range(world.steps + 1):
+        for step, rows in enumerate([*steps, world.closing_row()]):
             clock.now = world.end_of(step).value
-            rows = steps[step] if step < world.steps else world.closing_row()
             baselines = [world.baseline(name).to_json()] if step == 0 else []
             if len(rows):
-                state.send(*tables(rows, name, with_outcomes=world.with_outcomes), baselines=baselines)
+                with_outcomes = world.with_outcomes and step < world.steps
+                state.send(*tables(rows, name, with_outcomes=with_outcomes), baselines=baselines)
             state.state.settle()
             state.state.publish()
             _note_shown(found, client, name, world, hook, step)
         surfaces = Surfaces(client, name)
         surfaces.read_now()
         for length in world.windows:
-            surfaces.read_windows(length, every)
+            surfaces.read_windows(length)
         with serve(app_of(state.state, clock)) as url:
             surfaces.read_commands(lambda *arguments: _printed(*arguments, url))
         found.statements += surfaces.statements
