@@ -101,7 +101,7 @@ def one_begin_per_finding(walk: Walk) -> Iterator[str]:
 def an_episode_keeps_its_begin(walk: Walk) -> Iterator[str]:
     for length in walk.world.windows:
         begins = {one.moment: one.value for one in walk.of("since") if one.surface == "card"}
-        states = [one for one in reversed(walk.of("state")) if one.surface == "card" and one.moment.startswith(length)]
+        states = [one for one in walk.of("state") if one.surface == "card" and one.moment.startswith(length)]
         for before, after in pairwise({one.moment: one for one in states}.values()):
             if before.value == after.value and begins.get(before.moment) != begins.get(after.moment):
                 yield f"{after.moment}: {begins.get(after.moment)}, before that {begins.get(before.moment)}"
@@ -137,9 +137,8 @@ def the_past_stays_as_it_was_shown(walk: Walk) -> Iterator[str]:
 
 def a_message_states_what_was_shown(walk: Walk) -> Iterator[str]:
     for one in walk.messages:
-        topic = {"headline": "headline"}.get(one.topic, one.topic)
-        shown = [s for s in walk.shown if s.moment == one.moment and s.topic == topic]
-        if one.topic in ("state", "since", "headline") and shown and not any(agree(one, s) for s in shown):
+        shown = [other for other in walk.shown if (other.moment, other.topic) == (one.moment, one.topic)]
+        if one.topic in ("state", "since", "headline") and shown and not any(agree(one, other) for other in shown):
             yield f"{one.moment}, {one.topic}: {one.value} ({one.surface}), {by_value(shown)}"
     yield from differing(one for one in walk.messages if one.topic == "since")
 

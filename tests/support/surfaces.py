@@ -188,7 +188,7 @@ class Surfaces:
     def read_now(self) -> None:
         """Read the surfaces that show the present."""
         self._home()
-        self._api_of_now()
+        self.read_api()
         self._verdict_page("overview", NOW, self.path)
         self._answer_page("drift page", NOW, f"{self.path}/drift")
         self._answer_page("performance page", NOW, f"{self.path}/performance")
@@ -220,15 +220,15 @@ class Surfaces:
         step = re.search(r'<span class="step">(.*?)</span>', row[0], re.DOTALL)
         self.say("home", NOW, "short advice", text_of(step[1]) if step else None)
         (brief,) = (one for one in self.json("/?format=json")["models"] if one["model"] == self.model)
-        self._verdict_json("home as JSON", NOW, {**brief, "metric": None})
+        self.read_verdict("home as JSON", NOW, {**brief, "metric": None})
 
-    def _api_of_now(self) -> None:
+    def read_api(self) -> None:
         answer = self.json("/api/v1/models")
         (model,) = (one for one in answer["models"] if one["model"] == self.model)
-        self._verdict_json("API models", NOW, model["verdict"])
-        self._verdict_json("API models, by name", NOW, answer["verdicts"][self.model])
-        self._verdict_json("API model", NOW, self.json(f"/api/v1{self.path}")["verdict"])
-        self._verdict_json("API evaluations, top", NOW, self.json(f"/api/v1{self.path}/evaluations")["verdict"])
+        self.read_verdict("API models", NOW, model["verdict"])
+        self.read_verdict("API models, by name", NOW, answer["verdicts"][self.model])
+        self.read_verdict("API model", NOW, self.json(f"/api/v1{self.path}")["verdict"])
+        self.read_verdict("API evaluations, top", NOW, self.json(f"/api/v1{self.path}/evaluations")["verdict"])
 
     def _scorecards(self) -> None:
         page = self.html("/scorecard")
@@ -242,7 +242,7 @@ class Surfaces:
         (line,) = (one for one in answer["lines"] if (one["model"], one["subject"]) == (self.model, "verdict"))
         self._headline("scorecard as JSON, line", NOW, line["reason"])
         own = self.html(f"{self.path}/scorecard")
-        self._answer(own, "scorecard", NOW)
+        self.read_answer(own, "scorecard", NOW)
         reason = re.search(r'<tr id="line-verdict">.*?<td class="words"[^>]*>(.*?)</td>', own, re.DOTALL)
         self._headline("scorecard, line", NOW, text_of(reason[1]) if reason else "")
         self.say("review", NOW, "state", _state_of_badge(self._row_of_review() or ""))
@@ -424,7 +424,7 @@ class Surfaces:
         self._objectives(self._answer_page("performance page", moment, f"{self.path}/performance{query}"), moment)
         self._answer_page("report", moment, f"{self.path}/report{query}")
         as_json = self.json(f"{self.path}{query}&format=json")
-        self._verdict_json("card as JSON", moment, as_json["verdict"])
+        self.read_verdict("card as JSON", moment, as_json["verdict"])
         for row in as_json["windows"]:
             for metric in row.keys() & METRICS.values():
                 self.say("card as JSON", NOW, f"{metric} of {period(length, row['start'])}", row[metric], 1e-9)
@@ -483,10 +483,10 @@ class Surfaces:
 
     def _answer_page(self, surface: str, moment: str, address: str) -> str:
         page = self.html(address)
-        self._answer(page, surface, moment)
+        self.read_answer(page, surface, moment)
         return page
 
-    def _answer(self, page: str, surface: str, moment: str) -> None:
+    def read_answer(self, page: str, surface: str, moment: str) -> None:
         """Read the line that answers how the model is, at the top of a page."""
         found = re.search(r'<h2 class="answer verdict-(\w+)">(.*?)</h2>', page, re.DOTALL)
         if found is None:
@@ -509,7 +509,7 @@ class Surfaces:
         for metric, value, tolerance in figures_in(sentence):
             self.say(surface, moment, f"stated {metric}", value, tolerance)
 
-    def _verdict_json(self, surface: str, moment: str, verdict: Mapping[str, Any] | None) -> None:
+    def read_verdict(self, surface: str, moment: str, verdict: Mapping[str, Any] | None) -> None:
         if verdict is None:
             return
         self.say(surface, moment, "state", verdict["state"])

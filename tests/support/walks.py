@@ -140,7 +140,7 @@ def _note_shown(found: Walk, client: TestClient, name: str, world: World, hook: 
         return
     moment = window_id(world.windows[0], f"{world.start_of(step - 1):%Y-%m-%dT%H:%M:%SZ}")
     shown = Surfaces(client, name)
-    shown._api_of_now()
+    shown.read_api()
     found.shown += [one._replace(surface=f"{SHOWN}: {one.surface}", moment=moment) for one in shown.statements]
     if step in world.turns:
         present = Surfaces(client, name)
@@ -155,11 +155,12 @@ def evaluate_files(name: str, world: World, steps: Sequence[pd.DataFrame], folde
     """Return what ``driftline evaluate`` states about the rows of all steps, as one window and by window."""
     rows = pd.concat(steps, ignore_index=True)
     rows.loc[rows["error"].notna(), ["predicted", "actual"]] = None
-    rows.drop(columns=[] if world.with_outcomes else ["actual"]).to_parquet(folder / "rows.parquet")
-    world.baseline(name).save(folder / "baseline.json")
+    data, baseline = folder / "rows.parquet", folder / "baseline.json"
+    rows.drop(columns=[] if world.with_outcomes else ["actual"]).to_parquet(data)
+    world.baseline(name).save(baseline)
     options = [
         "--baseline",
-        "baseline.json",
+        str(baseline),
         "--latency",
         "seconds",
         "--error",
@@ -171,9 +172,8 @@ def evaluate_files(name: str, world: World, steps: Sequence[pd.DataFrame], folde
     options += [] if world.with_outcomes else ["--actual", "none"]
     for objective in world.keys.get("performance", {}).get("objectives", ()):
         options += ["--objectives", objective]
-    options[1] = str(folder / "baseline.json")
     return {
-        files: _of_file([str(folder / "rows.parquet"), *options, *more], files, folder)
+        files: _of_file([str(data), *options, *more], files, folder)
         for files, more in zip(FILES, ([], ["--window", world.windows[0]]), strict=True)
     }
 
@@ -183,6 +183,6 @@ def _of_file(arguments: Sequence[str], files: str, folder: Path) -> list[Stateme
     result = CliRunner().invoke(app, ["evaluate", *arguments, "--html", str(page)])
     assert result.exit_code == 0, result.stderr
     surfaces = Surfaces(TestClient(lambda *_: None), "")  # type: ignore[arg-type] # it only reads what it is given
-    surfaces._verdict_json(f"{files}, JSON", NOW, json.loads(result.stdout)["verdict"])
-    surfaces._answer(page.read_text(encoding="utf-8"), f"{files}, page", NOW)
+    surfaces.read_verdict(f"{files}, JSON", NOW, json.loads(result.stdout)["verdict"])
+    surfaces.read_answer(page.read_text(encoding="utf-8"), f"{files}, page", NOW)
     return surfaces.statements
