@@ -16,9 +16,9 @@ from tests.support.surfaces import NOW, Statement
 from tests.support.walks import FILES, SHOWN, Walk, walk
 
 SHORT = {
-    "a fall": World(steps=6, concept=range(4, 6)),
+    "a fall": World(steps=4, concept=range(2, 4)),
     "failing calls": World(
-        steps=6, failing=range(4, 5), keys={"performance": {"objectives": ["availability >= 99 %"]}}
+        steps=4, failing=range(2, 3), keys={"performance": {"objectives": ["availability >= 99 %"]}}
     ),
 }
 
@@ -29,19 +29,19 @@ def test_no_two_surfaces_of_a_short_world_contradict_each_other(name: str, tmp_p
     assert {rule.name: sentences for rule in RULES if (sentences := [*rule.broken(found)])} == {}
 
 
-A_DAY, THE_NEXT = "1d 2026-03-06T00:00:00Z", "1d 2026-03-07T00:00:00Z"
-FALL = "2026-03-06T00:00:00Z"
+A_DAY, THE_NEXT = "1d 2026-03-04T00:00:00Z", "1d 2026-03-05T00:00:00Z"
+FALL = "2026-03-04T00:00:00Z"
 API = f"{SHOWN}: API models"
 
 CONSISTENT = {
     "statements": [
         *(Statement("card", moment, "state", "degraded") for moment in (A_DAY, THE_NEXT)),
-        *(Statement("card", moment, "since", "2026-03-06") for moment in (A_DAY, THE_NEXT)),
+        *(Statement("card", moment, "since", "2026-03-04") for moment in (A_DAY, THE_NEXT)),
         Statement("strip", A_DAY, "state", "degraded"),
         Statement("API model", NOW, "state", "degraded"),
         Statement("API model", NOW, "since", FALL),
-        Statement("API model, headline", NOW, "headline", "Degraded since 6 March 2026"),
-        Statement("overview", NOW, "headline", "Degraded since 6 March 2026"),
+        Statement("API model, headline", NOW, "headline", "Degraded since 4 March 2026"),
+        Statement("overview", NOW, "headline", "Degraded since 4 March 2026"),
         Statement("overview", NOW, "advice", "Recalibrate the model."),
         Statement("alert", NOW, "open alert", "degraded"),
         Statement("incident verdict", NOW, "open verdict incident", "degraded"),
@@ -53,8 +53,8 @@ CONSISTENT = {
     "shown": [
         Statement(API, A_DAY, "state", "degraded"),
         Statement(API, A_DAY, "since", FALL),
-        Statement(API, A_DAY, "headline", "Degraded on 6 March 2026"),
-        Statement(API, A_DAY, "period end", "2026-03-07T00:00:00Z"),
+        Statement(API, A_DAY, "headline", "Degraded on 4 March 2026"),
+        Statement(API, A_DAY, "period end", "2026-03-05T00:00:00Z"),
     ],
     "messages": [Statement("message opened", A_DAY, "state", "degraded")],
     "bodies": [{"kind": "opened"}, {"kind": "joined", "joined": ["recoded:plan"]}],
@@ -72,20 +72,20 @@ BROKEN: dict[str, Walk] = {
     "one state now": made(statements=[Statement("home", NOW, "state", "healthy")]),
     "one state as of a window": made(statements=[Statement("strip", THE_NEXT, "state", "unknown")]),
     "one state at the end of windows of any length": made(
-        statements=[Statement("card", "1h 2026-03-06T23:00:00Z", "state", "at_risk")]
+        statements=[Statement("card", "1h 2026-03-04T23:00:00Z", "state", "at_risk")]
     ),
-    "one begin of the state": made(statements=[Statement("alert", NOW, "since", "2026-03-06T08:00:00Z")]),
-    "one begin per finding": made(statements=[Statement("card, causes", NOW, "since of plan", "2026-03-06")]),
+    "one begin of the state": made(statements=[Statement("alert", NOW, "since", "2026-03-04T08:00:00Z")]),
+    "one begin per finding": made(statements=[Statement("card, causes", NOW, "since of plan", "2026-03-04")]),
     "an episode keeps its begin": made(
         statements=[
-            Statement("card", "1d 2026-03-05T00:00:00Z", "state", "degraded"),
-            Statement("card", "1d 2026-03-05T00:00:00Z", "since", "2026-03-05"),
+            Statement("card", "1d 2026-03-03T00:00:00Z", "state", "degraded"),
+            Statement("card", "1d 2026-03-03T00:00:00Z", "since", "2026-03-05"),
         ]
     ),
-    "a planted fault has its date": made(statements=[Statement("alert", NOW, "since", "2026-03-05T08:00:00Z")]),
-    "a healthy world is not degraded": made(World(steps=6)),
+    "a planted fault has its date": made(statements=[Statement("alert", NOW, "since", "2026-03-03T08:00:00Z")]),
+    "a healthy world is not degraded": made(World(steps=4)),
     "the past stays as it was shown": made(shown=[Statement(API, THE_NEXT, "state", "healthy")]),
-    "one headline now": made(statements=[Statement("report", NOW, "headline", "Degraded on 6 March 2026")]),
+    "one headline now": made(statements=[Statement("report", NOW, "headline", "Degraded on 4 March 2026")]),
     "one headline as of a window": made(
         statements=[Statement(surface, A_DAY, "headline", surface) for surface in ("card", "report")]
     ),
@@ -98,16 +98,16 @@ BROKEN: dict[str, Walk] = {
     "an incident is open if and only if the model is unwell": made(
         statements=[
             Statement("API model", "now, later", "state", "degraded"),
-            Statement("overview", "now, later", "headline", "Degraded since 6 March 2026"),
+            Statement("overview", "now, later", "headline", "Degraded since 4 March 2026"),
         ]
     ),
     "an incident spans what the cards show": made(
-        statements=[Statement("card", "1d 2026-03-05T00:00:00Z", "state", "at_risk")]
+        statements=[Statement("card", "1d 2026-03-03T00:00:00Z", "state", "at_risk")]
     ),
     "a broken objective is stated": made(
         statements=[
             Statement("API model", "now, later", "state", "healthy"),
-            Statement("overview", "now, later", "headline", "Healthy since 7 March 2026"),
+            Statement("overview", "now, later", "headline", "Healthy since 5 March 2026"),
             Statement("incident objective", "now, later", "open objective incident", "mae <= 1"),
         ]
     ),
@@ -118,7 +118,7 @@ BROKEN: dict[str, Walk] = {
     "a degradation has a period that shows it": made(
         shown=[Statement(API, THE_NEXT, "state", "degraded"), Statement(API, THE_NEXT, "period end", THE_NEXT[3:])]
     ),
-    "a message states what was shown": made(messages=[Statement("message opened", A_DAY, "since", "2026-03-05")]),
+    "a message states what was shown": made(messages=[Statement("message opened", A_DAY, "since", "2026-03-03")]),
     "one message per transition": made(bodies=[{"kind": "joined", "joined": ["recoded:plan"]}]),
     "files state what is live": made(files={FILES[1]: [Statement(FILES[1], NOW, "state", "healthy")]}),
     "the same rows have one state, as one window and by window": made(
