@@ -16,7 +16,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
-from driftline_processor.core.verdict.record import Record
+from driftline_processor.core.verdict.record import Record, concept_as_of
 from driftline_processor.core.verdict.traffic import Pace, Traffic, pace_of
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.improbable_times import ImprobableTimes
@@ -142,8 +142,9 @@ class Verdicts:
                 coming = coming_windows(
                     evaluation for of_name in known_windows.windows.values() for evaluation in of_name
                 )
+            newest = max((one.window.end for of_name in windows for one in of_name if one.closed), default=0)
             context = VerdictContext(
-                errors,
+                concept_as_of(errors, newest),
                 known_windows.versions,
                 known_windows.timezone,
                 coming,

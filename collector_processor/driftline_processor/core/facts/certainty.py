@@ -83,6 +83,14 @@ class HealthyUntil(FactStruct):
     timezone: str
 
 
+class ConclusiveUntil(FactStruct):
+    """The end of the newest conclusive window, which does not decide; whether no window is newer."""
+
+    end: int
+    timezone: str
+    newest: bool
+
+
 class KnownUntil(FactStruct):
     end: int
     timezone: str

@@ -768,7 +768,12 @@ def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
         evaluations = [reading.evaluation for reading in closed if reading.evaluation.has_mature_outcomes]
         if evaluations and not any(reading.reference or reading.objectives for reading in evaluations):
             return facts.OutcomesWithoutObjective()
-        return facts.NoWindowBefore()
+        end = max((reading.evaluation.window.end for reading in closed if reading.decides), default=0)
+        newest = closed[-1]
+        if not end:
+            return facts.NoWindowBefore()
+        is_newest = end == newest.evaluation.window.end
+        return facts.ConclusiveUntil(end=end, timezone=newest.context.timezone, newest=is_newest)
     return facts.HealthyUntil(end=run.reading.evaluation.window.end, timezone=run.reading.context.timezone)
 
 

@@ -250,12 +250,18 @@ class Record:
         concept, end = self.context.concept, self._ends[block]
         known = () if concept is None else (*(["*"] if _is_known(concept, end) else []), *_known_slices(concept, end))
         if known not in self._contexts:
-            drift = concept if known else None
-            if drift is not None:
-                slices = {name: one for name, one in drift.slices.items() if name in known}
-                drift = replace(drift, state=drift.state if "*" in known else "ok", slices=slices)
+            drift = concept_as_of(concept, end)
             self._contexts[known] = replace(self.context, concept=drift, coming=(), unknown=())
         return self._contexts[known]
+
+
+def concept_as_of(concept: ConceptDrift | None, end: int) -> ConceptDrift | None:
+    """Return the rises of errors that were detected by a time, unix nanoseconds; None without any."""
+    if concept is None:
+        return None
+    slices = {name: one for name, one in concept.slices.items() if _is_known(one, end)}
+    known = _is_known(concept, end)
+    return replace(concept, state=concept.state if known else "ok", slices=slices) if known or slices else None
 
 
 def _rises(concept: ConceptDrift | None) -> list[int]:

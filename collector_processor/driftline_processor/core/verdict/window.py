@@ -627,13 +627,17 @@ def _of_mended(verdict: Verdict, windows: Sequence[Evaluation], ended: int | Non
 
 
 def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:
-    """Return the newest of windows that shows a degradation, with the newest numbers of its signs; None without one."""
+    """Return the newest of windows that shows a degradation, with the signs of it that are still there; None without.
+
+    The numbers of its signs are the newest ones. If none is there any more, the newest signs are taken.
+    """
     readings = (read_outcomes(window, reading.context) for window in reversed(windows))
     before = next((one for one in readings if one.state == "degraded"), None)
     if before is None:
         return None
     now = {(sign.reason, sign.metric, sign.slice): sign for sign in reading.signs}
-    return replace(before, signs=tuple(now.get((one.reason, one.metric, one.slice), one) for one in before.signs))
+    of_both = (now.get((one.reason, one.metric, one.slice)) for one in before.signs)
+    return replace(before, signs=tuple(sign for sign in of_both if sign is not None) or reading.signs)
 
 
 def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Reading) -> LaterFinding:

@@ -104,6 +104,13 @@ def _newest_healthy(fact: facts.NewestHealthyAgain) -> str:
     return f"The newest {newest} healthy again; {more} to confirm that."
 
 
+@words_of(facts.ConclusiveUntil)
+def _conclusive_until(fact: facts.ConclusiveUntil) -> str:
+    if fact.newest:
+        return "The newest window is conclusive, but one with more outcomes is not."
+    return f"No window after {date_words(fact.end, fact.timezone)} has conclusive outcomes."
+
+
 @words_of(facts.HealthyUntil)
 def _healthy_until(fact: facts.HealthyUntil) -> str:
     return f"The last conclusive outcomes, up to {date_words(fact.end, fact.timezone)}, showed that it was healthy."
