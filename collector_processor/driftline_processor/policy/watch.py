@@ -101,6 +101,11 @@ class _Case(Struct, frozen=True):
         """Its policy, environment and model."""
         return self.name, *self.group.place
 
+    @property
+    def lasting(self) -> list[_ViewedFiring]:
+        """Firings that are not over."""
+        return [one for one in self.firings if one.firing.until is None]
+
 
 class _Recipients(Struct, frozen=True):
     """Channels of an alert.
@@ -302,7 +307,7 @@ class PolicyWatch:
         alert = self.store.newest_of(case.about)
         if case.waits:
             return self._held_alert(case, alert, caught_up)
-        if any(shown_firing.firing.until is None for shown_firing in case.firings):
+        if case.lasting:
             return self._lasting_alert(case, alert)
         if alert is not None and alert.open:
             alert = self._ending_alert(case, alert)
@@ -315,7 +320,7 @@ class PolicyWatch:
         """
         if alert is not None and alert.open:
             return alert
-        urgent = [*_urgent(case.policy, case.firings, caught_up)]
+        urgent = _urgent(case, caught_up)
         if not urgent:
             return None
         begun = self._lasting_alert(replace(case, firings=urgent), alert)
@@ -342,8 +347,7 @@ class PolicyWatch:
 
     def _lasting_alert(self, case: _Case, alert: Alert | None) -> Alert:
         """Return the alert of the gravest firing that lasts."""
-        lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
-        shown_firing = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
+        shown_firing = min(case.lasting, key=lambda shown_firing: _rank(shown_firing.firing.state))
         firing = shown_firing.firing
         opens_again = alert is not None and not alert.open and _overlaps(alert, firing)
         if alert is None or not (alert.open or opens_again):
@@ -801,13 +805,13 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
     return since <= end and until >= begin
 
 
-def _urgent(policy: Policy, firings: Sequence[_ViewedFiring], caught_up: bool) -> Iterator[_ViewedFiring]:
-    """Yield the lasting firings that do not wait for past windows: critical ones, and those of short windows."""
-    for one in firings:
-        is_short = bool(policy.window) and length(policy.window or "") <= SHORT
-        is_urgent = policy.severity == "critical" or is_short or _rolls(one.firing) or not caught_up
-        if one.firing.until is None and is_urgent:
-            yield one
+def _urgent(case: _Case, caught_up: bool) -> list[_ViewedFiring]:
+    """Return the lasting firings that do not wait for past windows: critical ones, and those of short windows."""
+    policy = case.policy
+    is_short = bool(policy.window) and length(policy.window or "") <= SHORT
+    if policy.severity == "critical" or is_short or not caught_up:
+        return case.lasting
+    return [one for one in case.lasting if _rolls(one.firing)]
 
 
 def _rolls(firing: Firing) -> bool:
