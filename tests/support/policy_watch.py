@@ -82,7 +82,7 @@ class Watched:
             self.alerts,
             config,
             self.silences,
-            lambda: self._watch.waiting,
+            lambda: self._watch.waits.places,
             lambda name: self.put_off.get(name, ""),
             self.clock,
         )
@@ -104,11 +104,11 @@ class Watched:
     @property
     def held_back(self) -> str | None:
         """For how many models alerts are held back, and since when."""
-        return self._watch.sentence()
+        return self._watch.waits.sentence()
 
     def look_at_start(self, *models: ModelView) -> list[Message]:
         """Look as a state does that has not caught up after its start; return what is told."""
-        if not self._watch.has_waited():
+        if not self._watch.waits.has_waited():
             return []
         return self._watch.look(models, caught_up=False)
 

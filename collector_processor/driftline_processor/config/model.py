@@ -37,6 +37,8 @@ from .values import (
 )
 
 if TYPE_CHECKING:
+    from driftline.tables.task import Task
+
     from driftline_processor.core.decode.foreign_metrics import MetricMapping
     from driftline_processor.core.drift.method_choice import Choice, Choices
     from driftline_processor.core.expectations.rule import Expectations
@@ -414,77 +416,17 @@ def _model(model: Model) -> Iterator[Problem]:
     from driftline.tables.task import Task
 
     task = Task(model.task or "")
-    listed = ", ".join(model.classes)
-    if len(set(model.classes)) < len(model.classes):
-        yield Problem("classes", f"a class is listed twice ({listed}); 1, 1.0, '1' and true are the same class")
-    if task.has_threshold and model.classes and len(model.classes) != 2:
-        yield Problem(
-            "classes",
-            f"a binary model has two classes, not {len(model.classes)} ({listed}); remove some, "
-            "or set task: multiclass",
-        )
-    if task.has_class_scores and len(model.classes) == 1:
-        yield Problem("classes", f"a multiclass model has at least two classes, not one ({listed})")
-    if model.classes and not task.may_have_classes:
-        yield Problem("classes", f"a {model.task} model has no classes; remove the key, or change the task")
-    if model.positive_class is not None:
-        if task.kind and not task.has_threshold:
-            yield Problem(
-                "positive_class", f"only a binary model has one; remove it, or set task: binary instead of {model.task}"
-            )
-        elif model.classes and model.positive_class not in model.classes:
-            yield Problem("positive_class", f"'{model.positive_class}' is not in classes ({listed}); use one of them")
-    if model.quantiles and task.kind and not task.predicts_number:
-        yield Problem(
-            "quantiles",
-            f"only a regression model has quantiles; remove them, or set task: regression instead of {model.task}",
-        )
-    if model.threshold is not None and task.kind and not task.has_threshold:
-        yield Problem(
-            "threshold", f"only a binary model has one; remove it, or set task: binary instead of {model.task}"
-        )
-    metric_problems = model.performance.problems(model.task or "", model.classes)
-    yield from under("performance", metric_problems)
-    if model.performance.cutoffs and task.kind and not task.ranks_items:
-        yield Problem(
-            "performance.cutoffs",
-            f"only a ranking model has cutoffs; remove the key, or set task: ranking instead of {model.task}",
-        )
-    named_options: tuple[tuple[str, tuple[object, ...]], ...] = (
-        ("windows", model.windows),
-        ("slices", model.slices),
-        ("performance.cutoffs", model.performance.cutoffs),
-    )
-    for key, values in named_options:
-        if len(set(values)) < len(values):
-            yield Problem(key, f"{', '.join(map(str, values))}: one of these is listed twice; list each one once")
+    yield from _classes(model, task)
+    yield from _keys_of_other_tasks(model, task)
+    yield from under("performance", model.performance.problems(model.task or "", model.classes))
+    yield from _repeated(model)
     if model.subject is not None and model.subject in model.slices:
-        yield (
-            Problem(
-                "subject",
-                f"'{model.subject}' is also in slices, whose values are shown to users; a subject identifies "
-                "persons: remove it from slices",
-            )
+        yield Problem(
+            "subject",
+            f"'{model.subject}' is also in slices, whose values are shown to users; a subject identifies "
+            "persons: remove it from slices",
         )
-    for objective in model.performance.objectives:
-        if objective.window and not objective.rolling and objective.window not in model.windows:
-            yield (
-                Problem(
-                    "performance.objectives",
-                    f"'{objective.rule}' needs windows of {objective.window}, "
-                    f"but the model's windows are {', '.join(model.windows)}; add the window there, "
-                    "or set rolling: true",
-                )
-            )
-        minutes = [name.endswith("m") for name in ((objective.window,) if objective.window else model.windows)]
-        if objective.slice and minutes and all(minutes):
-            yield (
-                Problem(
-                    "performance.objectives",
-                    f"'{objective.rule}' is for a slice, but slices have no windows of minutes; "
-                    "use a window of one hour or more",
-                )
-            )
+    yield from _objectives(model)
     yield from (Problem("versions", problem) for problem in model.versions.problems())
     if not model.windows:
         yield Problem("windows", "the list is empty; add at least one window, such as [1d]")
@@ -492,6 +434,71 @@ def _model(model: Model) -> Iterator[Problem]:
         yield Problem(
             "outcome_delay", "is negative; use '0s' or more, or remove the key and Driftline learns the delay"
         )
+
+
+def _classes(model: Model, task: Task) -> Iterator[Problem]:
+    classes, listed = model.classes, ", ".join(model.classes)
+    if len(set(classes)) < len(classes):
+        yield Problem("classes", f"a class is listed twice ({listed}); 1, 1.0, '1' and true are the same class")
+    if task.has_threshold and classes and len(classes) != 2:
+        yield Problem(
+            "classes",
+            f"a binary model has two classes, not {len(classes)} ({listed}); remove some, or set task: multiclass",
+        )
+    if task.has_class_scores and len(classes) == 1:
+        yield Problem("classes", f"a multiclass model has at least two classes, not one ({listed})")
+    if classes and not task.may_have_classes:
+        yield Problem("classes", f"a {model.task} model has no classes; remove the key, or change the task")
+    may_be_binary = task.has_threshold or not task.kind
+    if may_be_binary and model.positive_class is not None and classes and model.positive_class not in classes:
+        yield Problem("positive_class", f"'{model.positive_class}' is not in classes ({listed}); use one of them")
+
+
+def _keys_of_other_tasks(model: Model, task: Task) -> Iterator[Problem]:
+    """Yield a problem for each key that only models of another task have."""
+    keys = (
+        ("positive_class", model.positive_class is not None, task.has_threshold, "binary", "one", "it"),
+        ("quantiles", bool(model.quantiles), task.predicts_number, "regression", "quantiles", "them"),
+        ("threshold", model.threshold is not None, task.has_threshold, "binary", "one", "it"),
+        ("performance.cutoffs", bool(model.performance.cutoffs), task.ranks_items, "ranking", "cutoffs", "the key"),
+    )
+    for key, is_set, is_of_task, owner, noun, pronoun in keys:
+        if task.kind and is_set and not is_of_task:
+            yield Problem(
+                key,
+                f"only a {owner} model has {noun}; remove {pronoun}, or set task: {owner} instead of {model.task}",
+            )
+
+
+def _repeated(model: Model) -> Iterator[Problem]:
+    """Yield a problem for each list with the same value twice."""
+    lists: tuple[tuple[str, tuple[object, ...]], ...] = (
+        ("windows", model.windows),
+        ("slices", model.slices),
+        ("performance.cutoffs", model.performance.cutoffs),
+    )
+    for key, values in lists:
+        if len(set(values)) < len(values):
+            yield Problem(key, f"{', '.join(map(str, values))}: one of these is listed twice; list each one once")
+
+
+def _objectives(model: Model) -> Iterator[Problem]:
+    """Yield a problem for each objective whose windows the model does not have."""
+    for objective in model.performance.objectives:
+        if objective.window and not objective.rolling and objective.window not in model.windows:
+            yield Problem(
+                "performance.objectives",
+                f"'{objective.rule}' needs windows of {objective.window}, "
+                f"but the model's windows are {', '.join(model.windows)}; add the window there, "
+                "or set rolling: true",
+            )
+        windows = (objective.window,) if objective.window else model.windows
+        if objective.slice and windows and all(name.endswith("m") for name in windows):
+            yield Problem(
+                "performance.objectives",
+                f"'{objective.rule}' is for a slice, but slices have no windows of minutes; "
+                "use a window of one hour or more",
+            )
 
 
 def _baseline(model: Model) -> Iterator[Problem]:

@@ -50,6 +50,24 @@ class StateReport(Struct):
     notes: list[str] = []
 
 
+class _DatabaseReading(Struct):
+    """What a database shows about the log of requests.
+
+    Attributes:
+        is_missing: Whether there is no database.
+        stored: Position in the log up to which it has the requests.
+        acknowledged: Acknowledged end of the log when they were stored.
+        gap: A sentence about acknowledged requests that it lacks; None if it has all.
+        gap_only_here: A sentence about data that it lacks and the log never had; None if it has all.
+    """
+
+    is_missing: bool = False
+    stored: int = 0
+    acknowledged: int = 0
+    gap: str | None = None
+    gap_only_here: str | None = None
+
+
 class NotAState(Exception):  # noqa: N818 - the input is wrong, not the program
     """There is no state, or it cannot be checked now; the message has the rule and the fix."""
 
@@ -61,36 +79,7 @@ def check_state(directory: Path) -> StateReport:
         NotAState: There is no state in the directory, a process uses it, or a newer version wrote it.
     """
     report = StateReport()
-    file = directory / DATABASE
-    is_missing = not file.exists()
-    if is_missing and not any((directory / name).exists() for name in (AUDIT_KEY, ACKNOWLEDGED, COPY_NAME, "log")):
-        raise NotAState(f"{directory}: contains no {DATABASE}; use the directory of storage.directory, or a backup")
-    stored = acknowledged = 0
-    gap = gap_sentence(directory, 0, last_received(directory), is_missing=True) if is_missing else None
-    gap_only_here = gap_only_here_sentence(directory, 0, is_missing=True) if is_missing else None
-    try:
-        if not is_missing:
-            with reading_only(file) as connection:
-                times: tuple[int, int] | None = 0, 0
-                if has_tables(connection):
-                    stored, acknowledged = log_position(connection)
-                    _check_tables(connection, report)
-                    is_readable = "acknowledged" in report.rows
-                    times = (acknowledged_time(connection), only_here_time(connection)) if is_readable else None
-                if times is not None:
-                    gap = gap_sentence(directory, times[0], 0, is_missing=False)
-                    gap_only_here = gap_only_here_sentence(directory, times[1], is_missing=False)
-    except DatabaseError as error:
-        reason = str(error).splitlines()[0]
-        if "Could not set lock on file" in reason:
-            raise NotAState(
-                f"{directory}: is in use by a running process; make a backup with 'driftline state backup FILE', and "
-                "check the file"
-            ) from error
-        report.damages.append(
-            f"{DATABASE} cannot be opened ({reason[:200]}); restore a backup, or start driftline, which sets the file "
-            "aside and reads the log again"
-        )
+    database = _read_database(directory, report)
     if report.schema > SCHEMA_VERSION:
         raise NotAState(
             f"{directory}: was written by a newer version of Driftline (schema {report.schema}; this version reads "
@@ -103,19 +92,10 @@ def check_state(directory: Path) -> StateReport:
         report.damages.append(f"{log}: {NO_FOLDER}")
         return report
     try:
-        report.log = check_log(directory / "log", stored, acknowledged, directory / COPY_NAME)
+        report.log = check_log(log, database.stored, database.acknowledged, directory / COPY_NAME)
     except UnknownFormat as error:
         raise NotAState(f"{directory}/log: {error}; use the version of Driftline that wrote it") from error
-    is_in_log = report.log.size > 0 and report.log.first <= stored
-    if gap is not None and is_in_log and not is_missing:
-        report.notes.append(f"the write-ahead log of {DATABASE} was lost; the next start reads its requests again")
-    elif is_missing and is_in_log:
-        report.notes.append(f"{DATABASE} is missing; the next start reads all requests from the log again")
-    lost = gap_only_here if is_in_log else gap or gap_only_here
-    if lost is not None:
-        report.damages.append(f"{lost}; or restore a backup")
-    elif is_missing and not is_in_log:
-        report.damages.append(f"{DATABASE} is missing; restore a backup")
+    _compare_with_log(database, report.log, report)
     try:
         read_audit_key(directory / AUDIT_KEY)
     except FileNotFoundError:
@@ -127,6 +107,55 @@ def check_state(directory: Path) -> StateReport:
     if (sentence := damage_sentence(directory)) is not None:
         report.notes.append(sentence)
     return report
+
+
+def _read_database(directory: Path, report: StateReport) -> _DatabaseReading:
+    """Read all tables of the database, if there is one, and what it shows about the log of requests."""
+    file, reading = directory / DATABASE, _DatabaseReading()
+    if not file.exists():
+        if not any((directory / name).exists() for name in (AUDIT_KEY, ACKNOWLEDGED, COPY_NAME, "log")):
+            raise NotAState(f"{directory}: contains no {DATABASE}; use the directory of storage.directory, or a backup")
+        reading.is_missing = True
+        reading.gap = gap_sentence(directory, 0, last_received(directory), is_missing=True)
+        reading.gap_only_here = gap_only_here_sentence(directory, 0, is_missing=True)
+        return reading
+    try:
+        with reading_only(file) as connection:
+            times: tuple[int, int] | None = 0, 0
+            if has_tables(connection):
+                reading.stored, reading.acknowledged = log_position(connection)
+                _check_tables(connection, report)
+                is_readable = "acknowledged" in report.rows
+                times = (acknowledged_time(connection), only_here_time(connection)) if is_readable else None
+            if times is not None:
+                reading.gap = gap_sentence(directory, times[0], 0, is_missing=False)
+                reading.gap_only_here = gap_only_here_sentence(directory, times[1], is_missing=False)
+    except DatabaseError as error:
+        reason = str(error).splitlines()[0]
+        if "Could not set lock on file" in reason:
+            raise NotAState(
+                f"{directory}: is in use by a running process; make a backup with 'driftline state backup FILE', and "
+                "check the file"
+            ) from error
+        report.damages.append(
+            f"{DATABASE} cannot be opened ({reason[:200]}); restore a backup, or start driftline, which sets the file "
+            "aside and reads the log again"
+        )
+    return reading
+
+
+def _compare_with_log(database: _DatabaseReading, log: LogReport, report: StateReport) -> None:
+    """Add what the database has lost: a note if the log still has it, else a damage."""
+    is_in_log = log.size > 0 and log.first <= database.stored
+    if database.is_missing and is_in_log:
+        report.notes.append(f"{DATABASE} is missing; the next start reads all requests from the log again")
+    elif database.gap is not None and is_in_log:
+        report.notes.append(f"the write-ahead log of {DATABASE} was lost; the next start reads its requests again")
+    lost = database.gap_only_here if is_in_log else database.gap or database.gap_only_here
+    if lost is not None:
+        report.damages.append(f"{lost}; or restore a backup")
+    elif database.is_missing and not is_in_log:
+        report.damages.append(f"{DATABASE} is missing; restore a backup")
 
 
 def _check_tables(connection: Connection, report: StateReport) -> None:

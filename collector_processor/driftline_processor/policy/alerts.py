@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import pyarrow as pa
 import xxhash
@@ -23,6 +23,9 @@ from driftline_processor.store.database import Connection, UnreadableRows, inser
 from .message import SEVERITIES, Kind, Message
 from .new_models import Sighting
 
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
 Ending = Literal["", "revised", "replaced", "unwatched"]
 """Kind of an alert's end that is not due to its windows.
 
@@ -36,6 +39,9 @@ ATTEMPTED: Sequence[Result] = ("delivered", "refused", "dry_run")
 
 About = tuple[str, str, str]
 """Policy, environment and model, for which at most one alert is open."""
+
+Place = tuple[str, str]
+"""Environment and model."""
 
 
 class Alert(Struct, frozen=True):
@@ -99,9 +105,19 @@ class Alert(Struct, frozen=True):
         return self.resolved is None
 
     @property
+    def lasts(self) -> bool:
+        """Whether it is open and its condition is not over."""
+        return self.open and self.until is None
+
+    @property
     def about(self) -> About:
         """Its key, for which at most one alert is open."""
         return self.policy, self.environment, self.model
+
+    @property
+    def place(self) -> Place:
+        """Its environment and model."""
+        return self.environment, self.model
 
 
 def alert_id(policy: str, environment: str, model: str, since: int, number: int = 1) -> str:
@@ -344,45 +360,36 @@ class AlertStore:
         done = [replace(message, facts=message.remembered) for message in candidates if message is not None]
         entries = self._entries(self.alerts, alerts, messages, deliveries, approvals)
         with self._audit.transaction(self._connection, entries):
-            if alerts:
-                ids = [alert.id for alert in alerts]
-                self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [ids])
-                insert(self._connection, "alerts", _table(map(structs.asdict, alerts)))
-            if messages:
-                rows = ({**structs.asdict(message), "facts": json.dumps(message.facts)} for message in messages)
-                insert(self._connection, "messages", _table(rows))
-            if deliveries:
-                insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries)))
-                for message in done:
-                    update = "UPDATE messages SET facts = ? WHERE id = ?"
-                    self._connection.execute(update, [json.dumps(message.facts), message.id])
+            self._replace("alerts", "id", alerts)
+            self._replace("approvals", "message", approvals)
+            self._replace("new_models", "model", sightings)
+            self._insert("messages", ({**structs.asdict(one), "facts": json.dumps(one.facts)} for one in messages))
+            self._insert("deliveries", map(structs.asdict, deliveries))
+            self._insert("looks", (_look(about, since) for about, since in (looks or {}).items()))
+            for one in done:
+                self._connection.execute("UPDATE messages SET facts = ? WHERE id = ?", [json.dumps(one.facts), one.id])
             for one in released:
                 self._connection.execute(
                     "UPDATE messages SET held_until = NULL, created = ? WHERE id = ?", [one.created, one.id]
                 )
-            if approvals:
-                approved_messages = [approval.message for approval in approvals]
-                self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [approved_messages])
-                insert(self._connection, "approvals", _table(map(structs.asdict, approvals)))
-            if looks:
-                names = ("policy", "environment", "model", "since")
-                rows = (dict(zip(names, (*about, since), strict=True)) for about, since in looks.items())
-                insert(self._connection, "looks", _table(rows))
-            if sightings:
-                self._connection.execute(
-                    "DELETE FROM new_models WHERE list_contains(?, model)", [[one.model for one in sightings]]
-                )
-                insert(self._connection, "new_models", _table(map(structs.asdict, sightings)))
-        if sightings:
-            self.sightings = {**self.sightings, **{one.model: one for one in sightings}}
-        if alerts:
-            self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
-        if messages or deliveries or released:
-            self.messages = {**self.messages, **{one.id: one for one in (*messages, *released, *done)}}
-            self.deliveries = {**self.deliveries, **{delivery.message: delivery for delivery in deliveries}}
+        self.sightings = _with(self.sightings, {one.model: one for one in sightings})
+        self.alerts = _with(self.alerts, {alert.id: alert for alert in alerts})
+        self.messages = _with(self.messages, {one.id: one for one in (*messages, *released, *done)})
+        self.deliveries = _with(self.deliveries, {delivery.message: delivery for delivery in deliveries})
         self._index.add(alerts, messages, delivered)
-        self.looks = {**self.looks, **(looks or {})}
-        self.approvals = {**self.approvals, **{approval.message: approval for approval in approvals}}
+        self.looks = _with(self.looks, looks or {})
+        self.approvals = _with(self.approvals, {approval.message: approval for approval in approvals})
+
+    def _insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
+        if listed := [*rows]:
+            insert(self._connection, table, _table(listed))
+
+    def _replace(self, table: str, key: str, rows: Collection[Struct]) -> None:
+        """Insert rows in place of those with the same key."""
+        if rows:
+            keys = [getattr(row, key) for row in rows]
+            self._connection.execute(f"DELETE FROM {table} WHERE list_contains(?, {key})", [keys])
+            self._insert(table, map(structs.asdict, rows))
 
     def history(self) -> list[Entry]:
         """Return the entries of the audit log about all stored alerts, for a state from before the log."""
@@ -472,9 +479,7 @@ class AlertStore:
         with transaction(self._connection):
             for place in gone:
                 self._connection.execute("DELETE FROM policy_waits WHERE (environment, model) = (?, ?)", [*place])
-            if new:
-                rows = ({"environment": place[0], "model": place[1], "since": waits[place]} for place in new)
-                insert(self._connection, "policy_waits", _table(rows))
+            self._insert("policy_waits", ({"environment": one[0], "model": one[1], "since": waits[one]} for one in new))
         self.waits = dict(waits)
 
     def forget_models(self, gone: Collection[str]) -> None:
@@ -639,6 +644,16 @@ def _message(row: dict[str, Any]) -> Message:
     if not isinstance(facts, dict) or row["kind"] not in _KINDS:
         raise ValueError(f"a message of the kind {row['kind']!r} cannot contain {row['facts']:.40}")
     return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"])})
+
+
+def _look(about: About, since: int) -> dict[str, Any]:
+    policy, environment, model = about
+    return {"policy": policy, "environment": environment, "model": model, "since": since}
+
+
+def _with(known: Mapping[_Key, _Value], new: Mapping[_Key, _Value]) -> Mapping[_Key, _Value]:
+    """Return a mapping with new entries; without any, it is the same, because copies of all alerts cost time."""
+    return {**known, **new} if new else known
 
 
 def _table(rows: Iterable[dict[str, Any]]) -> pa.Table:

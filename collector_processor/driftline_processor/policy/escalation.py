@@ -56,7 +56,7 @@ class Escalations:
             tier: Tier of the model; None if not configured.
             now: Wall time, unix nanoseconds.
         """
-        if not alert.open or alert.until is not None:
+        if not alert.lasts:
             return None
         may_escalate = escalation is not None or any(
             channel.escalate is not None for channel in self._channels.values()

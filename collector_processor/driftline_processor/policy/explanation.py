@@ -32,7 +32,8 @@ from .alert_history import AlertHistory, Sent, alert_history
 from .alerts import Alert, AlertStore
 from .replay import replayed_model
 from .silences import Silences
-from .watch import groups_of, same_windows
+from .version_groups import groups_of
+from .watch import same_windows
 
 SHOWN: Final = 14
 """Windows of a policy on the page of its model: two weeks of days."""

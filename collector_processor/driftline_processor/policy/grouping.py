@@ -104,46 +104,33 @@ class Threads:
 
     def _begun(self, audience: _Audience, alert_changes: Sequence[AlertChange]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
+        for name, changes in self._by_thread(alert_changes, threads).items():
+            known_thread = threads.get(name, _Thread())
+            lasting_alerts = self._lasting(known_thread, {change.alert.id for change in changes})
+            rises = _has_risen(changes, known_thread, lasting_alerts)
+            kind = _kind_of({change.kind for change in changes}, rises=rises, lasts=bool(lasting_alerts))
+            changed_alerts = [(change.kind, change.alert) for change in changes]
+            yield self._message(name, audience, kind, changed_alerts, lasting_alerts, rises)
+
+    def _by_thread(
+        self, alert_changes: Sequence[AlertChange], threads: dict[str, _Thread]
+    ) -> dict[str, list[AlertChange]]:
+        """Return changes by the id of their thread: that of the alert, else the common one of the model."""
         opened = {change.alert.id for change in alert_changes if change.kind == "opened"}
-        lasts = next((name for name, thread in threads.items() if self._may_join(thread, opened)), None)
+        common = next((name for name, thread in threads.items() if self._may_join(thread, opened)), "")
         changes_by_thread: dict[str, list[AlertChange]] = {}
-        first = ""
-        for one in sorted(alert_changes, key=lambda change: gravity(change.alert)):
-            thread_id = _thread_of(one.alert, threads)
-            if (
-                one.kind == "opened"
-                and thread_id is not None
-                and any(self._is_open(alert_id, opened) for alert_id in threads[thread_id].open)
-            ):
+        for change in sorted(alert_changes, key=lambda change: gravity(change.alert)):
+            thread_id = _thread_of(change.alert, threads)
+            if change.kind == "opened" and thread_id is not None and self._lasting(threads[thread_id], opened):
                 continue  # its end in between was not notified
-            if self._alone(one.alert):
-                thread = one.alert.id
-            elif one.kind in ("joined", "worse") and thread_id is not None:
+            if self._alone(change.alert):
+                thread = change.alert.id
+            elif change.kind in ("joined", "worse") and thread_id is not None:
                 thread = thread_id
             else:
-                first = first or lasts or one.alert.id
-                thread = first
-            changes_by_thread.setdefault(thread, []).append(one)
-        for name, changes in changes_by_thread.items():
-            changed_ids = {change.alert.id for change in changes}
-            known_thread = threads.get(name, _Thread())
-            lasting_alerts = self._lasting(known_thread, changed_ids)
-            kinds = {change.kind for change in changes}
-            rising = [
-                change.alert
-                for change in changes
-                if (change.rises and change.alert.id in known_thread.open)
-                or (change.kind == "opened" and lasting_alerts)
-            ]
-            rises = bool(rising) and min(map(_severity, rising)) < min(
-                map(_severity, lasting_alerts), default=len(SEVERITIES)
-            )
-            joins = bool(lasting_alerts) or kinds == {"joined"}
-            kind: Kind = "worse" if rises or "worse" in kinds else "joined" if joins else "opened"
-            kind = "passed" if kinds == {"passed"} and not lasting_alerts else kind
-            yield self._message(
-                name, audience, kind, [(change.kind, change.alert) for change in changes], lasting_alerts, rises
-            )
+                thread = common = common or change.alert.id
+            changes_by_thread.setdefault(thread, []).append(change)
+        return changes_by_thread
 
     def _ended(self, audience: _Audience, alerts: Sequence[Alert]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
@@ -268,6 +255,25 @@ def _fault_of(message: Message) -> tuple[bool, str]:
 def _thread_of(alert: Alert, threads: dict[str, _Thread]) -> str | None:
     """Return the id of the newest thread in which an alert is open; None without one."""
     return next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), None)
+
+
+def _kind_of(changes: Collection[Kind], *, rises: bool, lasts: bool) -> Kind:
+    """Return the kind of a message about kinds of changes; ``lasts``: whether other alerts of its thread last."""
+    if {*changes} == {"passed"} and not lasts:
+        return "passed"
+    if rises or "worse" in changes:
+        return "worse"
+    return "joined" if lasts or {*changes} == {"joined"} else "opened"
+
+
+def _has_risen(changes: Sequence[AlertChange], thread: _Thread, lasting: Sequence[Alert]) -> bool:
+    """Return True if a known alert became, or a new one is, more severe than all other alerts of a thread."""
+    rising = [
+        change.alert
+        for change in changes
+        if (change.rises and change.alert.id in thread.open) or (change.kind == "opened" and lasting)
+    ]
+    return bool(rising) and min(map(_severity, rising)) < min(map(_severity, lasting), default=len(SEVERITIES))
 
 
 def gravity(alert: Alert) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ that appeared first, if they still receive rows an hour later. A declared model 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -26,6 +26,8 @@ SETTLED: Final = 60 * 10**9
 ANNOUNCED: Final = 86_400 * 10**9
 """Minimum nanoseconds between two such messages."""
 
+FAMILIAR: Final = 0
+"""In place of the time when a model was first seen: it was evaluated before models were counted, so it is known."""
 
 About = tuple[str, str, str]
 """Policy, environment and model."""
@@ -36,7 +38,7 @@ class Sighting(Struct, frozen=True):
 
     Attributes:
         model: Its name.
-        seen: When it was first seen, wall time.
+        seen: When it was first seen, wall time; or :data:`FAMILIAR`.
         known: When it became known, wall time; None while it waits.
         announced: When a message counted it, wall time; None without one.
     """
@@ -45,6 +47,15 @@ class Sighting(Struct, frozen=True):
     seen: int
     known: int | None = None
     announced: int | None = None
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether it became known within the limit."""
+        return self.known is not None and self.seen != FAMILIAR
+
+    def has_patience(self, received: int, now: int) -> bool:
+        """Return True if it waits, and still received rows an hour after it was first seen."""
+        return self.known is None and now - self.seen >= PROBATION and received >= self.seen + PROBATION
 
 
 class NewModels(Struct, frozen=True):
@@ -83,30 +94,52 @@ def observe_models(
         limit: How many become known at most.
         now: Wall time, unix nanoseconds.
     """
+    received = _newest_rows(models, declared)
+    sightings = {name: sighting for name, sighting in before.items() if name in received}
+    free = limit.count - _admitted(before.values(), limit, now)
+    new = _first_sightings([name for name in received if name not in before], evaluated, free, now)
+    free -= sum(sighting.is_admitted for sighting in new)
+    sightings |= {sighting.model: sighting for sighting in new}
+    patient = [sighting for sighting in sightings.values() if sighting.has_patience(received[sighting.model], now)]
+    patient.sort(key=lambda sighting: (sighting.seen, sighting.model))
+    sightings |= {sighting.model: replace(sighting, known=now) for sighting in patient[: max(0, free)]}
+    waiting = [sighting for sighting in sightings.values() if sighting.known is None]
+    is_due = _is_message_due(sightings.values(), now)
+    if is_due:
+        sightings |= {sighting.model: replace(sighting, announced=now) for sighting in waiting}
+    changed = [sighting for name, sighting in sightings.items() if before.get(name) != sighting]
+    return NewModels(sightings, changed, len(waiting) if is_due else 0)
+
+
+def _newest_rows(models: Iterable[ModelView], declared: Collection[str]) -> dict[str, int]:
+    """Return when the newest row of each undeclared model was received, by name."""
     received: dict[str, int] = {}
     for view in models:
         if view.key.model not in declared:
             received[view.key.model] = max(view.received, received.get(view.key.model, 0))
-    sightings = {name: sighting for name, sighting in before.items() if name in received}
-    new = [name for name in received if name not in sightings]
+    return received
+
+
+def _admitted(sightings: Iterable[Sighting], limit: RateLimit, now: int) -> int:
+    """Return how many models the limit counts."""
     within = limit.within // timedelta(microseconds=1) * 1_000
-    admitted = (one.known for one in before.values() if one.known is not None and one.seen != 0)
-    free = limit.count - sum(abs(now - known) < within for known in admitted)
+    return sum(one.is_admitted and abs(now - (one.known or 0)) < within for one in sightings)
+
+
+def _first_sightings(new: Sequence[str], evaluated: Collection[About], free: int, now: int) -> list[Sighting]:
+    """Return the sightings of new names: they become known all together, if so many may, or none does."""
     familiar = {model for _, _, model in evaluated} if new else set[str]()
     strangers = [name for name in new if name not in familiar]
-    sightings |= {name: Sighting(name, 0, now) for name in new if name in familiar}
     known = now if len(strangers) <= free else None
-    sightings |= {name: Sighting(name, now, known) for name in strangers}
-    free -= len(strangers) if known is not None else 0
-    waiting = sorted((one for one in sightings.values() if one.known is None), key=lambda one: (one.seen, one.model))
-    patient = [one for one in waiting if now - one.seen >= PROBATION and received[one.model] >= one.seen + PROBATION]
-    sightings |= {one.model: replace(one, known=now) for one in patient[: max(0, free)]}
-    waiting = [one for one in waiting if sightings[one.model].known is None]
-    unannounced = [one for one in waiting if one.announced is None]
-    last = max((one.announced for one in sightings.values() if one.announced is not None), default=None)
-    is_due = bool(unannounced) and now - min(one.seen for one in unannounced) >= SETTLED
-    is_due = is_due and (last is None or abs(now - last) >= ANNOUNCED)
-    if is_due:
-        sightings |= {one.model: replace(one, announced=now) for one in waiting}
-    changed = [one for name, one in sightings.items() if before.get(name) != one]
-    return NewModels(sightings, changed, len(waiting) if is_due else 0)
+    return [
+        *(Sighting(name, FAMILIAR, now) for name in new if name in familiar),
+        *(Sighting(name, now, known) for name in strangers),
+    ]
+
+
+def _is_message_due(sightings: Collection[Sighting], now: int) -> bool:
+    """Return True if models wait that no message counted, and neither the first of them nor a message is recent."""
+    unannounced = [one.seen for one in sightings if one.known is None and one.announced is None]
+    last = max((one.announced for one in sightings if one.announced is not None), default=None)
+    is_settled = bool(unannounced) and now - min(unannounced) >= SETTLED
+    return is_settled and (last is None or abs(now - last) >= ANNOUNCED)

@@ -21,7 +21,7 @@ from driftline_processor.config.channels import rank_tier
 from driftline_processor.config.model import Model
 from driftline_processor.present.alerts import group_facts
 
-from .alerts import Alert, AlertStore, Approval, Delivery
+from .alerts import Alert, AlertStore, Approval, Delivery, Place
 from .grouping import AlertChange, Look, gravity
 from .message import Kind, Message
 
@@ -32,9 +32,6 @@ FAULTS: Final = {"data_fault": "the verdict shows a data fault", "output_fault":
 
 TOO_FEW: Final = "too few rows"
 """Begin of the reason why an order waits for more rows."""
-
-Place = tuple[str, str]
-"""Environment and model of an incident."""
 
 
 class ActionRules(Struct, frozen=True):
@@ -125,7 +122,7 @@ class Orders:
         changes = [change for change in changes if change.alert.model in self._rules.models]
         self._changed = {change.alert.id: change for change in changes}
         for change in sorted(changes, key=self._urgency):
-            place = _place(change.alert), change.alert.id if self._alone(change.alert) else ""
+            place = change.alert.place, change.alert.id if self._alone(change.alert) else ""
             changes_by_place.setdefault(place, []).append(change)
         for place_changes in changes_by_place.values():
             for name, action in self._actions_of(place_changes).items():
@@ -189,7 +186,9 @@ class Orders:
             )
             changes_by_incident.setdefault(incident_id if new.kind == "worse" else common, []).append(new)
         for id, incident_changes in changes_by_incident.items():
-            yield from self._order(name, id, incidents.get(id, _Incident([])), incident_changes, opened)
+            order = self._order(name, id, incidents.get(id, _Incident([])), incident_changes, opened)
+            if order is not None:
+                yield order
 
     def _order(
         self,
@@ -198,8 +197,8 @@ class Orders:
         incident: _Incident,
         changes: Sequence[AlertChange],
         opened: Collection[str],
-    ) -> Iterator[Order]:
-        """Yield the order for changes of one incident: a new one, a follow-up, or a note that it exists.
+    ) -> Order | None:
+        """Return the order for changes of one incident: a new one, a follow-up, or a note that it exists.
 
         An alert that ends and begins again within an open incident is ignored, because its end was not notified.
         """
@@ -208,20 +207,20 @@ class Orders:
         lasting_alerts = [alert for alert in incident.alerts if alert not in ids and self._lasts(alert, opened)]
         if lasting_alerts:
             changes = [change for change in changes if change.kind == "worse" or change.alert.id not in incident.alerts]
-        if not changes:
-            return
         kinds = {change.kind for change in changes}
-        base: Kind = "worse" if "worse" in kinds and not (action.follows and "opened" in kinds) else "opened"
-        before = [message for message in incident.messages if message.kind != "resolved"]
-        before = before if action.follows else [message for message in before if message.kind == base]
-        if action.follows and any(map(self._alive, before)):
+        if not kinds:
+            return None
+        if action.follows and any(map(self._alive, incident.orders)):
             kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
-            yield Order(self._message(name, id, kind, changes, lasting_alerts))
-        elif standing_order := next((message for message in before if self._stands(message)), None):
-            if new_changes := [change for change in changes if change.alert.id not in incident.about]:
-                yield self._note(name, id, standing_order, new_changes)
-        elif "opened" in kinds or not before:
-            yield self._begin(name, action, self._message(name, id, base, changes, lasting_alerts))
+            return Order(self._message(name, id, kind, changes, lasting_alerts))
+        base: Kind = "worse" if "worse" in kinds and not (action.follows and "opened" in kinds) else "opened"
+        before = [order for order in incident.orders if action.follows or order.kind == base]
+        standing = next(filter(self._stands, before), None)
+        if standing is not None:
+            return self._note(name, id, standing, incident, changes)
+        if "opened" in kinds or not before:
+            return self._begin(name, action, self._message(name, id, base, changes, lasting_alerts))
+        return None
 
     def _begin(self, name: str, action: ActionKeys, message: Message) -> Order:
         fault = FAULTS.get(message.facts["verdict_kind"])
@@ -285,14 +284,18 @@ class Orders:
                 standing.add(message.alert)
         return runs
 
-    def _note(self, name: str, id: str, message: Message, changes: Sequence[AlertChange]) -> Order:
-        """Return the note that an order exists already, for alerts that join its incident."""
-        about = tuple(change.alert.id for change in changes)
+    def _note(
+        self, name: str, id: str, order: Message, incident: _Incident, changes: Sequence[AlertChange]
+    ) -> Order | None:
+        """Return the note that an order exists already, for alerts that join its incident; None if none does."""
+        about = tuple(change.alert.id for change in changes if change.alert.id not in incident.about)
+        if not about:
+            return None
         note = Message(
             self._store.unused(self._first_id(name, id, "joined")), id, name, "joined", self._now, {}, alerts=about
         )
-        reason = f"it was already requested by the alert {message.about[0]}, which is still open"
-        return Order(note, delivery=Delivery(note.id, self._now, "collected", reason, message.id))
+        reason = f"it was already requested by the alert {order.about[0]}, which is still open"
+        return Order(note, delivery=Delivery(note.id, self._now, "collected", reason, order.id))
 
     # -- what ends ----------------------------------------------------------------------------------------------------
 
@@ -309,10 +312,9 @@ class Orders:
                 continue
             awaited = [message for message in incident.messages if message.id in self._store.awaited]
             self.lapsed += [Delivery(order.id, self._now, "expired", LAPSED) for order in awaited]
-            orders = [message for message in incident.messages if message.kind != "resolved"]
-            if "resolved" not in action.on or not any(map(self._alive, orders)):
+            if "resolved" not in action.on or not any(map(self._alive, incident.orders)):
                 continue
-            if action.follows or len(orders) == len(incident.messages):
+            if action.follows or len(incident.orders) == len(incident.messages):
                 changes = [
                     AlertChange("resolved", self._alerts[alert_id], ())
                     for alert_id in alert_ids
@@ -339,9 +341,7 @@ class Orders:
         open_alerts = (
             []
             if is_alone
-            else [
-                alert_here for alert_here in self._open.get(_place(ended_alerts[0]), ()) if not self._alone(alert_here)
-            ]
+            else [alert_here for alert_here in self._open.get(ended_alerts[0].place, ()) if not self._alone(alert_here)]
         )
         if not any(name in self._named(alert_here) for alert_here in open_alerts):
             changes = [AlertChange("resolved", alert_here, ()) for alert_here in sorted(ended_alerts, key=gravity)]
@@ -354,7 +354,7 @@ class Orders:
         """Return the incidents of alerts, or that they may join, with orders of an action, oldest first."""
         ids = dict.fromkeys(alert.id for alert in alerts)
         if alerts and not self._alone(alerts[0]):
-            ids |= {one.id: None for one in self._open.get(_place(alerts[0]), ()) if not self._alone(one)}
+            ids |= {one.id: None for one in self._open.get(alerts[0].place, ()) if not self._alone(one)}
         threads = dict.fromkeys(one.alert for id in ids for one in self._store.about(id) if one.channel == name)
         messages_by_thread = {
             id: [one for one in self._store.of_thread(id) if one.channel == name and not self._is_short(one)]
@@ -374,7 +374,7 @@ class Orders:
         alerts_by_place: dict[Place, list[Alert]] = {}
         for id in dict.fromkeys([*(one.id for one in self._store.open), *self._changed]):
             if self._lasts(id):
-                alerts_by_place.setdefault(_place(self._alerts[id]), []).append(self._alerts[id])
+                alerts_by_place.setdefault(self._alerts[id].place, []).append(self._alerts[id])
         return alerts_by_place
 
     def _lasts(self, alert: str, opened: Collection[str] = ()) -> bool:
@@ -441,12 +441,14 @@ class _Incident:
 
     Attributes:
         messages: All orders, oldest first.
+        orders: Those that are not about its end.
         about: Alerts with orders.
         alerts: Alerts whose end was not sent to the action.
     """
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self.messages = messages
+        self.orders = [message for message in messages if message.kind != "resolved"]
         self.about = {alert for message in messages for alert in message.about}
         self.alerts: dict[str, None] = {}
         for message in messages:
@@ -454,7 +456,3 @@ class _Incident:
                 self.alerts.clear()
             else:
                 self.alerts |= dict.fromkeys(message.about)
-
-
-def _place(alert: Alert) -> Place:
-    return alert.environment, alert.model

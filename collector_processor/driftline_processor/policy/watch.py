@@ -10,13 +10,12 @@ import itertools
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftline_processor.config.channels import rank_tier
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.config.schema import Config
@@ -33,32 +32,19 @@ from driftline_processor.present.alerts import Notification, joined_subjects, me
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
+from driftline_processor.queries.model_view import ModelView, verdict_of
 from driftline_processor.queries.money_lost import loss_of_model
 
-from .alerts import About, Alert, AlertStore, Delivery, alert_id
+from .alerts import About, Alert, AlertStore, Delivery, Ending, Place, alert_id
 from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, Look, Threads, gravity
 from .message import SEVERITIES, Kind, Message
 from .new_models import NewModels, observe_models
-from .orders import ActionRules, Orders
+from .orders import ActionRules, Order, Orders
+from .past_windows import PastWindowWaits
 from .silences import Silences
-
-PAST_AWAITED: Final = 600 * 10**9
-"""Maximum wall time for which a model's policies wait for past windows of which no more are evaluated, nanoseconds.
-
-The newest windows are evaluated first, and their findings may have begun or ended before.
-"""
-
-LONGEST_WAIT: Final = 1_800 * 10**9
-"""Maximum wall time for which they wait in all, nanoseconds, because anyone who sends late rows prolongs the wait."""
-
-STARTING: Final = ("", "")
-"""In place of environment and model: the state catches up after a start."""
-
-START_AWAITED: Final = 60 * 10**9
-"""Maximum wall time for which policies wait after a start, nanoseconds, however often the process is started again."""
+from .version_groups import VersionGroup, groups_of
 
 SHORT: Final = HOUR
 """Length up to which windows are short, so that policies over them do not wait."""
@@ -71,24 +57,6 @@ MessageLinks = Callable[[ModelView, Alert], Mapping[str, str]]
 def no_links(_view: ModelView, _alert: Alert) -> Mapping[str, str]:
     """Return no links."""
     return {}
-
-
-class VersionGroup(Struct, frozen=True):
-    """The versions of a model in one environment that are in use."""
-
-    environment: str
-    model: str
-    views: Sequence[ModelView]
-
-    @property
-    def leading(self) -> ModelView:
-        """The version of the messages."""
-        return leading_model(self.views)
-
-    @property
-    def watermark(self) -> int:
-        """The model's clock, unix nanoseconds."""
-        return max(view.watermark for view in self.views)
 
 
 class _ViewedFiring(Struct, frozen=True):
@@ -107,22 +75,6 @@ class _Read(Struct, frozen=True):
     firings: Sequence[Firing]
 
 
-class _PastWait(NamedTuple):
-    """The past windows of a model that policies wait for.
-
-    Attributes:
-        start: When the wait began, wall time.
-        fewest: The fewest that waited so far.
-        evaluated: Number of evaluated windows that had ended by then.
-        since: When one of these was last evaluated, wall time.
-    """
-
-    start: int
-    fewest: int
-    evaluated: int
-    since: int
-
-
 class _Case(Struct, frozen=True):
     """Result of a policy for a model at one evaluation.
 
@@ -132,6 +84,7 @@ class _Case(Struct, frozen=True):
         group: The versions of the model that are in use.
         firings: Firings, oldest first.
         now: Wall time, unix nanoseconds.
+        waits: Whether it waits for past windows, so that only urgent firings begin an alert.
     """
 
     name: str
@@ -139,6 +92,31 @@ class _Case(Struct, frozen=True):
     group: VersionGroup
     firings: Sequence[_ViewedFiring]
     now: int
+    waits: bool
+
+    @property
+    def about(self) -> About:
+        """Its policy, environment and model."""
+        return self.name, *self.group.place
+
+    @property
+    def lasting(self) -> list[_ViewedFiring]:
+        """Firings that are not over."""
+        return [one for one in self.firings if one.firing.until is None]
+
+
+class _Recipients(Struct, frozen=True):
+    """Channels of an alert.
+
+    Attributes:
+        first: For its first message: those of its policy.
+        later: For later messages: those that had the first one, and the policy's in place of removed ones.
+        missed: Those of the policy that still need the first message, because the removed ones never got it.
+    """
+
+    first: Sequence[str]
+    later: Sequence[str]
+    missed: Sequence[str] = ()
 
 
 class PolicyWatch:
@@ -162,10 +140,8 @@ class PolicyWatch:
         self._rules = ActionRules(config.actions, config.limits.actions, config.models)
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._policy_names = frozenset(policies)
-        self._places: set[tuple[str, str]] | None = None
-        self._past_waits: dict[tuple[str, str], _PastWait] = {}
-        self.waiting: Collection[tuple[str, str]] = ()
-        """Environments and models that the last evaluation held back because past windows wait for evaluation."""
+        self._places: set[Place] | None = None
+        self.waits = PastWindowWaits(store, clock)
         self._recipients_of, self._silences = config.recipients_of, silences
         self._new_models, self._limit = NewModels({}, (), 0), config.limits.new_models
         self._clock, self._links = clock, links
@@ -175,22 +151,6 @@ class PolicyWatch:
     def active(self) -> bool:
         """Whether any policy is evaluated."""
         return bool(self._policies)
-
-    def has_waited(self) -> bool:
-        """Return True if the state catches up since a minute, possibly over several starts; else note when it began."""
-        since, now = self.store.waits.get(STARTING), self._clock()
-        if since is None or since > now:
-            self.store.wait({**self.store.waits, STARTING: now})
-        return since is not None and now - since >= START_AWAITED
-
-    def sentence(self) -> str | None:
-        """Return for how many models alerts are held back, and since when; None for none. Thread-safe."""
-        waits, waiting = self.store.waits, self.waiting
-        since = [waits[place] for place in waiting if place in waits]
-        if not since:
-            return None
-        models = "1 model" if len(since) == 1 else f"{len(since):,} models"
-        return f"alerts of {models} wait for the evaluation of past windows, the longest since {iso_time(min(since))}"
 
     def look(
         self, models: Sequence[ModelView], deliveries: Sequence[Delivery] = (), *, caught_up: bool = True
@@ -206,107 +166,49 @@ class PolicyWatch:
         if not self._policies and not deliveries and not self.store.open:
             return []
         now, groups = self._clock(), groups_of(models)
+        by_place = {group.place: group for group in groups}
+        self._observe_models(models, now)
+        self.waits.update(groups, now, caught_up=caught_up)
+        cases = self._cases(groups, now, caught_up)
+        changed = self._changed_alerts(cases, models, now, caught_up)
+        changes = [*self._due(changed, by_place, now)]
+        look = Look(self._by_id(changed.values()), self._is_alone, _FactsOfLook(self, by_place), now)
+        orders, unsent_orders = self._orders(changes, changed, look, by_place)
+        messages, unsent_messages = self._messages(changes, changed, look, by_place)
+        deliveries = [*deliveries, *unsent_messages, *unsent_orders]
+        self._write(self._notified(changed, changes, now), messages, orders, deliveries, self._first_looks(cases))
+        unsent = {delivery.message for delivery in unsent_messages}
+        return [
+            *(message for message in messages if message.held_until is None and message.id not in unsent),
+            *(order.message for order in orders if order.due),
+        ]
+
+    def _observe_models(self, models: Sequence[ModelView], now: int) -> None:
+        """Find out which undeclared models are known now, if any policy is evaluated."""
         if self._policies:
             self._places = {(view.key.environment, view.key.model) for view in models}
             known = self.store.sightings
             self._new_models = observe_models(known, models, self._rules.models, self.store.looks, self._limit, now)
-        read: dict[tuple[str, ModelKey], _Read] = {}
-        changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
-        self.waiting = waiting = self._waiting(groups, now)
-        self.store.wait(
-            {place: wait.start for place, wait in self._past_waits.items()}
-            | ({} if caught_up or STARTING not in self.store.waits else {STARTING: self.store.waits[STARTING]})
-        )
-        for group in groups:
-            for name, policy in self._policies.items():
-                if not policy.covers(group.model, group.leading.tier):
-                    continue
-                about = name, group.environment, group.model
-                watched.add(about)
-                alert = self.store.newest_of(about)
-                shown_firings = self._viewed_firings(name, policy, group, read)
-                if about[1:] in waiting or not caught_up:
-                    case = _Case(name, policy, group, [*_urgent(policy, shown_firings, caught_up)], now)
-                    held_alert = self._held_alert(case, alert, caught_up)
-                    if held_alert is not None:
-                        changed[about] = held_alert
-                    continue
-                if about not in self.store.looks:
-                    looks[about] = group.watermark
-                since = self.store.looks.get(about, group.watermark)
-                case = _Case(name, policy, group, shown_firings, now)
-                alert = self._alert(case, alert)
-                if alert is None or not alert.open:
-                    alert = self._passed(case, alert, since) or alert
-                if alert is not None:
-                    changed[about] = alert
-        for alert in self.store.open:
-            if caught_up and alert.about not in watched:
-                changed[alert.about] = _unwatched(alert, models, now)
-        self._reading_cache = read
-        changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
-        cached_facts, notified_ids = _FactsOfLook(self, groups), set[str]()
-        changes = [*self._due(changed, groups, now)]
-        for change in changes:
-            actions = () if change.repeats else self._actions_of(change.alert)
-            if change.kind != "resolved" and (change.channels or actions):
-                notified_ids.add(change.alert.id)
-        look = Look(self._by_id(changed.values()), self._is_alone, cached_facts, now)
-        ordering = Orders(self.store, self._rules, look, self._actions_of, _RowsOfLook(groups))
-        lasting = [*self._lasting(changed, now)] if self._rules.actions else []
-        orders = [*ordering.orders(changes, lasting)] if (changes or lasting) and self._rules.actions else []
-        threads = self._threads(changes, look) if changes else None
-        messages = [] if threads is None else [*threads.messages(changes)]
-        listed = () if threads is None else threads.listed
-        listed_ids = {delivery.message for delivery in listed}
-        messages += self._escalated(changed, groups, messages, now)
-        messages = [message if message.id in listed_ids else hold(message, self._keys) for message in messages]
-        messages += self._new_model_messages(now)
-        written = [
-            replace(alert, notified=alert.notified or now, notified_state=alert.state)
-            if alert.id in notified_ids
-            else alert
-            for alert in changed.values()
-        ]
-        written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
-        deliveries = [
-            *deliveries,
-            *listed,
-            *ordering.lapsed,
-            *(order.delivery for order in orders if order.delivery is not None),
-        ]
-        approvals = [order.approval for order in orders if order.approval is not None]
-        sightings = self._new_models.changed
-        if written or messages or orders or deliveries or looks or sightings:
-            ordered = [order.message for order in orders]
-            self.store.write(written, [*messages, *ordered], deliveries, looks, approvals, sightings=sightings)
-        return [
-            *(message for message in messages if message.held_until is None and message.id not in listed_ids),
-            *(order.message for order in orders if order.due),
-        ]
 
-    def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
-        """Return the environments and models with past windows that wait for evaluation, while some are evaluated."""
-        waits: dict[tuple[str, str], _PastWait] = {}
-        for group in groups:
-            pending = sum(view.pending_windows for view in group.views)
-            if pending:
-                place = group.environment, group.model
-                before = self._past_waits.get(place)
-                start = self.store.waits.get(place, now) if before is None else before.start
-                start = min(start, now)
-                evaluations = itertools.chain(*(windows for view in group.views for windows in view.windows.values()))
-                evaluated = sum(evaluation.window.end <= start for evaluation in evaluations)
-                progress = before is None or pending < before.fewest or evaluated > before.evaluated
-                fewest = pending if before is None else min(pending, before.fewest)
-                since = now if before is None or progress else before.since
-                waits[place] = _PastWait(start, fewest, evaluated, since)
-        self._past_waits = waits
-        return {
-            place
-            for place, wait in waits.items()
-            if abs(now - wait.since) < PAST_AWAITED and now - wait.start < LONGEST_WAIT
-        }
+    def _write(
+        self,
+        alerts: Sequence[Alert],
+        messages: Sequence[Message],
+        orders: Sequence[Order],
+        deliveries: Sequence[Delivery],
+        looks: Mapping[About, int],
+    ) -> None:
+        """Store the changes of one evaluation in one transaction, if there are any."""
+        sightings = self._new_models.changed
+        if any((alerts, messages, orders, deliveries, looks, sightings)):
+            to_send = [*messages, *(order.message for order in orders)]
+            approvals = [order.approval for order in orders if order.approval is not None]
+            self.store.write(alerts, to_send, deliveries, looks, approvals, sightings=sightings)
+
+    def _first_looks(self, cases: Sequence[_Case]) -> dict[About, int]:
+        """Return the model's clock of the cases that are evaluated for the first time."""
+        known = self.store.looks
+        return {case.about: case.group.watermark for case in cases if not case.waits and case.about not in known}
 
     def tidy(self) -> None:
         """Delete alerts that ended years ago, and evaluations whose policy or model no longer exists."""
@@ -320,6 +222,26 @@ class PolicyWatch:
             self.store.forget_models({name for name in self.store.sightings if name not in present})
 
     # -- what fires ---------------------------------------------------------------------------------------------------
+
+    def _cases(self, groups: Sequence[VersionGroup], now: int, caught_up: bool) -> list[_Case]:
+        """Return the result of each policy for each model that it covers; unchanged windows are not read again."""
+        waiting = self.waits.places if caught_up else {group.place for group in groups}
+        read: dict[tuple[str, ModelKey], _Read] = {}
+        cases = [
+            _Case(
+                name=name,
+                policy=policy,
+                group=group,
+                firings=self._viewed_firings(name, policy, group, read),
+                now=now,
+                waits=group.place in waiting,
+            )
+            for group in groups
+            for name, policy in self._policies.items()
+            if policy.covers(group.model, group.leading.tier)
+        ]
+        self._reading_cache = read
+        return cases
 
     def _viewed_firings(
         self,
@@ -343,6 +265,29 @@ class PolicyWatch:
             shown_firings += [_ViewedFiring(firing, view) for firing in known.firings]
         return sorted(shown_firings, key=lambda one: one.firing.fired)
 
+    # -- what that means for the alerts -------------------------------------------------------------------------------
+
+    def _changed_alerts(
+        self, cases: Sequence[_Case], models: Sequence[ModelView], now: int, caught_up: bool
+    ) -> dict[About, Alert]:
+        """Return the current alert of each case that has or had one, and those that are no longer evaluated."""
+        current = {case.about: self._current_alert(case, caught_up) for case in cases}
+        if caught_up:
+            lost = [alert for alert in self.store.open if alert.about not in current]
+            current |= {alert.about: _unwatched(alert, models, now) for alert in lost}
+        return {about: self._silenced(alert, now) for about, alert in current.items() if alert is not None}
+
+    def _current_alert(self, case: _Case, caught_up: bool) -> Alert | None:
+        """Return the current alert of a policy for a model; None if there never was one."""
+        alert = self.store.newest_of(case.about)
+        if case.waits:
+            return self._held_alert(case, alert, caught_up)
+        if case.lasting:
+            return self._lasting_alert(case, alert)
+        if alert is not None and alert.open:
+            alert = self._ending_alert(case, alert)
+        return alert if alert is not None and alert.open else self._passed(case, alert) or alert
+
     def _held_alert(self, case: _Case, alert: Alert | None, caught_up: bool) -> Alert | None:
         """Return the alert of a policy that waits: an open one is unchanged, and only urgent firings begin one.
 
@@ -350,38 +295,25 @@ class PolicyWatch:
         """
         if alert is not None and alert.open:
             return alert
-        if not case.firings:
+        urgent = _urgent(case, caught_up)
+        if not urgent:
             return None
-        begun = self._lasting_alert(case, alert)
+        begun = self._lasting_alert(replace(case, firings=urgent), alert)
         return begun if caught_up or alert is None or begun.id != alert.id else None
 
-    # -- what that means for the alerts -------------------------------------------------------------------------------
-
-    def _alert(self, case: _Case, alert: Alert | None) -> Alert | None:
-        """Return the current alert of a policy for a model; None if there never was one."""
-        policy, group, now = case.policy, case.group, case.now
-        if any(shown_firing.firing.until is None for shown_firing in case.firings):
-            return self._lasting_alert(case, alert)
-        if alert is None or not alert.open:
-            return alert
+    def _ending_alert(self, case: _Case, alert: Alert) -> Alert:
+        """Return an open alert that no lasting firing shows: it is closed when the cool-down is over."""
+        policy, group = case.policy, case.group
         firings = [shown_firing.firing for shown_firing in case.firings if _overlaps(alert, shown_firing.firing)]
-        until, ending = alert.until, alert.ending
-        if until is None and not firings:
-            replaced = all(view.key.version != alert.version for view in group.views)
-            if not replaced and _inconclusive(alert, group):
-                return alert
-            until = None if replaced else _healthy_since(alert, group)
-            if replaced or (until is None and alert.state in ("", "degraded")):
-                ending = "replaced" if replaced else "revised"
-        elif until is None:
-            until = firings[-1].until
-        until = group.watermark if until is None else until
+        end = _end_of(alert, firings, group)
+        if end is None:
+            return alert
+        until, ending = end
         # The cool-down of windows is in Patience; that of revised windows and of a verdict's end is not.
         cool_down = 0 if firings and not policy.rule.states else policy.rule.patience.cool_down
         is_over = group.watermark - until >= cool_down and not self._lasts_with_verdict(policy, alert, group)
-        over = now if is_over else None
         words = alert.words if ending == alert.ending else ending_words(ending)
-        return replace(alert, until=until, resolved=over, words=words, ending=ending)
+        return replace(alert, until=until, resolved=case.now if is_over else None, words=words, ending=ending)
 
     @staticmethod
     def _lasts_with_verdict(policy: Policy, alert: Alert, group: VersionGroup) -> bool:
@@ -390,8 +322,7 @@ class PolicyWatch:
 
     def _lasting_alert(self, case: _Case, alert: Alert | None) -> Alert:
         """Return the alert of the gravest firing that lasts."""
-        lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
-        shown_firing = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
+        shown_firing = min(case.lasting, key=lambda shown_firing: _rank(shown_firing.firing.state))
         firing = shown_firing.firing
         opens_again = alert is not None and not alert.open and _overlaps(alert, firing)
         if alert is None or not (alert.open or opens_again):
@@ -439,11 +370,12 @@ class PolicyWatch:
             subjects=firing.subjects,
         )
 
-    def _passed(self, case: _Case, alert: Alert | None, since: int) -> Alert | None:
+    def _passed(self, case: _Case, alert: Alert | None) -> Alert | None:
         """Return an alert for firings that began and ended between two evaluations; None if there are none.
 
         Firings before the first evaluation are ignored. Several firings are one alert.
         """
+        since = self.store.looks.get(case.about, case.group.watermark)
         ended_firings = [
             shown_firing
             for shown_firing in case.firings
@@ -451,10 +383,7 @@ class PolicyWatch:
         ]
         if not ended_firings:
             return None
-        known_alerts = [
-            *self.store.alerts_of((case.name, case.group.environment, case.group.model)),
-            *([] if alert is None else [alert]),
-        ]
+        known_alerts = [*self.store.alerts_of(case.about), *([] if alert is None else [alert])]
         unseen = [
             shown_firing
             for shown_firing in ended_firings
@@ -473,7 +402,9 @@ class PolicyWatch:
         until = None if silenced is None else silenced.silence.until
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
-    def _due(self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], now: int) -> Iterator[AlertChange]:
+    def _due(
+        self, changed: Mapping[About, Alert], by_place: Mapping[Place, VersionGroup], now: int
+    ) -> Iterator[AlertChange]:
         """Yield the changes of alerts to notify and act on now.
 
         A silenced alert is notified at the end of the silence if it is still open. The end of an alert is sent only to
@@ -481,34 +412,35 @@ class PolicyWatch:
         messages that those never delivered are sent again.
         """
         open_now = {about for about, alert in changed.items() if alert.open}
-        by_place = {(group.environment, group.model): group for group in groups}
         for alert in changed.values():
             policy = self._policies.get(alert.policy)
             stored_alert = self.store.alerts.get(alert.id)
-            kind = self._kind(alert, stored_alert, by_place.get(alert.about[1:]))
-            if kind is None and not (alert.open and alert.until is None):
+            kind = self._kind(alert, stored_alert, by_place.get(alert.place))
+            if kind is None and not alert.lasts:
                 continue
-            channels: Sequence[str] = self._recipients_of(policy)
-            notified_channels = self._notified_channels(alert)
-            left = [name for name in notified_channels if name in self._keys]
-            heirs = (
-                [name for name in channels if name not in notified_channels]
-                if len(left) < len(notified_channels)
-                else []
-            )
-            unheard = bool(heirs) and alert.acknowledged is None and self._is_unheard(alert)
+            recipients = self._recipients(policy, alert)
             if policy is None or self._is_kept_back(policy, alert, open_now, now):
                 if kind == "resolved":
-                    yield AlertChange(kind, alert, left if unheard else [*left, *heirs])
+                    yield AlertChange(kind, alert, recipients.later)
                 continue
-            if kind in ("joined", "worse", "resolved"):
-                channels = left if unheard else [*left, *heirs]
+            is_first = kind in ("opened", "passed")
+            channels = recipients.first if is_first else recipients.later
             if kind is not None and (channels or kind != "joined"):
                 rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
                 yield AlertChange(kind, alert, channels, rises)
-            if unheard and kind in (None, "joined", "worse", "resolved"):
+            if recipients.missed and not is_first:
                 late: Kind = "passed" if kind == "resolved" else "opened"
-                yield AlertChange(late, alert, heirs, repeats=True)
+                yield AlertChange(late, alert, recipients.missed, repeats=True)
+
+    def _recipients(self, policy: Policy | None, alert: Alert) -> _Recipients:
+        """Return the channels of an alert."""
+        of_policy = self._recipients_of(policy)
+        notified = dict.fromkeys(message.channel for message in self.store.about(alert.id) if not message.is_order)
+        left = [name for name in notified if name in self._keys]
+        heirs = [name for name in of_policy if name not in notified] if len(left) < len(notified) else []
+        if heirs and alert.acknowledged is None and self._is_unheard(alert):
+            return _Recipients(of_policy, left, missed=heirs)
+        return _Recipients(of_policy, [*left, *heirs])
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
         """Return True if a silence, a policy in ``unless`` or a new model suppresses the notification of an alert."""
@@ -536,13 +468,55 @@ class PolicyWatch:
         severity = policy.severity_in(alert.notified_state or ("" if stored_alert is None else stored_alert.state))
         return SEVERITIES.index(alert.severity) < SEVERITIES.index(severity)
 
-    def _notified_channels(self, alert: Alert) -> tuple[str, ...]:
-        """Return the channels with messages about an alert, in order of their first message."""
-        return tuple(dict.fromkeys(message.channel for message in self.store.about(alert.id) if not message.is_order))
+    def _notified(self, changed: Mapping[About, Alert], changes: Sequence[AlertChange], now: int) -> list[Alert]:
+        """Return the alerts to store: new and changed ones, with the notification that these changes are."""
+        begun = [change for change in changes if change.kind != "resolved"]
+        notified_ids = {
+            change.alert.id
+            for change in begun
+            if change.channels or (self._actions_of(change.alert) and not change.repeats)
+        }
+        alerts = [
+            replace(alert, notified=alert.notified or now, notified_state=alert.state)
+            if alert.id in notified_ids
+            else alert
+            for alert in changed.values()
+        ]
+        return [alert for alert in alerts if self.store.alerts.get(alert.id) != alert]
+
+    def _orders(
+        self,
+        changes: Sequence[AlertChange],
+        changed: Mapping[About, Alert],
+        look: Look,
+        by_place: Mapping[Place, VersionGroup],
+    ) -> tuple[list[Order], list[Delivery]]:
+        """Return the orders of actions, and the deliveries of those that are held back or no longer needed."""
+        if not self._rules.actions:
+            return [], []
+        ordering = Orders(self.store, self._rules, look, self._actions_of, _RowsOfLook(by_place))
+        orders = [*ordering.orders(changes, [*self._lasting(changed, look.now)])]
+        held_back = [order.delivery for order in orders if order.delivery is not None]
+        return orders, [*ordering.lapsed, *held_back]
+
+    def _messages(
+        self,
+        changes: Sequence[AlertChange],
+        changed: Mapping[About, Alert],
+        look: Look,
+        by_place: Mapping[Place, VersionGroup],
+    ) -> tuple[list[Message], list[Delivery]]:
+        """Return the messages to channels, and the deliveries of those that the next message of their thread lists."""
+        threads = self._threads(changes, look)
+        messages = [*threads.messages(changes)]
+        messages += self._escalated(changed, by_place, messages, look.now)
+        listed = {delivery.message for delivery in threads.listed}
+        messages = [message if message.id in listed else hold(message, self._keys) for message in messages]
+        return [*messages, *self._new_model_messages(look.now)], threads.listed
 
     def _threads(self, changes: Sequence[AlertChange], look: Look) -> Threads:
         """Return the threads that changes may join or end."""
-        alerts = [*self.store.open, *(change.alert for change in changes)]
+        alerts = [*self.store.open, *(change.alert for change in changes)] if changes else []
         sent = self.store.threads_about(alert.id for alert in alerts)
         return Threads(sent, look, self.store.new_id)
 
@@ -560,8 +534,8 @@ class PolicyWatch:
         open_now = {about for about, alert in changed.items() if alert.open}
         for alert in changed.values():
             policy = self._policies.get(alert.policy)
-            lasts = alert.open and alert.until is None and alert.notified is not None
-            if lasts and policy is not None and not self._is_kept_back(policy, alert, open_now, now):
+            is_told = alert.lasts and alert.notified is not None
+            if is_told and policy is not None and not self._is_kept_back(policy, alert, open_now, now):
                 yield alert
 
     def _is_alone(self, alert: Alert) -> bool:
@@ -578,39 +552,38 @@ class PolicyWatch:
                 yield Message(id, id, name, "summary", now, new_models_facts(count, str(self._limit)))
 
     def _escalated(
-        self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], messages: Sequence[Message], now: int
+        self,
+        changed: Mapping[About, Alert],
+        by_place: Mapping[Place, VersionGroup],
+        messages: Sequence[Message],
+        now: int,
     ) -> Iterator[Message]:
         """Yield the escalation messages of alerts that are not acknowledged, once per thread.
 
         Channels that this evaluation notifies anyway are skipped.
         """
-        by_place = {(group.environment, group.model): group for group in groups}
-        escalated_alerts = set[tuple[str, str]]()
+        escalated = set[tuple[str, str]]()
         told_now = {(alert, message.channel) for message in messages for alert in message.about}
         for alert in sorted(changed.values(), key=gravity):
-            policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
+            policy, group = self._policies.get(alert.policy), by_place.get(alert.place)
             if policy is None or self._silences.covering(alert, now) is not None:
                 continue
             if self._new_models.waits(alert.model):
                 continue
-            escalations = self._escalations.due(
-                alert, policy.escalate, None if group is None else group.leading.tier, now
-            )
-            to = (
-                []
-                if escalations is None
-                else [name for name in escalations.to if (escalations.thread, name) not in escalated_alerts]
-            )
+            tier = None if group is None else group.leading.tier
+            unanswered = self._escalations.due(alert, policy.escalate, tier, now)
+            if unanswered is None:
+                continue
+            thread = unanswered.thread
+            to = [name for name in unanswered.to if (thread, name) not in escalated]
             to = [name for name in to if (alert.id, name) not in told_now]
-            if escalations is not None and to:
-                escalated_alerts |= {(escalations.thread, name) for name in to}
-                content = {
-                    **self.facts("escalated", alert, group, escalations, linked=True),
-                    "alert": escalations.thread,
-                }
-                for name in to:
-                    id = self.store.new_id(escalations.thread, name)
-                    yield Message(id, escalations.thread, name, "escalated", now, content, alerts=(alert.id,))
+            if not to:
+                continue
+            escalated |= {(thread, name) for name in to}
+            content = {**self.facts("escalated", alert, group, unanswered, linked=True), "alert": thread}
+            for name in to:
+                id = self.store.new_id(thread, name)
+                yield Message(id, thread, name, "escalated", now, content, alerts=(alert.id,))
 
     def _sent_joined(self, alert: Alert) -> set[str]:
         """Return what had joined the cause of a degradation in the messages about an alert."""
@@ -624,7 +597,7 @@ class PolicyWatch:
 
     def _kind(self, alert: Alert, stored_alert: Alert | None, group: VersionGroup | None) -> Kind | None:
         """Return the kind of message to send about an alert now; None for no message."""
-        if alert.open and alert.until is None:
+        if alert.lasts:
             if alert.notified is None:
                 return "opened"
             state = alert.notified_state or ("" if stored_alert is None else stored_alert.state)
@@ -694,16 +667,15 @@ class PolicyWatch:
 class _FactsOfLook:
     """Cached facts of the alerts of one evaluation."""
 
-    def __init__(self, watch: PolicyWatch, groups: Sequence[VersionGroup]) -> None:
-        self._watch = watch
-        self._by_place = {(group.environment, group.model): group for group in groups}
+    def __init__(self, watch: PolicyWatch, by_place: Mapping[Place, VersionGroup]) -> None:
+        self._watch, self._by_place = watch, by_place
         self._cache: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
 
     def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
         """Return the facts of a change of an alert."""
         cache_key = kind, alert.id, linked
         if cache_key not in self._cache:
-            group = self._by_place.get((alert.environment, alert.model))
+            group = self._by_place.get(alert.place)
             self._cache[cache_key] = self._watch.facts(kind, alert, group, linked=linked)
         return self._cache[cache_key]
 
@@ -711,12 +683,12 @@ class _FactsOfLook:
 class _RowsOfLook:
     """Number of rows that support an alert."""
 
-    def __init__(self, groups: Sequence[VersionGroup]) -> None:
-        self._by_place = {(group.environment, group.model): group for group in groups}
+    def __init__(self, by_place: Mapping[Place, VersionGroup]) -> None:
+        self._by_place = by_place
 
     def __call__(self, alert: Alert) -> int:
         """Return the rows of the window of an alert; without a window, or if few rows are the finding, all rows."""
-        group = self._by_place.get((alert.environment, alert.model))
+        group = self._by_place.get(alert.place)
         if group is None:
             return 0
         if alert.start is not None and "predictions" not in alert.subjects:
@@ -725,16 +697,6 @@ class _RowsOfLook:
             if rows:
                 return max(rows)
         return max(view.rows for view in group.views)
-
-
-def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
-    """Return the versions in use by environment and model, those of tier 1 first."""
-    views_by_model: dict[tuple[str, str], list[ModelView]] = {}
-    for view in models:
-        if view.in_use and not view.retired and not view.shadow:
-            views_by_model.setdefault((view.key.environment, view.key.model), []).append(view)
-    groups = [VersionGroup(*place, views) for place, views in views_by_model.items()]
-    return sorted(groups, key=lambda group: rank_tier(group.leading.tier))
 
 
 def _no_room(policy: Policy, alert: Alert, view: ModelView) -> str:
@@ -755,10 +717,33 @@ def _no_room(policy: Policy, alert: Alert, view: ModelView) -> str:
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
     """Return an alert that is no longer evaluated as closed; it lasted until now by the model's clock."""
-    place = alert.environment, alert.model
-    clocks = [view.watermark for view in models if (view.key.environment, view.key.model) == place]
+    clocks = [view.watermark for view in models if (view.key.environment, view.key.model) == alert.place]
     until = alert.until or max([alert.fired, *clocks])
     return replace(alert, resolved=now, until=until, words=ending_words("unwatched"), ending="unwatched")
+
+
+def _end_of(alert: Alert, firings: Sequence[Firing], group: VersionGroup) -> tuple[int, Ending] | None:
+    """Return when the condition of an open alert ended, and the kind of its end; None if the end is inconclusive.
+
+    Args:
+        alert: The alert.
+        firings: The firings that belong to it, oldest first; none of them lasts.
+        group: The versions of its model.
+    """
+    now = group.watermark
+    if alert.until is not None:
+        return alert.until, alert.ending
+    if firings:
+        until = firings[-1].until
+        return now if until is None else until, alert.ending
+    if all(view.key.version != alert.version for view in group.views):
+        return now, "replaced"
+    if _inconclusive(alert, group):
+        return None
+    healthy_since = _healthy_since(alert, group)
+    if healthy_since is not None:
+        return healthy_since, alert.ending
+    return now, "revised" if alert.state in ("", "degraded") else alert.ending
 
 
 def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
@@ -795,13 +780,13 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
     return since <= end and until >= begin
 
 
-def _urgent(policy: Policy, firings: Sequence[_ViewedFiring], caught_up: bool) -> Iterator[_ViewedFiring]:
-    """Yield the lasting firings that do not wait for past windows: critical ones, and those of short windows."""
-    for one in firings:
-        is_short = bool(policy.window) and length(policy.window or "") <= SHORT
-        is_urgent = policy.severity == "critical" or is_short or _rolls(one.firing) or not caught_up
-        if one.firing.until is None and is_urgent:
-            yield one
+def _urgent(case: _Case, caught_up: bool) -> list[_ViewedFiring]:
+    """Return the lasting firings that do not wait for past windows: critical ones, and those of short windows."""
+    policy = case.policy
+    is_short = bool(policy.window) and length(policy.window or "") <= SHORT
+    if policy.severity == "critical" or is_short or not caught_up:
+        return case.lasting
+    return [one for one in case.lasting if _rolls(one.firing)]
 
 
 def _rolls(firing: Firing) -> bool:

@@ -85,6 +85,31 @@ class Notification(Struct, frozen=True):
     room: str = ""
     sent: tuple[str, ...] = ()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the message is about the end of an alert."""
+        return self.kind in ("resolved", "passed")
+
+    @property
+    def has_verdict_words(self) -> bool:
+        """Whether the message has the words of the verdict, because it is about the same fault."""
+        return self.explained and not self.has_ended and self.verdict is not None
+
+
+class _VerdictFacts(Struct):
+    """The fields of a message about the verdict."""
+
+    verdict: str | None = None
+    verdict_kind: str | None = None
+    verdict_since: str | None = None
+    sentence: str | None = None
+    certainty: str | None = None
+    headline: str | None = None
+    evidence: str | None = None
+    cause: str | None = None
+    later: str | None = None
+    joined: list[str] = []
+
 
 _HEADS = {
     "opened": "",
@@ -124,11 +149,11 @@ def title(told: Notification, state: str) -> str:
         if new:
             more = f", and {len(new) - 1} more" if len(new) > 1 else ""
             return f"{_HEADS[told.kind]}{name}: {printable(later_clause(new[0]))}{more}"
-    if told.kind not in ("resolved", "passed") and told.explained and verdict is not None and verdict.state in _STATES:
+    if told.has_verdict_words and verdict is not None and verdict.state in _STATES:
         begin = since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
         return f"{_HEADS[told.kind]}{name} {_STATES[verdict.state]}{begin}"
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
-    if told.kind in ("resolved", "passed"):
+    if told.has_ended:
         when = since.replace(" since ", " from ")
         if told.until is not None:
             when = lasted_words(told.since, told.until, told.timezone)
@@ -143,7 +168,7 @@ def _claimed(told: Notification, when: str) -> str:
     policy = f"policy '{short(told.policy, 80)}'"
     if told.claim:
         return f": {short(told.claim, 120)}{when} ({policy})"
-    return f": {policy} {'fired' if told.kind in ('resolved', 'passed') else 'has been firing'}{when}"
+    return f": {policy} {'fired' if told.has_ended else 'has been firing'}{when}"
 
 
 def group_facts(
@@ -226,43 +251,13 @@ def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def message_facts(told: Notification, state: str) -> dict[str, Any]:
     """Return a message as JSON-serialisable parts: its title, its text, and fields for programs."""
-    verdict, has_ended = told.verdict, told.kind in ("resolved", "passed")
-    explained = told.explained and not has_ended and verdict is not None
-    sentence, advice = _sentence(told.words), ""
-    if verdict is not None:
-        # an alert is not explained by a healthy verdict, so its "nothing to do" is not about the alert
-        without_advice = verdict.state == "healthy" and not has_ended
-        verdict_words = verdict_sentence(structs.replace(verdict, advice=None) if without_advice else verdict)
-        of_verdict = [
-            f"{verdict_headline(verdict)}.",
-            verdict_evidence(verdict),
-            verdict_cause(verdict),
-            verdict_later(verdict),
-        ]
-        advice = verdict_action(verdict) if explained or has_ended else policy_advice(told.policy, told.room)
-    lines = []
-    if told.told_at is not None:
-        before = ", ".join(short(channel, 80) for channel in told.told_to)
-        lines.append(
-            f"{before} {'was' if len(told.told_to) == 1 else 'were'} notified on "
-            f"{date_words(told.told_at, told.timezone)}; nobody has acknowledged the alert since."
-        )
-    if has_ended:
-        lines += [sentence if told.reason else f"Finding: {sentence}"]
-        lines += [] if verdict is None else [f"Now: {verdict_headline(verdict)}."]
-    elif verdict is None:
-        lines.append(sentence)
-    elif explained:
-        lines += [*of_verdict, f"What to do: {advice}", verdict_certainty(verdict)]
-    else:
-        lines += [sentence, *of_verdict, f"What to do: {advice}"]
-    if told.loss and not has_ended:
+    advice = _advice(told)
+    lines = [*_waited(told), *_finding_lines(told, advice)]
+    if not told.has_ended:
         lines.append(told.loss)
-    if explained and not state:
-        lines.append(_policy_line(told.policy, told.severity, told.words))
-    elif not state:
-        lines.append(f"The condition of the policy '{short(told.policy, 80)}': {short(told.condition, 300)}.")
-    lines.append(_last_line(told.severity, told.owner, told.tier, told.alert, has_ended=has_ended))
+    if not state:
+        lines.append(_condition_line(told))
+    lines.append(_last_line(told.severity, told.owner, told.tier, told.alert, has_ended=told.has_ended))
     return {
         "title": title(told, state),
         "text": "\n".join(line for line in lines if line.strip()),
@@ -277,23 +272,84 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         "owner": told.owner,
         "tier": told.tier,
         "state": state,
-        "since": None if told.since is None else iso_time(told.since),
-        "until": None if told.until is None else iso_time(told.until),
+        "since": _time(told.since),
+        "until": _time(told.until),
         "finding": printable(told.words),
         "explained": told.explained,
-        "verdict": None if verdict is None else verdict.state,
-        "verdict_kind": None if verdict is None else verdict.kind or None,
-        "verdict_since": None if verdict is None or verdict.since is None else iso_time(verdict.since),
-        "sentence": None if verdict is None else verdict_words,
-        "certainty": None if verdict is None else verdict_certainty(verdict),
-        "headline": None if verdict is None else verdict_headline(verdict),
-        "evidence": None if verdict is None else verdict_evidence(verdict) or None,
-        "cause": None if verdict is None else verdict_cause(verdict) or None,
-        "later": None if verdict is None else verdict_later(verdict) or None,
-        "joined": [] if verdict is None else joined_subjects(verdict),
+        **_verdict_facts(told),
         "action": advice or None,
         "loss": told.loss or None,
     }
+
+
+def _verdict_facts(told: Notification) -> dict[str, Any]:
+    """Return the fields of the verdict; None, and nothing joined, without one."""
+    verdict = told.verdict
+    if verdict is None:
+        return structs.asdict(_VerdictFacts())
+    # an alert is not explained by a healthy verdict, so its "nothing to do" is not about the alert
+    without_advice = verdict.state == "healthy" and not told.has_ended
+    return structs.asdict(
+        _VerdictFacts(
+            verdict=verdict.state,
+            verdict_kind=verdict.kind or None,
+            verdict_since=_time(verdict.since),
+            sentence=verdict_sentence(structs.replace(verdict, advice=None) if without_advice else verdict),
+            certainty=verdict_certainty(verdict),
+            headline=verdict_headline(verdict),
+            evidence=verdict_evidence(verdict) or None,
+            cause=verdict_cause(verdict) or None,
+            later=verdict_later(verdict) or None,
+            joined=joined_subjects(verdict),
+        )
+    )
+
+
+def _advice(told: Notification) -> str:
+    """Return what to do: the verdict's advice if the message is about its fault or about an end, else the policy's."""
+    if told.verdict is None:
+        return ""
+    if told.has_verdict_words or told.has_ended:
+        return verdict_action(told.verdict)
+    return policy_advice(told.policy, told.room)
+
+
+def _waited(told: Notification) -> list[str]:
+    """Return who was notified of an escalated alert, and since when it waits for an acknowledgement."""
+    if told.told_at is None:
+        return []
+    before = ", ".join(short(channel, 80) for channel in told.told_to)
+    were, date = "was" if len(told.told_to) == 1 else "were", date_words(told.told_at, told.timezone)
+    return [f"{before} {were} notified on {date}; nobody has acknowledged the alert since."]
+
+
+def _finding_lines(told: Notification, advice: str) -> list[str]:
+    """Return the finding, what the verdict says about the model now, and what to do."""
+    sentence, verdict = _sentence(told.words), told.verdict
+    if told.has_ended:
+        now = [] if verdict is None else [f"Now: {verdict_headline(verdict)}."]
+        return [sentence if told.reason else f"Finding: {sentence}", *now]
+    if verdict is None:
+        return [sentence]
+    lines = [
+        f"{verdict_headline(verdict)}.",
+        verdict_evidence(verdict),
+        verdict_cause(verdict),
+        verdict_later(verdict),
+        f"What to do: {advice}",
+    ]
+    return [*lines, verdict_certainty(verdict)] if told.has_verdict_words else [sentence, *lines]
+
+
+def _condition_line(told: Notification) -> str:
+    """Return the policy with its finding if the message has the verdict's words instead, else with its condition."""
+    if told.has_verdict_words:
+        return _policy_line(told.policy, told.severity, told.words)
+    return f"The condition of the policy '{short(told.policy, 80)}': {short(told.condition, 300)}."
+
+
+def _time(nanoseconds: int | None) -> str | None:
+    return None if nanoseconds is None else iso_time(nanoseconds)
 
 
 def joined_subjects(verdict: Verdict) -> list[str]:

@@ -101,7 +101,7 @@ class Notifications:
                 parts.alerts.write((), approvals=[Approval(delivery.message)])
             else:
                 self._undelivered.append(delivery)
-        held = not caught_up and not (parts.policies.active and parts.policies.has_waited())
+        held = not caught_up and not (parts.policies.active and parts.policies.waits.has_waited())
         if held or parts.snapshots.newest.loading:
             if self._undelivered:
                 parts.alerts.write([], deliveries=self._undelivered)

@@ -103,11 +103,12 @@ def _notifying(shared: SharedParts, connection: Connection, alerts: AlertStore) 
     config, clock = shared.config, shared.clock
     silences = Silences(config.silences, connection, shared.store.unreadable, shared.audit)
     policies = PolicyWatch(alerts, config, silences, clock, shared.links)
+    waiting = policies.waits
     return {
         "silences": silences,
         "policies": policies,
         "digests": Digests(alerts, config.all_channels),
-        "explanations": PolicyExplanations(alerts, config, silences, lambda: policies.waiting, shared.put_off, clock),
+        "explanations": PolicyExplanations(alerts, config, silences, lambda: waiting.places, shared.put_off, clock),
     }
 
 

@@ -224,7 +224,7 @@ class State:
         self.health.watch("storage_damaged", lambda: self._store.damage, ready=True)
         self.health.watch("models", lambda: self.parts.snapshots.loading_sentence(), ready=True)
         self.health.watch("windows", self._waiting_sentence, ready=True)
-        self.health.watch("policies", lambda: self.parts.policies.sentence(), ready=True)
+        self.health.watch("policies", lambda: self.parts.policies.waits.sentence(), ready=True)
         self.health.watch("limits", lambda: self.parts.intake.limits.sentence(), ready=True)
         self.health.watch("log", lambda: self.log.outage)
         self.health.watch("log_gap", lambda: self.log.gaps.sentence(), ready=True)

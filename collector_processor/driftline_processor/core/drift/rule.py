@@ -18,7 +18,7 @@ All columns of many windows are stacked, and each method is called once.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Self
@@ -438,6 +438,29 @@ MOST_PLANS = 16
 """Limit of cached plans per baseline: those of a model, with and without a minimum shift."""
 
 
+def _by_part(samples: Sequence[_Sample], values_of: Callable[[_Sample], Mapping[str, float]]) -> F64:
+    """Return a number of each column of some samples, found by its part: float64 (N,); 0 without one."""
+    values: list[float] = []
+    for sample in samples:
+        by_part, columns = values_of(sample), sample.table.columns
+        values += [by_part.get(column.part, 0.0) for column in columns] if by_part else [0.0] * len(columns)
+    return np.array(values, np.float64)
+
+
+def _guessed_rows(sample: _Sample) -> dict[str, float]:
+    """Return the rows in buckets that span several bins of the baseline, by part of the column."""
+    parts = sample.pane.parts
+    return {name.removeprefix(GUESSED): float(rows[0]) for name, rows in parts.items() if name.startswith(GUESSED)}
+
+
+def _row_weights(samples: Sequence[_Sample]) -> tuple[F64, F64]:
+    """Return the effective rows per weight, and the rows per weight, of each sample: float64 (samples,)."""
+    per_row = [sample.pane.parts.get("rows") for sample in samples]
+    kish = [float(sums[1] / sums[2]) if sums is not None and sums[2] > 0 else 1.0 for sums in per_row]
+    rows = [float(sums[0] / sums[1]) if sums is not None and sums[1] > 0 else 1.0 for sums in per_row]
+    return np.array(kish), np.array(rows)
+
+
 class _Columns(Struct, eq=False):
     """N columns of some samples during their evaluation, one entry each.
 
@@ -539,24 +562,15 @@ class _Columns(Struct, eq=False):
         absent[size == 1, 1] = 0.0  # usable values are unknown
         missing = np.divide(absent.sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
         weight, n = counted.sum(axis=1), np.concatenate([table.rows for table in tables])
-        per_row = [sample.pane.parts.get("rows") for sample in samples]
-        kish = np.array([float(sums[1] / sums[2]) if sums is not None and sums[2] > 0 else 1.0 for sums in per_row])
-        row_weight = np.array(
-            [float(sums[0] / sums[1]) if sums is not None and sums[1] > 0 else 1.0 for sums in per_row]
-        )
+        kish, row_weight = _row_weights(samples)
         m, number = weight * kish[row], np.concatenate([plan.number for plan in plans])
         columns = [column for table in tables for column in table.columns]
-        guessed = np.zeros(len(columns))
-        for start, sample in zip(starts, samples, strict=True):
-            guessed_parts = [part for part in sample.pane.parts if part.startswith(GUESSED)]
-            for place, column in enumerate(sample.table.columns if guessed_parts else ()):
-                if (guessed_rows := sample.pane.parts.get(f"{GUESSED}{column.part}")) is not None:
-                    guessed[start + place] = guessed_rows[0]
+        guessed = _by_part(samples, _guessed_rows)
         # 0.5: maximum fraction of values in buckets that span several bins of the baseline, whose position is a guess
         coarse = guessed > 0.5 * weight
         not_comparable = ~(coarse & ~number) & ((n == 0) | (size == 1))
         paired = ~(coarse & ~number) & ~not_comparable & (m > 0)
-        nothing, nan = np.zeros(len(columns)), np.full(len(columns), np.nan)
+        nan = np.full(len(columns), np.nan)
         columns_of_samples = cls(
             samples=samples,
             starts=starts,
@@ -592,19 +606,16 @@ class _Columns(Struct, eq=False):
             days=np.stack([nan] * 4),
             own_window_counts=np.stack([nan] * 2),
             blocks=np.stack([nan] * 2),
-            swing=nothing.copy(),
+            swing=_by_part(samples, lambda sample: sample.swings),
             values={},
             effect=nan.copy(),
-            excess=nothing.copy(),
+            excess=np.zeros(len(columns)),
             p=nan.copy(),
             detectable_change=nan.copy(),
             state=[],
             reason=[],
         )
         columns_of_samples._estimate_design_effects()
-        for start, sample in zip(starts, samples, strict=True):
-            for place, column in enumerate(sample.table.columns if sample.swings else ()):
-                columns_of_samples.swing[start + place] = sample.swings.get(column.part, 0.0)
         return columns_of_samples
 
     def _estimate_design_effects(self) -> None:

@@ -389,7 +389,8 @@ def judge_performance(
     if silent and young:
         evaluation.realized = without_young_lists(evaluation.realized)
     evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
-    sums, told_with = None, None
+    sums: PerformanceSums | None = None
+    lent: DaySpreads | None = None
     if task is not None and evaluation.realized:
         outcomes = replace(outcomes, unseen=unseen_by_slice(pane, outcomes.slices, task))
         unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
@@ -397,7 +398,6 @@ def judge_performance(
         sums = performance_sums(pane, outcomes.blocks, task, settings, unseen, days=days)
         lent = _lent(evaluation, outcomes.reference or baseline, settings) if days else {}
         evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
-        told_with = lent
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
     evaluation.young = outcomes.young
     evaluation.delay = delay_of(pane)
@@ -410,33 +410,54 @@ def judge_performance(
     if task is not None:
         judge_slices(evaluation, pane, task, outcomes, settings)
     if baseline is not None:
-        reference = outcomes.reference or baseline
-        evaluation.reference = reference_of(reference, settings, evaluation.window.end - evaluation.window.start)
-        if sums is not None:
-            evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
-            if settings.outcomes == "explicit":
-                evaluation.realized_changes = _without_claims(evaluation.realized_changes, pane)
-        constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
-        if constant is not None:
-            evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
-        if constant is not None and sums is not None:
-            lent = _lent(evaluation, reference, settings)
-            evaluation.constant_comparison = against_constant(evaluation, sums, settings, lent)
-        if sums is not None:
-            length, final = evaluation.window.end - evaluation.window.start, evaluation.maturity == "mature"
-            lends = 0 < length <= MOST * DAY
-            evaluation.level = level_change(sums, settings, reference, final=final, lends=lends)
-            if evaluation.level is None:
-                margin = margins_of(reference, settings).get("mae")
-                evaluation.level = bias_change(evaluation.realized, evaluation.reference, margin, final=final)
-            if task is not None:
-                evaluation.realized_changes = _at_equal_difficulty(evaluation, pane, task, reference)
-        tiles = outcomes.losses() if evaluation.closed and evaluation.maturity == "mature" else None
-        if tiles is not None:
-            level = SLICE_LEVEL / looks_a_day(evaluation.window.end - evaluation.window.start)
-            evaluation.slice_change = find_slice_change(reference, tiles, level, margins_of(reference, settings))
+        _compare_with_baseline(evaluation, outcomes.reference or baseline, outcomes, settings, sums, lent)
     of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline, pane)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
+
+
+def _compare_with_baseline(
+    evaluation: Evaluation,
+    reference: Baseline,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
+    sums: PerformanceSums | None,
+    told_with: DaySpreads | None,
+) -> None:
+    """Fill in how the performance of a window differs from the baseline's, and from that of a constant.
+
+    ``sums``: None without metrics. ``told_with``: the variance between days that the intervals were computed with.
+    """
+    span = evaluation.window.end - evaluation.window.start
+    evaluation.reference = reference_of(reference, settings, span)
+    if sums is not None:
+        evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
+        if settings.outcomes == "explicit":
+            evaluation.realized_changes = _without_claims(evaluation.realized_changes, sums.pane)
+    constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
+    if constant is not None:
+        evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
+    if sums is not None:
+        if constant is not None:
+            lent = _lent(evaluation, reference, settings)
+            evaluation.constant_comparison = against_constant(evaluation, sums, settings, lent)
+        evaluation.level = _level(evaluation, sums, settings, reference)
+        evaluation.realized_changes = _at_equal_difficulty(evaluation, sums, reference)
+    tiles = outcomes.losses() if evaluation.closed and evaluation.maturity == "mature" else None
+    if tiles is not None:
+        chance = SLICE_LEVEL / looks_a_day(span)
+        evaluation.slice_change = find_slice_change(reference, tiles, chance, margins_of(reference, settings))
+
+
+def _level(
+    evaluation: Evaluation, sums: PerformanceSums, settings: PerformanceSettings, reference: Baseline
+) -> MetricChange | None:
+    """Return how the level of scores, or of predicted numbers, differs from the baseline's; None if it is unknown."""
+    span, final = evaluation.window.end - evaluation.window.start, evaluation.maturity == "mature"
+    level = level_change(sums, settings, reference, final=final, lends=0 < span <= MOST * DAY)
+    if level is not None:
+        return level
+    margin = margins_of(reference, settings).get("mae")
+    return bias_change(evaluation.realized, evaluation.reference, margin, final=final)
 
 
 def _changes(
@@ -502,7 +523,7 @@ def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, M
     return made_inconclusive(changes, ("not_worse",), "not_comparable")
 
 
-def _at_equal_difficulty(evaluation: Evaluation, pane: Pane, task: Task, baseline: Baseline) -> dict[str, MetricChange]:
+def _at_equal_difficulty(evaluation: Evaluation, sums: PerformanceSums, baseline: Baseline) -> dict[str, MetricChange]:
     """Return changes in which a log loss claims nothing that comes from easier or harder outcomes.
 
     The area under the ROC curve does not depend on the rate of positives, and decides then; without one, the log loss
@@ -514,7 +535,7 @@ def _at_equal_difficulty(evaluation: Evaluation, pane: Pane, task: Task, baselin
     if change is None or not has_area or evaluation.maturity != "mature":
         return changes
     loss, loss_before = evaluation.realized["log_loss"].value, evaluation.reference["log_loss"].value
-    constant = constants(evaluation.realized, pane, task).get("log_loss")
+    constant = constants(evaluation.realized, sums.pane, sums.task).get("log_loss")
     constant_before = constants(evaluation.reference, baseline.pane, baseline.task).get("log_loss")
     if loss is None or loss_before is None or not constant or not constant_before:
         return changes

@@ -88,47 +88,11 @@ def judge_objectives(
     ``baseline``: the source of the reference metrics by slice, None = no slices. ``pane``: the sums of the window; an
     objective of an immature window is decided if no outstanding outcome can change it.
     """
-    states: list[ObjectiveState] = []
-    for objective in settings.objectives:
-        if objective.of_service:
-            continue
-        if objective.rolling:
-            if outcomes.steps is not None and task is not None:
-                why = () if evaluation.young else evaluation.immature  # too few outcomes
-                judge = judge_outcomes(objective, task, outcomes, settings, evaluation.reference, why)
-                steps, zone = outcomes.steps, outcomes.timezone
-                states.append(judge_rolling(objective, evaluation.window, steps, zone, settings.confidence, judge))
-        elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
-            why = () if evaluation.maturity == "mature" else evaluation.immature or (facts.WindowOpenYet(),)
-            if objective.slice == objective.key != "":
-                states.append(
-                    _slice_states(
-                        objective=objective,
-                        evaluation=evaluation,
-                        task=task,
-                        outcomes=outcomes,
-                        settings=settings,
-                        why=why,
-                        baseline=baseline,
-                    )
-                )
-            else:
-                in_slice = evaluation.performance_slices.get(objective.slice)
-                metrics = evaluation.realized if not objective.slice else {} if in_slice is None else in_slice.metrics
-                metric, none_of = metrics.get(objective.metric), unreviewed(outcomes.unseen.get(objective.slice), task)
-                against = _against(objective, objective.slice, evaluation.reference, baseline, settings)
-                state = _state_in(objective, metric, against, settings, why, none_of)
-                sums = outcomes.slices.get(objective.slice) if objective.slice else pane
-                if evaluation.maturity == "immature" and metric is not None and sums is not None and task is not None:
-                    bounds = bounds_of({objective.metric: metric}, sums, task).get(objective.metric, ())
-                    ends = metric, *(at_bound(metric, bound) for bound in bounds)
-                    known, *filled = (_state_in(objective, end, against, settings, (), none_of) for end in ends)
-                    if filled and {end.state for end in filled} == {known.state} != {"inconclusive"}:
-                        remark = facts.OutstandingCannotChange(outstanding=outstanding_count(sums))
-                        state = structs.replace(known, remarks=(*known.remarks, remark))
-                if in_slice is None and _folded(objective, outcomes):
-                    state = structs.replace(state, needed=None, remarks=why or (_folded_fact(objective),))
-                states.append(structs.replace(state, slice=objective.slice))
+    states = [
+        state
+        for objective in settings.objectives
+        if (state := _objective_state(objective, evaluation, task, outcomes, settings, baseline, pane)) is not None
+    ]
     by_rule = {objective.rule: objective for objective in settings.objectives}
     states = [
         structs.replace(
@@ -149,6 +113,62 @@ def judge_objectives(
             for state in states
         ]
     return tuple(states)
+
+
+def _objective_state(
+    objective: Objective,
+    evaluation: Evaluation,
+    task: Task | None,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
+    baseline: Baseline | None,
+    pane: Pane | None,
+) -> ObjectiveState | None:
+    """Return the state of an objective on outcomes; None if it does not apply to the window."""
+    if objective.of_service:
+        return None
+    if objective.rolling:
+        if outcomes.steps is None or task is None:
+            return None
+        why = () if evaluation.young else evaluation.immature  # too few outcomes
+        judge = judge_outcomes(objective, task, outcomes, settings, evaluation.reference, why)
+        steps, timezone = outcomes.steps, outcomes.timezone
+        return judge_rolling(objective, evaluation.window, steps, timezone, settings.confidence, judge)
+    if objective.window not in ("", evaluation.window.name) or (objective.slice and not has_slices(evaluation)):
+        return None
+    why = () if evaluation.maturity == "mature" else evaluation.immature or (facts.WindowOpenYet(),)
+    if objective.slice == objective.key != "":
+        return _slice_states(objective, evaluation, task, outcomes, settings, why, baseline)
+    return _state_of_rows(objective, evaluation, task, outcomes, settings, why, baseline, pane)
+
+
+def _state_of_rows(
+    objective: Objective,
+    evaluation: Evaluation,
+    task: Task | None,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
+    why: tuple[Fact, ...],
+    baseline: Baseline | None,
+    pane: Pane | None,
+) -> ObjectiveState:
+    """Evaluate all rows of a window, or those of the objective's slice."""
+    in_slice = evaluation.performance_slices.get(objective.slice)
+    metrics = evaluation.realized if not objective.slice else {} if in_slice is None else in_slice.metrics
+    metric, none_of = metrics.get(objective.metric), unreviewed(outcomes.unseen.get(objective.slice), task)
+    against = _against(objective, objective.slice, evaluation.reference, baseline, settings)
+    state = _state_in(objective, metric, against, settings, why, none_of)
+    sums = outcomes.slices.get(objective.slice) if objective.slice else pane
+    if evaluation.maturity == "immature" and metric is not None and sums is not None and task is not None:
+        bounds = bounds_of({objective.metric: metric}, sums, task).get(objective.metric, ())
+        ends = metric, *(at_bound(metric, bound) for bound in bounds)
+        known, *filled = (_state_in(objective, end, against, settings, (), none_of) for end in ends)
+        if filled and {end.state for end in filled} == {known.state} != {"inconclusive"}:
+            remark = facts.OutstandingCannotChange(outstanding=outstanding_count(sums))
+            state = structs.replace(known, remarks=(*known.remarks, remark))
+    if in_slice is None and _folded(objective, outcomes):
+        state = structs.replace(state, needed=None, remarks=why or (_folded_fact(objective),))
+    return structs.replace(state, slice=objective.slice)
 
 
 def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:

@@ -156,22 +156,10 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
     window = _Window(changed)
     if window.not_zero <= 0 or changed.distance < 0.05 * APART_OTHERWISE[0]:
         return None
-    tried = [one for one in CONVERSIONS if window.within(one.range) and (one.round or not changed.pair.lengths)]
-    fits = [window.fit(conversion) for conversion in tried]
-    good = [fit for fit in fits if window.explained(fit)]
-    good.sort(key=lambda fit: fit.of.residual)
-    equal = [fit.conversion for fit in good if fit.of.residual <= good[0].of.residual + EQUAL * changed.noise]
-    best = good[0] if good else None
-    if not changed.pair.lengths and (best is None or (best.of.share >= ALL and best.conversion.factor)):
-        free = window.free_factor()
-        # 2: maximum number of conversions for a reader
-        better = (
-            best is None or (free and free.of.residual < best.of.residual - EXACT * changed.noise) or len(equal) > 2
-        )
-        if free is not None and better:
-            best, equal = free, [free.conversion]
-    if best is None:
+    explanation = _best_fit(window)
+    if explanation is None:
         return None
+    best, equal = explanation
     # 2: the digits that a mixture of bins tells
     pair, share = changed.pair, round(best.of.share, 2)
     found = suspicion(
@@ -190,6 +178,25 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
     if grows or not window.leaves(best):
         return found._replace(finding=replace(found.finding, severity="minor"))
     return found
+
+
+def _best_fit(window: _Window) -> tuple[_Fit, list[Conversion]] | None:
+    """Return the best fit, and all conversions that explain the window equally well; None if none explains it.
+
+    A factor without a name is the best if no other conversion explains the window, if too many do for a reader, or if
+    it explains more than they do.
+    """
+    noise, lengths = window.changed.noise, window.changed.pair.lengths
+    tried = [one for one in CONVERSIONS if window.within(one.range) and (one.round or not lengths)]
+    good = sorted(filter(window.explained, map(window.fit, tried)), key=lambda fit: fit.of.residual)
+    best = good[0] if good else None
+    equal = [fit.conversion for fit in good if fit.of.residual <= good[0].of.residual + EQUAL * noise]
+    if not lengths and (best is None or (best.of.share >= ALL and best.conversion.factor)):
+        free = window.free_factor()
+        # 2: maximum number of conversions for a reader
+        if free is not None and (best is None or len(equal) > 2 or free.of.residual < best.of.residual - EXACT * noise):
+            return free, [free.conversion]
+    return None if best is None else (best, equal)
 
 
 class _Window:
