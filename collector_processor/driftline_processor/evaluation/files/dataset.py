@@ -54,6 +54,11 @@ class Dataset(Struct, frozen=True):
     unused: tuple[UnknownOutcomes, ...] = ()
     store: RowStore = field(default_factory=RowStore)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of all files."""
+        return tuple(dict.fromkeys(name for rows in self.rows for name in rows.source.schema.names))
+
 
 def read_dataset(
     inputs: EvaluationInputs,
