@@ -19,7 +19,7 @@ from driftline_processor.present.numbers import many
 from .arrow_columns import is_nested, is_time, is_vector
 from .column_options import NO_OUTCOMES, ColumnOptions, near_listed
 from .errors import BadInput, Say, missing_option, option_text, quiet
-from .source import Source
+from .source import Source, names_of
 from .sources import FilteredSource
 
 NO_FEATURES = "none"
@@ -170,7 +170,7 @@ class _Search(Struct, frozen=True, dict=True):
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns of all files."""
-        return tuple(dict.fromkeys(name for source in self.sources for name in source.schema.names))
+        return names_of(self.sources)
 
     @cached_property
     def reserved(self) -> set[str]:

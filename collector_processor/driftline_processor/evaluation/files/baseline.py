@@ -65,7 +65,7 @@ from driftline_processor.readers.number_format import first_value, report_texts
 from driftline_processor.readers.prediction_rows import FileRows, add_times, no_time, number_features, ruled
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
-from driftline_processor.readers.source import Source, readable
+from driftline_processor.readers.source import Source, names_of, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
@@ -247,7 +247,7 @@ def build_from_files(
     rules = rules_in_force(None)
     baseline = protect_baseline(without_time(baseline) if options.ignore_time else baseline, rules)
     if tell_columns:
-        say(column_uses_sentence(column_uses(roles, baseline, _names(sources))))
+        say(column_uses_sentence(column_uses(roles, baseline, names_of(sources))))
     if rows_to is not None:
         ruled = () if baseline.extras.applied_rules is None else baseline.extras.applied_rules.by_feature
         count = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
@@ -269,14 +269,10 @@ def _open(
     if codes:
         sources = open_sources(paths, ids | codes, quiet, options.number_format, named)
     if patterns:
-        features = match_patterns(_names(sources), options.features, "features", sources[0].path)
+        features = match_patterns(names_of(sources), options.features, "features", sources[0].path)
         options = structs.replace(options, features=features)
         sources = filter_rows(sources, features, say)
     return sources, options, codes
-
-
-def _names(sources: Sequence[Source]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
 
 
 def _number_codes(sources: Sequence[Source], names: Collection[str]) -> set[str]:

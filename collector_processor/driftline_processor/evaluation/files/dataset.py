@@ -30,7 +30,7 @@ from driftline_processor.readers.prediction_rows import (
     text_columns,
 )
 from driftline_processor.readers.row_store import RowStore
-from driftline_processor.readers.source import Source
+from driftline_processor.readers.source import Source, names_of
 from driftline_processor.readers.sources import open_sources
 
 from .column_uses import ask_about_classes
@@ -61,7 +61,7 @@ class Dataset(Struct, frozen=True):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of all files."""
-        return tuple(dict.fromkeys(name for rows in self.rows for name in rows.source.schema.names))
+        return names_of([rows.source for rows in self.rows])
 
 
 def read_dataset(

@@ -264,18 +264,15 @@ def _read_baseline(
 
 
 def _without_slices(baseline: Baseline) -> Baseline:
-    """Return a baseline whose slices are no default: a service evaluates only slices that are named."""
+    """Return a baseline without default slices: a service evaluates only slices that are named."""
     return replace(baseline, columns={role: names for role, names in baseline.columns.items() if role != "slices"})
 
 
 def _options_of_rows(inputs: EvaluationInputs, options: EvaluationOptions) -> EvaluationOptions:
-    """Return the options of the rows, which may lack the column of outcomes if others have it.
-
-    Only the reference rows need it; outcomes of the rows may come from another file, or later.
-    """
+    """Return the options of the rows: they may lack the column of outcomes that the reference or another file has."""
     reference = inputs.reference
-    others_have_it = inputs.outcomes is not None or (reference is not None and not is_built_baseline(reference))
-    return structs.replace(options, actual="") if others_have_it and options.actual != NO_OUTCOMES else options
+    may_lack_it = inputs.outcomes is not None or (reference is not None and not is_built_baseline(reference))
+    return structs.replace(options, actual="") if may_lack_it and options.actual != NO_OUTCOMES else options
 
 
 def _read_rows(
@@ -285,7 +282,7 @@ def _read_rows(
     performance: PerformanceSettings,
     say: Say,
 ) -> Dataset:
-    """Read the rows with their outcomes; if those of rankings are implicit, silence about a list is one."""
+    """Read the rows. If outcomes of rankings are implicit, a list without outcomes has no relevant items."""
     read = read_dataset(inputs, baseline, options, say, performance)
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         return structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])

@@ -22,7 +22,7 @@ from driftline_processor.readers.column_roles import Roles, find_roles, match_pa
 from driftline_processor.readers.errors import BadInput, Say, option_text, quiet
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, feature_names, rules_of, table_batches, text_columns
-from driftline_processor.readers.source import Source
+from driftline_processor.readers.source import Source, names_of
 from driftline_processor.readers.sources import is_built_baseline, open_source
 
 from .baseline import build_from_files, holds_kept_rows, load_rows, without_time
@@ -173,7 +173,7 @@ def _comparable(baseline: Baseline, say: Say) -> Baseline:
 
 def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:
     """Return the features of the baseline as columns of the files: a text itself, or its descriptors."""
-    names = {name for source in sources for name in source.schema.names}
+    names = names_of(sources)
     return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in names))
 
 
