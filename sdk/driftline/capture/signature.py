@@ -159,31 +159,29 @@ def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs
     argument = next((p for p in parameters if p.name == chosen), None)
     as_given = callable(chosen)
 
-    def source(selector: Selector | None) -> Getter | None:
-        getter = _select(selector, getters, first_argument)
-        if getter is None and as_given and isinstance(selector, str):  # its arguments are rarely anything but features
-            return _field_getter(selector, first_argument)
-        return getter
-
-    def name_and_field(selector: Selector | None) -> tuple[str, str | None]:
+    def source(selector: Selector | None) -> tuple[Getter | None, str | None, str]:
+        """Return the getter of a value, the field of the input that has it otherwise, and its name."""
         if not isinstance(selector, str):
-            return "", None
-        return selector, None if selector in getters else selector
+            return _select(selector, getters, first_argument), None, ""
+        if selector in getters:
+            return getters[selector], None, selector
+        # the arguments of a function of features are rarely anything but features
+        return _field_getter(selector, first_argument) if as_given else None, selector, selector
 
-    id_name, id_field = name_and_field(selectors.id)
-    time_name, time_field = name_and_field(selectors.time)
-    time = source(selectors.time)
+    id, id_field, id_name = source(selectors.id)
+    time, time_field, time_name = source(selectors.time)
+    slice_getters = ((n, source(n)[0]) for n in dict.fromkeys(slice_names))
     return Inputs(
         features=None if isinstance(chosen, tuple) else _select(chosen, getters, first_argument),
         argument=chosen if isinstance(chosen, str) else "",
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
-        id=source(selectors.id),
+        id=id,
         id_field=id_field,
         id_name=id_name,
         time=time,
         time_field=time_field,
         time_name=time_name,
-        slices=tuple((n, get) for n in dict.fromkeys(slice_names) if (get := source(n)) is not None),
+        slices=tuple((n, getter) for n, getter in slice_getters if getter is not None),
         slice_fields=tuple(n for n in slice_names if n not in getters),
         slices_function=_select(slices, {}, first_argument) if callable(slices) else None,
         position=sys.maxsize
