@@ -521,47 +521,69 @@ class Intake:
             work.digests.append(digest)
         rejected = Counter[str]()
         self.limits.sender = frozenset(request.patterns)
-        sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
-        for text, source in [*sent, *((text, "push") for text in request.pushed)]:
-            try:
-                check_json(text.encode())
-                baseline = Baseline.from_json(text)
-                if self.limits.place_baseline(baseline.model, baseline.version, work.now):
-                    stored = self.baselines.receive(self._connection, baseline, work.now, source)
-                    if stored and source == "event":  # the route records who pushed one
-                        work.entries.append(_baseline_entry(baseline))
-                else:
-                    rejected[REASON] += 1
-            except Exception:  # invalid content must not make its request fail for ever
-                rejected["bad_baseline"] += 1
+        for text in request.baselines:
+            self._keep_baseline(text, "event", work, rejected)
+        for text in request.pushed:
+            self._keep_baseline(text, "push", work, rejected)
         for table, batch in zip(request.predictions, request.batches, strict=True):
             if batch and self._batch_seen(table, batch, work):
                 work.unused["batch_seen"] += len(table)
-                continue
-            usable = _timely(table.time, work.now, rejected)
-            work.times.append((table.key, table.time, len(table) - len(usable), table.undated))
-            work.incomplete[table.key] += table.incomplete
-            table = table if len(usable) == len(table) else take_table(table, usable)
-            if not len(table):
-                continue
-            key = self.limits.place(table.key, len(table), work.now)
-            if key is None:
-                rejected[REASON] += len(table)
             else:
-                table = table if key is table.key else replace(table, key=key)
-                work.tables.setdefault(table_layout(table), []).append(table)
+                self._keep_table(table, work, rejected)
         for outcomes in request.outcomes:
-            usable = _timely(outcomes.time, work.now, rejected)
-            outcomes = outcomes if len(usable) == len(outcomes) else take_table(outcomes, usable)
-            placed = self.limits.place_outcomes(outcomes)
-            if placed is None:
-                rejected[REASON] += len(outcomes)
-                continue
-            outcomes, subject = split_subject(placed, self.series.settings(placed.model).subject)
-            work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now, subject))
-            self._outcome_seq += len(outcomes)
-            work.row_count += len(outcomes)
-        for point in request.points:
+            self._keep_outcomes(outcomes, work, rejected)
+        self._keep_points(request.points, work, rejected)
+        for run in request.training_runs:
+            self._keep_run(run, work, rejected)
+        work.readings += request.readings
+        self._keep_business(request.business, work, rejected)
+        panes = None if request.panes is None else self._take_panes(request.panes, work)
+        if panes is not None and panes.refused:
+            rejected[UNUSABLE_PANE] += len(panes.refused)
+        work.unused.update(request.rejected + rejected)
+        return Receipt(request.rows - rejected.total(), request.rejected + rejected, panes=panes)
+
+    def _keep_baseline(self, text: str, source: Literal["event", "push"], work: _Work, rejected: Counter[str]) -> None:
+        try:
+            check_json(text.encode())
+            baseline = Baseline.from_json(text)
+            if self.limits.place_baseline(baseline.model, baseline.version, work.now):
+                stored = self.baselines.receive(self._connection, baseline, work.now, source)
+                if stored and source == "event":  # the route records who pushed one
+                    work.entries.append(_baseline_entry(baseline))
+            else:
+                rejected[REASON] += 1
+        except Exception:  # invalid content must not make its request fail for ever
+            rejected["bad_baseline"] += 1
+
+    def _keep_table(self, table: PredictionTable, work: _Work, rejected: Counter[str]) -> None:
+        usable = _timely(table.time, work.now, rejected)
+        work.times.append((table.key, table.time, len(table) - len(usable), table.undated))
+        work.incomplete[table.key] += table.incomplete
+        table = table if len(usable) == len(table) else take_table(table, usable)
+        if not len(table):
+            return
+        key = self.limits.place(table.key, len(table), work.now)
+        if key is None:
+            rejected[REASON] += len(table)
+        else:
+            table = table if key is table.key else replace(table, key=key)
+            work.tables.setdefault(table_layout(table), []).append(table)
+
+    def _keep_outcomes(self, outcomes: OutcomeTable, work: _Work, rejected: Counter[str]) -> None:
+        usable = _timely(outcomes.time, work.now, rejected)
+        outcomes = outcomes if len(usable) == len(outcomes) else take_table(outcomes, usable)
+        placed = self.limits.place_outcomes(outcomes)
+        if placed is None:
+            rejected[REASON] += len(outcomes)
+            return
+        outcomes, subject = split_subject(placed, self.series.settings(placed.model).subject)
+        work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now, subject))
+        self._outcome_seq += len(outcomes)
+        work.row_count += len(outcomes)
+
+    def _keep_points(self, points: Iterable[Point], work: _Work, rejected: Counter[str]) -> None:
+        for point in points:
             if point.end > work.now + LATEST_POINT:
                 rejected["time_out_of_range"] += 1
             elif not point.captured and point.metric != m.ML_PREDICTIONS:
@@ -570,25 +592,21 @@ class Intake:
                 rejected[REASON] += 1
             else:
                 work.points.setdefault(key, []).append(point)
-        for run in request.training_runs:
-            self._keep_run(run, work, rejected)
-        work.readings += request.readings
-        for business_point in request.business:
-            if business_point.time >= work.now + LATEST:
+
+    def _keep_business(
+        self, points: Iterable[BusinessPoint | CumulativePoint], work: _Work, rejected: Counter[str]
+    ) -> None:
+        for point in points:
+            if point.time >= work.now + LATEST:
                 rejected["time_out_of_range"] += 1
-            elif isinstance(business_point, BusinessPoint):
-                work.business.append(business_point)
-            elif (added := self.business_streams.take(business_point, work.now)) == "point_seen":
+            elif isinstance(point, BusinessPoint):
+                work.business.append(point)
+            elif (added := self.business_streams.take(point, work.now)) == "point_seen":
                 work.unused["point_seen"] += 1
             elif isinstance(added, str):
                 rejected[added] += 1
             elif added is not None:
                 work.business.append(added)
-        panes = None if request.panes is None else self._take_panes(request.panes, work)
-        if panes is not None and panes.refused:
-            rejected[UNUSABLE_PANE] += len(panes.refused)
-        work.unused.update(request.rejected + rejected)
-        return Receipt(request.rows - rejected.total(), request.rejected + rejected, panes=panes)
 
     def _take_panes(self, written: WrittenPanes, work: _Work) -> PanesReceipt:
         """Store the panes of a batch job, and note their windows."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -286,25 +286,23 @@ def _outputs(path: Path, predictions: Sequence[dict[str, Any]], say: Say) -> dic
     labels = [row.get("predicted") for row in predictions]
     width = Counter(len(row) for row in scores if row).most_common(1)
     k = width[0][0] if width else 0
-    if k == 1 and not any(label is not None for label in labels) and _whole(row[0] for row in scores if row):
-        labels, scores, k = [row[0] if row and len(row) == 1 else None for row in scores], [None] * len(scores), 0
-    missing = sum(not row for row in predictions)
-    if missing:
+    if missing := sum(not row for row in predictions):
         say(f"{path}: {many(missing)} without a score or a class that can be read in the response")
+    usable = [row if row and len(row) == k else None for row in scores]
+    has_labels = any(label is not None for label in labels)
+    if k == 1 and not has_labels and all(isinstance(row[0], int) for row in scores if row):
+        return {"predicted": _classes([None if row is None else row[0] for row in usable])}
     columns: dict[str, pa.Array] = {}
     for place in range(k) if k != 2 else (1,):
         name = "score" if k <= 2 else f"score_{place}"
-        columns[name] = pa.array([float(row[place]) if row and len(row) == k else None for row in scores], pa.float64())
+        columns[name] = pa.array([None if row is None else float(row[place]) for row in usable], pa.float64())
     if k == 2:
         say(f"{path}: of two scores per row, the second is read as the score")
-    if any(label is not None for label in labels):
-        columns["predicted"] = (
-            columns_of({"v": label} for label in labels).arrays["v"]
-            if _whole(label for label in labels if label is not None)
-            else pa.array([None if label is None else str(label) for label in labels], pa.string())
-        )
-    return columns
+    return columns | ({"predicted": _classes(labels)} if has_labels else {})
 
 
-def _whole(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, int) for value in values)
+def _classes(labels: Sequence[Any]) -> pa.Array:
+    """Return classes as whole numbers if all are, else as texts."""
+    if all(isinstance(label, int) for label in labels if label is not None):
+        return columns_of({"v": label} for label in labels).arrays["v"]
+    return pa.array([None if label is None else str(label) for label in labels], pa.string())

@@ -6,6 +6,7 @@ import glob
 import re
 from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
@@ -18,7 +19,7 @@ from driftline_processor.present.numbers import many
 from .arrow_columns import is_nested, is_time, is_vector
 from .column_options import NO_OUTCOMES, ColumnOptions, near_listed
 from .errors import BadInput, Say, missing_option, option_text, quiet
-from .source import Source
+from .source import Source, names_of
 from .sources import FilteredSource
 
 NO_FEATURES = "none"
@@ -122,139 +123,216 @@ def find_roles(
     Raises :class:`BadInput` if a named column is missing.
     """
     task = Task(options.task) if baseline is None else baseline.task
-    columns: Columns = {} if baseline is None else baseline.columns
+    search = _Search(sources, {} if baseline is None else baseline.columns, features, say)
+    score, predicted, actual = search.predictions(task, options)
+    time = search.time(options.time)
+    id = search.find("id", _name_tuple(options.id))
+    search.demand("cluster", _name_tuple(options.cluster))
+    search.demand("version_column", _name_tuple(options.version_column))
+    latency, error = search.of_calls("latency", options.latency), search.of_calls("error", options.error)
+    items = search.find("items", _name_tuple(options.items)) if task.ranks_items else ()
+    slices = search.slices(options.slices)
+    taken_names = {*score, *predicted, *actual, *time, *id, *items, *TRACES, *search.reserved}
+    taken_names.update(filter(None, (options.cluster, options.version_column, latency, error)))
+    others = [name for name in search.names if name not in taken_names]
+    chosen, unknown = search.features_of(task, options, others, slices)
     embeddings = None if baseline is None else baseline.bins.projections
-    names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
-    reserved = set(features or ())
+    _report_nested(sources, chosen, embeddings, say)
+    return Roles(
+        features=chosen,
+        score=score,
+        predicted="".join(predicted),
+        actual="".join(actual),
+        time="".join(time),
+        id="".join(id),
+        cluster=options.cluster,
+        unknown=unknown,
+        slices=slices,
+        items="".join(items),
+        version=options.version_column,
+        latency=latency,
+        error=error,
+    )
 
-    def find(part: str, columns_given: Sequence[str]) -> tuple[str, ...]:
-        for name in columns_given:
-            _demand(sources, name, part)
-        if columns_given:
-            return tuple(columns_given)
-        remembered = _remembered(columns, part)
-        if remembered and all(name in names for name in remembered):
+
+class _Search(Struct, frozen=True, dict=True):
+    """The search for the columns of each role.
+
+    ``columns``: those of the baseline. ``features``: the features of the baseline; None if all other columns are
+    features.
+    """
+
+    sources: Sequence[Source]
+    columns: Columns
+    features: Collection[str] | None
+    say: Say
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns of all files."""
+        return names_of(self.sources)
+
+    @cached_property
+    def reserved(self) -> set[str]:
+        """Columns that are features, whatever their names."""
+        return set(self.features or ())
+
+    def remembered(self, part: str) -> tuple[str, ...]:
+        """Return the columns of the baseline."""
+        return _remembered(self.columns, part)
+
+    def demand(self, option: str, names: Sequence[str]) -> None:
+        """Raise :class:`BadInput` if a file lacks a named column."""
+        for name in names:
+            for source in self.sources:
+                if name not in (columns := tuple(source.schema.names)):
+                    raise BadInput(
+                        f"{source.path}: no column '{name}' ({option_text(option)}); {near_listed(name, columns)}"
+                    )
+
+    def find(self, part: str, named: Sequence[str]) -> tuple[str, ...]:
+        """Return the named columns, else those of the baseline, else the column with the name of the role."""
+        self.demand(part, named)
+        if named:
+            return tuple(named)
+        remembered = self.remembered(part)
+        if not remembered:
+            return (part,) if part in self.names and part not in self.reserved else ()
+        if all(name in self.names for name in remembered):
             return remembered
-        alike = respelled(remembered, names)
-        if remembered and (alike or part in ("score", "predicted")):
-            say(
+        alike = respelled(remembered, self.names)
+        if alike or part in ("score", "predicted"):
+            self.say(
                 f"no column '{listed(remembered)}', which is the baseline's {part}: results that require it are missing"
                 f"{alike}"
             )
-        return (part,) if not remembered and part in names and part not in reserved else ()
+        return ()
 
-    named_actual = "" if options.actual == NO_OUTCOMES else options.actual
-    if not task.kind and (options.score or options.predicted or named_actual):
-        raise missing_option("task", "use binary, multiclass, regression or ranking")
-    score = find("score", options.score) if task.kind else ()
-    predicted = find("predicted", _name_tuple(options.predicted)) if task.kind else ()
-    actual = find("actual", _name_tuple(named_actual)) if task.kind and options.actual != NO_OUTCOMES else ()
-    if task.kind and features is None and not score and not predicted:
-        near_names = respelled(("score", "predicted"), names)
-        say(f"there is no score and no predicted class: only features are compared{near_names}")
-    time = find("time", _name_tuple(options.time))
-    if time and not options.time and all(pa.types.is_null(source.schema.field(time[0]).type) for source in sources):
-        say(f"no value in '{time[0]}', which has the times of the baseline: results that require times are missing")
-        time = ()
-    if not time and (time := _only_time(sources, names, reserved)):
-        say(f"the time is read from '{time[0]}', the only column with times")
-    ids = find("id", _name_tuple(options.id))
-    if options.cluster:
-        _demand(sources, options.cluster, "cluster")
-    if options.version_column:
-        _demand(sources, options.version_column, "version_column")
-    latency, error = (
-        _of_calls(sources, predictions, columns, part, names, say if features is None else None)
-        for part, predictions in (("latency", options.latency), ("error", options.error))
-    )
-    items = find("items", _name_tuple(options.items)) if task.ranks_items else ()
-    slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in names])
-    for name in options.features:
-        _demand(sources, name, "features")
-    for option, columns_of_kind in (
-        ("text_features", options.text_features),
-        ("category_features", options.category_features),
-    ):
-        for name in columns_of_kind:
-            if name != NO_FEATURES:
-                _demand(sources, name, option)
-    taken_names = {*score, *predicted, *actual, *time, *ids, *items, *_name_tuple(options.cluster), *reserved}
-    taken_names |= {
-        *_name_tuple(options.version_column),
-        *TRACES,
-        *_name_tuple(latency),
-        *_name_tuple(error),
-    } - reserved
-    other_names = [name for name in names if name not in taken_names]
-    if not task.kind and "actual" in other_names:
-        other_names.remove("actual")
-        if features is None:
-            say(f"left out: actual; use {option_text('task', 'binary')}, multiclass or regression for performance")
-    unknown: tuple[str, ...] = ()
-    if options.features:
-        chosen = tuple(dict.fromkeys(options.features))
-    elif features is None:
-        chosen = _comparable(sources, other_names, say)
+    def predictions(
+        self, task: Task, options: ColumnOptions
+    ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Return the columns of scores, predictions and actual values; none while the task is unknown."""
+        named_actual = "" if options.actual == NO_OUTCOMES else options.actual
+        if not task.kind:
+            if options.score or options.predicted or named_actual:
+                raise missing_option("task", "use binary, multiclass, regression or ranking")
+            return (), (), ()
+        score = self.find("score", options.score)
+        predicted = self.find("predicted", _name_tuple(options.predicted))
+        actual = self.find("actual", _name_tuple(named_actual)) if options.actual != NO_OUTCOMES else ()
+        if self.features is None and not score and not predicted:
+            near_names = respelled(("score", "predicted"), self.names)
+            self.say(f"there is no score and no predicted class: only features are compared{near_names}")
+        return score, predicted, actual
+
+    def time(self, named: str) -> tuple[str, ...]:
+        """Return the column of the time, which may be the only one of a time type."""
+        time = self.find("time", _name_tuple(named))
+        if time and not named and all(pa.types.is_null(of.schema.field(time[0]).type) for of in self.sources):
+            self.say(
+                f"no value in '{time[0]}', which has the times of the baseline: results that require times are missing"
+            )
+            time = ()
+        if not time and (time := self._only_time()):
+            self.say(f"the time is read from '{time[0]}', the only column with times")
+        return time
+
+    def _only_time(self) -> tuple[str, ...]:
+        """Return the only column of a time type with values in every file, if there is exactly one.
+
+        A guessed column must not cause an error later: a column without any value is a finding of its file.
+        """
+        schema = self.sources[0].schema
+        times = [name for name in self.names if name not in self.reserved and is_time(schema.field(name).type)]
+        if len(times) != 1 or any(source.column(times[0]).null_count == source.rows for source in self.sources):
+            return ()
+        return tuple(times)
+
+    def of_calls(self, part: str, named: str) -> str:
+        """Return the column of durations or errors: the named one, else that of the baseline's rows.
+
+        It is never guessed from its name, because a latency or an error may be a feature. The rows of a baseline may
+        lack the named column.
+        """
+        if named and self.features is None and named not in self.names:
+            self.say(
+                f"{self.sources[0].path}: no column '{named}' ({option_text(part)}); it is optional in reference rows"
+            )
+            return ""
+        self.demand(part, _name_tuple(named))
+        return named or next((name for name in self.remembered(part) if name in self.names), "")
+
+    def slices(self, named: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that define slices: the named ones, else those of the baseline."""
+        for name in named:
+            self.demand("slices", [name])
+            if "=" in name:
+                raise BadInput(
+                    f"'{name}' contains '=', which separates a column from its value; rename the column", "slices"
+                )
+        return tuple(dict.fromkeys(named or [name for name in self.remembered("slices") if name in self.names]))
+
+    def features_of(
+        self, task: Task, options: ColumnOptions, others: Sequence[str], slices: Sequence[str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the features, and columns that could be features but that the baseline lacks.
+
+        ``others``: columns without a role.
+        """
+        self.demand("features", options.features)
+        for option, named in (
+            ("text_features", options.text_features),
+            ("category_features", options.category_features),
+        ):
+            self.demand(option, [name for name in named if name != NO_FEATURES])
+        if not task.kind and "actual" in others:
+            others = [name for name in others if name != "actual"]
+            if self.features is None:
+                use = option_text("task", "binary")
+                self.say(f"left out: actual; use {use}, multiclass or regression for performance")
+        if options.features:
+            return tuple(dict.fromkeys(options.features)), ()
+        if self.features is not None:
+            unknown = _comparable(self.sources, [name for name in others if name not in slices], quiet)
+            return self._of_baseline(self.features, unknown), unknown
+        chosen = _comparable(self.sources, others, self.say)
         predictions = tuple(name for name in chosen if name in ("score", "predicted"))
         if predictions and not task.kind:
-            say(
+            self.say(
                 f"compared as features: {listed(predictions)}; "
                 f"with {option_text('task')}, they are predictions of the model"
             )
-    else:
-        chosen = tuple(name for name in features if name in names)
-        unknown = _comparable(sources, [name for name in other_names if name not in slices], quiet)
+        return chosen, ()
+
+    def _of_baseline(self, features: Collection[str], unknown: Sequence[str]) -> tuple[str, ...]:
+        """Return the features of the baseline that the files have; the others are reported."""
+        chosen = tuple(name for name in features if name in self.names)
+        path = self.sources[0].path
         if features and not chosen:
             raise BadInput(
-                f"{sources[0].path}: the file has none of the baseline's features {listed(sorted(features))}"
-                f"{respelled(tuple(features), names)}"
+                f"{path}: the file has none of the baseline's features {listed(sorted(features))}"
+                f"{respelled(tuple(features), self.names)}"
             )
-        if alike := respelled([name for name in features if name not in names], unknown):
-            missing = listed(sorted(name for name in features if name not in names))
-            say(f"{sources[0].path}: no column {missing}, which the baseline has{alike}")
+        lacking = [name for name in features if name not in self.names]
+        if alike := respelled(lacking, unknown):
+            self.say(f"{path}: no column {listed(sorted(lacking))}, which the baseline has{alike}")
+        return chosen
+
+
+def _report_nested(
+    sources: Sequence[Source], features: Collection[str], embeddings: Collection[str] | None, say: Say
+) -> None:
+    """Report features that are lists or structures, except vectors that are embeddings; None = all vectors may be."""
     for source in sources:
-        fields = [field for field in source.schema if field.name in chosen and is_nested(field.type)]
-        lists = {f.name for f in fields if is_vector(f.type) and (embeddings is None or f.name in embeddings)}
-        nested = [field.name for field in fields if field.name not in lists]
+        nested = [
+            field.name
+            for field in source.schema
+            if field.name in features
+            and is_nested(field.type)
+            and not (is_vector(field.type) and (embeddings is None or field.name in embeddings))
+        ]
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, treated as missing")
-    role_columns = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
-    call_columns = ("".join(items), options.version_column, latency, error)
-    return Roles(chosen, score, *role_columns, options.cluster, unknown, slices, *call_columns)
-
-
-def _of_calls(
-    sources: Sequence[Source], given: str, columns: Columns, part: str, names: Sequence[str], say: Say | None
-) -> str:
-    """Return the column of durations or errors: the named one, else that of the baseline's rows.
-
-    It is never guessed from its name, because a latency or an error may be a feature. ``say``: called if the rows lack
-    the baseline's column, which is optional.
-    """
-    if given and say is not None and given not in names:
-        say(f"{sources[0].path}: no column '{given}' ({option_text(part)}); it is optional in reference rows")
-        return ""
-    if given:
-        _demand(sources, given, part)
-        return given
-    return next((name for name in _remembered(columns, part) if name in names), "")
-
-
-def _slices(sources: Sequence[Source], patterns: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that define slices: the given ones, else those of the baseline."""
-    for name in patterns:
-        _demand(sources, name, "slices")
-        if "=" in name:
-            raise BadInput(
-                f"'{name}' contains '=', which separates a column from its value; rename the column", "slices"
-            )
-    return tuple(dict.fromkeys(patterns or remembered))
-
-
-def _demand(sources: Sequence[Source], name: str, option: str) -> None:
-    for source in sources:
-        if name not in (names := tuple(source.schema.names)):
-            raise BadInput(f"{source.path}: no column '{name}' ({option_text(option)}); {near_listed(name, names)}")
 
 
 def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:
@@ -272,18 +350,6 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
             say(f"left out, because they are {reason}: {listed([name or '(no name)' for name in which])}")
     names_left_out = {name for names in left_out.values() for name in names}
     return tuple(name for name in names if name not in names_left_out)
-
-
-def _only_time(sources: Sequence[Source], names: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
-    """Return the only column of a time type with values in every file, if there is exactly one.
-
-    A guessed column must not cause an error later: a column without any value is a finding of its file.
-    """
-    schema = sources[0].schema
-    times = [name for name in names if name not in reserved and is_time(schema.field(name).type)]
-    if len(times) != 1 or any(source.column(times[0]).null_count == source.rows for source in sources):
-        return ()
-    return tuple(times)
 
 
 def _remembered(columns: Columns, part: str) -> tuple[str, ...]:

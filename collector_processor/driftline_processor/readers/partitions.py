@@ -71,19 +71,14 @@ def _parts(path: Rows) -> Iterator[tuple[str, str | None]]:
 
 def _with_dates(parts: list[dict[str, str | None]], text: Collection[str], say: Say) -> list[dict[str, str | None]]:
     """Return the parts with one time instead of the parts of a time."""
-    names = dict.fromkeys(name for by_name in parts for name in by_name if name not in text)
-    dates = [name for name in names if _are_dates(name, [by_name.get(name) for by_name in parts])]
-    by_part = {
-        part: [name for name in names if name not in dates and re.fullmatch(form, name.lower())]
-        for part, form in _TIME_PARTS.items()
-    }
+    dates, by_part = _time_partitions(parts, text)
     if not dates and not (by_part["year"] and by_part["month"]):  # a month alone may be a feature
         return parts
     chosen = {part: found[0] for part, found in by_part.items() if len(found) == 1}
     times = [_time_of(by_name, dates[0] if dates else "", chosen) for by_name in parts]
-    if any(times) and not is_time(_typed(pa.array(times, pa.string())).type):
-        return parts
     whole = any(times)
+    if whole and not is_time(_typed(pa.array(times, pa.string())).type):
+        return parts
     if not whole and not dates and "day" in chosen:
         return parts
     others = [name for found in by_part.values() for name in found]
@@ -97,6 +92,18 @@ def _with_dates(parts: list[dict[str, str | None]], text: Collection[str], say: 
         | ({name: time} if whole and time is not None else {})
         for by_name, time in zip(parts, times, strict=True)
     ]
+
+
+def _time_partitions(
+    parts: Sequence[Mapping[str, str | None]], text: Collection[str]
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the partitions of dates, and of each part of a time."""
+    names = dict.fromkeys(name for by_name in parts for name in by_name if name not in text)
+    dates = [name for name in names if _are_dates(name, [by_name.get(name) for by_name in parts])]
+    return dates, {
+        part: [name for name in names if name not in dates and re.fullmatch(form, name.lower())]
+        for part, form in _TIME_PARTS.items()
+    }
 
 
 def _are_dates(name: str, values: Sequence[str | None]) -> bool:

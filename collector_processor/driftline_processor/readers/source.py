@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +43,11 @@ def with_several_types(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
 def has_several_types(field: pa.Field) -> bool:
     """Return True for a column that :func:`with_several_types` marks."""
     return bool(field.metadata == _SEVERAL)
+
+
+def names_of(sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return the columns of all files, each once."""
+    return tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
 
 
 @contextmanager

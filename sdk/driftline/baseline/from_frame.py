@@ -102,29 +102,28 @@ def rows_from_frame(
         chosen = [name for name in frame if name not in taken_names and not is_time(frame[name])]
     else:
         chosen = list(columns.features)
-    for name in chosen:
-        if name not in frame:
-            raise ValueError(f"features: {_no_column(name, frame)}")
+        _demand("features", chosen, frame)
     column_names["features"] = chosen
 
     _warn_other_order(X, columns)
     task = Task(description.task)
     ranking = task.ranks_items
     scores = _scores(columns.score, column_names.get("score"), frame, ranking=ranking)
-    target = column_of if task.predicts_number else _classes
-    decided = None if ranking else _column(columns.predicted, column_names.get("predicted"), frame, target)
-    truth = None if ranking else _column(columns.actual, column_names.get("actual"), frame, target)
-    relevance = _relevance(columns, column_names, frame) if ranking else None
-    if ranking and "predicted" in column_names:
-        column_names["items"] = column_names.pop("predicted")
+    decided, truth, relevance = None, None, None
+    if ranking:
+        relevance = _relevance(columns, column_names, frame)
+        if "predicted" in column_names:
+            column_names["items"] = column_names.pop("predicted")
+    else:
+        target = column_of if task.predicts_number else _classes
+        decided = _column(columns.predicted, column_names.get("predicted"), frame, target)
+        truth = _column(columns.actual, column_names.get("actual"), frame, target)
     if task.predicts_number and scores is None and decided is not None:
         scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
-    if scores is None and decided is None and not (ranking and columns.predicted is not None):
+    if scores is None and columns.predicted is None:
         raise ValueError("both score and predicted class are missing; pass score= or predicted=")
     read = {name: column_of(frame[name]) for name in chosen}
-    for name in description.text_features or ():
-        if name not in read:
-            raise ValueError(f"text_features: {_no_column(name, read)}")
+    _demand("text_features", description.text_features or (), read)
     times = _column(columns.time, column_names.get("time"), frame)
     cuts = _slices(columns.slices, frame)
     if cuts:
@@ -191,17 +190,16 @@ def _slices(slices: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str,
     for key in slices:
         if not key or "=" in key:
             raise ValueError(f"slices: {key!r} is not a valid name: use a name without '='")
-        if not isinstance(slices, Mapping) and key not in frame:
-            raise ValueError(f"slices: {_no_column(key, frame)}")
-        cuts[key] = _classes(slices[key] if isinstance(slices, Mapping) else frame[key])
+        columns = slices if isinstance(slices, Mapping) else frame
+        _demand("slices", [key], columns)
+        cuts[key] = _classes(columns[key])
     return cuts
 
 
 def _named(role: str, column: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
     """Return the column name or names of an argument; None for an array or None."""
     if isinstance(column, str):
-        if column not in frame:
-            raise ValueError(f"{role}: {_no_column(column, frame)}")
+        _demand(role, [column], frame)
         return column
     if (
         role == "score"
@@ -209,9 +207,7 @@ def _named(role: str, column: ArrayLike | None, frame: Mapping[str, ArrayLike]) 
         and column
         and all(isinstance(name, str) for name in column)
     ):
-        for name in column:
-            if name not in frame:
-                raise ValueError(f"{role}: {_no_column(name, frame)}")
+        _demand(role, column, frame)
         return list(column)
     return None
 
@@ -273,8 +269,11 @@ def refuse_unknown_classes(truth: Column, task: Task) -> None:
         raise ValueError(f"actual has values that are not classes: {_few(strange)}; the classes are {task.classes}")
 
 
-def _no_column(name: str, frame: Mapping[str, ArrayLike]) -> str:
-    return f"there is no column {name!r}; the columns are {_few(list(frame))}"
+def _demand(role: str, names: Sequence[str], frame: Mapping[str, object]) -> None:
+    """Raise ``ValueError`` if a named column is missing."""
+    for name in names:
+        if name not in frame:
+            raise ValueError(f"{role}: there is no column {name!r}; the columns are {_few(list(frame))}")
 
 
 def _few(names: Sequence[str]) -> str:

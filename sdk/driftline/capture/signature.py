@@ -11,7 +11,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any
@@ -148,52 +148,70 @@ def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs
     remaining parameter is the features; several parameters that are annotated as scalars are one row. Raises
     ``TypeError`` if several parameters can be the features, with their names.
     """
-    name = name_of(function)
-    id, features, slices, time = selectors.id, selectors.features, selectors.slices, selectors.time
-    everything = _parameters(name, function, features)
+    name, slices = name_of(function), selectors.slices
+    everything = _parameters(name, function, selectors.features)
     first_argument = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
     parameters = everything[first_argument:]
     getters = {p.name: _getter(p, i) for i, p in enumerate(parameters, first_argument)}
-    id_getter, time_getter = _select(id, getters, first_argument), _select(time, getters, first_argument)
     slice_names = () if slices is None or callable(slices) else (slices,) if isinstance(slices, str) else tuple(slices)
-    if features is None:
-        used = {id, time, *slice_names}
-        left = [p for p in parameters if p.name not in used and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        chosen: Selector | tuple[str, ...] = _choose(name, left, _annotations(function))
-    elif isinstance(features, str) or callable(features):
-        chosen = features
-    else:
-        chosen = tuple(features)
-    for selector in (chosen,) if isinstance(chosen, str) else chosen if isinstance(chosen, tuple) else ():
-        if selector not in getters:
-            raise TypeError(f"{name} has no parameter {selector!r} for features=; its parameters are {list(getters)}")
+    used = {selectors.id, selectors.time, *slice_names}
+    chosen = _choose_features(name, function, selectors.features, parameters, used)
     argument = next((p for p in parameters if p.name == chosen), None)
-    slice_getters = {n: getters[n] for n in slice_names if n in getters}
     as_given = callable(chosen)
-    if as_given:  # its arguments are rarely anything but features
-        id_getter = id_getter or (_field_getter(id, first_argument) if isinstance(id, str) else None)
-        time_getter = time_getter or (_field_getter(time, first_argument) if isinstance(time, str) else None)
-        slice_getters = {n: slice_getters.get(n) or _field_getter(n, first_argument) for n in slice_names}
+
+    def source(selector: Selector | None) -> tuple[Getter | None, str | None, str]:
+        """Return the getter of a value, the field of the input that has it otherwise, and its name."""
+        if not isinstance(selector, str):
+            return _select(selector, getters, first_argument), None, ""
+        if selector in getters:
+            return getters[selector], None, selector
+        # the arguments of a function of features are rarely anything but features
+        return _field_getter(selector, first_argument) if as_given else None, selector, selector
+
+    id, id_field, id_name = source(selectors.id)
+    time, time_field, time_name = source(selectors.time)
+    slice_getters = ((n, source(n)[0]) for n in dict.fromkeys(slice_names))
     return Inputs(
         features=None if isinstance(chosen, tuple) else _select(chosen, getters, first_argument),
         argument=chosen if isinstance(chosen, str) else "",
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
-        id=id_getter,
-        id_field=id if isinstance(id, str) and id not in getters else None,
-        id_name=id if isinstance(id, str) else "",
-        time=time_getter,
-        time_field=time if isinstance(time, str) and time not in getters else None,
-        time_name=time if isinstance(time, str) else "",
-        slices=tuple(slice_getters.items()),
+        id=id,
+        id_field=id_field,
+        id_name=id_name,
+        time=time,
+        time_field=time_field,
+        time_name=time_name,
+        slices=tuple((n, getter) for n, getter in slice_getters if getter is not None),
         slice_fields=tuple(n for n in slice_names if n not in getters),
         slices_function=_select(slices, {}, first_argument) if callable(slices) else None,
         position=sys.maxsize
         if argument is None or argument.kind is argument.KEYWORD_ONLY
         else everything.index(argument),
         as_given=as_given,
-        plain=argument is not None and time_getter is None and not slices,
+        plain=argument is not None and time is None and not slices,
         parameters=", ".join(map(_parameter_text, parameters)) or "...",
     )
+
+
+def _choose_features(
+    name: str,
+    function: Callable[..., Any],
+    features: Selector | Sequence[str] | None,
+    parameters: Sequence[inspect.Parameter],
+    used: Collection[object],
+) -> Selector | tuple[str, ...]:
+    """Return the function of the features or their parameters, by default those that nothing else uses."""
+    if features is None:
+        free = [p for p in parameters if p.name not in used and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        return _choose(name, free, _annotations(function))
+    if callable(features):
+        return features
+    names = [p.name for p in parameters]
+    chosen = features if isinstance(features, str) else tuple(features)
+    for selector in (chosen,) if isinstance(chosen, str) else chosen:
+        if selector not in names:
+            raise TypeError(f"{name} has no parameter {selector!r} for features=; its parameters are {names}")
+    return chosen
 
 
 def _parameter_text(parameter: inspect.Parameter) -> str:

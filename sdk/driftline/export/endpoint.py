@@ -110,33 +110,21 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     own_endpoint = given or (read("DRIFTLINE_ENDPOINT", environ) if signal == "logs" else "")
     if own_endpoint:
         _check(own_endpoint, "configure(endpoint=)" if given else "the variable DRIFTLINE_ENDPOINT")
+    is_elsewhere = bool(own_endpoint) and not given  # the general variables are those of another backend
     file = None if own_endpoint else declared(environ)
     if file is not None:
         environ = with_declared(signal, environ)
     requested, compression = protocol_of(signal, environ), _setting(environ, signal, "COMPRESSION").lower()
     protocol = _protocol(own_endpoint, requested)
-    full = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
-    base = own_endpoint or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-    base = base or (DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
-    if protocol == "http" and not own_endpoint:
-        try:
-            _check(base, f"the variable OTEL_EXPORTER_OTLP_{f'{signal.upper()}_' if full else ''}ENDPOINT")
-        except ValueError as error:
-            _warn(f"{error}; until then, {'records' if signal == 'logs' else 'distributions'} are lost")
-    if protocol == "grpc":
-        url = urlsplit(base).netloc or base
-    elif full and not own_endpoint:
-        url, base = full, full.removesuffix(f"/v1/{signal}")
-    else:
-        url = base.rstrip("/") + f"/v1/{signal}"
+    base, url = _urls(own_endpoint, environ, signal, protocol)
     headers = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS", "")
-    if not headers and (given or not own_endpoint):
+    if not headers and not is_elsewhere:
         headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     insecure = _setting(environ, signal, "INSECURE").lower()
     # Another backend has headers of its own, and metrics go there if only records have an endpoint of ours.
     is_ours = own_endpoint or not (headers or (signal == "metrics" and read("DRIFTLINE_ENDPOINT", environ)))
     token_file = read("DRIFTLINE_TOKEN_FILE", environ) if is_ours else ""
-    if (given or not own_endpoint) and requested not in ("", "grpc", "http/protobuf"):
+    if not is_elsewhere and requested not in ("", "grpc", "http/protobuf"):
         _warn(f"OTEL_EXPORTER_OTLP_PROTOCOL={requested} is not supported; Driftline sends http/protobuf")
     if compression not in ("", "none", "gzip"):
         _warn(f"OTEL_EXPORTER_OTLP_COMPRESSION={compression} is not supported; Driftline sends without compression")
@@ -159,6 +147,26 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
         signal=signal,
         token_file=token_file,
     )
+
+
+def _urls(
+    own_endpoint: str, environ: Mapping[str, str], signal: Signal, protocol: Literal["http", "grpc"]
+) -> tuple[str, str]:
+    """Return the base URL and the URL of the signal; logs that a variable of OpenTelemetry is not a URL."""
+    full = "" if own_endpoint else environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
+    base = own_endpoint or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if protocol == "grpc":
+        base = base or DEFAULT_GRPC
+        return base, urlsplit(base).netloc or base
+    base = base or DEFAULT
+    if not own_endpoint:
+        try:
+            _check(base, f"the variable OTEL_EXPORTER_OTLP_{f'{signal.upper()}_' if full else ''}ENDPOINT")
+        except ValueError as error:
+            _warn(f"{error}; until then, {'records' if signal == 'logs' else 'distributions'} are lost")
+    if full:  # as it is
+        return full.removesuffix(f"/v1/{signal}"), full
+    return base, base.rstrip("/") + f"/v1/{signal}"
 
 
 def _headers(text: str) -> Mapping[str, str]:

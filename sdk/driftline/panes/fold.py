@@ -10,8 +10,8 @@ No key is exported: 64 groups do not identify a customer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
@@ -194,91 +194,128 @@ def fold_parts(
 
     ``group``: None if all rows are in one group.
     """
-    n = len(table)
-    weight = None if table.weight is None else usable_weight(table.weight)
-
-    def sums(index: Index, width: int, values: F64 | None, where: Index | None = None) -> F64:
-        if group is not None:
-            index = index + (group if where is None else group[where]) * width
-        return _counts(index, values, groups * width).reshape(groups, width)
-
-    def stray(unbinned_part: UnbinnedPart) -> tuple[Index, F64]:
-        group_indices, local = np.zeros(1, dtype=np.intp), unbinned_part.entries
-        if group is not None:  # only groups with such rows: most have none, and the parts are wide
-            group_indices, local = np.unique(group[unbinned_part.rows], return_inverse=True)
-            local = local * unbinned_part.width + unbinned_part.entries
-        values = _selected_weight(weight, unbinned_part.rows)
-        if unbinned_part.values is not None:
-            values = unbinned_part.values if values is None else unbinned_part.values * values
-        weighed = _counts(local, values, len(group_indices) * unbinned_part.width)
-        return group_indices, weighed.reshape(len(group_indices), unbinned_part.width)
-
-    strayed: dict[str, tuple[Index, F64]] = {}
     key = key_of(table, cluster) if cluster else None
-    belonging = None if key is None else groups_of(key)
-    joint = Joint(bins.space, n) if bins.space is not None and bins.space.names_in(bins.features) else None
-
-    def fold_column(part: str, over: Bins, column: Column | None, name: str = "") -> None:
-        if column is None or (column.numbers is None and column.codes is None):
-            nothing = np.full(n, over.size, dtype=np.intp)
-            parts[part] = sums(nothing, over.size + 2, weight)
-            for cut in cuts:
-                cut.add(part, nothing, over.size + 2, weight)
-            return
-        index = assign(over, column)
-        parts[part] = sums(index, over.size + 2, weight)
-        for cut in cuts:
-            cut.add(part, index, over.size + 2, weight)
-        if belonging is not None and len(belonging):
-            strayed[PREFIX + part] = stray(combined := clustered(belonging, index, over))
-            for cut in cuts:
-                cut.add(PREFIX + part, combined.entries, combined.width, weight, combined.rows)
-        if joint is not None and name:
-            joint.add(name, index, bool(parts[part][:, over.size :].any()))
-        if name:
-            for part_name, unbinned_part in unbinned_parts(
-                name, bins.features, column, index, parts[part].sum(axis=0)
-            ).items():
-                strayed[part_name] = stray(unbinned_part)
-
-    zero = np.zeros(n, dtype=np.intp)
-    plain = sums(zero, 1, None)
-    weighed = plain if weight is None else sums(zero, 1, weight)
-    squared = plain if weight is None else sums(zero, 1, weight * weight)
-    parts = {"rows": np.hstack([plain, weighed, squared])}
-    for cut in cuts:
-        cut.count_rows(weight)
+    folding = _Folding(
+        bins,
+        len(table),
+        None if table.weight is None else usable_weight(table.weight),
+        group,
+        groups,
+        cuts,
+        clusters=None if key is None else groups_of(key),
+        joint=Joint(bins.space, len(table)) if bins.space is not None and bins.space.names_in(bins.features) else None,
+    )
+    weighed = folding.count_rows()
     for name, over in bins.features.items():
-        fold_column(f"feature:{name}", over, table.features.get(name), name)
+        folding.add_column(f"feature:{name}", over, table.features.get(name), name)
+    parts, weight = folding.parts, folding.weight
     for name, projection in bins.projections.items():
         column = table.features.get(name)
         if column is not None and column.vectors is not None:
             parts[f"embedding:{name}"] = projection.sums(column.vectors, weight, group, groups)
-    if joint is not None:
-        parts |= joint.sums(weight, group, groups)
+    if folding.joint is not None:
+        parts |= folding.joint.sums(weight, group, groups)
     if bins.features:
         for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
             parts[f"unknown:{name}"] = weighed
     if bins.score is not None:
         score = None if table.scores is None else table.task.monitored_score(table.scores)
-        fold_column("score", bins.score, None if score is None else Column(numbers=score))
+        folding.add_column("score", bins.score, None if score is None else Column(numbers=score))
     if bins.classes is not None:
         codes = decide(table.task, table.scores, table.predicted)
         decided = Column(codes=codes, categories=(*table.task.classes, "")) if len(codes) else None
-        fold_column("class", bins.classes, decided)
+        folding.add_column("class", bins.classes, decided)
     if table.duration is not None:
-        parts["duration"] = _durations(table.duration, weight, sums)
-    return FoldedParts(parts, strayed)
+        parts["duration"] = folding.durations(table.duration)
+    return FoldedParts(parts, folding.strays)
 
 
-def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:
-    # 1e9: seconds; a longer duration is a clock error
-    usable = np.flatnonzero((seconds >= 0) & (seconds <= 1e9))
-    values, weights = seconds[usable], _selected_weight(weight, usable)
-    bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
-    buckets = sums(bucket, len(DURATION_BOUNDS) + 1, weights, usable)
-    total = values if weights is None else values * weights
-    return np.hstack([buckets, sums(np.zeros(len(usable), dtype=np.intp), 1, total, usable)])
+@dataclass(slots=True)
+class _Folding:
+    """The parts of rows while they are folded.
+
+    Attributes:
+        rows: Number of rows.
+        weight: Of each row, float64 (n,); None if all are 1.
+        group: The pane of each row; None if all rows are in one pane.
+        clusters: The group of clusters of each row; None without a key.
+        joint: The sums of several features together; None if they are not compared together.
+        strays: The parts that few panes have.
+    """
+
+    bins: ModelBins
+    rows: int
+    weight: F64 | None
+    group: I64 | None
+    groups: int
+    cuts: Sequence[GroupCounts]
+    clusters: Index | None
+    joint: Joint | None
+    parts: dict[str, F64] = field(default_factory=dict)
+    strays: dict[str, tuple[Index, F64]] = field(default_factory=dict)
+
+    def sums(self, index: Index, width: int, values: F64 | None, where: Index | None = None) -> F64:
+        """Return the sums of values by entry: float64 (panes, width); ``where``: positions of the rows, None = all."""
+        if self.group is not None:
+            index = index + (self.group if where is None else self.group[where]) * width
+        return _counts(index, values, self.groups * width).reshape(self.groups, width)
+
+    def sums_of_some(self, part: UnbinnedPart) -> tuple[Index, F64]:
+        """Return the panes with rows in a part, and their sums."""
+        panes, local = np.zeros(1, dtype=np.intp), part.entries
+        if self.group is not None:  # only groups with such rows: most have none, and the parts are wide
+            panes, local = np.unique(self.group[part.rows], return_inverse=True)
+            local = local * part.width + part.entries
+        values = _selected_weight(self.weight, part.rows)
+        if part.values is not None:
+            values = part.values if values is None else part.values * values
+        return panes, _counts(local, values, len(panes) * part.width).reshape(len(panes), part.width)
+
+    def count_rows(self) -> F64:
+        """Add the part ``rows`` (number, sum of weights and of squared weights), and return the sum of weights."""
+        zero, weight = np.zeros(self.rows, dtype=np.intp), self.weight
+        plain = self.sums(zero, 1, None)
+        weighed = plain if weight is None else self.sums(zero, 1, weight)
+        squared = plain if weight is None else self.sums(zero, 1, weight * weight)
+        self.parts["rows"] = np.hstack([plain, weighed, squared])
+        for cut in self.cuts:
+            cut.count_rows(weight)
+        return weighed
+
+    def add_column(self, part: str, over: Bins, column: Column | None, name: str = "") -> None:
+        """Count the rows of each bin; ``name``: the feature, whose values without a bin are also counted."""
+        if column is None or (column.numbers is None and column.codes is None):
+            self._count(part, np.full(self.rows, over.size, dtype=np.intp), over)
+            return
+        index = assign(over, column)
+        self._count(part, index, over)
+        if self.clusters is not None and len(self.clusters):
+            combined = clustered(self.clusters, index, over)
+            self.strays[PREFIX + part] = self.sums_of_some(combined)
+            for cut in self.cuts:
+                cut.add(PREFIX + part, combined.entries, combined.width, self.weight, combined.rows)
+        if not name:
+            return
+        sums = self.parts[part]
+        if self.joint is not None:
+            self.joint.add(name, index, bool(sums[:, over.size :].any()))
+        unbinned = unbinned_parts(name, self.bins.features, column, index, sums.sum(axis=0))
+        self.strays |= {of_part: self.sums_of_some(entries) for of_part, entries in unbinned.items()}
+
+    def _count(self, part: str, index: Index, over: Bins) -> None:
+        self.parts[part] = self.sums(index, over.size + 2, self.weight)
+        for cut in self.cuts:
+            cut.add(part, index, over.size + 2, self.weight)
+
+    def durations(self, seconds: F64) -> F64:
+        """Return the counts of the buckets and the sum of durations: float64 (panes, buckets + 1)."""
+        # 1e9: seconds; a longer duration is a clock error
+        usable = np.flatnonzero((seconds >= 0) & (seconds <= 1e9))
+        values, weights = seconds[usable], _selected_weight(self.weight, usable)
+        bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
+        buckets = self.sums(bucket, len(DURATION_BOUNDS) + 1, weights, usable)
+        total = values if weights is None else values * weights
+        return np.hstack([buckets, self.sums(np.zeros(len(usable), dtype=np.intp), 1, total, usable)])
 
 
 def _counts(index: Index | I64, weight: F64 | None, size: int) -> F64:

@@ -134,9 +134,7 @@ def _points_of(
     now: int,
 ) -> Iterable[Point | str]:
     """Yield the points of one metric, or reasons of rejection; nothing for points without a match."""
-    kind = metric.WhichOneof("data")
-    is_delta = metric.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
-    level = kind == "gauge" or (kind == "sum" and not metric.sum.is_monotonic and not is_delta)
+    level = _is_level(metric)
     if level != mapped.gauge:
         yield "gauge_or_not"
         return
@@ -167,7 +165,7 @@ def _points_of(
         if mapped.feature_attribute and not feature:
             yield "no_feature_name"
             continue
-        if kind == "sum" and not mapped.category_attribute and not level:
+        if not level and metric.HasField("sum") and not mapped.category_attribute:
             yield "not_a_distribution"
             continue
         begin = begin if 0 < begin <= end else 0
@@ -198,6 +196,14 @@ def _points_of(
         if mapped.target == m.ML_PREDICTIONS:
             made = replace(made, category="", decided=class_text(named)[:MAX_TEXT])
         yield made
+
+
+def _is_level(metric: otlp.Metric) -> bool:
+    """Return True for a gauge, and for a sum that may fall."""
+    if metric.HasField("sum"):
+        is_delta = metric.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
+        return not metric.sum.is_monotonic and not is_delta
+    return metric.HasField("gauge")
 
 
 def _target(mapped: MetricMapping, named: str) -> str:

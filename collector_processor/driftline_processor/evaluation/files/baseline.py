@@ -9,7 +9,7 @@ no texts of documents, no identifiers, and no category with fewer than ten rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 from driftline.baseline.baseline import Baseline, protect_baseline
-from driftline.baseline.build import ReferenceDescription, UnreadableColumn, build
+from driftline.baseline.build import BaselineParts, ReferenceDescription, UnreadableColumn, build
 from driftline.baseline.codec import from_json
 from driftline.baseline.reference_rows import MOST_SAMPLED, ReferenceRows
+from driftline.baseline.sections.feature_marks import NonFeatures
 from driftline.baseline.sections.importance import Importance
 from driftline.panes.bins import CategoryBins, assign
 from driftline.privacy.policy import rules_in_force
@@ -64,7 +65,7 @@ from driftline_processor.readers.number_format import first_value, report_texts
 from driftline_processor.readers.prediction_rows import FileRows, add_times, no_time, number_features, ruled
 from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.score_lists import split_scores
-from driftline_processor.readers.source import Source, readable
+from driftline_processor.readers.source import Source, names_of, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
@@ -198,32 +199,12 @@ def build_from_files(
     rows without a time column. ``tell_columns``: report what the columns are taken for. ``progress``: called with the
     progress. Raises :class:`BadInput` if a file, a column or the task is invalid.
     """
-    task = Task(options.task)
     progress(0, 0, BUILDING)
-    patterns = has_patterns(options.features)
-    named = () if patterns else options.features
-    ids = {id_column(options, {})}
-    sources = open_sources(paths, ids, say, options.number_format, named)
-    named_texts = {*options.category_features, *options.text_features}
-    codes = {f.name for source in sources for f in source.schema if f.name in named_texts & {*source.by_looks}}
-    codes = {name for name in codes if any(pa.types.is_floating(source.schema.field(name).type) for source in sources)}
-    if codes:  # 1.1 and 1.10 may be two codes
-        sources = open_sources(paths, ids | codes, quiet, options.number_format, named)
-    if patterns:
-        names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
-        features = match_patterns(names, options.features, "features", sources[0].path)
-        options = structs.replace(options, features=features)
-        sources = filter_rows(sources, options.features, say)
-    if undated and options.time and not all(options.time in source.schema.names for source in sources):
-        say(f"{paths[0]}: no column '{options.time}' ({option_text('time')}): the times of its predictions are unknown")
-        options = structs.replace(options, time="")
-    roles = find_roles(sources, options, say)
-    if not roles.features:
-        raise BadInput(f"{paths[0]}: has no column that could be a feature")
-    if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
-        raise missing_option("classes", "list the classes, in the order of the score columns")
+    features_named = bool(options.features) and not has_patterns(options.features)
+    sources, options, codes = _open(paths, options, say)
+    roles = _find_roles(sources, options, paths[0], undated, say)
     until = None if first is None else _until(sources, roles, first)
-    reading = _Reading(sources, roles, task, say, until, progress, codes)
+    reading = _Reading(sources, roles, Task(options.task), say, until, progress, codes)
     description = ReferenceDescription(
         key=ModelKey(options.model, options.version),
         task=options.task,
@@ -232,13 +213,8 @@ def build_from_files(
         threshold=0.5 if options.threshold is None else options.threshold,
         text_features=_listed(options.text_features),
         category_features=_listed(options.category_features),
-        typed_categories={
-            field.name
-            for source in sources
-            for field in source.schema
-            if pa.types.is_dictionary(field.type) and not is_text(field.type)  # Parquet stores all texts as codes
-        },
-        features_named=bool(options.features) and not patterns,
+        typed_categories=_typed_categories(sources),
+        features_named=features_named,
         sample=sample,
         settle=reading.settle,
         seasonality=options.seasons,
@@ -246,32 +222,17 @@ def build_from_files(
     )
     if options.names_seasons and not roles.time and not undated:
         raise BadInput(f"{paths[0]}: seasonality needs the time of each row; set the column with {option_text('time')}")
-    try:
-        built = build(reading.rows, description)
-    except ValueError as error:
-        part = error.part if isinstance(error, UnreadableColumn) else ""
-        message = reading.no_time() if part == "time" else reading.no_number(part)
-        raise BadInput(message or _as_options(str(error))) from error
+    built = _build(reading, description)
     if not options.classes:
         ask_about_classes(roles.score, built.task.classes, str(paths[0]))
     if not options.features and options.actual != NO_OUTCOMES:
         ask_about_outcomes(built.sample, roles, str(paths[0]))
     if not options.text_features:
-        for name in built.texts:
-            say(
-                f"{name}: read as text, and compared by length, words and script; "
-                f"if they are categories, use {option_text('text_features', 'none')}"
-            )
+        _report_documents(built.texts, say)
     reading.tell()
     if roles.id:
-        store = RowStore()
-        reads = [FileRows(source) for source in sources]
-        reads = add_times(reads, roles.time, quiet, store) if roles.time else reads
-        report_repeated_ids(reads, roles.id, say, store)
-    marks = built.extras.marks
-    for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
-        as_options = sentence.replace("pass it as time", f"use {option_text('time', name)}")
-        say(as_options.replace("in features", f"in {option_text('features')}"))
+        _report_repeated_ids(sources, roles, say)
+    _report_marks(built.extras.marks, say)
     baseline = Baseline(
         options.model,
         options.version,
@@ -283,17 +244,99 @@ def build_from_files(
         extras=replace(built.extras, importance=_importance(importance, roles)),
     )
     report_texts(sources, roles.features, number_features(baseline), say, new=True)
-    baseline = without_time(baseline) if options.ignore_time else baseline
     rules = rules_in_force(None)
-    baseline = protect_baseline(baseline, rules)
+    baseline = protect_baseline(without_time(baseline) if options.ignore_time else baseline, rules)
     if tell_columns:
-        columns = dict.fromkeys(name for source in sources for name in source.schema.names)
-        say(column_uses_sentence(column_uses(roles, baseline, columns)))
+        say(column_uses_sentence(column_uses(roles, baseline, names_of(sources))))
     if rows_to is not None:
         ruled = () if baseline.extras.applied_rules is None else baseline.extras.applied_rules.by_feature
         count = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
         say(f"{rows_to}: {many(count)} kept, for methods that need rows")
     return baseline
+
+
+def _open(
+    paths: Sequence[Rows], options: ColumnOptions, say: Say
+) -> tuple[list[Source], ColumnOptions, Collection[str]]:
+    """Open reference rows; return also the options with the features that patterns match, and the columns of codes.
+
+    Codes such as 1.1 and 1.10 are two categories, so they are not read as numbers.
+    """
+    patterns = has_patterns(options.features)
+    named, ids = () if patterns else options.features, {id_column(options, {})}
+    sources = open_sources(paths, ids, say, options.number_format, named)
+    codes = _number_codes(sources, {*options.category_features, *options.text_features})
+    if codes:
+        sources = open_sources(paths, ids | codes, quiet, options.number_format, named)
+    if patterns:
+        features = match_patterns(names_of(sources), options.features, "features", sources[0].path)
+        options = structs.replace(options, features=features)
+        sources = filter_rows(sources, features, say)
+    return sources, options, codes
+
+
+def _number_codes(sources: Sequence[Source], names: Collection[str]) -> set[str]:
+    """Return which named columns look like numbers with decimals, in files without types."""
+    by_looks = {name for source in sources for name in source.by_looks if name in source.schema.names}
+    return {
+        name
+        for name in by_looks & set(names)
+        if any(pa.types.is_floating(source.schema.field(name).type) for source in sources)
+    }
+
+
+def _typed_categories(sources: Sequence[Source]) -> set[str]:
+    """Return the columns whose type is that of categories, except texts: Parquet stores all texts as codes."""
+    fields = [field for source in sources for field in source.schema]
+    return {field.name for field in fields if pa.types.is_dictionary(field.type) and not is_text(field.type)}
+
+
+def _find_roles(sources: Sequence[Source], options: ColumnOptions, path: Rows, undated: bool, say: Say) -> Roles:
+    """Return the roles of the columns. Raises :class:`BadInput` without features, or without the classes of scores.
+
+    ``undated``: the column of the time may be missing.
+    """
+    if undated and options.time and not all(options.time in source.schema.names for source in sources):
+        say(f"{path}: no column '{options.time}' ({option_text('time')}): the times of its predictions are unknown")
+        options = structs.replace(options, time="")
+    roles = find_roles(sources, options, say)
+    if not roles.features:
+        raise BadInput(f"{path}: has no column that could be a feature")
+    if Task(options.task).has_class_scores and not (options.classes or roles.actual or roles.predicted):
+        raise missing_option("classes", "list the classes, in the order of the score columns")
+    return roles
+
+
+def _build(reading: _Reading, description: ReferenceDescription) -> BaselineParts:
+    """Build a baseline. Raises :class:`BadInput` with the columns and options of files."""
+    try:
+        return build(reading.rows, description)
+    except ValueError as error:
+        part = error.part if isinstance(error, UnreadableColumn) else ""
+        message = reading.no_time() if part == "time" else reading.no_number(part)
+        raise BadInput(message or _as_options(str(error))) from error
+
+
+def _report_documents(texts: Iterable[str], say: Say) -> None:
+    """Report the columns that are taken for free text."""
+    for name in texts:
+        say(
+            f"{name}: read as text, and compared by length, words and script; "
+            f"if they are categories, use {option_text('text_features', 'none')}"
+        )
+
+
+def _report_repeated_ids(sources: Sequence[Source], roles: Roles, say: Say) -> None:
+    store, reads = RowStore(), [FileRows(source) for source in sources]
+    reads = add_times(reads, roles.time, quiet, store) if roles.time else reads
+    report_repeated_ids(reads, roles.id, say, store)
+
+
+def _report_marks(marks: NonFeatures | None, say: Say) -> None:
+    """Report the features that are not compared, with the options that change it."""
+    for name, sentence in () if marks is None else zip(marks.by_feature, marks.sentences(), strict=True):
+        as_options = sentence.replace("pass it as time", f"use {option_text('time', name)}")
+        say(as_options.replace("in features", f"in {option_text('features')}"))
 
 
 def without_time(baseline: Baseline) -> Baseline:

@@ -41,6 +41,8 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.signs import confirmed_concept
@@ -72,7 +74,7 @@ from .dataset import Dataset, read_dataset
 from .domain_classifier import classify_windows
 from .evaluate_options import EvaluationOptions
 from .exact_values import exact_values
-from .fold import Gathering, fold_rows, newest_rows
+from .fold import Gathering, WindowFold, fold_rows, newest_rows
 from .importance_weights import weigh_windows
 from .inputs import EvaluationInputs
 from .mispredictions import worst_predictions
@@ -155,98 +157,43 @@ def evaluate_files(
     Raises:
         BadInput: A file, a column or an option cannot be used.
     """
-    inputs = inputs._replace(reference=expand_reference(inputs.reference, say))
-    if options.config is not None:
-        from .configuration import configure_evaluation  # it is slow to load
-
-        inputs, options = configure_evaluation(inputs, options, say)
-    data = expand_paths(inputs.data, say)
-    for path in (*data, *expand_paths([rows for rows in (inputs.outcomes, inputs.champion) if rows is not None])):
-        check_path(path, may_be_empty=True)
-    declared = declared_settings(options, inputs.settings)
-    inputs = inputs._replace(data=data)
-    if inputs.champion is not None:
-        inputs = share_outcomes(inputs, options)
-        if inputs.reference is None and declared.rolling is None:
-            inputs = inputs._replace(reference=inputs.champion)
-    data, reference, outcomes = [*inputs.data], inputs.reference, inputs.outcomes
-    check_options(options, declared.rolling, reference)
-    if reference is None:
-        assert declared.rolling is not None
-        baseline = baseline_of_first_period(data, declared.rolling, options, say, progress)
-    else:
-        # with a rolling reference, the earlier rows define the seasons, not the baseline
-        reference_options = options if declared.rolling is None else structs.replace(options, seasonality="")
-        baseline = baseline_of(reference, data[0], reference_options, say, progress)
-    if declared.rolling is None and (fault := find_baseline_fault(baseline)) is not None:
-        say(clause(fault))
-    built, asked = baseline, options.features or options.actual == NO_OUTCOMES
+    inputs, options, declared = _complete(inputs, options, say)
+    built = _read_baseline(inputs, options, declared.rolling, say, progress)
     baseline = at_threshold(built, options.threshold)  # as for the rows
-    may_lack_outcomes = (reference is not None and not is_built_baseline(reference)) or outcomes is not None
-    if may_lack_outcomes and options.actual != NO_OUTCOMES:
-        # only the reference rows need it; outcomes of the data may come from another file
-        options = structs.replace(options, actual="")
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
-    column_baseline = baseline
-    named_only = inputs.settings is not None or table is not None
-    if named_only and not options.slices:  # as in a service, only named slices
-        column_baseline = replace(
-            baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"}
-        )
+    options = _options_of_rows(inputs, options)
+    as_in_service = inputs.settings is not None or table is not None
+    default_columns = _without_slices(baseline) if as_in_service and not options.slices else baseline
     progress(0, 0, "Reading rows")
-    read = read_dataset(inputs, column_baseline, options, say, performance)
-    names = dict.fromkeys(name for rows in read.rows for name in rows.source.schema.names)
-    try:
-        ask_about_missing_outcomes(baseline, names, str(reference))
-    except BadInput as question:
-        if not asked:
-            raise
-        say(str(question))
-    uses = column_uses(read.roles, baseline, names, outcomes is not None)
+    read = _read_rows(inputs, default_columns, options, performance, say)
+    uses = _check_columns(read, baseline, inputs, options, say)
     if has_patterns(options.features):  # the baseline has the matched names
         options = structs.replace(options, features=())
-    if options.names_seasons and not all(rows.time is not None for rows in read.rows):
-        raise BadInput(f"{data[0]}: seasonality needs the time of each row; set the column with {option_text('time')}")
-    if performance.outcomes == "implicit" and baseline.task.ranks_items:
-        read = structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
-    roles = read.roles
-    predictions = labelled_predictions(
-        read.rows,
-        read.weights,
-        anyway=bool(performance.fairness or roles.latency or roles.error),
-        store=read.store,
-    )
-    delay = settings.outcome_delay or (UNKNOWN_DELAY if table else learn_delay(predictions, read.store))
-    waits = inputs.settings is not None or delay.source == "learned"
-    if not waits and table is None and predictions is not None:
-        _report_outstanding(predictions, say)
     rows = _Rows(
-        reference=reference,
+        reference=inputs.reference,
         dataset=read,
-        labelled=predictions,
+        outcomes=_find_outcomes(read, settings, inputs, table, say),
         key=key,
         built=built,
         baseline=baseline,
         options=options,
         counted=counted,
-        delay=delay,
-        reached=_reached(read.rows, delay.rounding if inputs.settings is None else 0) if waits else None,
         table=table,
     )
     lengths = settings.windows or (options.window_rows or "",)
     evaluated = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
     evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
     slices = evaluated[0].slices
-    of_champion = inputs.champion is not None and reference is inputs.champion
+    of_champion = inputs.champion_is_reference
     progress(0, 0, "Detecting concept drift")
     detects = settings.concept and not of_champion and performance.outcomes != "sampled"
     concept = confirmed_concept(detect_concept_drift(read, baseline, detects, slices), evaluations)
     if inputs.champion is None:
         versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     else:
-        champion = read_champion(inputs, column_baseline, options, say, performance)
+        champion = read_champion(inputs, default_columns, options, say, performance)
         versions = (compare_with_champion(read, champion, baseline.task, settings.timezone, performance),)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
     # rows of the champion are the same rows on purpose
@@ -266,11 +213,124 @@ def evaluate_files(
         slices=tuple(slices),
         versions=versions,
         wrong=wrong,
-        delay=delay,
+        delay=rows.outcomes.delay,
         timezone=settings.timezone,
         columns=uses,
         sample=None if table is None else table.sample,
     )
+
+
+def _complete(
+    inputs: EvaluationInputs, options: EvaluationOptions, say: Say
+) -> tuple[EvaluationInputs, EvaluationOptions, ModelSettings]:
+    """Complete the inputs and options from the configuration, find all files, and read the settings of the windows.
+
+    The champion is also the reference if there is no other.
+    """
+    inputs = inputs._replace(reference=expand_reference(inputs.reference, say))
+    if options.config is not None:
+        from .configuration import configure_evaluation  # it is slow to load
+
+        inputs, options = configure_evaluation(inputs, options, say)
+    inputs = inputs._replace(data=expand_paths(inputs.data, say))
+    others = [rows for rows in (inputs.outcomes, inputs.champion) if rows is not None]
+    for path in (*inputs.data, *expand_paths(others)):
+        check_path(path, may_be_empty=True)
+    declared = declared_settings(options, inputs.settings)
+    if inputs.champion is not None:
+        inputs = share_outcomes(inputs, options)
+        if inputs.reference is None and declared.rolling is None:
+            inputs = inputs._replace(reference=inputs.champion)
+    check_options(options, declared.rolling, inputs.reference)
+    return inputs, options, declared
+
+
+def _read_baseline(
+    inputs: EvaluationInputs, options: EvaluationOptions, rolling: Rolling | None, say: Say, progress: Progress
+) -> Baseline:
+    """Return the baseline of the reference; with a rolling reference, it defines only the bins."""
+    data, reference = inputs.data, inputs.reference
+    if reference is None:
+        assert rolling is not None
+        return baseline_of_first_period(data, rolling, options, say, progress)
+    if rolling is not None:
+        # the earlier rows define the seasons, not the baseline
+        return baseline_of(reference, data[0], structs.replace(options, seasonality=""), say, progress)
+    baseline = baseline_of(reference, data[0], options, say, progress)
+    if (fault := find_baseline_fault(baseline)) is not None:
+        say(clause(fault))
+    return baseline
+
+
+def _without_slices(baseline: Baseline) -> Baseline:
+    """Return a baseline without default slices: a service evaluates only slices that are named."""
+    return replace(baseline, columns={role: names for role, names in baseline.columns.items() if role != "slices"})
+
+
+def _options_of_rows(inputs: EvaluationInputs, options: EvaluationOptions) -> EvaluationOptions:
+    """Return the options of the rows: they may lack the column of outcomes that the reference or another file has."""
+    reference = inputs.reference
+    may_lack_it = inputs.outcomes is not None or (reference is not None and not is_built_baseline(reference))
+    return structs.replace(options, actual="") if may_lack_it and options.actual != NO_OUTCOMES else options
+
+
+def _read_rows(
+    inputs: EvaluationInputs,
+    baseline: Baseline,
+    options: EvaluationOptions,
+    performance: PerformanceSettings,
+    say: Say,
+) -> Dataset:
+    """Read the rows. If outcomes of rankings are implicit, a list without outcomes has no relevant items."""
+    read = read_dataset(inputs, baseline, options, say, performance)
+    if performance.outcomes == "implicit" and baseline.task.ranks_items:
+        return structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
+    return read
+
+
+def _check_columns(
+    read: Dataset, baseline: Baseline, inputs: EvaluationInputs, options: EvaluationOptions, say: Say
+) -> ColumnUses:
+    """Return what the columns are taken for. Raises :class:`BadInput` if the rows lack an outcome or their times."""
+    try:
+        ask_about_missing_outcomes(baseline, read.columns, str(inputs.reference))
+    except BadInput as question:
+        if not options.features and options.actual != NO_OUTCOMES:  # otherwise the options have answered it
+            raise
+        say(str(question))
+    if options.names_seasons and not all(rows.time is not None for rows in read.rows):
+        raise BadInput(
+            f"{inputs.data[0]}: seasonality needs the time of each row; set the column with {option_text('time')}"
+        )
+    return column_uses(read.roles, baseline, read.columns, inputs.outcomes is not None)
+
+
+class _Outcomes(Struct, frozen=True):
+    """The outcomes of the rows.
+
+    ``predictions``: the predictions with their outcomes; None if no file has outcomes and none are required.
+    ``reached``: the time of the newest row or outcome, if windows wait for outcomes.
+    """
+
+    predictions: LabelledPredictions | None
+    delay: OutcomeDelay
+    reached: int | None
+
+
+def _find_outcomes(
+    read: Dataset, settings: ModelSettings, inputs: EvaluationInputs, table: TablePanes | None, say: Say
+) -> _Outcomes:
+    """Return the outcomes of the rows, their delay, and until when windows wait for them."""
+    anyway = bool(settings.performance.fairness or read.roles.latency or read.roles.error)
+    predictions = labelled_predictions(read.rows, read.weights, anyway=anyway, store=read.store)
+    delay = settings.outcome_delay or (UNKNOWN_DELAY if table else learn_delay(predictions, read.store))
+    if inputs.settings is not None:  # windows of a configured model wait as in a service, which knows the time
+        return _Outcomes(predictions, delay, _reached(read.rows, 0))
+    if delay.source == "learned":
+        return _Outcomes(predictions, delay, _reached(read.rows, delay.rounding))
+    if table is None and predictions is not None:
+        _report_outstanding(predictions, say)
+    return _Outcomes(predictions, delay, None)
 
 
 class TablePanes(NamedTuple):
@@ -321,21 +381,18 @@ def evaluate_panes(
 class _Rows(Struct, frozen=True):
     """Rows of files before they are cut into windows.
 
-    ``labelled``: the predictions with their outcomes; None if no file has outcomes and none are required. ``built``:
-    the baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the expectations about
-    features of the baseline. ``reached``: the time of the newest row or outcome, if windows wait for outcomes.
+    ``built``: the baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the
+    expectations about features of the baseline.
     """
 
     reference: Reference | None
     dataset: Dataset
-    labelled: LabelledPredictions | None
+    outcomes: _Outcomes
     key: ModelKey
     built: Baseline
     baseline: Baseline
     options: EvaluationOptions
     counted: Expectations
-    delay: OutcomeDelay
-    reached: int | None
     table: TablePanes | None = None
 
 
@@ -368,11 +425,9 @@ def _judge_windows(
         past, steps = cut_references(settings, read.rows, windows, steps)
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(read, baseline, steps, len(windows), say)
-    labelled_windows = (
-        None
-        if rows.labelled is None
-        else LabelledWindows(rows.labelled, read.store.join(groups), len(windows), read.store)
-    )
+    labelled_windows = None
+    if (predictions := rows.outcomes.predictions) is not None:
+        labelled_windows = LabelledWindows(predictions, read.store.join(groups), len(windows), read.store)
     labelled = WeakSliceRows.of(labelled_windows, baseline)
     if panes is None:
         gathering = Gathering(
@@ -404,21 +459,12 @@ def _judge_windows(
         outcomes=labelled_windows,
         past=past,
         labelled=labelled,
-        columns={name for source in read.rows for name in source.source.schema.names},
-        delay=rows.delay,
-        reached=rows.reached,
+        columns={*read.columns},
+        delay=rows.outcomes.delay,
+        reached=rows.outcomes.reached,
     )
-    evaluations: list[Evaluation] = []
-    sources = iter(of_files.sources())
-    # a window that drifts is left out of the rolling references of later windows
-    batches_of_sources = iter(lambda: list(islice(sources, TOGETHER if past is None else 1)), [])
-    for batch in report_parts(batches_of_sources, len(windows), "Judging windows", progress, len):
-        for evaluation in judge_together([(source, settings) for source in batch]):
-            evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
-            if past is not None and evaluation.rolling_drift:
-                past.drifted.append(evaluation.window)
-    evaluations = with_track_records(evaluations)
-    options, same = rows.options, 0.0
+    evaluations = _judge(of_files, progress)
+    same = 0.0
     if rows.reference is not None:
         comparison = RowComparison(
             evaluations=evaluations,
@@ -427,22 +473,44 @@ def _judge_windows(
             reference=rows.reference,
             baseline=baseline,
             key=key,
-            options=options,
+            options=rows.options,
             say=say,
         )
         same = same_rows(comparison, folded)
-        if options.exact:
-            progress(0, 0, "Comparing rows exactly")
-            exact_values(comparison)
-        if options.classifier:
-            progress(0, 0, "Training a classifier")
-            classify_windows(comparison, [fold.pane for fold in folded])
-        if options.importance_weighted:
-            progress(0, 0, "Weighting labelled rows")
-            weigh_windows(comparison)
+        _compare_rows(comparison, folded, rows.options, progress)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
-    wrong = worst_predictions(read, labelled_windows, baseline.task, options.mispredictions)
+    wrong = worst_predictions(read, labelled_windows, baseline.task, rows.options.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong, same)
+
+
+def _judge(files: FileWindows, progress: Progress) -> list[Evaluation]:
+    """Evaluate the windows, oldest first."""
+    past = files.past
+    evaluations: list[Evaluation] = []
+    sources = iter(files.sources())
+    # a window that drifts is left out of the rolling references of later windows
+    batches = iter(lambda: list(islice(sources, TOGETHER if past is None else 1)), [])
+    for batch in report_parts(batches, len(files.windows), "Judging windows", progress, len):
+        for evaluation in judge_together([(source, files.settings) for source in batch]):
+            evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
+            if past is not None and evaluation.rolling_drift:
+                past.drifted.append(evaluation.window)
+    return with_track_records(evaluations)
+
+
+def _compare_rows(
+    comparison: RowComparison, folded: Sequence[WindowFold], options: EvaluationOptions, progress: Progress
+) -> None:
+    """Add the results of the options that compare rows to the evaluations."""
+    if options.exact:
+        progress(0, 0, "Comparing rows exactly")
+        exact_values(comparison)
+    if options.classifier:
+        progress(0, 0, "Training a classifier")
+        classify_windows(comparison, [fold.pane for fold in folded])
+    if options.importance_weighted:
+        progress(0, 0, "Weighting labelled rows")
+        weigh_windows(comparison)
 
 
 def _report_sums_and_samples(

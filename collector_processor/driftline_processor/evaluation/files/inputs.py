@@ -27,3 +27,8 @@ class EvaluationInputs(NamedTuple):
     outcomes: Rows | None = None
     settings: ModelSettings | None = None
     champion: Rows | None = None
+
+    @property
+    def champion_is_reference(self) -> bool:
+        """Whether the rows are compared with those of the champion, because there is no other reference."""
+        return self.champion is not None and self.reference is self.champion

@@ -153,46 +153,39 @@ def labelled_predictions(
     ``anyway``: also return predictions without outcomes. ``store``: where the columns of several files are stored.
     """
     store = RowStore() if store is None else store
-    has_actual = any(read.actual is not None for read in reads)
-    if not has_actual and not anyway:
-        return None
-    scores = _stacked([read.scores for read in reads], store)
-    weight = _stacked(weights, store)
     actual = _joined([read.actual for read in reads])
-    predicted = _joined([read.predicted for read in reads])
-    time = _stacked([read.time for read in reads], store) if all(read.time is not None for read in reads) else None
-    outcome_time = _stacked([read.outcome_time for read in reads], store)
-    value = _stacked([read.value for read in reads], store)
-    unknown = Column() if has_actual else Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
-    actual = unknown if actual is None else actual
+    has_actual = actual is not None
+    if actual is None:
+        if not anyway:
+            return None
+        actual = Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
+    has_times = all(read.time is not None for read in reads)
     ranked = [read.relevance for read in reads if read.relevance is not None]
-    relevance = join_rankings(ranked) if ranked else None
     sent = _slices([read.slices for read in reads], reads)
-    later_slices = _slices([read.outcome_slices for read in reads], reads)
-    slices = sent | {
-        key: _latest_texts(sent[key], column) if key in sent else column for key, column in later_slices.items()
-    }
-    duration = _stacked([read.duration for read in reads], store)
-    errors = _joined([read.errors for read in reads])
     return LabelledPredictions(
-        scores=scores,
-        predicted=predicted,
+        scores=_stacked([read.scores for read in reads], store),
+        predicted=_joined([read.predicted for read in reads]),
         actual=actual,
-        weight=weight,
-        time=time,
-        outcome_time=outcome_time,
-        value=value,
-        slices=slices,
+        weight=_stacked(weights, store),
+        time=_stacked([read.time for read in reads], store) if has_times else None,
+        outcome_time=_stacked([read.outcome_time for read in reads], store),
+        value=_stacked([read.value for read in reads], store),
+        slices=_with_later(sent, _slices([read.outcome_slices for read in reads], reads)),
         sent_slices=sent,
-        relevance=relevance,
+        relevance=join_rankings(ranked) if ranked else None,
         labelled=has_actual,
-        duration=duration,
-        errors=errors,
+        duration=_stacked([read.duration for read in reads], store),
+        errors=_joined([read.errors for read in reads]),
     )
 
 
-def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) -> dict[str, Column]:
+def _with_later(sent: Mapping[str, Column], later: Mapping[str, Column]) -> dict[str, Column]:
     """Return the slices of all rows; the slice of an outcome wins over that of its prediction."""
+    return {**sent, **{key: _latest_texts(sent[key], of) if key in sent else of for key, of in later.items()}}
+
+
+def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) -> dict[str, Column]:
+    """Return the slices of all rows, from those of each file."""
     columns_by_key: dict[str, Column] = {}
     for key in dict.fromkeys(key for of_file in columns for key in of_file):
         parts = [

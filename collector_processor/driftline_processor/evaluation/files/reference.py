@@ -18,11 +18,11 @@ from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_options import ColumnOptions, near_listed
-from driftline_processor.readers.column_roles import Roles, find_roles, has_patterns, match_patterns
+from driftline_processor.readers.column_roles import Roles, find_roles, match_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text, quiet
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, feature_names, rules_of, table_batches, text_columns
-from driftline_processor.readers.source import Source
+from driftline_processor.readers.source import Source, names_of
 from driftline_processor.readers.sources import is_built_baseline, open_source
 
 from .baseline import build_from_files, holds_kept_rows, load_rows, without_time
@@ -71,6 +71,23 @@ def baseline_of(
         assert not isinstance(reference, MemoryBaseline)
         options = structs.replace(options, model=options.model or name_of(data))
         return _comparable(build_from_files([reference], options, say, undated=True, progress=progress), say)
+    _check_options(baseline, reference, options)
+    bins = baseline.bins
+    if options.features:
+        chosen = _named_features(baseline, reference, options.features)
+        bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
+    marks = {} if baseline.extras.marks is None else baseline.extras.marks.by_feature
+    for name in (name for name in bins.features if name in marks):
+        say(
+            f"{name}: not compared, because in the baseline {reference} it is {_MARKED[marks[name]]}; "
+            f"if that is wrong, build the baseline again with the feature in {option_text('features')}"
+        )
+    baseline = without_time(baseline) if options.ignore_time else baseline
+    return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
+
+
+def _check_options(baseline: Baseline, reference: Reference, options: ColumnOptions) -> None:
+    """Raise :class:`BadInput` for an option that contradicts a built baseline, which defines its task and features."""
     task = baseline.task
     for name, option_value, baseline_value in (
         ("task", options.task, task.kind),
@@ -82,33 +99,23 @@ def baseline_of(
             raise BadInput(f"the baseline {reference} was built with {baseline_value!r}; remove the option", name)
     at_threshold(baseline, options.threshold)  # raises
     _check_seasons(baseline, reference, options)
-    if options.text_features:
-        raise BadInput(
-            f"the baseline {reference} already defines which features are text; remove the option", "text_features"
-        )
-    if options.category_features:
-        raise BadInput(
-            f"the baseline {reference} already defines which features are categories; remove the option",
-            "category_features",
-        )
-    bins = baseline.bins
-    if options.features:
-        features = baseline.raw_features
-        for name in options.features:
-            if name not in features and not (
-                has_patterns([name]) and any(fnmatchcase(feature, name) for feature in features)
-            ):
-                raise BadInput(f"the baseline {reference} has no '{name}'; {near_listed(name, features)}", "features")
-        chosen = match_patterns(features, options.features, "features", str(reference))
-        bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
-    marks = {} if baseline.extras.marks is None else baseline.extras.marks.by_feature
-    for name in (name for name in bins.features if name in marks):
-        say(
-            f"{name}: not compared, because in the baseline {reference} it is {_MARKED[marks[name]]}; "
-            f"if that is wrong, build the baseline again with the feature in {option_text('features')}"
-        )
-    baseline = without_time(baseline) if options.ignore_time else baseline
-    return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
+    for name, names, kind in (
+        ("text_features", options.text_features, "text"),
+        ("category_features", options.category_features, "categories"),
+    ):
+        if names:
+            raise BadInput(
+                f"the baseline {reference} already defines which features are {kind}; remove the option", name
+            )
+
+
+def _named_features(baseline: Baseline, reference: Reference, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the features of a baseline that names or patterns match. Raises :class:`BadInput` if one matches none."""
+    features = baseline.raw_features
+    for name in names:
+        if name not in features and not any(fnmatchcase(feature, name) for feature in features):
+            raise BadInput(f"the baseline {reference} has no '{name}'; {near_listed(name, features)}", "features")
+    return match_patterns(features, names, "features", str(reference))
 
 
 def load_baseline(reference: Reference | None) -> Baseline | None:
@@ -166,7 +173,7 @@ def _comparable(baseline: Baseline, say: Say) -> Baseline:
 
 def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:
     """Return the features of the baseline as columns of the files: a text itself, or its descriptors."""
-    names = {name for source in sources for name in source.schema.names}
+    names = names_of(sources)
     return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in names))
 
 

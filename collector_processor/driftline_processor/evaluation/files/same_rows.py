@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import MOST_KEPT, Counting, fingerprints
 from driftline.panes.pane import merge
 
@@ -37,15 +38,20 @@ def same_rows(comparison: RowComparison, folded: Sequence[WindowFold]) -> float:
     ):
         return 0.0
     if not _has_rows(comparison):
-        pane = merge(fold.pane for fold in folded)
-        parts = {part: sums for part, sums in baseline.pane.parts.items() if part.startswith("feature:")}
-        return float(all(np.array_equal(pane.parts.get(part, ()), sums) for part, sums in parts.items()))
+        return float(_have_sums(folded, baseline))
     earlier = Counting()
     _, tables = reference_rows(comparison.reference, comparison.options, baseline, comparison.key)
     for table in tables:
         earlier.add(fingerprints(table.features, names, len(table)))
     again = [(counted.rows, counting.recurrence(earlier)) for counted, counting in known]
     return sum(n * one.repeated / one.rows for n, one in again if one is not None) / max(1, rows)
+
+
+def _have_sums(folded: Sequence[WindowFold], baseline: Baseline) -> bool:
+    """Return True if all sums of the features are those of the baseline."""
+    pane = merge(fold.pane for fold in folded)
+    parts = {part: sums for part, sums in baseline.pane.parts.items() if part.startswith("feature:")}
+    return all(np.array_equal(pane.parts.get(part, ()), sums) for part, sums in parts.items())
 
 
 def _has_rows(comparison: RowComparison) -> bool:

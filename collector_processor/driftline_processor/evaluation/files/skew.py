@@ -174,22 +174,31 @@ def _table(path: Path, id: str, say: Say, features: Sequence[str]) -> tuple[pa.T
         return pa.concat_tables(plain, promote_options="permissive"), looks
 
 
-def _shared(sides: Sequence[_Side], features: Sequence[str], roles: set[str], say: Say) -> list[str]:
-    """Return the columns to compare; those that one file lacks are reported."""
-    names = [side.table.schema.names for side in sides]
-    for side, of_side in zip(sides, names, strict=True):
+def _named(sides: Sequence[_Side], features: Sequence[str]) -> list[str]:
+    """Return the named columns, which both files must have."""
+    for side in sides:
+        names = side.table.schema.names
         for name in features:
-            if name not in of_side:
+            if name not in names:
                 raise BadInput(
-                    f"{side.path}: no column '{name}' ({option_text('features')}); {near_listed(name, of_side)}"
+                    f"{side.path}: no column '{name}' ({option_text('features')}); {near_listed(name, names)}"
                 )
-    for side, mine, other in ((sides[0], *names), (sides[1], *reversed(names))):
-        alone = [name for name in mine if name not in other and name not in roles]
-        if alone and not features:
+    return list(features)
+
+
+def _common(sides: Sequence[_Side], roles: set[str], say: Say) -> list[str]:
+    """Return the columns of both files except times; those of one file are reported."""
+    online, offline = ([name for name in side.table.schema.names if name not in roles] for side in sides)
+    for side, mine, other in ((sides[0], online, offline), (sides[1], offline, online)):
+        if alone := [name for name in mine if name not in other]:
             say(f"only {side.name}, not compared: {listed(alone)}")
-    both = [name for name in names[0] if name in names[1] and name not in roles]
-    kinds = {name: [side.table.schema.field(name).type for side in sides] for name in both}
-    both = list(features) or [n for n in both if not any(is_time(kind) for kind in kinds[n])]
+    kinds = {name: [side.table.schema.field(name).type for side in sides] for name in online if name in offline}
+    return [name for name, of_sides in kinds.items() if not any(map(is_time, of_sides))]
+
+
+def _shared(sides: Sequence[_Side], features: Sequence[str], roles: set[str], say: Say) -> list[str]:
+    """Return the columns to compare: the named ones, else those of both files."""
+    both = _named(sides, features) if features else _common(sides, roles, say)
     lists = [name for name in both if any(is_nested(side.table.schema.field(name).type) for side in sides)]
     if lists:
         say(f"not compared, because they are lists or structures: {listed(lists)}")

@@ -146,19 +146,11 @@ def cut_steps(
     where the piece of each row is stored.
     """
     starts, ends = (np.array([getattr(window, side) for window in windows], np.int64) for side in ("start", "end"))
-    name = windows[0].name if windows else ""
-    short = bool(name) and step_name(name) == name
     times = [read.time for read in reads if read.time is not None]
-    edges = np.zeros(0, np.int64)
-    if windows and len(times) == len(reads) and not short:
-        kept_times = [
-            time if group.strides == (0,) else time[group >= 0] for time, group in zip(times, groups, strict=True)
-        ]
-        if name:
-            edges = _midnights(kept_times, timezone)
-        elif (grid := TimeGrid.of(kept_times[0] if len(kept_times) == 1 else np.concatenate(kept_times))) is not None:
-            edges = grid.start + np.arange(grid.count + 1) * grid.length
-    if not len(edges):
+    edges = None
+    if windows and len(times) == len(reads):
+        edges = _step_edges(times, groups, windows[0].name, timezone)
+    if edges is None:
         every = np.arange(len(windows))
         return WindowSteps(starts, ends, every, every, groups)
     store, width = RowStore() if store is None else store, len(edges)
@@ -179,6 +171,20 @@ def cut_steps(
     present = np.flatnonzero(is_present)
     after = 2 * edges[-1] - edges[-2]  # the end for rows outside all intervals
     return WindowSteps(edges, np.append(edges[1:], after), present // width, present % width, keys)
+
+
+def _step_edges(times: Sequence[I64], groups: Sequence[I64], window: str, timezone: str) -> I64 | None:
+    """Return the edges of the steps of windows with this name; None if a step is a whole window."""
+    if window and step_name(window) == window:
+        return None
+    kept_times = [
+        time if group.strides == (0,) else time[group >= 0]  # all rows of one window
+        for time, group in zip(times, groups, strict=True)
+    ]
+    if window:
+        return _midnights(kept_times, timezone)
+    grid = TimeGrid.of(kept_times[0] if len(kept_times) == 1 else np.concatenate(kept_times))
+    return None if grid is None else grid.start + np.arange(grid.count + 1) * grid.length
 
 
 def _midnights(times: Sequence[I64], timezone: str) -> I64:
