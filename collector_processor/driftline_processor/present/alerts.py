@@ -17,6 +17,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_evidence,
     verdict_headline,
     verdict_later,
+    verdict_now,
     verdict_sentence,
 )
 from driftline_processor.present.times import date_words, since_words
@@ -290,6 +291,7 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         "evidence": None if verdict is None else verdict_evidence(verdict) or None,
         "cause": None if verdict is None else verdict_cause(verdict) or None,
         "later": None if verdict is None else verdict_later(verdict) or None,
+        "now": None if verdict is None else verdict_now(verdict) or None,
         "joined": [] if verdict is None else joined_subjects(verdict),
         "action": advice or None,
         "loss": told.loss or None,

@@ -25,11 +25,12 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
+from .now import now_of
 from .roles import BEFORE, without_older
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .traffic import Traffic
-from .trailing_periods import LEVEL, TrailingPeriods, tiles, trailing_periods
+from .trailing_periods import LENGTHS, LEVEL, TrailingPeriods, tiles, trailing_periods
 from .training_rows import never_as_good
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
@@ -348,8 +349,8 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
             alone, run = False, run._replace(since=longer.since)
         told = longer if _measures(longer, run) else run
         windows, before = _windows_of(told, closed), _windows_before(told, closed)
-        again = _healthy_again(run)
-        verdict = verdict_of(told.reading, run.since, again, alone=alone, windows=windows, before=before)
+        verdict = verdict_of(told.reading, run.since, alone=alone, windows=windows, before=before)
+        verdict = replace(verdict, now=_now(run, closed))
         if longer.reading is not told.reading:
             windows, before = _windows_of(longer, closed), _windows_before(longer, closed)
             cause = verdict_of(longer.reading, longer.since, windows=windows, before=before)
@@ -644,11 +645,20 @@ def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
     return change.high - change.low <= abs(sign.effect)
 
 
-def _healthy_again(run: _Run) -> tuple[Fact, ...]:
-    if run.turn is None:
-        return ()
-    left = windows_to_turn(_length(run.turn.reading)) - run.turn.weight
-    return (facts.NewestHealthyAgain(windows=run.turn.windows, left=left),)
+def _now(run: _Run, closed: Sequence[Reading]) -> facts.Now:
+    """Return what the newest windows of a degradation show, and how many more healthy ones end it."""
+    degraded, newest = run.reading, run.newest.evaluation.window
+    calm = sum(
+        one.evaluation.window.name == newest.name
+        and one.evaluation.window.end > newest.end
+        and not one.decides
+        and _could_show(degraded, one.evaluation)
+        for one in closed
+    )
+    healthy, weight = (calm, calm) if run.turn is None else (run.turn.windows, run.turn.weight)
+    left = 0 if newest.name in LENGTHS else windows_to_turn(_length(degraded)) - weight
+    windows = _windows_of(run, closed)
+    return now_of(degraded, windows, healthy=healthy, left=left, clear_ends=1 < left <= TO_TURN)
 
 
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
