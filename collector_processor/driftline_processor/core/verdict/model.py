@@ -32,7 +32,7 @@ from .states import rank_state
 from .traffic import Traffic
 from .trailing_periods import LENGTHS, LEVEL, TrailingPeriods, tiles, trailing_periods
 from .training_rows import never_as_good
-from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
+from .window import Reading, harmless_parts, look_again, read_outcomes, read_window, usual_service, verdict_of
 
 _KNOWN = ("healthy", "unknown")
 
@@ -396,7 +396,7 @@ def _with_broken(verdict: Verdict, newest: Sequence[Reading]) -> Verdict:
     window = reading.evaluation.window
     but = facts.BrokenInNewest(sign.fact, window.start, window.end, reading.context.timezone, reading.of_days)
     advice = verdict_of(reading, window.start).advice
-    return replace(verdict, but=but, advice=None if advice is None else facts.LookAgain(then=advice))
+    return replace(verdict, but=but, advice=look_again(advice))
 
 
 def _most_informative(closed: Sequence[Reading]) -> Reading:
@@ -809,7 +809,7 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
         state="at_risk",
         reasons=(turn.reading.signs[0].fact, facts.ChancePossible(windows=turn.windows)),
         certainty=(*verdict.certainty, facts.ToBeConfirmed(by_one=second)),
-        advice=verdict.advice if verdict.kind == "data_fault" else facts.LookAgain(then=verdict.advice),
+        advice=verdict.advice if verdict.kind == "data_fault" else look_again(verdict.advice),
     )
 
 

@@ -432,4 +432,6 @@ def test_outcomes_are_not_asked_for_an_objective_of_the_service() -> None:
     of_calls = objective("inconclusive", "availability", rule="availability >= 99.9 %", needed=3_688)
     of_outcomes = objective("inconclusive", "precision", needed=120)
     assert labels_needed(window(0, objectives=(of_calls,), reference={})) is None
-    assert labels_needed(window(0, objectives=(of_calls, of_outcomes), reference={})) == 120
+    assert labels_needed(window(0, objectives=(of_calls, of_outcomes), reference={})) == facts.Needed(
+        120, "precision", "precision >= 0.9"
+    )

@@ -61,7 +61,8 @@ def failing(day: int, rate: float) -> Evaluation:
         ),
         (
             [window(0), failing(1, 0.5), failing(2, 0.01)],
-            "On 3 July 2013, its call error rate was 1.00 %, healthy again; one more healthy window ends the degradation.",
+            "On 3 July 2013, its call error rate was 1.00 %, healthy again; "
+            "one more healthy window ends the degradation.",
         ),
         (
             [right(0), window(1, score=NULL_SCORES), window(2, score=NULL_SCORES)],
