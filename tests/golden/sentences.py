@@ -550,6 +550,8 @@ ADVICE: tuple[Fact, ...] = (
     facts.SendOutcomes(),
     facts.SendMoreOutcomes(),
     facts.NothingToDo(),
+    facts.CheckAlert(policy="slow"),
+    facts.CheckOutcomeDelay(),
     facts.WaitForFirstWindow(),
     facts.SendOutcomesOrLabel(needed=facts.Needed(1_200, "accuracy")),
     facts.LabelMore(more=670, needed=facts.Needed(790, "log_loss")),

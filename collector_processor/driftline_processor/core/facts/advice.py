@@ -189,6 +189,19 @@ class IgnoreDrift(FactStruct):
 class NothingToDo(FactStruct): ...
 
 
+NoStep = IgnoreDrift | NothingToDo
+"""Advice for which nothing is to be done."""
+
+
+class CheckAlert(FactStruct):
+    """Check an open alert of a policy, although the model is healthy."""
+
+    policy: str
+
+
+class CheckOutcomeDelay(FactStruct): ...
+
+
 class LookAgain(FactStruct):
     then: Fact | None
 

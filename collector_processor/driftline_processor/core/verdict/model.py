@@ -25,6 +25,7 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
+from .missed import with_missed
 from .now import now_of
 from .roles import BEFORE, without_older
 from .signs import OF_OUTPUT, Sign, deciding_change
@@ -382,21 +383,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         return verdict if run is None else replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     verdict = verdict_of(run.reading, run.since, certainty, alone=run.alone)
-    return _with_broken(verdict, [readings[-1] for readings in lengths.values()])
-
-
-def _with_broken(verdict: Verdict, newest: Sequence[Reading]) -> Verdict:
-    """Return a healthy verdict with what the newest windows break: it is an open incident, though it may be chance."""
-    broken = [(one, sign) for one in newest for sign in one.signs if sign.reason in ("service", "objective")]
-    since = verdict.window_end or 0  # older windows are outdated by the one that decides
-    broken = [(one, sign) for one, sign in broken if one.state == "degraded" and one.evaluation.window.end >= since > 0]
-    if not broken:
-        return verdict
-    reading, sign = max(broken, key=lambda one: _by_time(one[0].evaluation))
-    window = reading.evaluation.window
-    but = facts.BrokenInNewest(sign.fact, window.start, window.end, reading.context.timezone, reading.of_days)
-    advice = verdict_of(reading, window.start).advice
-    return replace(verdict, but=but, advice=look_again(advice))
+    return with_missed(verdict, lengths.values())
 
 
 def _most_informative(closed: Sequence[Reading]) -> Reading:

@@ -193,7 +193,7 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         if larger is not None:
             return larger
         if reason == "too_few_days":
-            return _longer_window(evaluation, context, "too_few_days")
+            return longer_window(evaluation, context, "too_few_days")
         decides = deciding_change(evaluation)
         if decides is not None and _needs_unreviewed(evaluation, decides[0]):
             return facts.ReviewDecisions()
@@ -207,21 +207,29 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return facts.SendOutcomesOrLabel(needed=needed)
     if needed is None or outcomes <= evaluation.outcome_rows:
         if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
-            return _longer_window(evaluation, context, "too_few_rows", rows=evaluation.rows)
+            return longer_window(evaluation, context, "too_few_rows", rows=evaluation.rows)
         return facts.SendMoreOutcomes()
     if outcomes <= evaluation.rows:
         return facts.LabelMore(more=outcomes - evaluation.outcome_rows, needed=needed)
-    return _longer_window(evaluation, context, "too_few_rows", needed=needed, rows=evaluation.rows)
+    return longer_window(evaluation, context, "too_few_rows", needed=needed, rows=evaluation.rows)
 
 
-def _longer_window(
+def longer_window(
     evaluation: Evaluation,
     context: VerdictContext,
     reason: InconclusiveReason,
     needed: facts.Needed | None = None,
     rows: int | None = None,
 ) -> Fact:
-    """Return how to get a longer window: wait for an open one that contains this one, else configure one."""
+    """Return how to get a longer window: wait for an open one that contains this one, else configure one.
+
+    Args:
+        evaluation: The window.
+        context: Facts in addition to the windows.
+        reason: What the window has too little of.
+        needed: The outcomes that can be conclusive; None if unknown.
+        rows: The rows of the window, if they are too few.
+    """
     window = evaluation.window
     longer = [
         coming

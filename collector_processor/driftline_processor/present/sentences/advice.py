@@ -281,6 +281,13 @@ def _correct_times(fact: facts.CorrectTimes) -> Advice:
     return Advice(fix, f"{capital(fix)}: wrong times assign its predictions to the wrong windows.")
 
 
+@advice_of(facts.CheckAlert)
+def _check_alert(fact: facts.CheckAlert) -> Advice:
+    name = short(fact.policy, 80)
+    check = f"Check what the policy '{name}' measures; the verdict does not show the same fault so far."
+    return Advice(f"check the alert of the policy '{name}'", check)
+
+
 @advice_of(facts.LookAgain)
 def _look_again(fact: facts.LookAgain) -> Advice:
     advice = advise(fact.then).sentence
@@ -324,6 +331,10 @@ _WITHOUT_FIELDS = {
     facts.SendMoreOutcomes: Advice(
         "send more outcomes",
         "Send more outcomes of its rows: those that have arrived are inconclusive.",
+    ),
+    facts.CheckOutcomeDelay: Advice(
+        "check why its outcomes are late",
+        "Check why its outcomes are late, or change the agreed delay (label_sla).",
     ),
     facts.NothingToDo: Advice("nothing to do", "Nothing: keep sending outcomes."),
     facts.WaitForFirstWindow: Advice("wait for the first window", "Wait until the first window closes."),
