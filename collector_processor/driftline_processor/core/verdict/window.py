@@ -30,6 +30,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.output_faults import output_faults
+from driftline_processor.core.performance.margin import DECIDING
 from driftline_processor.core.performance.objective import LEAST_ROWS
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
@@ -309,6 +310,8 @@ def _larger_baseline(evaluation: Evaluation) -> Fact | None:
     if decides is None or not decides[1].margin or _half_of_baseline(evaluation, decides[0]) < decides[1].margin:
         return None
     metric, margin = decides[0], decides[1].margin
+    if metric.partition("@")[0] not in DECIDING:
+        return None  # it decides only in a window with too few rows for the others
     half = _half_of_baseline(evaluation, metric)
     # twice: so that a window as large as the baseline has half of the variance that the margin allows
     rows = 2 * evaluation.reference[metric].rows * (half / margin) ** 2

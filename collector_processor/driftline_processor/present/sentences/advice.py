@@ -14,6 +14,7 @@ from driftline_processor.present.numbers import number
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
+from .objectives import about_rows
 from .outcomes import TIME_FIXES, correction_words, unknown_outcomes_sentence
 from .register import Makers, clause, clauses, voice_of
 
@@ -168,7 +169,7 @@ def _wait_to_retrain(fact: facts.WaitToRetrain) -> Advice:
     place = f" for {slice_words(fact.slice)}" if fact.slice else ""
     shown = f"only {fact.outcomes} outcomes are known"
     if fact.wrong is not None:
-        shown = f"{fact.wrong} of {fact.outcomes} predictions are wrong, which may be chance"
+        shown = f"{fact.wrong} of {fact.outcomes} predictions are wrong"
     action = f"wait for {fact.needed} outcomes{place}"
     return Advice(action, f"{capital(action)} before you retrain the model: so far {shown}.")
 
@@ -177,8 +178,8 @@ def _wait_to_retrain(fact: facts.WaitToRetrain) -> Advice:
 def _build_larger_baseline(fact: facts.BuildLargerBaseline) -> Advice:
     half, margin = (size_of_change(fact.metric, size, None, None) for size in (fact.half, fact.margin))
     known = f"the baseline's {metric_words(fact.metric)} is known to ±{half} only, and the margin is {margin}"
-    build = f"Build the baseline from about {fact.rows:,} rows, over as many more days, or set a margin"
-    return Advice("build a larger baseline", f"{build}: {known}, so no window can be conclusive.")
+    build = f"Build the baseline from more days, {about_rows(fact.rows)}, or set a margin"
+    return Advice("build a larger baseline", f"{build}: {known}, so no window can show that the model is as good.")
 
 
 @advice_of(facts.RetrainWithRange)

@@ -93,6 +93,11 @@ def test_no_longer_window_is_asked_for_if_the_baseline_is_less_certain_than_the_
     assert not isinstance(verdict_of_window(of_window).advice, facts.BuildLargerBaseline)
 
 
+def test_the_baseline_is_large_enough_for_a_metric_that_decides_in_small_windows_only() -> None:
+    of_mape = known(0, {"mape": FEW}, reference={"mape": value(0.5, 0.4, 0.6)})
+    assert not isinstance(verdict_of_window(of_mape).advice, facts.BuildLargerBaseline)
+
+
 def worse(day: int, outcomes: int, accuracy: float, **more: Any) -> Evaluation:
     realized = {"accuracy": value(accuracy)}
     return wrong(day, stands_out=True, realized=realized, outcome_rows=outcomes, rows=outcomes, coverage=1.0, **more)
@@ -109,7 +114,7 @@ def test_few_wrong_predictions_are_counted_and_waited_for_instead_of_retraining(
     degraded = verdict_of_model([worse(0, 8, 0.625)])
     assert (degraded.state, degraded.advice) == ("degraded", wait)
     assert verdict_action(degraded) == (
-        "Wait for 50 outcomes before you retrain the model: so far 3 of 8 predictions are wrong, which may be chance."
+        "Wait for 50 outcomes before you retrain the model: so far 3 of 8 predictions are wrong."
     )
 
 
