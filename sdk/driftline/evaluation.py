@@ -42,6 +42,10 @@ class ModelVerdict(Protocol):
         """What began after a degradation, as sentences; "" without any."""
 
     @property
+    def now(self) -> str:
+        """What the newest window of a degraded model shows, and what ends the degradation; "" in other states."""
+
+    @property
     def action(self) -> str:
         """Recommended action, as a sentence."""
 

@@ -55,6 +55,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_certainty,
     verdict_evidence,
     verdict_headline,
+    verdict_now,
     verdict_sentence,
     verdict_size,
     verdict_step,
@@ -173,7 +174,6 @@ NOT_CONFIRMED = (
     facts.KnownUntil(end=JULY, timezone="UTC"),
     facts.NewestMayBeChance(shown=MOVED),
     facts.DriftOpen(outputs=("score",), features=("age",), missing=("too_few_days", "too_few_rows")),
-    facts.NewestHealthyAgain(windows=1, left=2),
 )
 OBJECTIVES = (
     OBJECTIVE,
@@ -190,6 +190,20 @@ OBJECTIVES = (
         remarks=(facts.RowsDecide(needed=1_200),),
     ),
     structs.replace(OBJECTIVE, state="inconclusive", alert_after=3, inconclusive_windows=3, reason="too_few_days"),
+)
+NOW = facts.Now(
+    metric="log_loss",
+    value=0.69,
+    baseline=0.49,
+    rule="",
+    start=JULY,
+    end=JULY + DAY,
+    waiting=0,
+    healthy=0,
+    left=2,
+    clear_ends=True,
+    timezone="UTC",
+    of_days=True,
 )
 SHARE = {"low": 0.2, "high": 0.25}
 LACKING = ("metric", "decisions", "rows", "interval")
@@ -309,8 +323,16 @@ FACTS: tuple[Fact, ...] = (
     facts.DriftOpen(outputs=("score",), features=("age", "pay"), missing=("too_few_days", "too_few_rows")),
     facts.ToBeConfirmed(by_one=True),
     facts.ToBeConfirmed(by_one=False),
-    facts.NewestHealthyAgain(windows=1, left=1),
-    facts.NewestHealthyAgain(windows=2, left=2),
+    NOW,
+    replace(NOW, healthy=1, left=1, clear_ends=False),
+    replace(NOW, healthy=2, left=1, clear_ends=False),
+    replace(NOW, waiting=1),
+    replace(NOW, waiting=3, baseline=None, metric="availability", value=0.958, rule="availability >= 99 %"),
+    replace(NOW, left=3, clear_ends=False),
+    replace(NOW, left=0, clear_ends=False),
+    replace(NOW, metric="", value=None, baseline=None),
+    replace(NOW, metric="", value=None, baseline=None, healthy=1, left=1, clear_ends=False),
+    replace(NOW, start=None, end=0),
     facts.HealthyUntil(end=JULY, timezone="UTC"),
     facts.KnownUntil(end=JULY, timezone="UTC"),
     facts.NewestMayBeChance(shown=MOVED),
@@ -519,7 +541,7 @@ ADVICE: tuple[Fact, ...] = (
         needed=None,
         rows=None,
     ),
-    facts.EvaluateLongerWindow(reason="too_few_rows", needed=900, rows=100),
+    facts.EvaluateLongerWindow(reason="too_few_rows", needed=facts.Needed(900, "log_loss"), rows=100),
     facts.EvaluateLongerWindow(reason="too_few_rows", needed=None, rows=100),
     facts.EvaluateMoreRows(**DAYS_LACK),
     facts.SetObjective(),
@@ -527,9 +549,16 @@ ADVICE: tuple[Fact, ...] = (
     facts.SendOutcomes(),
     facts.SendMoreOutcomes(),
     facts.NothingToDo(),
+    facts.CheckAlert(policy="slow"),
+    facts.CheckOutcomeDelay(),
     facts.WaitForFirstWindow(),
-    facts.SendOutcomesOrLabel(needed=1_200),
-    facts.LabelMore(more=670, needed=790),
+    facts.SendOutcomesOrLabel(needed=facts.Needed(1_200, "accuracy")),
+    facts.LabelMore(more=670, needed=facts.Needed(790, "log_loss")),
+    facts.LabelMore(more=670, needed=facts.Needed(790, "precision", "precision >= 0.9")),
+    facts.WaitToRetrain(outcomes=8, needed=50, wrong=3),
+    facts.WaitToRetrain(outcomes=8, needed=50, wrong=None, slice="country=NL"),
+    facts.BuildLargerBaseline(metric="log_loss", half=0.08, margin=0.05, rows=12_000),
+    facts.BuildLargerBaseline(metric="accuracy", half=0.08, margin=0.05, rows=12_000),
     facts.IgnoreDrift(small=True),
     facts.IgnoreDrift(small=False),
     facts.LookAgain(then=facts.Retrain(since=SINCE_JULY)),
@@ -649,6 +678,7 @@ def fact_lines() -> Iterator[str]:
         yield f"  size: {verdict_size(verdict)}"
         yield f"  evidence: {verdict_evidence(verdict) or None}"
         yield f"  cause: {verdict_cause(verdict) or None}"
+        yield from (f"  now: {words}" for words in filter(None, (verdict_now(verdict),)))
         yield f"  action: {verdict_action(verdict)}"
         yield f"  step: {verdict_step(verdict)}"
 

@@ -71,7 +71,9 @@ class FakeView:
     own: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
     said: tuple[str, ...] = ()
     queries: Any = field(default_factory=lambda: SimpleNamespace(**dict.fromkeys(QUERIES)))
-    alerts: Any = field(default_factory=lambda: SimpleNamespace(alerts={}, messages={}, deliveries={}, approvals={}))
+    alerts: Any = field(
+        default_factory=lambda: SimpleNamespace(alerts={}, open=(), messages={}, deliveries={}, approvals={})
+    )
     decisions: Any = field(default_factory=lambda: SimpleNamespace(known=(), of=lambda _: []))
     explanations: Any = field(default_factory=lambda: SimpleNamespace(of_model=lambda _: [], of_alert=lambda *_: None))
     silences: Any = field(

@@ -518,7 +518,8 @@ class Verdict(Struct, frozen=True):
         environment: The affected environment, likewise.
         since_earliest: The earliest start that the days leave open, if it is before ``since``; else None.
         later: What began after a degradation, or is over, the oldest first.
-        but: What a healthy model has not met in its newest window, which alone does not degrade it; else None.
+        but: What a healthy model misses, which does not degrade it so far; else None.
+        now: What the newest window of a degraded model shows, and what ends the degradation; None in other states.
         cause_until: When the first cause was over, while what joined it lasts; unix nanoseconds, else None.
     """
 
@@ -547,6 +548,7 @@ class Verdict(Struct, frozen=True):
     later: tuple[LaterFinding, ...] = ()
     cause_until: int | None = None
     but: Fact | None = None
+    now: Fact | None = None
 
 
 class SlicePerformance(Struct, frozen=True):

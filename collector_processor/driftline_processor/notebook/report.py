@@ -21,6 +21,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_evidence,
     verdict_headline,
     verdict_later,
+    verdict_now,
     verdict_sentence,
 )
 
@@ -38,6 +39,7 @@ class VerdictInWords(NamedTuple):
     evidence: str
     cause: str
     later: str
+    now: str
     action: str
     certainty: str
     sentence: str
@@ -82,6 +84,7 @@ class NotebookReport:
             verdict_evidence,
             verdict_cause,
             verdict_later,
+            verdict_now,
             verdict_action,
             verdict_certainty,
             verdict_sentence,

@@ -108,6 +108,7 @@ class _VerdictFacts(Struct):
     evidence: str | None = None
     cause: str | None = None
     later: str | None = None
+    now: str | None = None
     joined: list[str] = []
 
 
@@ -300,6 +301,7 @@ def _verdict_facts(told: Notification) -> dict[str, Any]:
             evidence=verdict_evidence(verdict) or None,
             cause=verdict_cause(verdict) or None,
             later=verdict_later(verdict) or None,
+            now=verdict_now(verdict) or None,
             joined=joined_subjects(verdict),
         )
     )

@@ -61,6 +61,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_evidence,
     verdict_headline,
     verdict_later,
+    verdict_now,
     verdict_sentence,
 )
 from driftline_processor.present.wording import iso_time
@@ -162,6 +163,7 @@ SHAPES = Shapes(
             computed("evidence", lambda one: verdict_evidence(one) or None, str | None),
             computed("cause", lambda one: verdict_cause(one) or None, str | None),
             computed("later", lambda one: verdict_later(one) or None, str | None),
+            computed("now", lambda one: verdict_now(one) or None, str | None),
             computed("action", verdict_action, str),
             or_null("kind"),
             computed("certainty", verdict_certainty, str),

@@ -21,6 +21,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_evidence,
     verdict_headline,
     verdict_later,
+    verdict_now,
     verdict_sentence,
 )
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
@@ -136,6 +137,7 @@ TABLES: Mapping[str, tuple[ResultColumn, ...]] = {
         _maybe("evidence", _TEXT, "sentence on the evidence"),
         _maybe("cause", _TEXT, "sentence on the cause; null if it is unknown"),
         _maybe("later", _TEXT, "sentences on what began after the degradation; null without any"),
+        _maybe("now", _TEXT, "what the newest window of a degraded model shows, and what ends it; null otherwise"),
         ResultColumn("action", _TEXT, "sentence on what to do"),
         ResultColumn("sentence", _TEXT, "verdict with its size, cause and action in one text"),
     ),
@@ -348,6 +350,7 @@ def _verdict_row(verdict: Verdict) -> Row:
         "evidence": verdict_evidence(verdict) or None,
         "cause": verdict_cause(verdict) or None,
         "later": verdict_later(verdict) or None,
+        "now": verdict_now(verdict) or None,
         "action": verdict_action(verdict),
         "sentence": verdict_sentence(verdict),
     }

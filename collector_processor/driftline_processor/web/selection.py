@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
+from driftline_processor.core.policy.firing import with_alert
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
@@ -293,14 +294,21 @@ def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:
     }
 
 
-def about(selection: Selection) -> dict[str, Any]:
-    """Return the JSON keys next to the tables of a model's page."""
+def about(selection: Selection, policies: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the JSON keys next to the tables of a model's page.
+
+    Args:
+        selection: The selection of the page.
+        policies: The policies of the model with an open alert that has sent a notification.
+    """
     model, chosen = selection.model, selection.chosen
     return {
         "model": model.key.model,
         "version": model.key.version,
         "environment": model.key.environment,
-        "verdict": json_of(selection.verdict() if selection.past else verdict_of(selection.versions)),
+        "verdict": json_of(
+            selection.verdict() if selection.past else with_alert(verdict_of(selection.versions), policies)
+        ),
         "window": selection.window,
         "start": None if chosen is None else iso_time(chosen.window.start),
         "end": None if chosen is None else iso_time(chosen.window.end),

@@ -110,6 +110,14 @@ class Site(Struct, frozen=True, kw_only=True):
         """All versions and environments of all models, the busiest first."""
         return self.state.snapshot.models
 
+    def paging(self) -> dict[str, list[str]]:
+        """Return by model the policies with an open alert that has sent a notification."""
+        policies: dict[str, list[str]] = {}
+        for alert in self.state.alerts.open:
+            if alert.notified is not None:
+                policies.setdefault(alert.model, []).append(alert.policy)
+        return policies
+
     def selection(self, request: Request) -> Selection:
         """Return the selection of the address of a model's page. Raises 404 or 400."""
         place = read_place(request)

@@ -282,6 +282,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "certainty": verdict_certainty(verdict),
             "sentence": verdict_sentence(verdict),
             "later": None,
+            "now": None,
             "action": verdict_action(verdict),
             "advice": "retrain",
             "reasons": ["column_moved"],

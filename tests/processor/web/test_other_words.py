@@ -112,7 +112,11 @@ def test_a_page_has_the_same_links_and_buttons(
     model = flights()
     assert model.verdict is not None
     moved, retrain = facts.ColumnMoved(name="temp"), facts.Retrain(facts.Since(None, "UTC", of_days=True))
-    for advice in (facts.SendOutcomesOrLabel(needed=200), facts.ChangeVersion(version="7"), retrain):
+    for advice in (
+        facts.SendOutcomesOrLabel(needed=facts.Needed(200, "accuracy")),
+        facts.ChangeVersion(version="7"),
+        retrain,
+    ):
         model.verdict = Verdict("degraded", model.verdict.since, reasons=(moved,), advice=advice)
         client = browse(FakeView([model, price()]))
         plain = shown(client, address)

@@ -64,6 +64,15 @@ class Retrain(FactStruct):
     check_outcomes: bool = False
 
 
+class WaitToRetrain(FactStruct):
+    """A degradation has too few outcomes for retraining; ``wrong``: its wrong predictions, None if not known."""
+
+    outcomes: int
+    needed: int
+    wrong: int | None
+    slice: str = ""
+
+
 class RowsAreHarder(FactStruct): ...
 
 
@@ -104,9 +113,23 @@ class WaitForOutcomes(FactStruct):
     immature: tuple[Fact, ...]
 
 
+class Needed(Struct, frozen=True):
+    """The number of outcomes that can be conclusive.
+
+    Attributes:
+        outcomes: The number.
+        metric: The metric of which they are.
+        rule: The objective on it; "" if the metric is compared with the baseline.
+    """
+
+    outcomes: int
+    metric: str
+    rule: str = ""
+
+
 class LongerWindow(FactStruct):
     reason: InconclusiveReason
-    needed: int | None
+    needed: Needed | None
     rows: int | None
 
 
@@ -122,6 +145,22 @@ class EvaluateLongerWindow(LongerWindow): ...
 class EvaluateMoreRows(LongerWindow): ...
 
 
+class BuildLargerBaseline(FactStruct):
+    """The baseline is so small that no window can be conclusive.
+
+    Attributes:
+        metric: The metric that decides.
+        half: Half the confidence interval of its value in the baseline, at least as wide as the margin.
+        margin: The margin.
+        rows: Rows of a baseline that is large enough.
+    """
+
+    metric: str
+    half: float
+    margin: float
+    rows: int
+
+
 class SetObjective(FactStruct): ...
 
 
@@ -132,7 +171,7 @@ class SendOutcomes(FactStruct): ...
 
 
 class SendOutcomesOrLabel(FactStruct):
-    needed: int
+    needed: Needed
 
 
 class SendMoreOutcomes(FactStruct): ...
@@ -140,7 +179,7 @@ class SendMoreOutcomes(FactStruct): ...
 
 class LabelMore(FactStruct):
     more: int
-    needed: int
+    needed: Needed
 
 
 class IgnoreDrift(FactStruct):
@@ -148,6 +187,19 @@ class IgnoreDrift(FactStruct):
 
 
 class NothingToDo(FactStruct): ...
+
+
+NoStep = IgnoreDrift | NothingToDo
+"""Advice for which nothing is to be done."""
+
+
+class CheckAlert(FactStruct):
+    """Check an open alert of a policy, although the model is healthy."""
+
+    policy: str
+
+
+class CheckOutcomeDelay(FactStruct): ...
 
 
 class LookAgain(FactStruct):

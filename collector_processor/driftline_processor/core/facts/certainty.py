@@ -73,9 +73,34 @@ class ToBeConfirmed(FactStruct):
     by_one: bool
 
 
-class NewestHealthyAgain(FactStruct):
-    windows: int
+class Now(FactStruct):
+    """What the newest window of a degraded model shows, and what ends the degradation.
+
+    Attributes:
+        metric: The metric of the degradation; "" if it has no number.
+        value: Its value in the newest window in which the degradation would show.
+        baseline: Its value in the baseline; None if it is not compared.
+        rule: The objective on it; "" without one.
+        start: Start of that window, unix nanoseconds; None if rows have no time.
+        end: End of the same window.
+        waiting: Number of newer windows without outcomes so far.
+        healthy: Number of the newest windows that look healthy again.
+        left: Number of further healthy windows that end the degradation; 0 if only several days together do.
+        clear_ends: Whether one clearly healthy window ends it, too.
+    """
+
+    metric: str
+    value: float | None
+    baseline: float | None
+    rule: str
+    start: int | None
+    end: int
+    waiting: int
+    healthy: int
     left: int
+    clear_ends: bool
+    timezone: str
+    of_days: bool
 
 
 class HealthyUntil(FactStruct):

@@ -33,7 +33,10 @@ class NoWorseThanBaseline(FactStruct):
 
 
 class BrokenInNewest(FactStruct):
-    """An objective that the newest window misses, or its failing calls, too few windows to degrade the model."""
+    """What the newest conclusive window misses, too few windows to degrade the model.
+
+    An objective, calls that fail, or outcomes that are late.
+    """
 
     shown: Fact
     start: int

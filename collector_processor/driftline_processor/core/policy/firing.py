@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core import facts
 from driftline_processor.core.business import PREFIX
@@ -119,6 +120,18 @@ def explains(verdict: Verdict | None, subjects: Collection[str]) -> bool:
         return not set(SERVICE_METRICS).isdisjoint(subjects)
     metrics = {name for name in subjects if metric_named(name.removeprefix(ESTIMATED)) is not None}
     return any(verdict.state == "degraded" or name.startswith(ESTIMATED) for name in metrics)
+
+
+def with_alert(verdict: Verdict | None, policies: Collection[str]) -> Verdict | None:
+    """Return a verdict without anything to do with the advice to check an open alert.
+
+    Args:
+        verdict: The current verdict; None if unknown.
+        policies: The policies of the model that fire and have sent a notification, the newest alert first.
+    """
+    if verdict is None or not policies or not isinstance(verdict.advice, facts.NoStep):
+        return verdict
+    return replace(verdict, advice=facts.CheckAlert(next(iter(policies))))
 
 
 def _named(subjects: Collection[str], prefix: str) -> set[str]:

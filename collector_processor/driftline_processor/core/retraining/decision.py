@@ -4,9 +4,9 @@ The expected gain is the drop in performance since the baseline, times the money
 horizon, times the fraction that retraining recovers. Its interval is that of the drop, with window and baseline both
 uncertain (:mod:`~driftline_processor.core.performance.changes`).
 
-*Retrain*: even the lower end is worth more than the cost. *Wait*: even the upper end is worth less. Otherwise
-*inconclusive*, with the number of outcomes needed to decide. So a model that is as good as its baseline is retrained in
-at most 2.5 % of decisions, whatever the cost.
+*Retrain*: even the lower end is worth more than the cost, and the window has enough outcomes to retrain on. *Wait*:
+even the upper end is worth less. Otherwise *inconclusive*, with the number of outcomes needed to decide. So a model
+that is as good as its baseline is retrained in at most 2.5 % of decisions, whatever the cost.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import ChangeKind, Evaluation, MetricValue
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.performance.objective import LEAST_ROWS
 from driftline_processor.core.windows.window import DAY
 
 from .past import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
@@ -318,6 +319,8 @@ def _weighed(answer: RetrainAnswer, loss: LossChange, worth: float) -> RetrainAn
     assert answer.question.cost is not None
     cost, low, high = answer.question.cost.amount, loss.low * worth, loss.high * worth
     answer = replace(answer, break_even=cost / worth if worth > 0 else None)
+    if low > cost and loss.outcomes < LEAST_ROWS:  # too few to retrain on, whatever they cost
+        return replace(answer, answer="inconclusive", outcomes_needed=LEAST_ROWS)
     if low > cost:
         return answer
     if high < cost:

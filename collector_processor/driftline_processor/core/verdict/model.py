@@ -25,13 +25,15 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
+from .missed import with_missed
+from .now import now_of
 from .roles import BEFORE, without_older
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .traffic import Traffic
-from .trailing_periods import LEVEL, Excluded, TrailingPeriods, tiles, trailing_periods
+from .trailing_periods import LENGTHS, LEVEL, Excluded, TrailingPeriods, tiles, trailing_periods
 from .training_rows import never_as_good
-from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
+from .window import Reading, harmless_parts, look_again, read_outcomes, read_window, usual_service, verdict_of
 
 _KNOWN = ("healthy", "unknown")
 
@@ -308,8 +310,8 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, excluded:
             alone, run = False, run._replace(since=longer.since)
         told = longer if _measures(longer, run) else run
         windows, before = _windows_of(told, closed), _windows_before(told, closed)
-        again = _healthy_again(run)
-        verdict = verdict_of(told.reading, run.since, again, alone=alone, windows=windows, before=before)
+        verdict = verdict_of(told.reading, run.since, alone=alone, windows=windows, before=before)
+        verdict = replace(verdict, now=_now(run, closed))
         if longer.reading is not told.reading:
             windows, before = _windows_of(longer, closed), _windows_before(longer, closed)
             cause = verdict_of(longer.reading, longer.since, windows=windows, before=before)
@@ -341,21 +343,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, excluded:
         return verdict if run is None else replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     verdict = verdict_of(run.reading, run.since, certainty, alone=run.alone)
-    return _with_broken(verdict, [readings[-1] for readings in lengths.values()])
-
-
-def _with_broken(verdict: Verdict, newest: Sequence[Reading]) -> Verdict:
-    """Return a healthy verdict with what the newest windows break: it is an open incident, though it may be chance."""
-    broken = [(one, sign) for one in newest for sign in one.signs if sign.reason in ("service", "objective")]
-    since = verdict.window_end or 0  # older windows are outdated by the one that decides
-    broken = [(one, sign) for one, sign in broken if one.state == "degraded" and one.evaluation.window.end >= since > 0]
-    if not broken:
-        return verdict
-    reading, sign = max(broken, key=lambda one: _by_time(one[0].evaluation))
-    window = reading.evaluation.window
-    but = facts.BrokenInNewest(sign.fact, window.start, window.end, reading.context.timezone, reading.of_days)
-    advice = verdict_of(reading, window.start).advice
-    return replace(verdict, but=but, advice=None if advice is None else facts.LookAgain(then=advice))
+    return with_missed(verdict, lengths.values())
 
 
 def _most_informative(closed: Sequence[Reading]) -> Reading:
@@ -604,11 +592,20 @@ def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
     return change.high - change.low <= abs(sign.effect)
 
 
-def _healthy_again(run: _Run) -> tuple[Fact, ...]:
-    if run.turn is None:
-        return ()
-    left = windows_to_turn(_length(run.turn.reading)) - run.turn.weight
-    return (facts.NewestHealthyAgain(windows=run.turn.windows, left=left),)
+def _now(run: _Run, closed: Sequence[Reading]) -> facts.Now:
+    """Return what the newest windows of a degradation show, and how many more healthy ones end it."""
+    degraded, newest = run.reading, run.newest.evaluation.window
+    calm = sum(
+        one.evaluation.window.name == newest.name
+        and one.evaluation.window.end > newest.end
+        and not one.decides
+        and _could_show(degraded, one.evaluation)
+        for one in closed
+    )
+    healthy, weight = (calm, calm) if run.turn is None else (run.turn.windows, run.turn.weight)
+    left = 0 if newest.name in LENGTHS else windows_to_turn(_length(degraded)) - weight
+    windows = _windows_of(run, closed)
+    return now_of(degraded, windows, healthy=healthy, left=left, clear_ends=1 < left <= TO_TURN)
 
 
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
@@ -759,7 +756,7 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
         state="at_risk",
         reasons=(turn.reading.signs[0].fact, facts.ChancePossible(windows=turn.windows)),
         certainty=(*verdict.certainty, facts.ToBeConfirmed(by_one=second)),
-        advice=verdict.advice if verdict.kind == "data_fault" else facts.LookAgain(then=verdict.advice),
+        advice=verdict.advice if verdict.kind == "data_fault" else look_again(verdict.advice),
     )
 
 

@@ -22,12 +22,15 @@ from driftline_processor.core.evaluation import (
     LossEvidence,
     MetricChange,
     ServiceLevel,
+    SlicePerformance,
     UnknownReason,
     Verdict,
 )
 from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.output_faults import output_faults
+from driftline_processor.core.performance.margin import DECIDING
+from driftline_processor.core.performance.objective import LEAST_ROWS
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
@@ -84,14 +87,17 @@ OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift
 """Metrics of the ranking, which recalibration does not change."""
 
 
-def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | None) -> Fact:
+def repair(
+    reading: Reading, cause: FirstCause, episode: Episode, since: int | None, windows: Sequence[Evaluation] = ()
+) -> Fact:
     """Return the advice for a degraded model: what its kind of change asks for.
 
     Args:
         reading: The deciding window.
         cause: The first cause.
-        episode: All windows of the degradation.
+        episode: What all windows of the degradation show.
         since: Since when the model is degraded, unix nanoseconds.
+        windows: These windows. Default: that of the reading.
     """
     evaluation, signs, context = reading.evaluation, reading.signs, reading.context
     first = signs[0]
@@ -107,6 +113,9 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     if better is not None:
         return _change_version(better)
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
+    wait = _wait_to_retrain(windows or (evaluation,), where)
+    if wait is not None:
+        return wait
     if where and cause.kind not in KINDS_OF_ALL_ROWS:
         return facts.RetrainWithSlice(slice=where, since=outcomes_since, check_outcomes=cause.kind == "concept_change")
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
@@ -117,6 +126,27 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     if episode.kind == "covariate_shift" and not _has_drifted(episode):
         return facts.RowsAreHarder()
     return facts.Retrain(since=outcomes_since, check_outcomes=cause.kind == "concept_change")
+
+
+def _wait_to_retrain(windows: Sequence[Evaluation], slice: str = "") -> facts.WaitToRetrain | None:
+    """Return the advice to wait for more outcomes of a degradation, or of its slice; None if there are enough."""
+    parts = [one.performance_slices.get(slice) if slice else one for one in windows]
+    known = [
+        (one.rows, one.metrics) if isinstance(one, SlicePerformance) else (one.outcome_rows, one.realized)
+        for one in parts
+        if one is not None
+    ]
+    outcomes = sum(rows for rows, _ in known)
+    if not 0 < outcomes < LEAST_ROWS:
+        return None
+    right = [(rows, metrics["accuracy"].value) for rows, metrics in known if rows and "accuracy" in metrics]
+    wrong = sum(round(rows * (1 - share)) for rows, share in right if share is not None)
+    return facts.WaitToRetrain(outcomes, LEAST_ROWS, wrong if right else None, slice)
+
+
+def look_again(advice: Fact | None) -> Fact | None:
+    """Return the advice to check the next window first, unless the advice is to wait."""
+    return advice if advice is None or isinstance(advice, facts.WaitToRetrain) else facts.LookAgain(then=advice)
 
 
 def _recalibrate(evaluation: Evaluation, since: facts.Since) -> Fact:
@@ -133,7 +163,8 @@ def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictC
     if fault is not None:
         return _REPAIRS.get(fault.metric, facts.RepairData)(fault.fact)
     if signs[0].reason == "level":
-        return _recalibrate(evaluation, facts.Since(evaluation.window.start, context.timezone, of_days=False))
+        since = facts.Since(evaluation.window.start, context.timezone, of_days=False)
+        return _wait_to_retrain((evaluation,)) or _recalibrate(evaluation, since)
     return outcomes_wanted(evaluation, context)
 
 
@@ -153,12 +184,16 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     if evaluation.young:
         return facts.WaitForOutcomes(immature=evaluation.immature)
     needed = labels_needed(evaluation)
+    outcomes = 0 if needed is None else needed.outcomes
     if evaluation.has_mature_outcomes:
         if has_no_skill(evaluation):
             return facts.RecalibrateFirst()
         reason = inconclusive_reason(evaluation)
+        larger = _larger_baseline(evaluation) if reason in ("too_few_days", "too_few_rows") else None
+        if larger is not None:
+            return larger
         if reason == "too_few_days":
-            return _longer_window(evaluation, context, "too_few_days")
+            return longer_window(evaluation, context, "too_few_days")
         decides = deciding_change(evaluation)
         if decides is not None and _needs_unreviewed(evaluation, decides[0]):
             return facts.ReviewDecisions()
@@ -167,26 +202,34 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         if not evaluation.reference and not evaluation.objectives:
             return facts.SetObjective()
     if evaluation.outcome_rows == 0:
-        if not needed or needed > evaluation.rows:
+        if needed is None or outcomes > evaluation.rows:
             return facts.SendOutcomes()
         return facts.SendOutcomesOrLabel(needed=needed)
-    if not needed or needed <= evaluation.outcome_rows:
+    if needed is None or outcomes <= evaluation.outcome_rows:
         if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
-            return _longer_window(evaluation, context, "too_few_rows", rows=evaluation.rows)
+            return longer_window(evaluation, context, "too_few_rows", rows=evaluation.rows)
         return facts.SendMoreOutcomes()
-    if needed <= evaluation.rows:
-        return facts.LabelMore(more=needed - evaluation.outcome_rows, needed=needed)
-    return _longer_window(evaluation, context, "too_few_rows", needed=needed, rows=evaluation.rows)
+    if outcomes <= evaluation.rows:
+        return facts.LabelMore(more=outcomes - evaluation.outcome_rows, needed=needed)
+    return longer_window(evaluation, context, "too_few_rows", needed=needed, rows=evaluation.rows)
 
 
-def _longer_window(
+def longer_window(
     evaluation: Evaluation,
     context: VerdictContext,
     reason: InconclusiveReason,
-    needed: int | None = None,
+    needed: facts.Needed | None = None,
     rows: int | None = None,
 ) -> Fact:
-    """Return how to get a longer window: wait for an open one that contains this one, else configure one."""
+    """Return how to get a longer window: wait for an open one that contains this one, else configure one.
+
+    Args:
+        evaluation: The window.
+        context: Facts in addition to the windows.
+        reason: What the window has too little of.
+        needed: The outcomes that can be conclusive; None if unknown.
+        rows: The rows of the window, if they are too few.
+    """
     window = evaluation.window
     longer = [
         coming
@@ -216,23 +259,62 @@ def keep(evaluation: Evaluation) -> Fact:
     return facts.NothingToDo()
 
 
-def labels_needed(evaluation: Evaluation) -> int | None:
-    """Return the number of outcomes needed to decide; None if unknown.
+def labels_needed(evaluation: Evaluation) -> facts.Needed | None:
+    """Return the number of outcomes of the undecided metric that can be conclusive; None if unknown.
 
-    From the objectives, else to detect a drop of accuracy by :data:`WORTH_FINDING` with 90 % power.
+    The metric that decides is the undecided one; without one, all objectives must be met, so it is the one that needs
+    most. If no outcome is known, the number detects a drop of accuracy by :data:`WORTH_FINDING` with 90 % power.
     """
+    decides = deciding_change(evaluation)
+    if decides is not None:
+        return _needed_to_decide(evaluation, *decides)
+    accuracy = evaluation.reference.get("accuracy")
+    if accuracy is not None and accuracy.value is not None:
+        share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
+        outcomes = math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10
+        return facts.Needed(max(FEWEST, outcomes), "accuracy")
     needed = [
-        objective.needed
+        facts.Needed(objective.needed, objective.metric, objective.rule)
         for objective in evaluation.objectives
         if objective.state == "inconclusive" and objective.needed and objective.metric not in SERVICE_METRICS
     ]
-    if needed:
-        return max(needed)
-    accuracy = evaluation.reference.get("accuracy")
-    if accuracy is None or accuracy.value is None:
+    return max(needed, key=lambda one: one.outcomes, default=None)
+
+
+def _needed_to_decide(evaluation: Evaluation, metric: str, change: MetricChange) -> facts.Needed | None:
+    """Return the outcomes with which half the interval of a change is the margin; None if unknown.
+
+    The variance of the window falls with its outcomes, that of the baseline does not.
+    """
+    of_baseline = _half_of_baseline(evaluation, metric) ** 2
+    if change.low is None or change.high is None or not change.margin or change.margin**2 <= of_baseline:
         return None
-    share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
-    return max(FEWEST, math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10)
+    if evaluation.maturity == "mature" and change.reason != "too_few_rows":
+        return None  # more outcomes of these rows are not conclusive either
+    of_window = max(((change.high - change.low) / 2) ** 2 - of_baseline, 0.0)
+    outcomes = math.ceil(evaluation.outcome_rows * of_window / (change.margin**2 - of_baseline) / 10) * 10
+    covered = (one.needed for one in evaluation.immature if isinstance(one, facts.CoverageTooLow))
+    return facts.Needed(max(outcomes, *(math.ceil(share * evaluation.rows) for share in covered), 0), metric)
+
+
+def _half_of_baseline(evaluation: Evaluation, metric: str) -> float:
+    """Return half the interval of a metric in the baseline; 0.0 if unknown."""
+    was = evaluation.reference.get(metric)
+    return 0.0 if was is None or was.low is None or was.high is None else (was.high - was.low) / 2
+
+
+def _larger_baseline(evaluation: Evaluation) -> Fact | None:
+    """Return the advice to build a larger baseline if no window can be conclusive with this one; else None."""
+    decides = deciding_change(evaluation)
+    if decides is None or not decides[1].margin or _half_of_baseline(evaluation, decides[0]) < decides[1].margin:
+        return None
+    metric, margin = decides[0], decides[1].margin
+    if metric.partition("@")[0] not in DECIDING:
+        return None  # it decides only in a window with too few rows for the others
+    half = _half_of_baseline(evaluation, metric)
+    # twice: so that a window as large as the baseline has half of the variance that the margin allows
+    rows = 2 * evaluation.reference[metric].rows * (half / margin) ** 2
+    return facts.BuildLargerBaseline(metric, half, margin, round(rows))
 
 
 def _worst_fault(evaluation: Evaluation) -> Finding | None:
@@ -650,7 +732,7 @@ def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Read
         part.fact,
         since,
         windows[part.last + 1].window.start if is_over and timed else None,
-        _repair_later(part, facts.Since(since, reading.context.timezone, reading.of_days)),
+        _repair_later(part, facts.Since(since, reading.context.timezone, reading.of_days), windows[part.first :]),
         ":".join((check, *columns)),
         reading.context.timezone,
         reading.of_days,
@@ -658,7 +740,7 @@ def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Read
     )
 
 
-def _repair_later(part: LaterPart, since: facts.Since) -> Fact:
+def _repair_later(part: LaterPart, since: facts.Since, windows: Sequence[Evaluation]) -> Fact:
     """Return what to do about something that began after a degradation."""
     if part.subject[0] == "service":
         return facts.RepairService(fault=part.fact)
@@ -669,7 +751,9 @@ def _repair_later(part: LaterPart, since: facts.Since) -> Fact:
             return facts.RetrainWithRange(column=part.fact.features[0], outside=part.fact.now or 0.0, since=since)
         if is_fault(part.fact):
             return _repair_data(part.fact)
-    return facts.Retrain(since=since, check_outcomes=isinstance(part.fact, facts.FurtherLoss))
+    return _wait_to_retrain(windows) or facts.Retrain(
+        since=since, check_outcomes=isinstance(part.fact, facts.FurtherLoss)
+    )
 
 
 def _verdict_of(
@@ -685,7 +769,7 @@ def _verdict_of(
     if of_episode:
         signs, reading = of_episode, replace(reading, signs=of_episode)
     cause = first_cause(evaluation, signs, episode)
-    reasons, advice, own = _conclusion(reading, cause, episode, since)
+    reasons, advice, own = _conclusion(reading, cause, episode, since, windows)
     first = signs[0] if signs else None
     together = None
     if evaluation.window.name in LENGTHS:
@@ -772,14 +856,14 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
 
 
 def _conclusion(
-    reading: Reading, cause: FirstCause, episode: Episode, since: int | None
+    reading: Reading, cause: FirstCause, episode: Episode, since: int | None, windows: Sequence[Evaluation]
 ) -> tuple[tuple[Fact | None, ...], Fact, Fact | None]:
     """Return the reasons of a state, the advice, and the certainty of the window."""
     evaluation, signs = reading.evaluation, reading.signs
     if reading.state == "degraded":
         return (
             (signs[0].fact, _why(reading, cause, episode)),
-            repair(reading, cause, episode, since),
+            repair(reading, cause, episode, since, windows),
             signs[0].certainty,
         )
     if reading.state == "healthy" and signs[0].reason == "same_rows":

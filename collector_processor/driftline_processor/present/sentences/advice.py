@@ -9,11 +9,12 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.present.metrics import metric_words
+from driftline_processor.present.metrics import metric_words, size_of_change
 from driftline_processor.present.numbers import number
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
+from .objectives import about_rows
 from .outcomes import TIME_FIXES, correction_words, unknown_outcomes_sentence
 from .register import Makers, clause, clauses, voice_of
 
@@ -163,6 +164,24 @@ def _recalibrate(fact: facts.Recalibrate) -> Advice:
     return Advice("recalibrate the model", f"Recalibrate its score on {rows}: its score is miscalibrated ({ranks}).")
 
 
+@advice_of(facts.WaitToRetrain)
+def _wait_to_retrain(fact: facts.WaitToRetrain) -> Advice:
+    place = f" for {slice_words(fact.slice)}" if fact.slice else ""
+    shown = f"only {fact.outcomes} outcomes are known"
+    if fact.wrong is not None:
+        shown = f"{fact.wrong} of {fact.outcomes} predictions are wrong"
+    action = f"wait for {fact.needed} outcomes{place}"
+    return Advice(action, f"{capital(action)} before you retrain the model: so far {shown}.")
+
+
+@advice_of(facts.BuildLargerBaseline)
+def _build_larger_baseline(fact: facts.BuildLargerBaseline) -> Advice:
+    half, margin = (size_of_change(fact.metric, size, None, None) for size in (fact.half, fact.margin))
+    known = f"the baseline's {metric_words(fact.metric)} is known to ±{half} only, and the margin is {margin}"
+    build = f"Build the baseline from more days, {about_rows(fact.rows)}, or set a margin"
+    return Advice("build a larger baseline", f"{build}: {known}, so no window can show that the model is as good.")
+
+
 @advice_of(facts.RetrainWithRange)
 def _retrain_with_range(fact: facts.RetrainWithRange) -> Advice:
     name = short(fact.column, NAME)
@@ -195,10 +214,15 @@ def _wait_for_outcomes(fact: facts.WaitForOutcomes) -> Advice:
 
 def _why_longer(longer: facts.LongerWindow) -> str:
     if longer.reason == "too_few_days":
-        return "a window with more days is expected to be conclusive"
-    if not longer.needed:
+        return "a window with more days can be conclusive"
+    if longer.needed is None:
         return f"the outcomes of all {longer.rows:,} rows are known, and they are too few"
-    return f"about {longer.needed:,} outcomes are expected to be conclusive, and this window has {longer.rows:,} rows"
+    outcomes = f"about {longer.needed.outcomes:,} outcomes can be conclusive for {_undecided(longer.needed)}"
+    return f"{outcomes}, and this window has {longer.rows:,} rows"
+
+
+def _undecided(needed: facts.Needed) -> str:
+    return f"'{printable(needed.rule)}'" if needed.rule else f"its {metric_words(needed.metric)}"
 
 
 @advice_of(facts.WaitForLongerWindow)
@@ -220,14 +244,15 @@ def _evaluate_more_rows(fact: facts.EvaluateMoreRows) -> Advice:
 
 @advice_of(facts.SendOutcomesOrLabel)
 def _send_outcomes_or_label(fact: facts.SendOutcomesOrLabel) -> Advice:
-    enough = "enough to detect a relevant degradation, if there is one"
-    sentence = f"Send its outcomes, or label {fact.needed:,} of its rows: these are {enough}."
-    return Advice(f"send its outcomes, or label {fact.needed:,} rows", sentence)
+    label = f"label {fact.needed.outcomes:,}"
+    sentence = f"Send its outcomes, or {label} of its rows, which can be conclusive for {_undecided(fact.needed)}."
+    return Advice(f"send its outcomes, or {label} rows", sentence)
 
 
 @advice_of(facts.LabelMore)
 def _label_more(fact: facts.LabelMore) -> Advice:
-    sentence = f"Label {fact.more:,} more of its rows: {fact.needed:,} labelled rows are expected to be conclusive."
+    conclusive = f"{fact.needed.outcomes:,} labelled rows can be conclusive for {_undecided(fact.needed)}"
+    sentence = f"Label {fact.more:,} more of its rows: {conclusive}."
     return Advice(f"label {fact.more:,} more rows", sentence)
 
 
@@ -255,6 +280,13 @@ def _build_baseline(fact: facts.BuildBaseline) -> Advice:
 def _correct_times(fact: facts.CorrectTimes) -> Advice:
     fix = TIME_FIXES[fact.times]
     return Advice(fix, f"{capital(fix)}: wrong times assign its predictions to the wrong windows.")
+
+
+@advice_of(facts.CheckAlert)
+def _check_alert(fact: facts.CheckAlert) -> Advice:
+    name = short(fact.policy, 80)
+    check = f"Check what the policy '{name}' measures; the verdict does not show the same fault so far."
+    return Advice(f"check the alert of the policy '{name}'", check)
 
 
 @advice_of(facts.LookAgain)
@@ -300,6 +332,10 @@ _WITHOUT_FIELDS = {
     facts.SendMoreOutcomes: Advice(
         "send more outcomes",
         "Send more outcomes of its rows: those that have arrived are inconclusive.",
+    ),
+    facts.CheckOutcomeDelay: Advice(
+        "check why its outcomes are late",
+        "Check why its outcomes are late, or change the agreed delay (label_sla).",
     ),
     facts.NothingToDo: Advice("nothing to do", "Nothing: keep sending outcomes."),
     facts.WaitForFirstWindow: Advice("wait for the first window", "Wait until the first window closes."),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from driftline_processor.core import facts
-from driftline_processor.present.metrics import metric_value, size_of_change
-from driftline_processor.present.times import date_words
+from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
+from driftline_processor.present.times import date_words, on_words
 from driftline_processor.present.wording import NAME, format_percent, listed, printable, short
 
 from .expectations import expectation_sentence
@@ -97,11 +97,37 @@ def _to_be_confirmed(fact: facts.ToBeConfirmed) -> str:
     )
 
 
-@words_of(facts.NewestHealthyAgain)
-def _newest_healthy(fact: facts.NewestHealthyAgain) -> str:
-    newest = "window looks" if fact.windows == 1 else f"{fact.windows} windows look"
-    more = "one more has" if fact.left == 1 else f"{fact.left} more have"
-    return f"The newest {newest} healthy again; {more} to confirm that."
+@words_of(facts.Now)
+def _now(fact: facts.Now) -> str:
+    return f"{_newest_window(fact)}; {_what_ends(fact)}"
+
+
+def _newest_window(fact: facts.Now) -> str:
+    """Return what the newest window shows: "on 5 July 2013, its log loss was 0.69 (baseline 0.49)"."""
+    when = "in these rows" if fact.start is None else on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)
+    lasts = "looks healthy again" if fact.healthy else "still shows it"
+    shown = f"the newest window {lasts}" if fact.start is not None else "the degradation shows"
+    if fact.value is not None:
+        compared = "" if fact.baseline is None else f" (baseline {metric_value(fact.metric, fact.baseline)})"
+        compared = f" ('{printable(fact.rule)}')" if fact.rule else compared
+        shown = f"its {metric_words(fact.metric)} was {metric_value(fact.metric, fact.value)}{compared}"
+        shown += ", healthy again" if fact.healthy == 1 else ""
+    if fact.healthy > 1:
+        shown += f"; the {fact.healthy} newest windows look healthy"
+    windows = "1 newer window has" if fact.waiting == 1 else f"{fact.waiting:,} newer windows have"
+    return f"{when}, {shown}{f'; {windows} no outcomes yet' if fact.waiting else ''}"
+
+
+def _what_ends(fact: facts.Now) -> str:
+    if fact.start is None:
+        return "newer rows show whether it lasts"
+    if not fact.left:
+        return "the degradation ends when the newest days together are significantly better"
+    more = "more " if fact.healthy else ""
+    if fact.left == 1:
+        return f"one {more}healthy window ends the degradation"
+    clear = ", or one clearly healthy one," if fact.clear_ends else ""
+    return f"{fact.left} {more}healthy windows in a row{clear} end the degradation"
 
 
 @words_of(facts.ConclusiveUntil)

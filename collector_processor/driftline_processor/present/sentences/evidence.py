@@ -47,7 +47,7 @@ def _no_worse(fact: facts.NoWorseThanBaseline) -> str:
 
 @words_of(facts.BrokenInNewest)
 def _broken_in_newest(fact: facts.BrokenInNewest) -> str:
-    return f"{clause(fact.shown)} {on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)}"
+    return f"{on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)}, {clause(fact.shown)}"
 
 
 @words_of(facts.FurtherLoss)

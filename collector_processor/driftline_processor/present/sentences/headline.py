@@ -120,6 +120,11 @@ def _service_failing(fact: facts.ServiceFailing) -> str:
     return re.sub(r" \([^()]*\)", "", clause).partition(", most of")[0]
 
 
+@_brief(facts.OutcomesInTime)
+def _outcomes_in_time(fact: facts.OutcomesInTime) -> str:
+    return f"at most {format_percent(fact.at_most)} of the outcomes in time, {format_percent(fact.agreed)} agreed,"
+
+
 @_brief(facts.BrokenInNewest)
 def _broken_in_newest(fact: facts.BrokenInNewest) -> str:
     return f"{brief(fact.shown)} {on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)}"

@@ -29,6 +29,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import capital, duration, format_percent, format_value, short
 
+from .advice import advise
 from .objectives import objective_sentence
 from .register import clauses, voice_of, worded, words_as, words_of
 from .verdict import verdict_sentence
@@ -341,10 +342,7 @@ def policy_advice(policy: str, room: str) -> str:
         policy: Name of the policy.
         room: Why its limit lies within the noise of the baseline, as a clause; "" if it does not.
     """
-    if room:
-        return capital(f"{room}.")
-    name = short(policy, 80)
-    return f"Check what the policy '{name}' measures; the verdict does not show the same fault so far."
+    return capital(f"{room}.") if room else advise(facts.CheckAlert(policy)).sentence
 
 
 def pending_words(count: int, needed: int) -> str:

@@ -158,10 +158,16 @@ def later_clause(later: LaterFinding) -> str:
     return f"{clause(later.fact)}{when}{effect}"
 
 
+def verdict_now(verdict: Verdict) -> str:
+    """Return what the newest window of a degraded model shows, and what ends the degradation; "" in other states."""
+    return "" if verdict.now is None else _as_sentence(clause(verdict.now), verdict)
+
+
 LINE_TITLES = {
     "evidence": "Evidence",
     "cause": "Cause",
     "later": "Also",
+    "now": "Now",
     "action": "Do",
     "certainty": "Confidence",
 }
@@ -170,7 +176,7 @@ LINE_TITLES = {
 
 def verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
     """Return the lines of :data:`LINE_TITLES`, each with its title; those that are unknown are left out."""
-    makers = verdict_evidence, verdict_cause, verdict_later, verdict_action, verdict_certainty
+    makers = verdict_evidence, verdict_cause, verdict_later, verdict_now, verdict_action, verdict_certainty
     lines = zip(LINE_TITLES.values(), (words(verdict) for words in makers), strict=True)
     return [(title, words) for title, words in lines if words]
 

@@ -21,6 +21,7 @@ from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
 from driftline_processor.core.pane_source import PaneSource
+from driftline_processor.core.policy.firing import with_alert
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.evaluation.formats import windows_in
@@ -53,7 +54,7 @@ def routes(site: Site) -> list[BaseRoute]:
     return [
         Guarded(
             "/api/v1/models",
-            lambda request: models(request, state.snapshot),
+            lambda request: models(request, site),
             may="read",
             by_model=True,
             parameters="limit cursor",
@@ -90,14 +91,14 @@ def routes(site: Site) -> list[BaseRoute]:
         ),
         Guarded(
             "/api/v1/models/{name:path}",
-            lambda request: model(request, state.snapshot),
+            lambda request: model(request, site),
             may="read",
             parameters="version environment",
         ),
     ]
 
 
-def models(request: Request, snapshot: StateSnapshot) -> Response:
+def models(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models``: each model in brief with its newest closed and its open window, in pages.
 
     The response also contains the overall verdict per name, the hints that belong to no model, and the address of the
@@ -105,20 +106,20 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
     name, so that new traffic neither skips nor repeats a model; within a page the busiest models are first.
     ``?cursor=`` is the last name of the previous page.
     """
+    snapshot = site.state.snapshot
     limit, cursor = number(request, "limit", 100, MOST_MODELS), request.query_params.get("cursor", "")
     may = principal_of(request.scope).may
     readable = (name for name, views in snapshot.by_handle.items() if may("read", views[0].key.model))
     after = sorted(name for name in readable if "cursor" not in request.query_params or name > cursor)
     chosen = set(after[:limit])
     views_by_handle = {name: parts for name, parts in snapshot.by_handle.items() if name in chosen}
-    documents = map(
-        MODEL_SHAPES.writer(ModelView), (model for model in snapshot.models if handle(model.key.model) in chosen)
-    )
+    paging = site.paging()
+    documents = _documents((model for model in snapshot.models if handle(model.key.model) in chosen), paging)
     following = {"limit": str(limit), "cursor": after[limit - 1]} if len(after) > limit else None
     return FiniteJSON(
         {
-            "models": list(documents),
-            "verdicts": {parts[0].key.model: json_of(verdict_of(parts)) for parts in views_by_handle.values()},
+            "models": documents,
+            "verdicts": {parts[0].key.model: _overall(parts, paging) for parts in views_by_handle.values()},
             "hints": list(snapshot.hints) if may("read") else [],
             "total": sum(may("read", views[0].key.model) for views in snapshot.by_handle.values()),
             "next": None if following is None else f"/api/v1/models?{urlencode(following)}",
@@ -126,12 +127,26 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
     )
 
 
-def model(request: Request, snapshot: StateSnapshot) -> Response:
+def _documents(views: Iterable[ModelView], paging: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return versions in brief; a healthy one with an open alert has the advice to check the alert."""
+    write, documents = MODEL_SHAPES.writer(ModelView), []
+    for view in views:
+        policies = paging.get(view.key.model, ())
+        document = write(view)
+        documents.append(document | {"verdict": json_of(with_alert(view.verdict, policies))} if policies else document)
+    return documents
+
+
+def _overall(views: Sequence[ModelView], paging: Mapping[str, Sequence[str]]) -> Any:
+    return json_of(with_alert(verdict_of(views), paging.get(views[0].key.model, ())))
+
+
+def model(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models/{name}``: the overall verdict of a model, and its versions and environments."""
+    snapshot, paging = site.state.snapshot, site.paging()
     name = find_model(request, snapshot).key.model
     same = snapshot.versions_of(handle(name))
-    parts = list(map(MODEL_SHAPES.writer(ModelView), same))
-    return FiniteJSON({"model": name, "verdict": json_of(verdict_of(same)), "versions": parts})
+    return FiniteJSON({"model": name, "verdict": _overall(same, paging), "versions": _documents(same, paging)})
 
 
 def evaluations(request: Request, site: Site) -> Response:

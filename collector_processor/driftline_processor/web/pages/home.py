@@ -10,6 +10,7 @@ from operator import is_
 from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +21,7 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
+from driftline_processor.core.policy.firing import with_alert
 from driftline_processor.core.verdict.states import ORDER, rank_state
 from driftline_processor.present import money, names, numbers, states
 from driftline_processor.present.json_shapes import Key, or_null, time_at
@@ -98,7 +100,7 @@ class ModelRow(Struct, frozen=True):
     def step(self) -> str:
         """What to do in a few words; "" if nothing."""
         advice = None if self.verdict is None else self.verdict.advice
-        nothing = isinstance(advice, facts.NothingToDo | facts.IgnoreDrift | None)
+        nothing = isinstance(advice, facts.NoStep | None)
         return "" if nothing or self.verdict is None else verdicts.verdict_step(self.verdict)
 
     @property
@@ -197,7 +199,8 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def show(request: Request) -> Response:
         snapshot, query_params = site.state.snapshot, request.query_params
-        rows = remembered.of(snapshot)
+        rows, paging = remembered.of(snapshot), site.paging()
+        rows = [_with_alert(row, paging.get(row.model.key.model, ())) for row in rows]
         where, host = site.addresses, request.url.netloc
         home_page = page(
             rows=rows,
@@ -274,6 +277,10 @@ def page(
         {"models": models_table(shown_rows)},
         {"hints": list(hints), "counts": dict(counts)},
     )
+
+
+def _with_alert(row: ModelRow, policies: Sequence[str]) -> ModelRow:
+    return replace(row, verdict=with_alert(row.verdict, policies)) if policies else row
 
 
 class RememberedRows:

@@ -19,6 +19,7 @@ from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
 from driftline_processor.core.fact import columns_of, facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
+from driftline_processor.core.policy.firing import with_alert
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.governance.decisions import Decision
 from driftline_processor.policy.alert_history import AlertHistory, alert_histories
@@ -168,7 +169,8 @@ def page(
         silences: All silences.
     """
     window_told, context = told_window(selection), common_context(selection, "", now)
-    tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
+    policies = [one.alert.policy for one in alerts if one.alert.notified is not None and not selection.past]
+    tables, verdict = {"windows": windows_table(selection)}, with_alert(selection.verdict(), policies)
     lost, currency = loss_of_model(selection.versions), selection.model.currency
     money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
     context |= {"verdict": verdict, "money": money, "alerts": [], "more_alerts": 0, "silences": []}
@@ -179,7 +181,7 @@ def page(
         context |= {"alerts": shown, "more_alerts": len(alerts) - len(shown), "silences": others}
     if window_told is None:
         context |= {"told": None, "lines": _lines(verdict, (), selection), "actions": (), "since": "", "shown_by": ""}
-        return Page("model/overview.html", context, tables, about(selection))
+        return Page("model/overview.html", context, tables, about(selection, policies))
     deciding = telling_metric(selection.shown_windows, "" if verdict is None else verdict.metric)
     timeline = timeline_of(
         selection.shown_windows,
@@ -233,7 +235,7 @@ def page(
         "open_incidents": len(open_incidents),
         "incident": _incident_line(beyond_verdict[0], selection) if beyond_verdict else None,
     }
-    return Page("model/overview.html", context, tables, about(selection))
+    return Page("model/overview.html", context, tables, about(selection, policies))
 
 
 def _lines(verdict: Verdict | None, features: Iterable[str], selection: Selection) -> list[tuple[str, list[TextPart]]]:

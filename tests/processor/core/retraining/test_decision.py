@@ -64,6 +64,14 @@ def test_the_ends_of_the_gain_decide(cost: float, answer: str) -> None:
     assert found.break_even == cost / 500
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "answer", "needed"), [(8, "inconclusive", 50), (49, "inconclusive", 50), (50, "retrain", None)]
+)
+def test_few_outcomes_are_waited_for_whatever_they_cost(outcomes: int, answer: str, needed: int | None) -> None:
+    weighed = weigh_retraining(structs.replace(ASKED, loss=structs.replace(LOSS, outcomes=outcomes)))
+    assert (weighed.answer, weighed.outcomes_needed) == (answer, needed)
+
+
 def test_who_cannot_tell_says_how_many_outcomes_would() -> None:
     found = weigh_retraining(replace(ASKED, cost=RetrainCost(800.0)))
 

@@ -155,9 +155,9 @@ def test_what_hours_show_and_do_not_prove_has_how_many_more_it_takes() -> None:
     assert risk.reasons[1] == facts.ChancePossible(windows=1)
     assert risk.certainty[-1] == facts.ToBeConfirmed(by_one=False)
     back = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy")])
-    assert back.certainty[-1] == facts.NewestHealthyAgain(windows=1, left=2)
+    assert (of_type(back.now, facts.Now).healthy, of_type(back.now, facts.Now).left) == (1, 2)
     nearly = verdict_of_model([*(hour(at, "degraded") for at in range(3)), hour(3, "healthy"), hour(4, "healthy")])
-    assert nearly.certainty[-1] == facts.NewestHealthyAgain(windows=2, left=1)
+    assert (of_type(nearly.now, facts.Now).healthy, of_type(nearly.now, facts.Now).left) == (2, 1)
 
 
 def test_a_state_that_is_not_confirmed_yet_has_what_would_confirm_it() -> None:
@@ -172,8 +172,8 @@ def test_a_state_that_is_not_confirmed_yet_has_what_would_confirm_it() -> None:
     chance = of_type(verdict_of_model([right(0), wrong(1)]).certainty[-1], facts.NewestMayBeChance)
     shown = of_type(chance.shown, facts.MetricMoved)
     assert (shown.change, shown.low, shown.high, shown.value) == (0.2, 0.02, 0.38, 0.69)
-    back = verdict_of_model([wrong(0), right(1)])
-    assert back.certainty[-1] == facts.NewestHealthyAgain(windows=1, left=1)
+    back = of_type(verdict_of_model([wrong(0), right(1)]).now, facts.Now)
+    assert (back.healthy, back.left) == (1, 1)
 
 
 def test_a_healthy_model_has_up_to_when_that_is_known() -> None:
@@ -433,4 +433,6 @@ def test_outcomes_are_not_asked_for_an_objective_of_the_service() -> None:
     of_calls = objective("inconclusive", "availability", rule="availability >= 99.9 %", needed=3_688)
     of_outcomes = objective("inconclusive", "precision", needed=120)
     assert labels_needed(window(0, objectives=(of_calls,), reference={})) is None
-    assert labels_needed(window(0, objectives=(of_calls, of_outcomes), reference={})) == 120
+    assert labels_needed(window(0, objectives=(of_calls, of_outcomes), reference={})) == facts.Needed(
+        120, "precision", "precision >= 0.9"
+    )

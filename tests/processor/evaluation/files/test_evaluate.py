@@ -908,7 +908,7 @@ def test_the_terminal_prints_the_same_headline_and_lines_first_and_a_condition_r
     told = json.loads(run(*command, "--json").stdout)["verdict"]
     shown = run(*command, "--fail-on", "verdict.state == degraded")
     assert shown.exit_code == 3
-    titles = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
+    titles = {"evidence": "Evidence", "cause": "Cause", "now": "Now", "action": "Do", "certainty": "Confidence"}
     assert all(told[name] for name in ("headline", *titles))
     lines = [told["headline"], *(f"{title}: {told[name]}" for name, title in titles.items())]
     assert " ".join(shown.stdout.split()).startswith(" ".join(lines))

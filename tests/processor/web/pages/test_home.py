@@ -13,7 +13,9 @@ from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictState
+from driftline_processor.core.fact import Fact
 from driftline_processor.core.verdict.states import ORDER
+from driftline_processor.policy.alerts import Alert
 from driftline_processor.present.sentences.verdict import verdict_size, verdict_step
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
@@ -90,6 +92,48 @@ def test_a_healthy_row_has_no_second_line(browse: Browse) -> None:
     model = named("churn")
     model = replace(model, verdict=structs.replace(unwrap(model.verdict), advice=facts.NothingToDo()))
     assert 'class="why"' not in browse(FakeView([model])).get("/").text
+
+
+def with_alert(view: FakeView, notified: int | None = NOW, resolved: int | None = None) -> FakeView:
+    """Return a view with an alert of a policy on values for the model churn."""
+    about = "0123456789abcdef", "psi-of-age", "churn", "prod", "1"
+    alert = Alert(*about, "critical", "", "", NOW, NOW, None, NOW, resolved, notified, "1d", NOW, "age drifted")
+    view.alerts.alerts, view.alerts.open = {alert.id: alert}, [] if resolved else [alert]
+    return view
+
+
+@pytest.mark.parametrize("advice", [facts.NothingToDo(), facts.IgnoreDrift(small=True)])
+def test_a_healthy_model_with_an_alert_that_notified_has_something_to_do_on_every_page(
+    browse: Browse, advice: Fact
+) -> None:
+    model = named("churn")
+    model = replace(model, verdict=structs.replace(unwrap(model.verdict), advice=advice))
+    check = "Check what the policy 'psi-of-age' measures; the verdict does not show the same fault so far."
+    client = browse(with_alert(FakeView([model])))
+    assert "Check the alert of the policy 'psi-of-age'." in page(client).text
+    assert client.get("/?format=json").json()["models"][0]["action"] == check
+    assert check in page(client, "/models/churn").text
+    assert client.get("/models/churn?format=json").json()["verdict"]["action"] == check
+    brief = client.get("/api/v1/models").json()
+    assert (brief["verdicts"]["churn"]["action"], brief["models"][0]["verdict"]["action"]) == (check, check)
+    answer = client.get("/api/v1/models/churn").json()
+    assert (answer["verdict"]["action"], answer["versions"][0]["verdict"]["action"]) == (check, check)
+
+
+@pytest.mark.parametrize(("notified", "resolved"), [(None, None), (NOW, NOW)])
+def test_an_alert_without_a_notification_or_that_is_over_asks_for_nothing(
+    browse: Browse, notified: int | None, resolved: int | None
+) -> None:
+    model = named("churn")
+    model = replace(model, verdict=structs.replace(unwrap(model.verdict), advice=facts.NothingToDo()))
+    client = browse(with_alert(FakeView([model]), notified, resolved))
+    assert 'class="why"' not in client.get("/").text
+    assert client.get("/api/v1/models").json()["verdicts"]["churn"]["advice"] == "nothing_to_do"
+
+
+def test_an_alert_leaves_other_advice_as_it_is(browse: Browse) -> None:
+    client = browse(with_alert(FakeView([named("churn", "degraded")])))
+    assert client.get("/api/v1/models").json()["verdicts"]["churn"]["advice"] == "retrain"
 
 
 def test_the_row_of_an_unknown_model_says_what_is_missing_and_when_it_will_be_known(browse: Browse) -> None:

@@ -182,7 +182,7 @@ def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
     assert linked("Retrain the model.", ["it.*"], selection) == [TextPart("Retrain the model.")]
 
 
-LABEL = facts.LookAgain(then=facts.SendOutcomesOrLabel(needed=200))
+LABEL = facts.LookAgain(then=facts.SendOutcomesOrLabel(needed=facts.Needed(200, "accuracy")))
 
 
 def test_what_to_do_has_links_that_do_it(browse: Browse, model: ModelView) -> None:

@@ -1,0 +1,76 @@
+"""What the newest windows of a degraded model show, and what ends the degradation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.performance.service_objectives import metric_of
+
+from .signs import Sign, deciding_change
+from .window import Reading
+
+
+class _Figure(NamedTuple):
+    """The value of a metric in a window, and what it is compared with: the baseline's value, or an objective."""
+
+    metric: str = ""
+    value: float | None = None
+    baseline: float | None = None
+    rule: str = ""
+
+
+def now_of(degraded: Reading, windows: Sequence[Evaluation], *, healthy: int, left: int, clear_ends: bool) -> facts.Now:
+    """Return what the newest window shows in which the degradation would show, and what ends it.
+
+    Args:
+        degraded: The newest window that shows the degradation.
+        windows: The closed windows since it began, the oldest first.
+        healthy: Number of the newest windows that look healthy again.
+        left: Number of further healthy windows that end it; 0 if only several days together do.
+        clear_ends: Whether one clearly healthy window ends it, too.
+    """
+    sign = degraded.signs[0]
+    telling = ((one, figure) for one in reversed(windows) if (figure := _figure(sign, one)) is not None)
+    newest, figure = next(telling, (degraded.evaluation, _Figure()))
+    window = newest.window
+    return facts.Now(
+        *figure,
+        start=window.start if window.end > window.start else None,
+        end=window.end,
+        waiting=sum(one.rows > 0 and one.window.end > window.end for one in windows),
+        healthy=healthy,
+        left=left,
+        clear_ends=clear_ends,
+        timezone=degraded.context.timezone,
+        of_days=degraded.of_days,
+    )
+
+
+def _figure(sign: Sign, evaluation: Evaluation) -> _Figure | None:
+    """Return the figure of a sign in a window, empty without a number; None if the window does not show the sign."""
+    if sign.reason == "service" and not isinstance(sign.fact, facts.ObjectiveMissed):
+        level = evaluation.service
+        return None if level is None else _of_metric(sign.metric, metric_of(level, sign.metric))
+    if sign.reason == "output":
+        return _Figure() if evaluation.rows and evaluation.score is not None else None
+    if sign.reason != "service" and not evaluation.has_mature_outcomes:
+        return None
+    if isinstance(sign.fact, facts.ObjectiveMissed):
+        rule = sign.fact.rule
+        states = (one for one in evaluation.objectives if one.rule == rule and one.value is not None)
+        figures = (_Figure() if one.relative else _Figure(sign.metric, one.value, rule=rule) for one in states)
+        return next(figures, None)
+    if sign.reason == "slice_loss":
+        return _Figure()
+    decides = deciding_change(evaluation)
+    metric = sign.metric if sign.reason in ("worse", "ranking") or decides is None else decides[0]
+    return _of_metric(metric, evaluation.realized.get(metric), evaluation.reference.get(metric))
+
+
+def _of_metric(metric: str, value: MetricValue | None, baseline: MetricValue | None = None) -> _Figure:
+    if value is None or value.value is None:
+        return _Figure()
+    return _Figure(metric, value.value, None if baseline is None else baseline.value)

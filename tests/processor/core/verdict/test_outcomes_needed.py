@@ -1,0 +1,147 @@
+"""How many outcomes the advice names: those of the metric that is undecided, and those that retraining needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import Evaluation, SlicePerformance
+from driftline_processor.core.fact import Fact
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.window import labels_needed
+from driftline_processor.present.sentences.verdict import verdict_action
+from msgspec.structs import replace
+
+from tests.support.unwrap import of_type
+from tests.support.verdict_examples import verdict_of_window
+from tests.support.verdict_windows import change, known, objective, right, value, window, wrong
+
+FEW = change("inconclusive", 0.1, -0.1, 0.3, reason="too_few_rows")
+OF_CALLS = objective("inconclusive", "availability", rule="availability >= 99.9 %", needed=3_688)
+PRECISION = objective("inconclusive", "precision", needed=120)
+RECALL = objective("inconclusive", "recall", needed=900)
+LATENCY = objective("inconclusive", "latency_p99", rule="latency_p99 <= 0.1", needed=50_000)
+OBJECTIVES = (OF_CALLS, PRECISION, RECALL, LATENCY)
+
+
+def base(half: float) -> dict[str, Any]:
+    return {"reference": {"log_loss": value(0.49, 0.49 - half, 0.49 + half), "accuracy": value(0.8)}}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "needed"),
+    [
+        # half the interval is 0.2 and the margin 0.05: 16 times the 100 outcomes
+        (known(0, {"log_loss": FEW}, outcome_rows=100), facts.Needed(1_600, "log_loss")),
+        (known(0, {"log_loss": FEW}, outcome_rows=100, objectives=OBJECTIVES), facts.Needed(1_600, "log_loss")),
+        # 100 * (0.2² - 0.03²) / (0.05² - 0.03²): the variance of the baseline stays
+        (known(0, {"log_loss": FEW}, outcome_rows=100, **base(0.03)), facts.Needed(2_450, "log_loss")),
+        (known(0, {"log_loss": FEW}, outcome_rows=100, **base(0.05)), None),
+        (known(0, {"log_loss": replace(FEW, reason="not_comparable")}, outcome_rows=100), None),
+        (
+            known(
+                0,
+                {"log_loss": replace(FEW, reason="")},
+                outcome_rows=100,
+                maturity="immature",
+                immature=(facts.CoverageTooLow(coverage=0.02, needed=0.5),),
+            ),
+            facts.Needed(2_500, "log_loss"),
+        ),
+        (window(0, reference={"accuracy": value(0.8)}, objectives=OBJECTIVES), facts.Needed(790, "accuracy")),
+        (window(0, objectives=OBJECTIVES), facts.Needed(900, "recall", "recall >= 0.9")),
+        (window(0, objectives=(OF_CALLS, LATENCY)), None),
+        (window(0), None),
+    ],
+)
+def test_the_number_of_outcomes_is_that_of_the_undecided_metric(
+    evaluation: Evaluation, needed: facts.Needed | None
+) -> None:
+    assert labels_needed(evaluation) == needed
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "sentence"),
+    [
+        (
+            known(0, {"log_loss": FEW}, outcome_rows=100, objectives=OBJECTIVES),
+            "Label 1,500 more of its rows: 1,600 labelled rows can be conclusive for its log loss.",
+        ),
+        (
+            window(0, objectives=OBJECTIVES),
+            "Send its outcomes, or label 900 of its rows, which can be conclusive for 'recall >= 0.9'.",
+        ),
+        (
+            known(0, {"log_loss": FEW}, outcome_rows=100, rows=100, coverage=1.0),
+            "Evaluate a longer window: about 1,600 outcomes can be conclusive for its log loss, "
+            "and this window has 100 rows.",
+        ),
+    ],
+)
+def test_a_sentence_with_a_number_of_outcomes_names_the_metric(evaluation: Evaluation, sentence: str) -> None:
+    assert verdict_action(verdict_of_window(evaluation)) == sentence
+
+
+@pytest.mark.parametrize("reason", ["too_few_rows", "too_few_days"])
+def test_no_longer_window_is_asked_for_if_the_baseline_is_less_certain_than_the_margin(reason: str) -> None:
+    undecided = replace(FEW, reason=reason)
+    of_baseline = known(0, {"log_loss": undecided}, **base(0.1))
+    larger = of_type(verdict_of_window(of_baseline).advice, facts.BuildLargerBaseline)
+    assert (larger.metric, larger.margin, larger.rows) == ("log_loss", 0.05, 40_000)
+    assert larger.half == pytest.approx(0.1)
+    of_window = known(0, {"log_loss": undecided}, **base(0.04))
+    assert not isinstance(verdict_of_window(of_window).advice, facts.BuildLargerBaseline)
+
+
+def test_the_baseline_is_large_enough_for_a_metric_that_decides_in_small_windows_only() -> None:
+    of_mape = known(0, {"mape": FEW}, reference={"mape": value(0.5, 0.4, 0.6)})
+    assert not isinstance(verdict_of_window(of_mape).advice, facts.BuildLargerBaseline)
+
+
+def worse(day: int, outcomes: int, accuracy: float, **more: Any) -> Evaluation:
+    realized = {"accuracy": value(accuracy)}
+    return wrong(day, stands_out=True, realized=realized, outcome_rows=outcomes, rows=outcomes, coverage=1.0, **more)
+
+
+def advice(*windows: Evaluation) -> Fact | None:
+    return verdict_of_model(windows).advice
+
+
+def test_few_wrong_predictions_are_counted_and_waited_for_instead_of_retraining() -> None:
+    wait = facts.WaitToRetrain(outcomes=8, needed=50, wrong=3)
+    risk = verdict_of_model([right(0), worse(1, 8, 0.625)])
+    assert (risk.state, risk.advice) == ("at_risk", wait)
+    degraded = verdict_of_model([worse(0, 8, 0.625)])
+    assert (degraded.state, degraded.advice) == ("degraded", wait)
+    assert verdict_action(degraded) == (
+        "Wait for 50 outcomes before you retrain the model: so far 3 of 8 predictions are wrong."
+    )
+
+
+def test_the_outcomes_of_all_windows_of_a_degradation_count() -> None:
+    days = [right(0), *(worse(day, 8, 0.5) for day in range(1, 8))]
+    assert advice(*days[:7]) == facts.WaitToRetrain(outcomes=48, needed=50, wrong=24)
+    assert isinstance(advice(*days), facts.Recalibrate)
+
+
+def test_few_outcomes_of_a_number_are_counted_without_wrong_ones() -> None:
+    numbers = known(0, {"mae": change("worse", 2.0, 1.0, 3.0)}, outcome_rows=8, rows=8)
+    numbers = replace(numbers, realized={"mae": value(4.0, 3.0, 5.0)}, reference={"mae": value(2.0)})
+    assert advice(numbers) == facts.WaitToRetrain(outcomes=8, needed=50, wrong=None)
+
+
+def test_few_outcomes_of_a_slice_are_waited_for() -> None:
+    missed = objective("broken", "accuracy", 0.625, slice="country=NL", rule="accuracy >= 0.9 where country=NL")
+
+    def in_slice(rows: int) -> Evaluation:
+        slices = {"country=NL": SlicePerformance(rows, {"accuracy": value(0.625)})}
+        return right(0, objectives=(missed,), performance_slices=slices)
+
+    assert advice(in_slice(8)) == facts.WaitToRetrain(outcomes=8, needed=50, wrong=3, slice="country=NL")
+    assert of_type(advice(in_slice(50)), facts.RetrainWithSlice).slice == "country=NL"
+
+
+def test_faults_of_few_rows_are_repaired_at_once() -> None:
+    missed = objective(metric="availability", number=0.5, rule="availability >= 90 %")
+    assert isinstance(advice(right(0, objectives=(missed,), outcome_rows=8, rows=8)), facts.RepairService)
