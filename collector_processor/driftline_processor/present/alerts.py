@@ -17,6 +17,7 @@ from driftline_processor.present.sentences.verdict import (
     verdict_evidence,
     verdict_headline,
     verdict_later,
+    verdict_now,
     verdict_sentence,
 )
 from driftline_processor.present.times import date_words, since_words
