@@ -18,7 +18,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, newest_clos
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.pane_source import PaneSource
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, order_of_need, parts_in_use
+from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts, order_of_need, parts_in_use
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.core.versions.side_by_side import SideBySide

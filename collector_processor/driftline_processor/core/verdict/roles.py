@@ -7,7 +7,7 @@ finding by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from math import nan, sqrt
 from typing import NamedTuple
 
@@ -130,15 +130,20 @@ def later_parts(course: Course) -> list[LaterPart]:
             found.append(LaterPart(subject, fact, role[0], first, last, role[1]))
     # a fault begins in a part of its first window; where it ends, the loss of another one may show again
     explained = {0, *(part.first for part in found), *(streak.last + 1 for streak in streaks)}
+    found += _rises_alone(losses, steps, explained)
+    return sorted(found, key=lambda part: part.first)
+
+
+def _rises_alone(losses: _Losses, steps: Sequence[int], explained: Set[int]) -> Iterator[LaterPart]:
+    """Yield the rises of the loss that no finding explains."""
     alone = [at for at in steps if explained.isdisjoint(range(at - 1, at + 2))]
     for number, at in enumerate(alone, 1):
         subject = ("loss", () if number == 1 else (str(number),))
-        end = next((step for step in steps if step > at), len(windows))
+        end = next((step for step in steps if step > at), len(losses.start))
         start = max((step for step in steps if step < at), default=0)
         rise = losses.rise(start, at, end)
         if rise is not None:
-            found.append(LaterPart(subject, losses.further(rise), "joined", at, len(windows) - 1))
-    return sorted(found, key=lambda part: part.first)
+            yield LaterPart(subject, losses.further(rise), "joined", at, len(losses.start) - 1)
 
 
 def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:

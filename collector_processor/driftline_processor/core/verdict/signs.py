@@ -631,30 +631,33 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
     error_metric = "mae" if concept.measure == "absolute_error" else "accuracy"
     errors = evaluation.realized_changes.get(error_metric)
     for name, state in states.items():
-        has_ended = evaluation.window.end > evaluation.window.start and state.since is not None
-        if has_ended and (state.since or 0) >= evaluation.window.end:
-            continue
         if state.before is None or state.after is None or state.after <= state.before:
             continue
-        rise = state.after - state.before
-        if name and errors is not None and not rise > (_largest_rise(error_metric, errors) or 0.0):
-            continue  # all rows may have become as bad
-        if not name and errors is not None and _has_recovered(error_metric, errors, rise):
-            continue
-        if not name and is_harder(evaluation):
-            continue
-        if not name and not _beyond_days(evaluation, error_metric, errors, state):
+        if not _shows_rise(evaluation, name, state, error_metric, errors):
             continue
         metric = "error_rate" if state.measure == "error_rate" else "mae"
         errors_fact = facts.ErrorsRose(metric=metric, before=state.before, after=state.after)
         certainty = facts.RiseDetected(outcomes=state.outcomes or concept.outcomes)
-        clear = (
-            bool(name)
-            or errors is None
-            or (errors.state == "worse" and _lasts(evaluation, error_metric, errors, state))
+        lasts = errors is None or (errors.state == "worse" and _lasts(evaluation, error_metric, errors, state))
+        rise = state.after - state.before
+        yield Sign(
+            "errors", errors_fact, certainty, metric, rise, clear=bool(name) or lasts, slice=name, since=state.since
         )
-        yield Sign("errors", errors_fact, certainty, metric, rise, clear=clear, slice=name, since=state.since)
         return
+
+
+def _shows_rise(
+    evaluation: Evaluation, name: str, state: ConceptDrift, error_metric: str, errors: MetricChange | None
+) -> bool:
+    """Return True if a rise of errors began before a window ended, and the errors of the window do not deny it."""
+    window, rise = evaluation.window, (state.after or 0.0) - (state.before or 0.0)
+    if window.end > window.start and state.since is not None and state.since >= window.end:
+        return False
+    if name:  # otherwise all rows may have become as bad
+        return errors is None or rise > (_largest_rise(error_metric, errors) or 0.0)
+    if errors is not None and _has_recovered(error_metric, errors, rise):
+        return False
+    return not is_harder(evaluation) and _beyond_days(evaluation, error_metric, errors, state)
 
 
 def confirmed_concept(concept: ConceptDrift | None, windows: Iterable[Evaluation]) -> ConceptDrift | None:

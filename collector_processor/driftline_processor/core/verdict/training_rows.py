@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class, output_faults
 
@@ -45,23 +45,29 @@ def never_as_good(windows: Sequence[Evaluation]) -> facts.NeverAsGood | None:
     all_worse = len(windows) == states.count("worse") >= (1 if perfect else FEWEST_WORSE)
     if "not_worse" in states or (len(windows) < FEWEST_WINDOWS and not all_worse):
         return None
-    for name in METRICS:
-        better = direction(name)
-        pairs = [(one.realized.get(name), one.reference.get(name)) for one in windows]
-        values = [
-            (now.value, was.value)
-            for now, was in pairs
-            if now is not None and was is not None and now.value is not None and was.value is not None
-        ]
-        if len(values) >= min(len(windows), FEWEST_WINDOWS):
-            if any(now * better >= was * better for now, was in values):
-                return None
-            lows = [now.low for now, _ in pairs if now is not None and now.low is not None]
-            if name == "roc_auc" and lows and max(lows) <= 0.5:
-                return None  # without any skill, it is another model, or its scores are random
-            best = max((now for now, _ in values), key=lambda now: now * better)
-            return facts.NeverAsGood(name, values[-1][1], best, len(values))
-    return None
+    known = ((name, _values(name, windows)) for name in METRICS)
+    enough = min(len(windows), FEWEST_WINDOWS)
+    first = next(((name, values) for name, values in known if len(values) >= enough), None)
+    return None if first is None else _never_reached(*first)
+
+
+def _values(name: str, windows: Sequence[Evaluation]) -> list[tuple[MetricValue, float, float]]:
+    """Return a metric of each window that has it, with its value and that of the baseline."""
+    pairs = ((one.realized.get(name), one.reference.get(name)) for one in windows)
+    found = ((now, now.value, was.value) for now, was in pairs if now is not None and was is not None)
+    return [(now, value, before) for now, value, before in found if value is not None and before is not None]
+
+
+def _never_reached(name: str, values: Sequence[tuple[MetricValue, float, float]]) -> facts.NeverAsGood | None:
+    """Return that a metric was never as good as in the baseline; None if it was, or if the model has no skill."""
+    better = direction(name)
+    if any(now * better >= was * better for _, now, was in values):
+        return None
+    lows = [value.low for value, _, _ in values if value.low is not None]
+    if name == "roc_auc" and lows and max(lows) <= 0.5:
+        return None  # without any skill, it is another model, or its scores are random
+    best = max((now for _, now, _ in values), key=lambda now: now * better)
+    return facts.NeverAsGood(name, values[-1][2], best, len(values))
 
 
 def _is_perfect(evaluation: Evaluation) -> bool:

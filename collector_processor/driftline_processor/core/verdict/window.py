@@ -114,18 +114,21 @@ def repair(
         return _change_version(better)
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
     wait = _wait_to_retrain(windows or (evaluation,), where)
-    if wait is not None:
-        return wait
+    return wait or _learn_anew(evaluation, cause, episode, where, outcomes_since)
+
+
+def _learn_anew(evaluation: Evaluation, cause: FirstCause, episode: Episode, where: str, since: facts.Since) -> Fact:
+    """Return how to learn what has changed: with a slice, a new level, a new range, or all of it."""
     if where and cause.kind not in KINDS_OF_ALL_ROWS:
-        return facts.RetrainWithSlice(slice=where, since=outcomes_since, check_outcomes=cause.kind == "concept_change")
+        return facts.RetrainWithSlice(slice=where, since=since, check_outcomes=cause.kind == "concept_change")
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
-        return _recalibrate(evaluation, outcomes_since)
+        return _recalibrate(evaluation, since)
     new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)
     if new is not None:
-        return facts.RetrainWithRange(column=new.features[0], outside=new.now or 0.0, since=outcomes_since)
+        return facts.RetrainWithRange(column=new.features[0], outside=new.now or 0.0, since=since)
     if episode.kind == "covariate_shift" and not _has_drifted(episode):
         return facts.RowsAreHarder()
-    return facts.Retrain(since=outcomes_since, check_outcomes=cause.kind == "concept_change")
+    return facts.Retrain(since=since, check_outcomes=cause.kind == "concept_change")
 
 
 def _wait_to_retrain(windows: Sequence[Evaluation], slice: str = "") -> facts.WaitToRetrain | None:
@@ -183,24 +186,32 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return facts.WaitForEndOfWindow(end=closes, timezone=context.timezone)
     if evaluation.young:
         return facts.WaitForOutcomes(immature=evaluation.immature)
+    other = _beyond_outcomes(evaluation, context) if evaluation.has_mature_outcomes else None
+    return other or _more_outcomes(evaluation, context)
+
+
+def _beyond_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact | None:
+    """Return what an inconclusive window with outcomes needs instead of more of them; None if more will do."""
+    if has_no_skill(evaluation):
+        return facts.RecalibrateFirst()
+    reason = inconclusive_reason(evaluation)
+    larger = _larger_baseline(evaluation) if reason in ("too_few_days", "too_few_rows") else None
+    if larger is not None:
+        return larger
+    if reason == "too_few_days":
+        return longer_window(evaluation, context, "too_few_days")
+    decides = deciding_change(evaluation)
+    if decides is not None and _needs_unreviewed(evaluation, decides[0]):
+        return facts.ReviewDecisions()
+    if reason == "harder_outcomes":
+        return facts.CompareWithSuchRows()
+    return None if evaluation.reference or evaluation.objectives else facts.SetObjective()
+
+
+def _more_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact:
+    """Return how to get as many outcomes as can be conclusive."""
     needed = labels_needed(evaluation)
     outcomes = 0 if needed is None else needed.outcomes
-    if evaluation.has_mature_outcomes:
-        if has_no_skill(evaluation):
-            return facts.RecalibrateFirst()
-        reason = inconclusive_reason(evaluation)
-        larger = _larger_baseline(evaluation) if reason in ("too_few_days", "too_few_rows") else None
-        if larger is not None:
-            return larger
-        if reason == "too_few_days":
-            return longer_window(evaluation, context, "too_few_days")
-        decides = deciding_change(evaluation)
-        if decides is not None and _needs_unreviewed(evaluation, decides[0]):
-            return facts.ReviewDecisions()
-        if reason == "harder_outcomes":
-            return facts.CompareWithSuchRows()
-        if not evaluation.reference and not evaluation.objectives:
-            return facts.SetObjective()
     if evaluation.outcome_rows == 0:
         if needed is None or outcomes > evaluation.rows:
             return facts.SendOutcomes()
@@ -760,33 +771,17 @@ def _verdict_of(
     reading: Reading, since: int | None, certainty: Sequence[Fact], alone: bool, windows: Sequence[Evaluation]
 ) -> Verdict:
     """Return the verdict for a reading, with the cause that its windows show."""
-    evaluation, signs, start = reading.evaluation, reading.signs, reading.start
-    episode = NO_EPISODE
-    if reading.state == "degraded":
-        episode = _seen_in(evaluation, episode_of(windows or (evaluation,)))
-    slice_name = "" if episode.slice is None else episode.slice.name
-    of_episode = tuple(sign for sign in signs if sign.reason != "slice_loss" or sign.slice == slice_name)
-    if of_episode:
-        signs, reading = of_episode, replace(reading, signs=of_episode)
-    cause = first_cause(evaluation, signs, episode)
+    reading, episode = _with_episode(reading, windows)
+    evaluation, start = reading.evaluation, reading.start
+    cause = first_cause(evaluation, reading.signs, episode)
     reasons, advice, own = _conclusion(reading, cause, episode, since, windows)
-    first = signs[0] if signs else None
-    together = None
-    if evaluation.window.name in LENGTHS:
-        together = facts.DaysTogether(days=round((evaluation.window.end - evaluation.window.start) / DAY))
-    final = None
-    if evaluation.maturity == "immature" and evaluation.coverage and first and first.reason in ("objective", "worse"):
-        missing = evaluation.outcome_rows * (1 / evaluation.coverage - 1)
-        final = facts.FinalBeforeOutcomes(outstanding=round(missing))
-    lists_open = own is not None and not isinstance(own, facts.DriftWithTooFewDays)
-    still_open = open_questions(evaluation) if lists_open else None
-    lacking = _lacking_baseline(evaluation)
     named_cause = next((reason for reason in reasons if isinstance(reason, facts.OutcomesUnknown)), cause.fact)
-    compared = reading.state in ("degraded", "unknown") and evaluation.has_mature_outcomes
-    if lacking is not None and named_cause is None and compared:
+    lacking = _lacking_baseline(evaluation)
+    if named_cause is None and lacking is not None and _needs_baseline(reading):
         named_cause, lacking = facts.OldBaseline(lacking.version, lacking.features), None
         reasons = (*reasons, named_cause)
         advice = facts.BuildBaseline(cause=named_cause) if reading.state == "unknown" else advice
+    certainties = (own, *_caveats(reading, own), lacking, *certainty)
     return Verdict(
         state=reading.state,
         since=since,
@@ -794,17 +789,45 @@ def _verdict_of(
         kind=cause.kind if reading.state != "healthy" else "",
         cause=named_cause,
         reasons=tuple(reason for reason in reasons if reason is not None),
-        certainty=tuple(one for one in (own, final, together, still_open, lacking, *certainty) if one is not None),
+        certainty=tuple(one for one in certainties if one is not None),
         advice=advice,
         reason=unknown_reason(evaluation) if reading.state == "unknown" else "",
         assumes="independent_rows" if start is None and reading.decides else "",
-        slice=first.slice if first else "",
+        slice=reading.signs[0].slice if reading.signs else "",
         window_start=start,
         window_end=None if start is None else evaluation.window.end,
         of_window=alone and since is not None,
         of_days=reading.of_days,
         timezone=reading.context.timezone,
     )
+
+
+def _with_episode(reading: Reading, windows: Sequence[Evaluation]) -> tuple[Reading, Episode]:
+    """Return a reading with the signs of its degradation, and what all windows of that show."""
+    if reading.state != "degraded":
+        return reading, NO_EPISODE
+    episode = _seen_in(reading.evaluation, episode_of(windows or (reading.evaluation,)))
+    slice_name = "" if episode.slice is None else episode.slice.name
+    signs = tuple(sign for sign in reading.signs if sign.reason != "slice_loss" or sign.slice == slice_name)
+    return replace(reading, signs=signs or reading.signs), episode
+
+
+def _needs_baseline(reading: Reading) -> bool:
+    """Return True if outcomes were compared with a baseline, and did not show that the model is healthy."""
+    return reading.state in ("degraded", "unknown") and reading.evaluation.has_mature_outcomes
+
+
+def _caveats(reading: Reading, own: Fact | None) -> Iterator[Fact | None]:
+    """Yield what the certainty of a window leaves out: outcomes to come, days that were added up, open questions."""
+    evaluation, window = reading.evaluation, reading.evaluation.window
+    of_outcomes = bool(reading.signs) and reading.signs[0].reason in ("objective", "worse")
+    if of_outcomes and evaluation.maturity == "immature" and evaluation.coverage:
+        missing = evaluation.outcome_rows * (1 / evaluation.coverage - 1)
+        yield facts.FinalBeforeOutcomes(outstanding=round(missing))
+    if window.name in LENGTHS:
+        yield facts.DaysTogether(days=round((window.end - window.start) / DAY))
+    if own is not None and not isinstance(own, facts.DriftWithTooFewDays):
+        yield open_questions(evaluation)
 
 
 def _lacking_baseline(evaluation: Evaluation) -> facts.BaselineLacksFeatures | None:

@@ -9,7 +9,8 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, verdict_of_model
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.verdict.window import labels_needed

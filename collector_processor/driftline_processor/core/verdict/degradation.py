@@ -1,0 +1,183 @@
+"""The verdict of a degraded model: since when, what measures it best, its cause, and what ends it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import Evaluation, Finding, Verdict
+from driftline_processor.core.intervals.confidence import normal_quantile
+from driftline_processor.core.intervals.onset import Onset
+from driftline_processor.core.performance.settings import STANDARD
+
+from .episode import episode_of
+from .look import COMPARED, Look
+from .now import now_of
+from .roles import BEFORE, without_older
+from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, windows_to_turn
+from .signs import OF_OUTPUT, deciding_change
+from .trailing_periods import LENGTHS, TrailingPeriods, tiles
+from .training_rows import never_as_good
+from .window import Reading, verdict_of
+
+
+def verdict_of_degradation(look: Look, run: Run) -> Verdict:
+    """Return the verdict of a run of degraded windows.
+
+    Windows of several lengths may show it: the shortest tells soonest, the days tell when it began, and the longest
+    proves its cause.
+    """
+    alone, onset = run.alone, _onset(run, look.closed, look.together)
+    if onset is not None and run.since is not None:
+        # other signs of a slice may be older, or its first range wider
+        of_slice = run.reading.signs[0].reason == "slice_loss"
+        alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
+    longer = longest_of_episode(run, look.runs)
+    if onset is None and _shows_before(longer, run):
+        alone, run = False, run._replace(since=longer.since)
+    shown = longer if _measures(longer, run) else run
+    verdict = replace(_verdict(shown, run.since, look.closed, alone=alone), now=_now(run, look.closed))
+    if longer.reading is not shown.reading:
+        verdict = _with_cause_of(verdict, _verdict(longer, longer.since, look.closed))
+    verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
+    if onset is None or run.since is None or onset.earliest >= run.since:
+        return verdict
+    return replace(verdict, since_earliest=onset.earliest)
+
+
+def _verdict(run: Run, since: int | None, closed: Sequence[Reading], *, alone: bool = False) -> Verdict:
+    windows, before = _windows_of(run, closed), _windows_before(run, closed)
+    return verdict_of(run.reading, since, alone=alone, windows=windows, before=before)
+
+
+def _now(run: Run, closed: Sequence[Reading]) -> facts.Now:
+    """Return what the newest windows of a degradation show, and how many more healthy ones end it."""
+    degraded, newest = run.reading, run.newest.evaluation.window
+    calm = sum(
+        one.evaluation.window.name == newest.name
+        and one.evaluation.window.end > newest.end
+        and not one.decides
+        and could_show(degraded, one.evaluation)
+        for one in closed
+    )
+    healthy, weight = (calm, calm) if run.turn is None else (run.turn.windows, run.turn.weight)
+    left = 0 if newest.name in LENGTHS else windows_to_turn(length_of(degraded)) - weight
+    windows = _windows_of(run, closed)
+    return now_of(degraded, windows, healthy=healthy, left=left, clear_ends=1 < left <= TO_TURN)
+
+
+def _shows_before(longer: Run, run: Run) -> bool:
+    """Return True if a whole longer window shows the same fault before the first short one that proves it."""
+    if longer.since is None or run.since is None or longer.since + length_of(longer.reading) > run.since:
+        return False
+    return _is_same_fault(longer, run)
+
+
+def _measures(longer: Run, run: Run) -> bool:
+    """Return True if a longer window measures the fault of a short one more precisely.
+
+    All its rows are of the same fault, and its value is one that the short one may have: the fault has not changed.
+    """
+    start = longer.reading.start
+    if start is None or run.since is None or start < run.since or not _is_same_fault(longer, run):
+        return False
+    sign, of_short = longer.reading.signs[0], run.reading.signs[0]
+    if sign.metric != of_short.metric or sign.effect is None or of_short.effect is None:
+        return True
+    if of_short.low is None or of_short.high is None:
+        half = normal_quantile(STANDARD.confidence) * math.sqrt(0.25 / max(run.reading.evaluation.rows, 1))
+        return abs(sign.effect - of_short.effect) <= half
+    return of_short.low <= sign.effect <= of_short.high
+
+
+def _is_same_fault(run: Run, other: Run) -> bool:
+    sign, of_other = run.reading.signs[0], other.reading.signs[0]
+    by_outcomes = (*COMPARED, "errors")
+    same_output = sign.reason in OF_OUTPUT and (sign.reason, sign.metric) == (of_other.reason, of_other.metric)
+    return same_output or (sign.reason in by_outcomes and of_other.reason in by_outcomes)
+
+
+def _with_cause_of(verdict: Verdict, longer: Verdict) -> Verdict:
+    """Return the verdict of short windows with the cause and the advice of longer ones of the same episode.
+
+    A faulty output, a failing service and a slice are known from the short ones.
+    """
+    if verdict.kind == "output_fault" or verdict.slice or longer.slice or not longer.kind:
+        return verdict
+    reasons = (*verdict.reasons[:1], *longer.reasons[1:])
+    return replace(
+        verdict,
+        kind=longer.kind,
+        cause=longer.cause,
+        reasons=reasons,
+        advice=longer.advice,
+        later=longer.later,
+        cause_until=longer.cause_until,
+    )
+
+
+def _onset(run: Run, closed: Sequence[Reading], together: TrailingPeriods) -> Onset | None:
+    """Return when a degradation began that a comparison with the baseline shows; None if its windows alone tell.
+
+    A data fault that lasted for all of it began it; else the deciding metric tells, by its days.
+    """
+    reading, decides = run.reading, deciding_change(run.reading.evaluation)
+    slice_change = reading.evaluation.slice_change
+    if slice_change is not None and slice_change.since is not None and reading.signs[0].reason == "slice_loss":
+        return Onset(slice_change.since_earliest or slice_change.since, slice_change.since, slice_change.since)
+    if reading.signs[0].reason not in COMPARED or run.since is None:
+        return None
+    metric = reading.signs[0].metric if reading.signs[0].reason == "worse" or decides is None else decides[0]
+    step = together.onset(metric, run.since)
+    fault = episode_of(without_older(_windows_of(run, closed), _windows_before(run, closed))).fault
+    if fault is None:
+        return step
+    evaluations = [one.evaluation for one in closed]
+    name = reading.evaluation.window.name
+    windows = [one for one in evaluations if one.window.name == name] or tiles(evaluations, 0)
+    faulty = itertools.takewhile(lambda one: any(_is_same(other, fault) for other in one.findings), reversed(windows))
+    began = min((one.window.start for one in faulty), default=None)
+    if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):
+        return step
+    return Onset(began, began, began)
+
+
+def _is_same(finding: Finding, other: Finding) -> bool:
+    return (finding.check, finding.features) == (other.check, other.features)
+
+
+def _windows_of(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
+    """Return the windows of a degradation, the oldest first: those of its length, or the days of a longer period."""
+    since = run.since or 0
+    evaluations = [reading.evaluation for reading in closed]
+    windows = [one for one in evaluations if one.window.name == run.reading.evaluation.window.name]
+    return [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
+
+
+def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
+    """Return the newest windows of the same length that ended before a degradation, the oldest first."""
+    name, since = run.reading.evaluation.window.name, run.since or 0
+    ended = [one.evaluation for one in closed if one.evaluation.window.end <= since]
+    windows = [one for one in ended if one.window.name == name] or tiles(ended, 0)
+    return windows[-BEFORE:]
+
+
+def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], previous: Verdict | None) -> Verdict:
+    """Return the verdict of a degraded model that was never as good as its baseline, with that as its cause.
+
+    Only if nothing else explains the degradation, and its first windows are known.
+    """
+    explained = verdict.kind in ("service", "output_fault", "data_fault", "covariate_shift", "label_shift")
+    for readings in lengths:
+        began = previous is not None and began_before(previous, readings[0].start)
+        if explained or began or readings[0].context.provisional or verdict.slice:
+            continue
+        found = never_as_good([reading.evaluation for reading in readings])
+        if found is not None:
+            reasons = (*verdict.reasons[:1], found)
+            return replace(verdict, cause=found, reasons=reasons, advice=facts.CheckBaseline(then=verdict.advice))
+    return verdict

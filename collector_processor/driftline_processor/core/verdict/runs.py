@@ -1,0 +1,259 @@
+"""Runs: consecutive windows of one length with one state, after hysteresis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.windows.window import looks_a_day
+
+from .window import Reading
+
+TO_TURN = 2
+"""Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
+
+
+class Turn(NamedTuple):
+    """Consecutive windows that contradict the state, too few to change it.
+
+    Attributes:
+        reading: The newest of them.
+        since: Since when they contradict it, unix nanoseconds.
+        windows: Their number.
+        weight: Their count towards the change, in which a clear window counts more.
+    """
+
+    reading: Reading
+    since: int | None
+    windows: int
+    weight: int
+
+    def with_next(self, reading: Reading) -> Turn:
+        """Return the turn with one more window."""
+        return Turn(reading, self.since, self.windows + 1, self.weight + weight_of(reading))
+
+
+class Run(NamedTuple):
+    """Consecutive windows of one length with the same state.
+
+    Attributes:
+        reading: The newest of them.
+        since: Since when the state holds, unix nanoseconds.
+        turn: Newer windows that contradict the state, too few to change it; None without any.
+        windows: Number of available closed windows of this length.
+        until: When its fault was over, unix nanoseconds; None while it lasts, and if the opposite state began.
+    """
+
+    reading: Reading
+    since: int | None
+    turn: Turn | None = None
+    windows: int = 0
+    until: int | None = None
+
+    @property
+    def newest(self) -> Reading:
+        """The newest conclusive window."""
+        return self.reading if self.turn is None else self.turn.reading
+
+    @property
+    def alone(self) -> bool:
+        """True if no other window determines ``since``."""
+        return self.windows == 1 and self.since == self.reading.start
+
+
+def windows_to_turn(length: int) -> int:
+    """Return the number of consecutive windows that change a state, equally rare by chance for hours and days.
+
+    Args:
+        length: Nanoseconds of a window; 0 if rows have no time.
+
+    >>> from driftline_processor.core.windows.window import DAY
+    >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
+    [2, 2, 2, 3, 3]
+    """
+    # 0.02: fraction of a healthy model's windows in which outcomes or calls show a degradation;
+    # `evidence/alerts_quiet.json`
+    return TO_TURN + math.ceil(math.log(looks_a_day(length)) / -math.log(0.02))
+
+
+def weight_of(reading: Reading) -> int:
+    """Return the count of a window towards a change of state."""
+    if not reading.clear:
+        return 1
+    at_once = any(sign.at_once for sign in reading.signs)
+    return windows_to_turn(length_of(reading)) if at_once else TO_TURN
+
+
+def length_of(reading: Reading) -> int:
+    """Return the length of a window, nanoseconds; 0 if rows have no time."""
+    window = reading.evaluation.window
+    return window.end - window.start
+
+
+def by_time(evaluation: Evaluation) -> tuple[int, int]:
+    """Return a sort key of windows: the end, and the shortest first."""
+    window = evaluation.window
+    return window.end, window.end - window.start
+
+
+def longest_of_episode(run: Run, runs: Iterable[Run]) -> Run:
+    """Return the run of the longest windows with the state of a run, if it began before their newest one ended.
+
+    A window with more rows proves causes that a short one cannot: wiring, units, slices, what the loss returns with.
+    """
+
+    def is_same_episode(other: Run) -> bool:
+        began, end = run.since, other.reading.evaluation.window.end
+        return other.reading.state == run.reading.state and began is not None and began < end
+
+    return max((run, *filter(is_same_episode, runs)), key=lambda one: length_of(one.reading))
+
+
+def runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[Run]:
+    """Return the runs of healthy and degraded windows of one length, after hysteresis, the oldest first.
+
+    Args:
+        readings: The windows, the oldest first; at least one.
+        previous: The state before the first available window; None if unknown.
+    """
+    states = _States(readings, previous)
+    for reading in readings:
+        states.take(reading)
+    return states.runs_so_far()
+
+
+class _States:
+    """The state of windows of one length, which too few contradicting windows do not change."""
+
+    def __init__(self, readings: Sequence[Reading], previous: Verdict | None) -> None:
+        self._windows = len(readings)
+        self._needed = windows_to_turn(length_of(readings[0]))
+        self._runs = list[Run]()
+        self._state: str = ""
+        self._since: int | None = None
+        known = previous is not None and previous.state in ("healthy", "degraded")
+        if previous is not None and known and began_before(previous, readings[0].start):
+            self._state, self._since = previous.state, previous.since
+        self._newest: Reading | None = None
+        self._turn: Turn | None = None
+        self._undecided = False
+        self._calm = list[Reading]()
+
+    def take(self, reading: Reading) -> None:
+        """Add the next window."""
+        if not reading.decides:
+            self._take_undecided(reading)
+            return
+        self._calm = []
+        if reading.state == self._state:
+            self._newest, self._turn = reading, None
+            return
+        goes_on = self._turn is not None and self._turn.reading.state == reading.state
+        first = Turn(reading, reading.since(), 1, weight_of(reading))
+        self._turn = turn = self._turn.with_next(reading) if self._turn is not None and goes_on else first
+        if turn.weight >= self._needed or self._may_begin(reading):
+            if self._newest is not None:
+                self._runs.append(Run(self._newest, self._since, None, self._windows))
+            self._state, self._newest, self._since, self._turn = reading.state, reading, turn.since, None
+
+    def runs_so_far(self) -> list[Run]:
+        """Return the runs, the oldest first."""
+        newest, since, turn = self._newest, self._since, self._turn
+        if newest is None:
+            if turn is None or not self._state:
+                return self._runs
+            newest, since, turn = turn.reading, turn.since, None  # windows of the previous state are not available
+        return [*self._runs, Run(newest, since, turn, self._windows)]
+
+    def _may_begin(self, reading: Reading) -> bool:
+        """Return True if one window begins the first run.
+
+        A degradation that is not clear does so only if no earlier window was able to decide. A window of an hour does
+        so only while it is the only one, since the next ones follow soon.
+        """
+        if self._state:
+            return False
+        return reading.state == "healthy" or (not self._undecided and (self._needed == TO_TURN or self._windows == 1))
+
+    def _take_undecided(self, reading: Reading) -> None:
+        """Add a window that shows neither; enough of those that would show the fault of a run end it."""
+        if reading.evaluation.has_mature_outcomes:
+            self._turn, self._undecided = None, True  # the next window does not confirm it
+        newest = self._newest
+        if self._state != "degraded" or newest is None or not could_show(newest, reading.evaluation):
+            return
+        self._calm.append(reading)
+        if len(self._calm) < self._needed:
+            return
+        began = self._calm[0].start
+        healthy = self._runs[-1].reading if self._runs else None
+        self._runs.append(Run(newest, self._since, None, self._windows, began))
+        self._state, self._newest, self._since = ("", None, None) if healthy is None else ("healthy", healthy, began)
+        self._calm = []
+
+
+def could_show(fault: Reading, evaluation: Evaluation) -> bool:
+    """Return True if a window would show a fault that needs no comparison of its outcomes with a baseline."""
+    seen = {
+        "service": evaluation.service is not None,
+        "output": evaluation.score is not None and evaluation.rows > 0,
+        "errors": evaluation.has_mature_outcomes,
+    }
+    return all(seen.get(sign.reason, False) for sign in fault.signs)
+
+
+def lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
+    """Return the newest conclusive window if it shows a degradation, from windows of which none begins a run."""
+    last_readings: list[Reading] = []
+    for readings in lengths:
+        telling = [reading for reading in readings if reading.decides or reading.evaluation.has_mature_outcomes]
+        last_readings += [reading for reading in telling[-1:] if reading.decides]
+    return max(last_readings, key=lambda reading: by_time(reading.evaluation), default=None)
+
+
+def began_before(previous: Verdict, first: int | None) -> bool:
+    """Return True if a state began before the first available window."""
+    return previous.since is not None and first is not None and previous.since < first
+
+
+def run_of_risk(
+    lengths: Iterable[Sequence[Reading]], ended: int, alone: bool, harmless: Mapping[str, float]
+) -> Run | None:
+    """Return the newest lasting run of windows at risk; None without any.
+
+    A risk begins with as many consecutive windows as change a state, or with a clear one, and ends with two windows
+    without it. Drift that the deciding window showed to be harmless is ignored unless it grows.
+
+    Args:
+        lengths: Closed windows by length, the oldest first.
+        ended: End of the newest conclusive window; older windows do not count.
+        alone: Whether no window is conclusive.
+        harmless: The result of :func:`~.window.harmless_parts` for the deciding window.
+    """
+    runs: list[Run] = []
+    for readings in lengths:
+        newer = [
+            reading.without(harmless)
+            for reading in readings
+            if reading.evaluation.window.end > ended or (alone and reading.start is None)
+        ]
+        run: list[Reading] = []
+        quiet: Turn | None = None
+        in_a_row, needed = 0, windows_to_turn(length_of(readings[0]))
+        sure = len(readings) == 1
+        for newer_reading in newer:
+            if newer_reading.state == "at_risk":
+                in_a_row = in_a_row + 1 if quiet is None else 1
+                sure = sure or newer_reading.clear or in_a_row >= needed
+                run.append(newer_reading)
+                quiet = None
+            elif newer_reading.evaluation.rows and run and quiet is None:
+                quiet = Turn(newer_reading, newer_reading.start, 1, 1)
+            elif newer_reading.evaluation.rows:
+                run, quiet, sure, in_a_row = [], None, False, 0
+        if run and sure:
+            runs.append(Run(run[-1], run[0].since(ended), quiet, len(readings)))
+    newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
+    return None if newest is None else longest_of_episode(newest, runs)
