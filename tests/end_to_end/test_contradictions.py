@@ -24,6 +24,7 @@ WORLDS = {
     "a fall that ends": World(concept=range(8, 13), steps=24),
     "two faults": World(concept=range(8, 22), recoded=range(14, 22), steps=22),
     "the first of two faults ends": World(concept=range(8, 16), recoded=range(11, 24), steps=24),
+    "the second of two faults ends": World(concept=range(8, 22), recoded=range(11, 16), steps=22),
     "failing calls on one day": World(failing=range(12, 13), keys=CALLS),
     "failing calls, hourly": World(failing=range(20, 21), steps=40, rows=60, windows=HOURS, keys=CALLS),
     "few rows, and a fall": World(rows=(8, 20), concept=range(16, 32), steps=32, seed=3),

@@ -94,7 +94,7 @@ def one_begin(walk: Walk) -> Iterator[str]:
     yield from differing(walk.of("since"))
 
 
-def one_begin_per_finding(walk: Walk) -> Iterator[str]:
+def one_begin_and_one_end_per_finding(walk: Walk) -> Iterator[str]:
     yield from differing(one for one in walk.statements if one.topic.startswith(("since of ", "end of ")))
 
 
@@ -269,7 +269,11 @@ RULES = (
         one_state_at_the_end_of_windows,
     ),
     Rule("one begin of the state", "an engineer compares the date with deployments", one_begin),
-    Rule("one begin per finding", "a fault with two dates looks like two faults", one_begin_per_finding),
+    Rule(
+        "one begin and one end per finding",
+        "a fault with two dates looks like two faults",
+        one_begin_and_one_end_per_finding,
+    ),
     Rule(
         "an episode keeps its begin",
         "a date that moves cannot be compared with a deployment",

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 NOW = "now"
+ONGOING = "ongoing"
 LENGTHS = {"1h": pd.Timedelta("1h"), "1d": pd.Timedelta("1D")}
 """Lengths of windows."""
 
@@ -253,11 +254,15 @@ class Surfaces:
         return next((row for row in rows if f">{self.model}</th>" in row), None)
 
     def _incidents(self) -> None:
-        for one in self.json("/incidents?format=json&show=all")["incidents"]:
+        answer = self.json("/incidents?format=json&show=all")
+        newest: dict[str, Mapping[str, Any]] = {}
+        for one in sorted(answer["incidents"], key=lambda incident: incident["since"]):
             if one["model"] != self.model:
                 continue
             if one["kind"] == "verdict":
                 self.say("incident verdict", NOW, "episode", (one["since"], one["until"], one["subject"]))
+            if one["kind"] == "drift" and one["subject"].startswith("feature:"):
+                newest[one["subject"].partition(":")[2]] = one
             if one["until"] is not None:
                 continue
             surface = f"incident {one['kind']}"
@@ -268,8 +273,9 @@ class Surfaces:
                 self._figures(surface, NOW, one["sentence"])
             elif one["kind"] == "objective":
                 self.say(surface, NOW, "open objective incident", one["subject"])
-            elif one["kind"] == "drift" and one["subject"].startswith("feature:"):
-                self.say(surface, NOW, f"since of {one['subject'].partition(':')[2]}", one["since"])
+        for column, one in newest.items():
+            self.say("incident drift", NOW, f"since of {column}", one["since"])
+            self.say("incident drift", NOW, f"end of {column}", one["until"] or ONGOING)
         page = self.html("/incidents?state=open&kind=verdict")
         for row in re.findall(r'<tr id="incident-.*?</tr>', page, re.DOTALL):
             if f">{self.model} " in row:
@@ -526,6 +532,7 @@ class Surfaces:
             column = later["subject"].partition(":")[2]
             if later["shown"] and column:
                 self.say(f"{surface}, later", moment, f"since of {column}", later["since"])
+                self.say(f"{surface}, later", moment, f"end of {column}", later["until"] or ONGOING)
 
 
 def read_message(body: Mapping[str, Any], moment: str) -> Iterator[Statement]:

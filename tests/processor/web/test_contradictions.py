@@ -75,7 +75,9 @@ BROKEN: dict[str, Walk] = {
         statements=[Statement("card", "1h 2026-03-04T23:00:00Z", "state", "at_risk")]
     ),
     "one begin of the state": made(statements=[Statement("alert", NOW, "since", "2026-03-04T08:00:00Z")]),
-    "one begin per finding": made(statements=[Statement("card, causes", NOW, "since of plan", "2026-03-04")]),
+    "one begin and one end per finding": made(
+        statements=[Statement("card, causes", NOW, "since of plan", "2026-03-04")]
+    ),
     "an episode keeps its begin": made(
         statements=[
             Statement("card", "1d 2026-03-03T00:00:00Z", "state", "degraded"),
