@@ -334,6 +334,8 @@ FACTS: tuple[Fact, ...] = (
     replace(NOW, metric="", value=None, baseline=None, healthy=1, left=1, clear_ends=False),
     replace(NOW, start=None, end=0),
     facts.HealthyUntil(end=JULY, timezone="UTC"),
+    facts.ConclusiveUntil(end=JULY, timezone="UTC", newest=False),
+    facts.ConclusiveUntil(end=JULY, timezone="UTC", newest=True),
     facts.KnownUntil(end=JULY, timezone="UTC"),
     facts.NewestMayBeChance(shown=MOVED),
     facts.NothingShowsEither(),

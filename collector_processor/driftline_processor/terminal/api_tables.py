@@ -103,7 +103,7 @@ def fold_models(document: Mapping[str, Any]) -> list[ModelRow]:
 
 
 def _place(part: Mapping[str, Any]) -> tuple[bool, int]:
-    """Return the rank of a part, as in :func:`driftline_processor.core.verdict.model.fold_verdicts`."""
+    """Return the rank of a part, as in :func:`driftline_processor.core.verdict.parts.fold_verdicts`."""
     state = (part.get("verdict") or {}).get("state", "")
     return not part.get("in_use", True), _rank("unknown" if state == "healthy" else state)
 

@@ -51,7 +51,7 @@ def test_changes_are_stored_once_and_the_newest_row_once_a_day(rows: RecordStore
 def test_a_restart_computes_no_row_that_is_stored(rows: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Record(MENDED)
     append(rows, before, 1)
-    monkeypatch.setattr(of_record, "verdict_of_model", None)
+    monkeypatch.setattr(of_record, "decide", None)
     again = RecordStore(rows.connection)
     assert again.known(1) == rows.known(1)
     restored = Record(MENDED, known=again.known(1))

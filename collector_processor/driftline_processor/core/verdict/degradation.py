@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -25,28 +26,48 @@ from .training_rows import never_as_good
 from .window import Reading, verdict_of
 
 
-def verdict_of_degradation(look: Look, run: Run) -> Verdict:
-    """Return the verdict of a run of degraded windows.
+class Degradation(NamedTuple):
+    """A run of degraded windows, with its begin.
 
     Windows of several lengths may show it: the shortest tells soonest, the days tell when it began, and the longest
     proves its cause.
+
+    Attributes:
+        run: The run, since the degradation began.
+        longer: The run of the longest windows that show it.
+        onset: When the deciding metric became worse; None if the windows alone tell.
+        alone: Whether no other window determines the begin.
     """
-    alone, onset = run.alone, _onset(run, look.closed, look.together)
-    if onset is not None and run.since is not None:
-        # other signs of a slice may be older, or its first range wider
-        of_slice = run.reading.signs[0].reason == "slice_loss"
-        alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
-    longer = longest_of_episode(run, look.runs)
-    if onset is None and _shows_before(longer, run):
-        alone, run = False, run._replace(since=longer.since)
-    shown = longer if _measures(longer, run) else run
-    verdict = replace(_verdict(shown, run.since, look.closed, alone=alone), now=_now(run, look.closed))
-    if longer.reading is not shown.reading:
-        verdict = _with_cause_of(verdict, _verdict(longer, longer.since, look.closed))
-    verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
-    if onset is None or run.since is None or onset.earliest >= run.since:
-        return verdict
-    return replace(verdict, since_earliest=onset.earliest)
+
+    run: Run
+    longer: Run
+    onset: Onset | None
+    alone: bool
+
+    @classmethod
+    def of(cls, look: Look, run: Run) -> Degradation:
+        """Return a run of degraded windows with its begin."""
+        alone, onset = run.alone, _onset(run, look.closed, look.together)
+        if onset is not None and run.since is not None:
+            # other signs of a slice may be older, or its first range wider
+            of_slice = run.reading.signs[0].reason == "slice_loss"
+            alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
+        longer = longest_of_episode(run, look.runs)
+        if onset is None and _shows_before(longer, run):
+            alone, run = False, run._replace(since=longer.since)
+        return cls(run, longer, onset, alone)
+
+    def verdict(self, look: Look) -> Verdict:
+        """Return the verdict, from the same look."""
+        run, longer, onset = self.run, self.longer, self.onset
+        shown = longer if _measures(longer, run) else run
+        verdict = replace(_verdict(shown, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
+        if longer.reading is not shown.reading:
+            verdict = _with_cause_of(verdict, _verdict(longer, longer.since, look.closed))
+        verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
+        if onset is None or run.since is None or onset.earliest >= run.since:
+            return verdict
+        return replace(verdict, since_earliest=onset.earliest)
 
 
 def _verdict(run: Run, since: int | None, closed: Sequence[Reading], *, alone: bool = False) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.core.windows.window import DAY
 
 from .context import NO_CONTEXT, VerdictContext
-from .degradation import verdict_of_degradation
+from .degradation import Degradation
 from .look import Look, look_at
 from .missed import with_missed
 from .runs import TO_TURN, Run, Turn, by_time, length_of, lone_loss, run_of_risk, weight_of, windows_to_turn
@@ -50,8 +51,12 @@ def verdict_of_model(
         read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
         excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
     """
-    verdict = _verdict_by_windows(evaluations, traffic, previous, context, read, excluded)
-    return verdict if traffic is None or traffic.times is None else _with_times(verdict, traffic.times, context)
+    windows = [*evaluations]
+    verdict = decide(windows, previous, context, read, excluded).verdict()
+    if traffic is None:
+        return verdict
+    verdict = _with_traffic(verdict, traffic, context, sum(one.closed for one in windows))
+    return verdict if traffic.times is None else _with_times(verdict, traffic.times, context)
 
 
 def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContext) -> Verdict:
@@ -63,20 +68,9 @@ def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContex
     return replace(verdict, reasons=(*verdict.reasons, found), cause=verdict.cause or found, advice=advice)
 
 
-def _verdict_by_windows(
-    evaluations: Iterable[Evaluation],
-    traffic: Traffic | None,
-    previous: Verdict | None,
-    context: VerdictContext,
-    read: Callable[[Evaluation, VerdictContext], Reading],
-    excluded: Excluded | None,
-) -> Verdict:
-    windows = usual_service(sorted(evaluations, key=by_time))
-    readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
-    verdict = _of_windows(readings, previous, excluded)
-    if traffic is None:
-        return verdict
-    if traffic.pending > 1 and traffic.pending >= MANY_PENDING * sum(reading.evaluation.closed for reading in readings):
+def _with_traffic(verdict: Verdict, traffic: Traffic, context: VerdictContext, closed: int) -> Verdict:
+    """Return the verdict of a model whose windows wait, or that receives nothing; ``closed``: number of windows."""
+    if traffic.pending > 1 and traffic.pending >= MANY_PENDING * closed:
         verdict = replace(verdict, advice=facts.WaitForWindows(windows=traffic.pending))
     if verdict.state == "degraded":
         return verdict
@@ -102,35 +96,51 @@ def _read(
     return anew(evaluation, context, earlier)
 
 
+class Decision(NamedTuple):
+    """What a rule decides.
+
+    Attributes:
+        state: The state.
+        since: Its start, unix nanoseconds; None if unknown.
+        verdict: Returns the verdict, with reasons that need details of windows.
+    """
+
+    state: VerdictState
+    since: int | None
+    verdict: Callable[[], Verdict]
+
+
 class Rule(NamedTuple):
-    """A row of the table: the first rule that applies gives the verdict.
+    """A row of the table: the first rule that applies decides.
 
     Attributes:
         name: What it decides.
         why: Why it stands at its place.
         evidence: Rows of the simulations, or examples, that would fail without it.
-        verdict: Returns the verdict; None if the rule does not apply.
+        decide: Returns the decision; None if the rule does not apply.
     """
 
     name: str
     why: str
     evidence: str
-    verdict: Callable[[Look], Verdict | None]
+    decide: Callable[[Look], Decision | None]
 
 
-def _degraded(look: Look) -> Verdict | None:
-    run = look.run
-    return verdict_of_degradation(look, run) if run is not None and run.reading.state == "degraded" else None
+def _degraded(look: Look) -> Decision | None:
+    if look.run is None or look.run.reading.state != "degraded":
+        return None
+    degradation = Degradation.of(look, look.run)
+    return Decision("degraded", degradation.run.since, lambda: degradation.verdict(look))
 
 
-def _lone_loss(look: Look) -> Verdict | None:
+def _lone_loss(look: Look) -> Decision | None:
     lone = lone_loss(look.unsettled) if look.run is None else None
     if lone is None or not lone.stands_out:
         return None
     return _not_borne_out(Turn(lone, lone.since(), 1, weight_of(lone)), alone=False)
 
 
-def _turn(look: Look) -> Verdict | None:
+def _turn(look: Look) -> Decision | None:
     turns = [one for one in look.runs if one.turn is not None and one.turn.reading.state == "degraded"]
     newest = max(turns, key=lambda one: by_time(one.newest.evaluation), default=None)
     if newest is None or newest.turn is None or not newest.turn.reading.stands_out:
@@ -138,40 +148,46 @@ def _turn(look: Look) -> Verdict | None:
     return _not_borne_out(newest.turn, alone=newest.windows == 1)
 
 
-def _at_risk(look: Look) -> Verdict | None:
+def _at_risk(look: Look) -> Decision | None:
     run = look.run
     ended = 0 if run is None else run.newest.evaluation.window.end
-    harmless = {} if run is None else harmless_parts(run.reading)
+    newer = any(one.state == "at_risk" and one.evaluation.window.end > ended for one in look.closed)
+    harmless = harmless_parts(run.reading) if run is not None and newer else {}
     risk = run_of_risk(look.lengths.values(), ended, run is None, harmless)
     if risk is None:
         return None
     quiet = facts.NewestWithoutDrift() if risk.turn is not None else _last_known(look.closed, run)
-    return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
+    verdict = partial(verdict_of, risk.reading, risk.since, (quiet,), alone=risk.alone)
+    return Decision("at_risk", risk.since, verdict)
 
 
-def _undecided(look: Look) -> Verdict | None:
+def _undecided(look: Look) -> Decision | None:
     if look.run is not None:
         return None
     newest = look.doubtful or _most_informative(look.closed)
-    return _unknown(newest, newest.start, look)
+    return Decision("unknown", newest.start, lambda: _unknown(newest, newest.start, look))
 
 
-def _expired(look: Look) -> Verdict | None:
+def _expired(look: Look) -> Decision | None:
     run = look.run
     # 2: consecutive closed windows without outcomes after which an older `healthy` is outdated, as for an incident
     missing = [] if run is None else _without_outcomes(look.closed, run)
     if run is None or len(missing) < 2:
         return None
-    return replace(_unknown(missing[-1], run.reading.evaluation.window.end, look), reason="expired")
+    since = run.reading.evaluation.window.end
+    return Decision("unknown", since, lambda: replace(_unknown(missing[-1], since, look), reason="expired"))
 
 
-def _healthy(look: Look) -> Verdict | None:
+def _healthy(look: Look) -> Decision | None:
     run = look.run
     if run is None:
         return None
     certainty = tuple(one for one in (_after(look.closed, run), _lone(run)) if one is not None)
-    verdict = verdict_of(run.reading, run.since, certainty, alone=run.alone)
-    return with_missed(verdict, look.lengths.values())
+
+    def verdict() -> Verdict:
+        return with_missed(verdict_of(run.reading, run.since, certainty, alone=run.alone), look.lengths.values())
+
+    return Decision("healthy", run.since, verdict)
 
 
 RULES = (
@@ -216,12 +232,27 @@ RULES = (
 """What the windows of a model show, in the order of precedence."""
 
 
-def _of_windows(readings: Sequence[Reading], previous: Verdict | None, excluded: Excluded | None) -> Verdict:
-    """Return the verdict of the first rule that applies."""
-    look = look_at(readings, previous, excluded)
+def decide(
+    evaluations: Iterable[Evaluation],
+    previous: Verdict | None = None,
+    context: VerdictContext = NO_CONTEXT,
+    read: Callable[[Evaluation, VerdictContext], Reading] = read_window,
+    excluded: Excluded | None = None,
+) -> Decision:
+    """Return what the first rule that applies decides about the windows of a model.
+
+    Args:
+        evaluations: Windows of one version in one environment, of any lengths, in any order.
+        previous: The previous verdict; it provides ``since`` if older windows are not available.
+        context: Facts in addition to the windows.
+        read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
+        excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
+    """
+    windows = usual_service(sorted(evaluations, key=by_time))
+    look = look_at([_read(evaluation, context, earlier, read) for evaluation, earlier in windows], previous, excluded)
     if look is None:
-        return _no_window()
-    return next(verdict for rule in RULES if (verdict := rule.verdict(look)) is not None)
+        return Decision("unknown", None, _no_window)
+    return next(decision for rule in RULES if (decision := rule.decide(look)) is not None)
 
 
 def _unknown(reading: Reading, since: int | None, look: Look) -> Verdict:
@@ -266,17 +297,21 @@ def _without_outcomes(closed: Sequence[Reading], run: Run) -> list[Reading]:
     return missing
 
 
-def _not_borne_out(turn: Turn, *, alone: bool) -> Verdict:
-    """Return an at-risk verdict: the newest windows show a degradation, but too few of them."""
-    verdict = verdict_of(turn.reading, turn.since, alone=alone)
-    second = windows_to_turn(length_of(turn.reading)) == TO_TURN
-    return replace(
-        verdict,
-        state="at_risk",
-        reasons=(turn.reading.signs[0].fact, facts.ChancePossible(windows=turn.windows)),
-        certainty=(*verdict.certainty, facts.ToBeConfirmed(by_one=second)),
-        advice=verdict.advice if verdict.kind == "data_fault" else look_again(verdict.advice),
-    )
+def _not_borne_out(turn: Turn, *, alone: bool) -> Decision:
+    """Return that a model is at risk: the newest windows show a degradation, but too few of them."""
+
+    def at_risk() -> Verdict:
+        verdict = verdict_of(turn.reading, turn.since, alone=alone)
+        second = windows_to_turn(length_of(turn.reading)) == TO_TURN
+        return replace(
+            verdict,
+            state="at_risk",
+            reasons=(turn.reading.signs[0].fact, facts.ChancePossible(windows=turn.windows)),
+            certainty=(*verdict.certainty, facts.ToBeConfirmed(by_one=second)),
+            advice=verdict.advice if verdict.kind == "data_fault" else look_again(verdict.advice),
+        )
+
+    return Decision("at_risk", turn.since, at_risk)
 
 
 def _last_known(closed: Sequence[Reading], run: Run | None) -> Fact:

@@ -21,7 +21,7 @@ from driftline_processor.core.estimate.track_record import with_current_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 
 from .context import NO_CONTEXT, VerdictContext
-from .model import verdict_of_model
+from .model import Decision, decide, verdict_of_model
 from .traffic import Traffic
 from .trailing_periods import Excluded
 from .window import Reading, read_window
@@ -211,7 +211,7 @@ class Record:
     def _verdict(self, block: int) -> Verdict:
         key = self._key(block)
         if key not in self._verdicts:
-            self._verdicts[key] = self._compute(block, self._rows_of(block))
+            self._verdicts[key] = self._decide(block, self._rows_of(block)).verdict()
         return self._verdicts[key]
 
     def _key(self, block: int) -> int:
@@ -224,18 +224,17 @@ class Record:
         if len(rows) < blocks:
             rows = [*rows]
             for block in range(len(rows), blocks):
-                verdict = self._compute(block, rows)
-                rows.append(Row(self._ends[block], verdict.state, verdict.since))
+                decision = self._decide(block, rows)
+                rows.append(Row(self._ends[block], decision.state, decision.since))
             self._rows = rows
         return rows
 
-    def _compute(self, block: int, rows: Sequence[Row]) -> Verdict:
-        """Return the verdict of a block, after the rows before it."""
+    def _decide(self, block: int, rows: Sequence[Row]) -> Decision:
+        """Return the decision as of the end of a block, after the rows before it."""
         before = rows[block - 1] if block else self._before
         previous = None if before is None else Verdict(before.state, before.since)
         windows = self._recorded_windows()[: self._bounds[block]]
-        context = self._context_of(block)
-        return verdict_of_model(windows, previous=previous, context=context, read=self._read, excluded=self._excluded)
+        return decide(windows, previous, self._context_of(block), self._read, self._excluded)
 
     def _recorded_windows(self) -> Sequence[Evaluation]:
         if self._recorded is None:

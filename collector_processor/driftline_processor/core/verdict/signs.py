@@ -174,7 +174,7 @@ def signs_of_loss(
         concept: Whether errors rose along the stream of outcomes.
         earlier: Service levels of earlier windows of the same length.
     """
-    signs = [*_failing_service(evaluation, earlier), *_faulty_output(evaluation), *_broken_objectives(evaluation)]
+    signs = [*_failing_service(evaluation, earlier), *faulty_output(evaluation), *_broken_objectives(evaluation)]
     if outcomes_of_one_class(evaluation, DOUBTFUL) is not None:
         return [sign for sign in signs if sign.reason in ("service", "output")]
     if evaluation.maturity == "mature":
@@ -383,7 +383,7 @@ _OUTPUT = "_output_signs"
 """Key of the faults of the output among the cached properties of an evaluation: its score is read from the store."""
 
 
-def _faulty_output(evaluation: Evaluation) -> tuple[Sign, ...]:
+def faulty_output(evaluation: Evaluation) -> tuple[Sign, ...]:
     """Return a sign for each fault of the output, computed once per evaluation."""
     cached: tuple[Sign, ...] | None = evaluation.__dict__.get(_OUTPUT)
     if cached is None:

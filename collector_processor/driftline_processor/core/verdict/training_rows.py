@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class, output_faults
+from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class
 
-from .signs import deciding_change, is_fault
+from .signs import deciding_change, faulty_output, is_fault
 
 FEWEST_WINDOWS, FEWEST_WORSE = 8, 3
 """Windows that are all worse than the baseline: eight by chance with a probability of 1 in 256; of three, each must be
@@ -77,5 +77,5 @@ def _is_perfect(evaluation: Evaluation) -> bool:
 
 def _is_faulty(evaluation: Evaluation) -> bool:
     """Return True if the output, the outcomes or the data of a window are faulty, which explains its loss."""
-    of_scores, of_data = next(output_faults(evaluation), None), any(map(is_fault, evaluation.findings))
-    return of_scores is not None or of_data or outcomes_of_one_class(evaluation, DOUBTFUL) is not None
+    of_data = any(map(is_fault, evaluation.findings))
+    return bool(faulty_output(evaluation)) or of_data or outcomes_of_one_class(evaluation, DOUBTFUL) is not None

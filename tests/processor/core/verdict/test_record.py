@@ -10,7 +10,7 @@ from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.verdict import record as of_record
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.model import decide, verdict_of_model
 from driftline_processor.core.verdict.record import Record, Row
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import HOUR, Window
@@ -118,7 +118,7 @@ def test_a_window_that_leaves_the_memory_changes_no_row(monkeypatch: pytest.Monk
     days = [*(noisy(at, 0.2) for at in range(4)), *(noisy(at, 0.0) for at in range(4, 12))]
     record = Record(days[:-1])
     before = [*record.rows]
-    monkeypatch.setattr(of_record, "verdict_of_model", lambda *_, **__: verdict_of_model(days))
+    monkeypatch.setattr(of_record, "decide", lambda *_, **__: decide(days))
     shorter = record.revised(days[2:], NO_CONTEXT)
     assert shorter.rows[:-1] == before[2:]
     assert shorter.rows[-1].end == days[-1].window.end
