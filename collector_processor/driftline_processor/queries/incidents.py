@@ -173,8 +173,8 @@ class IncidentLog:
         return sorted(incidents, key=_order)
 
 
-_Moved = dict[int, tuple[Evaluation, Mapping[str, Size]]]
-"""Id of a window with an incident → the window, and the size of each drifted column."""
+_Moved = dict[int, tuple[Evaluation, Mapping[str, tuple[Size, bool]]]]
+"""Id of a window with an incident → the window, and per column of it its size, and whether it drifts there."""
 
 
 class _Read(Struct, frozen=True):
@@ -333,7 +333,11 @@ def _sizes_by_window(model: ModelView, before: _Moved) -> _Moved:
             evaluation_before, sizes = before.get(id(evaluation), (None, {}))
             if evaluation_before is not evaluation:
                 columns = {part: _column(evaluation, part) for part in evaluation.incident}
-                sizes = {part: column.size for part, column in columns.items() if column is not None}
+                sizes = {
+                    part: (column.size, column.state == "drift")
+                    for part, column in columns.items()
+                    if column is not None
+                }
             moved[id(evaluation)] = evaluation, sizes
     return moved
 
@@ -342,7 +346,7 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
     for stretch in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
         evaluation, largest = stretch.windows[0][0], None
         for column, _ in stretch.windows:
-            size = moved[id(column)][1].get(stretch.subject)
+            size, _ = moved[id(column)][1].get(stretch.subject, (None, False))
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
                 evaluation, largest = column, size
         how = f": {largest} shift" if largest else ""
@@ -350,10 +354,18 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
             stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
         )
         incident = _of_stretch(model, "drift", stretch, f"{name} drifts{how}.", _quiet(stretch))
+        if incident.until is not None:
+            incident = replace(incident, until=_last_drift(stretch, moved) or incident.until)
         window = evaluation.window
         yield replace(
             incident, since=stretch.windows[0][1], windows=(window.name,), start=window.start, size=largest or ""
         )
+
+
+def _last_drift(stretch: _Stretch[int], moved: _Moved) -> int | None:
+    """Return the end of the last window in which a column drifts; None if unknown. One quiet window ends no incident."""
+    drifting = (one for one, _ in stretch.windows if moved[id(one)][1].get(stretch.subject, ("", False))[1])
+    return max((one.window.end for one in drifting), default=None)
 
 
 def _quiet(stretch: _Stretch[int]) -> str:
