@@ -21,7 +21,7 @@ from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
-from driftline_processor.core.verdict.window import usual_service
+from driftline_processor.core.verdict.reading import usual_service
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_evidence, verdict_size
@@ -363,7 +363,7 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
 
 
 def _last_drift(stretch: _Stretch[int], moved: _Moved) -> int | None:
-    """Return the end of the last window in which a column drifts; None if unknown. One quiet window ends no incident."""
+    """Return the end of the last window in which a column drifts, not of a quiet one; None if unknown."""
     drifting = (one for one, _ in stretch.windows if moved[id(one)][1].get(stretch.subject, ("", False))[1])
     return max((one.window.end for one in drifting), default=None)
 

@@ -15,14 +15,16 @@ from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.core.windows.window import DAY
 
+from .advice import look_again
 from .context import NO_CONTEXT, VerdictContext
 from .degradation import Degradation
 from .look import Look, look_at
 from .missed import with_missed
+from .reading import Reading, harmless_parts, read_window, usual_service
 from .runs import TO_TURN, Run, Turn, by_time, length_of, lone_loss, run_of_risk, weight_of, windows_to_turn
 from .traffic import Traffic
 from .trailing_periods import Excluded
-from .window import Reading, harmless_parts, look_again, read_window, usual_service, verdict_of
+from .window import verdict_of
 
 MANY_PENDING = 0.1
 """Pending windows per evaluated one, from which on a verdict gives no advice but to wait for them."""
@@ -48,7 +50,7 @@ def verdict_of_model(
         traffic: Traffic and backlog; None = unknown, as for files.
         previous: The previous verdict; it provides ``since`` if older windows are not available.
         context: Facts in addition to the windows.
-        read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
+        read: Reads a window, as :func:`~.reading.read_window` does; pass a cached version for speed.
         excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
     """
     windows = [*evaluations]
@@ -245,7 +247,7 @@ def decide(
         evaluations: Windows of one version in one environment, of any lengths, in any order.
         previous: The previous verdict; it provides ``since`` if older windows are not available.
         context: Facts in addition to the windows.
-        read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
+        read: Reads a window, as :func:`~.reading.read_window` does; pass a cached version for speed.
         excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
     """
     windows = usual_service(sorted(evaluations, key=by_time))

@@ -22,9 +22,9 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 
 from .context import NO_CONTEXT, VerdictContext
 from .model import Decision, decide, verdict_of_model
+from .reading import Reading, read_window
 from .traffic import Traffic
 from .trailing_periods import Excluded
-from .window import Reading, read_window
 
 
 class Row(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Readings:
         self._known: dict[int, tuple[Evaluation, Reading]] = {}
 
     def __call__(self, evaluation: Evaluation, context: VerdictContext) -> Reading:
-        """Return the reading of a window, as :func:`~.window.read_window` does."""
+        """Return the reading of a window, as :func:`~.reading.read_window` does."""
         known, reading = self._known.get(id(evaluation), (None, None))
         if known is not evaluation or reading is None or _differ(reading.context.concept, context.concept):
             reading = read_window(evaluation, context)

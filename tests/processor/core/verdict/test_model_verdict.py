@@ -13,7 +13,7 @@ from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.traffic import Traffic
-from driftline_processor.core.verdict.window import labels_needed
+from driftline_processor.core.verdict.undecided import labels_needed
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline
 from msgspec.structs import replace
