@@ -118,7 +118,7 @@ class Rule(NamedTuple):
     Attributes:
         name: What it decides.
         why: Why it stands at its place.
-        evidence: Rows of the simulations, or examples, that would fail without it.
+        evidence: The file whose rows, or tests, would change without it.
         decide: Returns the decision; None if the rule does not apply.
     """
 
@@ -196,40 +196,40 @@ RULES = (
     Rule(
         "degraded",
         "Outcomes, calls and the output go before inputs: a loss is a loss whatever drifted.",
-        "verdict-worse-*, examples 1, 3, 6",
+        "evidence/verdict_changed.json",
         _degraded,
     ),
     Rule(
         "at risk by a lone loss",
         "No window began a run, but the newest conclusive one shows a loss too rare to be chance in 90 days.",
-        "verdict-quiet-*",
+        "evidence/verdict_quiet.json",
         _lone_loss,
     ),
     Rule(
         "at risk by a turn",
         "The newest windows contradict a healthy run, too few to end it, but too rarely by chance to say nothing.",
-        "verdict-quiet-*",
+        "evidence/verdict_quiet.json",
         _turn,
     ),
     Rule(
         "at risk",
         "Inputs, scores or estimates moved after the newest conclusive outcomes, which did not show it harmless.",
-        "alerts-quiet-*, example 2",
+        "evidence/alerts_changed.json",
         _at_risk,
     ),
     Rule(
         "unknown",
         "No run decides: the window that says most about why is described.",
-        "verdict-promises",
+        "evidence/worse.json",
         _undecided,
     ),
     Rule(
         "expired",
         "Outcomes stopped, so an older healthy window says nothing about now.",
-        "label-age",
+        "tests/processor/core/verdict/test_model_verdict.py",
         _expired,
     ),
-    Rule("healthy", "The deciding run shows no loss beyond the margin.", "verdict-quiet-*", _healthy),
+    Rule("healthy", "The deciding run shows no loss beyond the margin.", "evidence/verdict_quiet.json", _healthy),
 )
 """What the windows of a model show, in the order of precedence."""
 
