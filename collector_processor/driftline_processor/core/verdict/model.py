@@ -57,8 +57,7 @@ def verdict_of_model(
     verdict = decide(windows, previous, context, read, excluded).verdict()
     if traffic is None:
         return verdict
-    verdict = _with_traffic(verdict, traffic, context, sum(one.closed for one in windows))
-    return verdict if traffic.times is None else _with_times(verdict, traffic.times, context)
+    return with_traffic(verdict, traffic, context, sum(one.closed for one in windows))
 
 
 def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContext) -> Verdict:
@@ -70,19 +69,24 @@ def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContex
     return replace(verdict, reasons=(*verdict.reasons, found), cause=verdict.cause or found, advice=advice)
 
 
-def _with_traffic(verdict: Verdict, traffic: Traffic, context: VerdictContext, closed: int) -> Verdict:
-    """Return the verdict of a model whose windows wait, or that receives nothing; ``closed``: number of windows."""
+def with_traffic(verdict: Verdict, traffic: Traffic, context: VerdictContext, closed: int) -> Verdict:
+    """Return the verdict of a model whose windows wait, that receives nothing, or rows with improbable times.
+
+    Args:
+        verdict: The verdict of its windows.
+        traffic: Its traffic and backlog.
+        context: Facts in addition to the windows.
+        closed: Number of closed windows.
+    """
     if traffic.pending > 1 and traffic.pending >= MANY_PENDING * closed:
         verdict = replace(verdict, advice=facts.WaitForWindows(windows=traffic.pending))
-    if verdict.state == "degraded":
-        return verdict
-    if traffic.silent:
+    if verdict.state != "degraded" and traffic.silent:
         stopped = facts.NoPrediction(pause=traffic.pause), facts.PauseUnlikely(), facts.CheckService()
-        return _without_windows("no_data", traffic.silent_since, context, *stopped)
-    if traffic.is_behind:
+        verdict = _without_windows("no_data", traffic.silent_since, context, *stopped)
+    elif verdict.state != "degraded" and traffic.is_behind:
         behind = facts.WindowsWait(windows=traffic.waiting), facts.ShownIsOld(), facts.WaitOrAddProcessor()
-        return _without_windows("lagging", traffic.waiting_since, context, *behind)
-    return verdict
+        verdict = _without_windows("lagging", traffic.waiting_since, context, *behind)
+    return verdict if traffic.times is None else _with_times(verdict, traffic.times, context)
 
 
 def _read(
