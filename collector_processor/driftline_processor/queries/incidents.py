@@ -270,10 +270,11 @@ def _stretches(
 
 
 def _verdicts(model: ModelView) -> Iterator[Incident]:
-    """Yield the periods in which the model was degraded, with its current verdict."""
+    """Yield the periods in which the model was degraded, or at risk in more than one window, and its current verdict."""
     now = model.verdict
     for episode in model.record.episodes():
-        verdict = model.record.as_of(episode.last) if episode.state == "degraded" else None
+        is_unwell = episode.state == "degraded" or (episode.state == "at_risk" and episode.first < episode.last)
+        verdict = model.record.as_of(episode.last) if is_unwell else None
         if verdict is not None and (episode.until is not None or _is_replaced(model)):
             yield _of_verdict(model, verdict, episode.until)
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):

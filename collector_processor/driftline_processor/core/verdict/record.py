@@ -203,7 +203,8 @@ class Record:
             rows = [*of_state]
             if found:
                 ended, began = found[-1], rows[0].since
-                found[-1] = replace(ended, until=ended.last if began is None else max(began, ended.since or began))
+                follows = began is not None and (ended.since is None or began > ended.since)
+                found[-1] = replace(ended, until=began if follows else ended.last)
             found.append(Episode(state, rows[-1].since, rows[0].end, rows[-1].end))
         return found
 
