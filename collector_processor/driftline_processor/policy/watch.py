@@ -773,7 +773,7 @@ def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
 
 
 def _is_same_episode(alert: Alert, shown_firing: _ViewedFiring) -> bool:
-    """Return True if an alert about a state fired in the episode of the state that lasts, so that both have one begin."""
+    """Return True if an alert about a state fired in the episode that lasts, so that both have one begin."""
     episode = next(iter(reversed(shown_firing.view.record.episodes())), None)
     return bool(alert.state) and episode is not None and episode.state == alert.state and alert.fired >= episode.first
 

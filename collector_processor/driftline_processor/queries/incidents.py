@@ -270,7 +270,7 @@ def _stretches(
 
 
 def _verdicts(model: ModelView) -> Iterator[Incident]:
-    """Yield the periods in which the model was degraded, or at risk in more than one window, and its current verdict."""
+    """Yield the periods in which the model was degraded, or at risk in several windows, and its current verdict."""
     now = model.verdict
     for episode in model.record.episodes():
         is_unwell = episode.state == "degraded" or (episode.state == "at_risk" and episode.first < episode.last)
