@@ -328,11 +328,14 @@ class PolicyWatch:
         if alert is None or not (alert.open or opens_again):
             return self._new(case, shown_firing)
         graver = _rank(firing.state) < _rank(alert.state)
+        # of the same version and state: what the record says now, as every page does
+        revised = alert.open and (firing.state, shown_firing.view.key.version) == (alert.state, alert.version)
+        begun = graver or (revised and bool(case.policy.rule.states))
         return replace(
             alert,
             state=firing.state if graver or not alert.open else alert.state,
             severity=case.policy.severity_in(firing.state) if graver else alert.severity,
-            since=_earlier(alert.since, firing.since) if not graver else firing.since,
+            since=firing.since if begun else _earlier(alert.since, firing.since),
             until=None,
             resolved=None,
             notified=None if opens_again else alert.notified,

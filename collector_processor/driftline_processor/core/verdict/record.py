@@ -182,7 +182,9 @@ class Record:
             rows = [*of_state]
             if found:
                 ended, began = found[-1], rows[0].since
-                found[-1] = replace(ended, until=ended.last if began is None else max(began, ended.since or began))
+                # a healthy model is so since a time before a fault of calls that its outcomes did not show
+                is_after = began is not None and (ended.since is None or began > ended.since)
+                found[-1] = replace(ended, until=began if is_after else ended.last)
             found.append(Episode(state, rows[-1].since, rows[0].end, rows[-1].end))
         return found
 
