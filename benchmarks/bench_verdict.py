@@ -4,8 +4,10 @@
 
 A model has WINDOWS closed windows of FEATURES features, outcomes in all of them. CPU time of: judging one window (the
 reference of the same run), the verdict of one window, the verdict of the model after one of its windows has changed,
-and the same verdict asked for again. The pace of a model whose rows came in every five minutes of four weeks is worked
-out once an hour, and only where it has paused. Promised: the verdict of a model costs at most a third of the window.
+and the same verdict asked for again. The record has a row per window: a new window of one or of four lengths adds its
+row, and outcomes for a window in the middle revise half of them. The pace of a model whose rows came in every five
+minutes of four weeks is worked out once an hour, and only where it has paused. Promised: the verdict of a model costs
+at most a third of the window.
 """
 
 from __future__ import annotations
@@ -76,17 +78,42 @@ def main() -> int:
         connection = store.connect()
         verdicts = Verdicts(lambda: Arrivals(connection, now), connection, lambda: now)
 
-        def known() -> VerdictInputs:
-            return VerdictInputs({"1d": list(days)}, None, (), "UTC", Backlog(), (1,), now)
+        def known(lengths: int = 1) -> VerdictInputs:
+            names = ("1d", *(f"{24 + hours}h" for hours in range(1, lengths)))
+            windows = {
+                name: [replace(one, window=replace(one.window, name=name)) for one in days] for name in names[1:]
+            }
+            return VerdictInputs({"1d": list(days), **windows}, None, (), "UTC", Backlog(), (1,), now)
 
-        def changed() -> None:
-            days[-1] = replace(days[-1])
+        def changed(at: int = -1) -> None:
+            days[at] = replace(days[at])
             verdicts.of(1, known())
+
+        def row(at: int) -> None:
+            changed(at)
+            verdicts.record(1).rows  # noqa: B018 - the rows are computed
+
+        by_length = {2: known(4)}
+
+        def row_of_four() -> None:
+            windows = by_length[2].windows
+            windows = {name: [*of_name[:-1], replace(of_name[-1])] for name, of_name in windows.items()}
+            by_length[2] = replace(by_length[2], windows=windows)
+            verdicts.of(2, by_length[2])
+            verdicts.record(2).rows  # noqa: B018 - the rows are computed
+
+        row(0)
+        row_of_four()
 
         costs = {
             "the verdict of one window": cpu_seconds(lambda: verdict_of_model(days[-1:]), ROUNDS),
             f"that of a model with {WINDOWS} windows, after one of them has changed": cpu_seconds(changed, ROUNDS),
             "the same, asked for again": cpu_seconds(lambda: verdicts.of(1, known()), ROUNDS),
+            "the same verdict and the row of the window in the record": cpu_seconds(lambda: row(-1), ROUNDS),
+            "the same with a new window of each of four lengths": cpu_seconds(row_of_four, ROUNDS),
+            f"the {WINDOWS // 2} rows after outcomes for a window in the middle": cpu_seconds(
+                lambda: row(WINDOWS // 2), ROUNDS
+            ),
             "the pace of a model, once an hour while it pauses": cpu_seconds(
                 lambda: pace_of(arrivals, now, "Europe/Berlin"), ROUNDS
             ),

@@ -37,8 +37,8 @@ from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts
+from driftline_processor.core.verdict.reading import Reading, read_window
 from driftline_processor.core.verdict.traffic import Traffic
-from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import DAY, Window, length
 from driftline_processor.evaluation.judge import follow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations, groupby, pairwise
 from typing import NamedTuple
 
 import pandas as pd
@@ -197,15 +197,27 @@ def a_broken_objective_is_stated(walk: Walk) -> Iterator[str]:
 
 
 def an_incident_spans_what_the_cards_show(walk: Walk) -> Iterator[str]:
+    """Each run of unwell cards is one incident. A card may know of a begin and of an end a few windows late."""
     episodes = [one.value for one in walk.of("episode", NOW)]
-    for one in {one.moment: one for one in walk.of("state") if one.surface == "card"}.values():
-        length, _, start = one.moment.partition(" ")
-        if length != walk.world.windows[0]:
-            continue
-        end = window_end(length, start)
-        within = any(since < end and (until is None or start < until) for since, until, _ in episodes)
-        if within != (one.value in UNWELL):
-            yield f"{one.moment}: {one.value} (card), {'within' if within else 'outside'} the incidents {episodes}"
+    cards = {one.moment: one for one in walk.of("state") if one.surface == "card"}.values()
+    of_length = sorted((one for one in cards if one.moment.startswith(f"{walk.world.windows[0]} ")), key=_moment)
+    unshown = [*episodes]
+    for unwell, run in groupby(of_length, key=lambda one: one.value in UNWELL):
+        windows = [one.moment.partition(" ") for one in run]
+        first, ends = windows[0][2], [window_end(length, start) for length, _, start in windows]
+        over = [one for one in episodes if one[0] < ends[-1] and (one[1] is None or first <= one[1])]
+        if unwell and not any(since < ends[0] for since, _, _ in over):
+            yield f"{first}: unwell (cards until {ends[-1]}), outside the incidents {episodes}"
+        if unwell:
+            unshown = [one for one in unshown if one not in over]
+    starts = [one.moment.partition(" ")[2] for one in of_length]
+    for since, until, state in unshown:
+        if any(since <= start and (until is None or start < until) for start in starts):
+            yield f"{state} from {since} to {until} (incident), and no card is unwell"
+
+
+def _moment(one: Statement) -> str:
+    return one.moment
 
 
 def one_state_per_objective(walk: Walk) -> Iterator[str]:
@@ -230,12 +242,14 @@ def a_degradation_has_a_period_that_shows_it(walk: Walk) -> Iterator[str]:
         one.moment: one.value for one in walk.shown if one.topic == "state" and one.surface == f"{SHOWN}: API models"
     }
     empty = [f"{walk.world.start_of(step):%Y-%m-%dT%H:%M:%SZ}" for step, rows in walk.world.few.items() if not rows]
+    now = {one.moment: one.value for one in walk.shown if one.topic == "now" and one.surface == f"{SHOWN}: API models"}
     for one in walk.shown:
         if one.moment.endswith(tuple(empty)):
             continue  # without rows, the last period that had some still counts
         if one.topic == "period end" and one.surface == f"{SHOWN}: API models" and states[one.moment] in UNWELL:
             length, _, start = one.moment.partition(" ")
-            if one.value < window_end(length, start):
+            ends_soon = "more healthy" in now.get(one.moment, "")  # the verdict states what the newest windows show
+            if one.value < window_end(length, start) and not ends_soon:
                 yield f"{one.moment}: {states[one.moment]} by a period that ends at {one.value}"
 
 

@@ -523,6 +523,8 @@ class Surfaces:
             self.say(surface, moment, "since", verdict["since"])
         self._headline(f"{surface}, headline", moment, verdict["headline"])
         self.say(surface, moment, "advice", verdict["action"])
+        if verdict.get("now"):
+            self.say(surface, moment, "now", verdict["now"])
         decided = verdict.get("window")
         if decided is not None:
             self.say(surface, moment, "period end", decided["end"])

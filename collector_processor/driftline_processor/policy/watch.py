@@ -328,14 +328,12 @@ class PolicyWatch:
         if alert is None or not (alert.open or opens_again):
             return self._new(case, shown_firing)
         graver = _rank(firing.state) < _rank(alert.state)
-        # of the same version and state: what the record says now, as every page does
-        revised = alert.open and (firing.state, shown_firing.view.key.version) == (alert.state, alert.version)
-        begun = graver or (revised and bool(case.policy.rule.states))
+        is_new = graver or (alert.open and _is_same_episode(alert, shown_firing))
         return replace(
             alert,
             state=firing.state if graver or not alert.open else alert.state,
             severity=case.policy.severity_in(firing.state) if graver else alert.severity,
-            since=firing.since if begun else _earlier(alert.since, firing.since),
+            since=firing.since if is_new else _earlier(alert.since, firing.since),
             until=None,
             resolved=None,
             notified=None if opens_again else alert.notified,
@@ -772,6 +770,12 @@ def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
     if not alert.state or alert.since is None or verdict is None or verdict.state != "healthy":
         return None
     return verdict.since if verdict.since is not None and verdict.since > alert.since else None
+
+
+def _is_same_episode(alert: Alert, shown_firing: _ViewedFiring) -> bool:
+    """Return True if an alert about a state fired in the episode of the state that lasts, so that both have one begin."""
+    episode = next(iter(reversed(shown_firing.view.record.episodes())), None)
+    return bool(alert.state) and episode is not None and episode.state == alert.state and alert.fired >= episode.first
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

@@ -21,7 +21,7 @@ from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
-from driftline_processor.core.verdict.window import usual_service
+from driftline_processor.core.verdict.reading import usual_service
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_evidence, verdict_size
@@ -173,8 +173,8 @@ class IncidentLog:
         return sorted(incidents, key=_order)
 
 
-_Moved = dict[int, tuple[Evaluation, Mapping[str, Size]]]
-"""Id of a window with an incident → the window, and the size of each drifted column."""
+_Moved = dict[int, tuple[Evaluation, Mapping[str, tuple[Size, bool]]]]
+"""Id of a window with an incident → the window, and per column of it its size, and whether it drifts there."""
 
 
 class _Read(Struct, frozen=True):
@@ -270,10 +270,11 @@ def _stretches(
 
 
 def _verdicts(model: ModelView) -> Iterator[Incident]:
-    """Yield the periods in which the model was degraded, with its current verdict."""
+    """Yield the periods in which the model was degraded, or at risk in more than one window, and its current verdict."""
     now = model.verdict
     for episode in model.record.episodes():
-        verdict = model.record.as_of(episode.last) if episode.state == "degraded" else None
+        is_unwell = episode.state == "degraded" or (episode.state == "at_risk" and episode.first < episode.last)
+        verdict = model.record.as_of(episode.last) if is_unwell else None
         if verdict is not None and (episode.until is not None or _is_replaced(model)):
             yield _of_verdict(model, verdict, episode.until)
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
@@ -333,7 +334,11 @@ def _sizes_by_window(model: ModelView, before: _Moved) -> _Moved:
             evaluation_before, sizes = before.get(id(evaluation), (None, {}))
             if evaluation_before is not evaluation:
                 columns = {part: _column(evaluation, part) for part in evaluation.incident}
-                sizes = {part: column.size for part, column in columns.items() if column is not None}
+                sizes = {
+                    part: (column.size, column.state == "drift")
+                    for part, column in columns.items()
+                    if column is not None
+                }
             moved[id(evaluation)] = evaluation, sizes
     return moved
 
@@ -342,7 +347,7 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
     for stretch in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
         evaluation, largest = stretch.windows[0][0], None
         for column, _ in stretch.windows:
-            size = moved[id(column)][1].get(stretch.subject)
+            size, _ = moved[id(column)][1].get(stretch.subject, (None, False))
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
                 evaluation, largest = column, size
         how = f": {largest} shift" if largest else ""
@@ -350,10 +355,18 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
             stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
         )
         incident = _of_stretch(model, "drift", stretch, f"{name} drifts{how}.", _quiet(stretch))
+        if incident.until is not None:
+            incident = replace(incident, until=_last_drift(stretch, moved) or incident.until)
         window = evaluation.window
         yield replace(
             incident, since=stretch.windows[0][1], windows=(window.name,), start=window.start, size=largest or ""
         )
+
+
+def _last_drift(stretch: _Stretch[int], moved: _Moved) -> int | None:
+    """Return the end of the last window in which a column drifts, not of a quiet one; None if unknown."""
+    drifting = (one for one, _ in stretch.windows if moved[id(one)][1].get(stretch.subject, ("", False))[1])
+    return max((one.window.end for one in drifting), default=None)
 
 
 def _quiet(stretch: _Stretch[int]) -> str:

@@ -12,7 +12,7 @@ from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.special_functions import gammaincinv
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.window import read_outcomes
+from driftline_processor.core.verdict.reading import read_outcomes
 from driftline_processor.core.windows.window import DAY
 
 from .condition import UNTOLD, Finding, VerdictIs

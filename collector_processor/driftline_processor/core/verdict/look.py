@@ -11,10 +11,10 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.windows.window import DAY
 
+from .reading import Reading, read_outcomes
 from .runs import Run, length_of, runs_of_states
 from .signs import OF_OUTPUT, Sign
 from .trailing_periods import LEVEL, Excluded, TrailingPeriods, trailing_periods
-from .window import Reading, read_outcomes
 
 COMPARED = ("worse", "level", "constant")
 """The reasons of signs that a longer window can show to be chance."""

@@ -16,8 +16,10 @@ from driftline_processor.core.evaluation import ObjectiveState, Verdict
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
+from .advice import longer_window, look_again
+from .reading import Reading
 from .signs import Sign
-from .window import Reading, longer_window, look_again, verdict_of
+from .window import verdict_of
 
 
 class _Missed(NamedTuple):

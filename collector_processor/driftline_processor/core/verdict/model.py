@@ -15,14 +15,16 @@ from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.improbable_times import ImprobableTimes
 from driftline_processor.core.windows.window import DAY
 
+from .advice import look_again
 from .context import NO_CONTEXT, VerdictContext
 from .degradation import Degradation
 from .look import Look, look_at
 from .missed import with_missed
+from .reading import Reading, harmless_parts, read_window, usual_service
 from .runs import TO_TURN, Run, Turn, by_time, length_of, lone_loss, run_of_risk, weight_of, windows_to_turn
 from .traffic import Traffic
 from .trailing_periods import Excluded
-from .window import Reading, harmless_parts, look_again, read_window, usual_service, verdict_of
+from .window import verdict_of
 
 MANY_PENDING = 0.1
 """Pending windows per evaluated one, from which on a verdict gives no advice but to wait for them."""
@@ -48,15 +50,14 @@ def verdict_of_model(
         traffic: Traffic and backlog; None = unknown, as for files.
         previous: The previous verdict; it provides ``since`` if older windows are not available.
         context: Facts in addition to the windows.
-        read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
+        read: Reads a window, as :func:`~.reading.read_window` does; pass a cached version for speed.
         excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
     """
     windows = [*evaluations]
     verdict = decide(windows, previous, context, read, excluded).verdict()
     if traffic is None:
         return verdict
-    verdict = _with_traffic(verdict, traffic, context, sum(one.closed for one in windows))
-    return verdict if traffic.times is None else _with_times(verdict, traffic.times, context)
+    return with_traffic(verdict, traffic, context, sum(one.closed for one in windows))
 
 
 def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContext) -> Verdict:
@@ -68,19 +69,24 @@ def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContex
     return replace(verdict, reasons=(*verdict.reasons, found), cause=verdict.cause or found, advice=advice)
 
 
-def _with_traffic(verdict: Verdict, traffic: Traffic, context: VerdictContext, closed: int) -> Verdict:
-    """Return the verdict of a model whose windows wait, or that receives nothing; ``closed``: number of windows."""
+def with_traffic(verdict: Verdict, traffic: Traffic, context: VerdictContext, closed: int) -> Verdict:
+    """Return the verdict of a model whose windows wait, that receives nothing, or rows with improbable times.
+
+    Args:
+        verdict: The verdict of its windows.
+        traffic: Its traffic and backlog.
+        context: Facts in addition to the windows.
+        closed: Number of closed windows.
+    """
     if traffic.pending > 1 and traffic.pending >= MANY_PENDING * closed:
         verdict = replace(verdict, advice=facts.WaitForWindows(windows=traffic.pending))
-    if verdict.state == "degraded":
-        return verdict
-    if traffic.silent:
+    if verdict.state != "degraded" and traffic.silent:
         stopped = facts.NoPrediction(pause=traffic.pause), facts.PauseUnlikely(), facts.CheckService()
-        return _without_windows("no_data", traffic.silent_since, context, *stopped)
-    if traffic.is_behind:
+        verdict = _without_windows("no_data", traffic.silent_since, context, *stopped)
+    elif verdict.state != "degraded" and traffic.is_behind:
         behind = facts.WindowsWait(windows=traffic.waiting), facts.ShownIsOld(), facts.WaitOrAddProcessor()
-        return _without_windows("lagging", traffic.waiting_since, context, *behind)
-    return verdict
+        verdict = _without_windows("lagging", traffic.waiting_since, context, *behind)
+    return verdict if traffic.times is None else _with_times(verdict, traffic.times, context)
 
 
 def _read(
@@ -116,7 +122,7 @@ class Rule(NamedTuple):
     Attributes:
         name: What it decides.
         why: Why it stands at its place.
-        evidence: Rows of the simulations, or examples, that would fail without it.
+        evidence: The file whose rows, or tests, would change without it.
         decide: Returns the decision; None if the rule does not apply.
     """
 
@@ -194,40 +200,40 @@ RULES = (
     Rule(
         "degraded",
         "Outcomes, calls and the output go before inputs: a loss is a loss whatever drifted.",
-        "verdict-worse-*, examples 1, 3, 6",
+        "evidence/verdict_changed.json",
         _degraded,
     ),
     Rule(
         "at risk by a lone loss",
         "No window began a run, but the newest conclusive one shows a loss too rare to be chance in 90 days.",
-        "verdict-quiet-*",
+        "evidence/verdict_quiet.json",
         _lone_loss,
     ),
     Rule(
         "at risk by a turn",
         "The newest windows contradict a healthy run, too few to end it, but too rarely by chance to say nothing.",
-        "verdict-quiet-*",
+        "evidence/verdict_quiet.json",
         _turn,
     ),
     Rule(
         "at risk",
         "Inputs, scores or estimates moved after the newest conclusive outcomes, which did not show it harmless.",
-        "alerts-quiet-*, example 2",
+        "evidence/alerts_changed.json",
         _at_risk,
     ),
     Rule(
         "unknown",
         "No run decides: the window that says most about why is described.",
-        "verdict-promises",
+        "evidence/worse.json",
         _undecided,
     ),
     Rule(
         "expired",
         "Outcomes stopped, so an older healthy window says nothing about now.",
-        "label-age",
+        "tests/processor/core/verdict/test_model_verdict.py",
         _expired,
     ),
-    Rule("healthy", "The deciding run shows no loss beyond the margin.", "verdict-quiet-*", _healthy),
+    Rule("healthy", "The deciding run shows no loss beyond the margin.", "evidence/verdict_quiet.json", _healthy),
 )
 """What the windows of a model show, in the order of precedence."""
 
@@ -245,7 +251,7 @@ def decide(
         evaluations: Windows of one version in one environment, of any lengths, in any order.
         previous: The previous verdict; it provides ``since`` if older windows are not available.
         context: Facts in addition to the windows.
-        read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
+        read: Reads a window, as :func:`~.reading.read_window` does; pass a cached version for speed.
         excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
     """
     windows = usual_service(sorted(evaluations, key=by_time))

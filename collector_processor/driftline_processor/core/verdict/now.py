@@ -9,8 +9,8 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.performance.service_objectives import metric_of
 
+from .reading import Reading
 from .signs import Sign, deciding_change
-from .window import Reading
 
 
 class _Figure(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, groupby
+from itertools import compress, groupby
 from math import inf
 
 from msgspec import Struct
@@ -21,10 +21,10 @@ from driftline_processor.core.estimate.track_record import with_current_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 
 from .context import NO_CONTEXT, VerdictContext
-from .model import Decision, decide, verdict_of_model
+from .model import Decision, decide, with_traffic
+from .reading import Reading, read_window
 from .traffic import Traffic
 from .trailing_periods import Excluded
-from .window import Reading, read_window
 
 
 class Row(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Readings:
         self._known: dict[int, tuple[Evaluation, Reading]] = {}
 
     def __call__(self, evaluation: Evaluation, context: VerdictContext) -> Reading:
-        """Return the reading of a window, as :func:`~.window.read_window` does."""
+        """Return the reading of a window, as :func:`~.reading.read_window` does."""
         known, reading = self._known.get(id(evaluation), (None, None))
         if known is not evaluation or reading is None or _differ(reading.context.concept, context.concept):
             reading = read_window(evaluation, context)
@@ -90,6 +90,19 @@ def row_as_of(rows: Sequence[Row], end: int) -> Row | None:
     """
     at = bisect_right(rows, end, key=_end)
     return rows[at - 1] if at else None
+
+
+def _rows_at(ends: Sequence[int], known: Sequence[Row]) -> list[Row]:
+    """Return the rows at ends up to that of the newest known one; [] if the first end is older than all of them."""
+    rows, at = list[Row](), -1
+    for end in ends:
+        while at + 1 < len(known) and known[at + 1].end <= end:
+            at += 1
+        if at < 0 or end > known[-1].end:
+            break
+        row = known[at]
+        rows.append(row if row.end == end else Row(end, row.state, row.since))
+    return rows
 
 
 def _end(row: Row) -> int:
@@ -117,14 +130,13 @@ class Record:
     ) -> None:
         self.windows = sorted(windows, key=_by_time)
         self.context = context
-        self._bounds = [*accumulate(len([*block]) for _, block in groupby(enumerate(self.windows), key=_block))]
-        self._ends = [self.windows[bound - 1].window.end for bound in self._bounds]
+        ends = [one.window.end for one in self.windows]
+        # a window without time is a block of its own
+        last = [end != later or not end for end, later in zip(ends, [*ends[1:], None], strict=False)]
+        self._bounds = [at for at, is_last in enumerate(last, 1) if is_last]
+        self._ends = [*compress(ends, last)]
         self._before = row_as_of(known, self._ends[0] - 1) if self._ends else None
-        reached = [end for end in self._ends if known and end <= known[-1].end]
-        rows = ((end, row_as_of(known, end)) for end in reached)
-        self._rows = [Row(end, row.state, row.since) for end, row in rows if row is not None]
-        if len(self._rows) < len(reached):
-            self._rows = []  # windows before the first known row came later
+        self._rows = _rows_at(self._ends, known)
         self._verdicts: dict[int, Verdict] = {}
         self._read, self._excluded = Readings(), Excluded()
         self._contexts: dict[tuple[str, ...], VerdictContext] = {}
@@ -161,9 +173,18 @@ class Record:
         return "unknown" if block < 0 else self.rows[block].state
 
     def now(self, open_windows: Iterable[Evaluation], traffic: Traffic | None, previous: Verdict | None) -> Verdict:
-        """Return the current verdict, from all windows and the traffic; ``previous``: as of the last look."""
-        windows = (*self._recorded_windows(), *open_windows)
-        return verdict_of_model(windows, traffic, previous, self.context, self._read, self._excluded)
+        """Return the current verdict, from all windows and the traffic; ``previous``: as of the last look.
+
+        Without open windows that count, it is the newest row.
+        """
+        also, newest = [*open_windows], len(self._ends) - 1
+        if also or len(self._rows) < newest or newest < 0:
+            windows = (*self._recorded_windows(), *also)
+            verdict = decide(windows, previous, self.context, self._read, self._excluded).verdict()
+        else:
+            verdict = self._verdict(newest)
+        closed = len(self.windows) + sum(one.closed for one in also)
+        return verdict if traffic is None else with_traffic(verdict, traffic, self.context, closed)
 
     def with_verdicts(self, windows: Iterable[Evaluation], now: Verdict | None = None) -> list[Evaluation]:
         """Return windows with the verdict as of the end of each; ``now``: that of windows after the newest row."""
@@ -182,9 +203,8 @@ class Record:
             rows = [*of_state]
             if found:
                 ended, began = found[-1], rows[0].since
-                # a healthy model is so since a time before a fault of calls that its outcomes did not show
-                is_after = began is not None and (ended.since is None or began > ended.since)
-                found[-1] = replace(ended, until=began if is_after else ended.last)
+                follows = began is not None and (ended.since is None or began > ended.since)
+                found[-1] = replace(ended, until=began if follows else ended.last)
             found.append(Episode(state, rows[-1].since, rows[0].end, rows[-1].end))
         return found
 
@@ -213,7 +233,11 @@ class Record:
     def _verdict(self, block: int) -> Verdict:
         key = self._key(block)
         if key not in self._verdicts:
-            self._verdicts[key] = self._decide(block, self._rows_of(block)).verdict()
+            rows = self._rows_of(block)
+            decision = self._decide(block, rows)
+            if len(rows) == block:
+                self._rows = [*rows, Row(self._ends[block], decision.state, decision.since)]
+            self._verdicts[key] = decision.verdict()
         return self._verdicts[key]
 
     def _key(self, block: int) -> int:
@@ -291,12 +315,6 @@ def _known_slices(concept: ConceptDrift, end: int) -> Iterator[str]:
 def _by_time(evaluation: Evaluation) -> tuple[int, int]:
     window = evaluation.window
     return window.end, window.end - window.start
-
-
-def _block(numbered: tuple[int, Evaluation]) -> tuple[int, int]:
-    """Return a key of the block of a window: its end; each window without time is a block."""
-    at, evaluation = numbered
-    return evaluation.window.end, 0 if evaluation.window.end else at
 
 
 def _with_track_records(windows: Sequence[Evaluation]) -> list[Evaluation]:

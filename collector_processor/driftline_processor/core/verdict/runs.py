@@ -9,7 +9,7 @@ from typing import NamedTuple
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.windows.window import looks_a_day
 
-from .window import Reading
+from .reading import Reading
 
 TO_TURN = 2
 """Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
@@ -230,7 +230,7 @@ def run_of_risk(
         lengths: Closed windows by length, the oldest first.
         ended: End of the newest conclusive window; older windows do not count.
         alone: Whether no window is conclusive.
-        harmless: The result of :func:`~.window.harmless_parts` for the deciding window.
+        harmless: The result of :func:`~.reading.harmless_parts` for the deciding window.
     """
     runs: list[Run] = []
     for readings in lengths:

@@ -97,6 +97,9 @@ RARE = 0.001
 OF_ALL_ROWS = ("ranking", "constant", "level", "worse")
 """Signs of outcomes of all rows; a slice in which the model became worse is reported before them."""
 
+FEWEST_OUTCOMES = 5
+"""Minimum outcomes of a window that confirms a rise of errors. A day with one call has no rate of errors."""
+
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. Small drift, even if significant, needs no action."""
 
@@ -652,6 +655,8 @@ def _shows_rise(
     """Return True if a rise of errors began before a window ended, and the errors of the window do not deny it."""
     window, rise = evaluation.window, (state.after or 0.0) - (state.before or 0.0)
     if window.end > window.start and state.since is not None and state.since >= window.end:
+        return False
+    if evaluation.outcome_rows < FEWEST_OUTCOMES:
         return False
     if name:  # otherwise all rows may have become as bad
         return errors is None or rise > (_largest_rise(error_metric, errors) or 0.0)

@@ -9,15 +9,16 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.model import RULES, verdict_of_model
 from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.traffic import Traffic
-from driftline_processor.core.verdict.window import labels_needed
+from driftline_processor.core.verdict.undecided import labels_needed
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline
 from msgspec.structs import replace
 
+from tests.support.paths import ROOT
 from tests.support.unwrap import of_type
 from tests.support.verdict_windows import (
     DAY,
@@ -437,3 +438,8 @@ def test_outcomes_are_not_asked_for_an_objective_of_the_service() -> None:
     assert labels_needed(window(0, objectives=(of_calls, of_outcomes), reference={})) == facts.Needed(
         120, "precision", "precision >= 0.9"
     )
+
+
+def test_each_rule_has_a_reason_and_its_evidence() -> None:
+    assert [rule.name for rule in RULES if not rule.why or not (ROOT / rule.evidence).is_file()] == []
+    assert len({rule.name for rule in RULES}) == len(RULES)

@@ -9,7 +9,7 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.verdict.model import verdict_of_model
-from driftline_processor.core.verdict.window import labels_needed
+from driftline_processor.core.verdict.undecided import labels_needed
 from driftline_processor.present.sentences.verdict import verdict_action
 from msgspec.structs import replace
 

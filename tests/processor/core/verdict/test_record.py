@@ -11,8 +11,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.verdict import record as of_record
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
 from driftline_processor.core.verdict.model import decide, verdict_of_model
+from driftline_processor.core.verdict.reading import Reading, read_window
 from driftline_processor.core.verdict.record import Record, Row
-from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import HOUR, Window
 from msgspec.structs import replace
 

@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import verdict_of_model
-from driftline_processor.core.verdict.window import read_outcomes
+from driftline_processor.core.verdict.reading import read_outcomes
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_sentence
 from msgspec.structs import replace
