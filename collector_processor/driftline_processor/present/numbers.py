@@ -90,6 +90,15 @@ def many(n: int, noun: str = "row") -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def many_are(n: int, noun: str) -> str:
+    """Return a count with its noun and its verb.
+
+    >>> many_are(1, "outcome"), many_are(5693, "outcome")
+    ('1 outcome is', '5,693 outcomes are')
+    """
+    return f"{many(n, noun)} {'is' if n == 1 else 'are'}"
+
+
 def compact(value: float) -> str:
     """Return a count in at most four characters.
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
+from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_closed
 from driftline_processor.core.policy.firing import with_alert
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
@@ -131,10 +131,15 @@ class Selection(Struct, frozen=True):
 
     @property
     def past(self) -> bool:
-        """Whether windows have closed after the selected one, so that the current verdict is not about it."""
+        """Whether windows have closed after the selected one, so that the current verdict is not about it.
+
+        A window that the address names is a time of the record, which has rows of windows of all lengths.
+        """
         if self.chosen is None:
             return False
-        return self.chosen.window.end < newest_window(self.windows_of_length).window.end
+        lengths = self.model.windows.values() if self.place.at else (self.windows_of_length,)
+        newest = filter(None, map(newest_closed, lengths))
+        return any(one.window.end > self.chosen.window.end for one in newest)
 
     @property
     def as_of(self) -> str:

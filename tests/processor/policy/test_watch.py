@@ -130,6 +130,19 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
     assert ending_words("revised") in str(over.facts["text"])
 
 
+def test_outcomes_that_come_later_revise_the_begin_of_an_alert_as_they_revise_that_of_the_verdict(
+    tmp_path: Path,
+) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model([right(0), *map(wrong, range(1, 5))]))
+        (alert,) = watch.alerts.alerts.values()
+        assert alert.since == JULY + DAY
+        revised = model([right(0), right(1), *map(wrong, range(2, 5))])
+        assert watch.look(revised) == []
+        (alert,) = watch.alerts.alerts.values()
+    assert alert.since == unwrap(revised.verdict).since == JULY + 2 * DAY
+
+
 def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> None:
     days = [right(0), wrong(1), wrong(2)]
     without = [window(day, outcome_rows=0, coverage=0.0) for day in range(3, 7)]

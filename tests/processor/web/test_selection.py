@@ -187,6 +187,21 @@ def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:
     assert unwrap(verdict.window_end) <= july.window.end
 
 
+def test_the_newest_window_of_a_length_is_earlier_than_newer_windows_of_another_length() -> None:
+    model = flights()
+    november = model.windows["1mo"][8]
+    model.windows["1mo"] = model.windows["1mo"][:9]
+    model = structs.replace(model, record=NO_RECORD)
+    first_seen, asked = (
+        select(Place("flights", window="1mo"), [model]),
+        select(place_of(model, "1mo", november), [model]),
+    )
+    assert (first_seen.chosen, first_seen.past) == (asked.chosen, False)
+    assert asked.past
+    assert asked.verdict() == model.record.as_of(november.window.end)
+    assert asked.states[-1] == unwrap(asked.verdict()).state
+
+
 @pytest.mark.parametrize(
     "tab", ["", "/performance", "/drift", "/data", "/predictions", "/versions", "/incidents", "/features/temp"]
 )

@@ -10,7 +10,7 @@ from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_words, size_of_change
-from driftline_processor.present.numbers import number
+from driftline_processor.present.numbers import many, many_are, number
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
@@ -216,9 +216,9 @@ def _why_longer(longer: facts.LongerWindow) -> str:
     if longer.reason == "too_few_days":
         return "a window with more days can be conclusive"
     if longer.needed is None:
-        return f"the outcomes of all {longer.rows:,} rows are known, and they are too few"
+        return f"its {many_are(longer.rows, 'outcome')} known, and too few"
     outcomes = f"about {longer.needed.outcomes:,} outcomes can be conclusive for {_undecided(longer.needed)}"
-    return f"{outcomes}, and this window has {longer.rows:,} rows"
+    return f"{outcomes}, and this window has {many(longer.rows)}"
 
 
 def _undecided(needed: facts.Needed) -> str:

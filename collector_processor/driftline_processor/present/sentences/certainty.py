@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from driftline_processor.core import facts
 from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
+from driftline_processor.present.numbers import many
 from driftline_processor.present.times import date_words, on_words
 from driftline_processor.present.wording import NAME, format_percent, listed, printable, short
 
@@ -114,8 +115,8 @@ def _newest_window(fact: facts.Now) -> str:
         shown += ", healthy again" if fact.healthy == 1 else ""
     if fact.healthy > 1:
         shown += f"; the {fact.healthy} newest windows look healthy"
-    windows = "1 newer window has" if fact.waiting == 1 else f"{fact.waiting:,} newer windows have"
-    return f"{when}, {shown}{f'; {windows} no outcomes yet' if fact.waiting else ''}"
+    waiting = f"; {many(fact.waiting, 'newer window')} cannot tell yet" if fact.waiting else ""
+    return f"{when}, {shown}{waiting}"
 
 
 def _what_ends(fact: facts.Now) -> str:

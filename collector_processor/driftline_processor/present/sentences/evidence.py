@@ -12,7 +12,7 @@ from driftline_processor.present.metrics import (
     signed_ends,
     size_of_change,
 )
-from driftline_processor.present.numbers import number, percents
+from driftline_processor.present.numbers import many_are, number, percents
 from driftline_processor.present.times import on_words
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
@@ -236,7 +236,7 @@ def _may_be_worse(fact: facts.MayBeWorse) -> tuple[str, ...]:
         harder = "its outcomes are harder to predict than those of the baseline, and its scores fit them as before"
         return f"{harder}, so a higher {name} does not show that it is worse", harder
     too_few = {
-        "too_few_rows": f"{fact.outcomes:,} outcomes are too few to tell",
+        "too_few_rows": f"{many_are(fact.outcomes, 'outcome')} too few to tell",
         "too_few_days": "it has too few days to tell",
     }.get(fact.reason, "")
     if fact.low is None:
@@ -259,7 +259,12 @@ def _no_prediction(fact: facts.NoPrediction) -> str:
 
 @words_of(facts.WindowsWait)
 def _windows_wait(fact: facts.WindowsWait) -> str:
-    return f"{'1 window is waiting' if fact.windows == 1 else f'{fact.windows:,} windows are waiting'} to be evaluated"
+    return f"{many_are(fact.windows, 'window')} waiting to be evaluated"
+
+
+@words_of(facts.OutcomesInconclusive)
+def _outcomes_inconclusive(fact: facts.OutcomesInconclusive) -> str:
+    return f"its {many_are(fact.outcomes, 'outcome')} inconclusive"
 
 
 words_as(
@@ -274,7 +279,6 @@ words_as(
         facts.NoOutcomes: "no outcome is known",
         facts.FewOutcomes: "too few of its outcomes are known",
         facts.NoObjective: "nothing defines what is good enough",
-        facts.OutcomesInconclusive: "its {outcomes:,} outcomes are inconclusive",
         facts.NoWindowClosed: "no window has closed yet",
     }
 )

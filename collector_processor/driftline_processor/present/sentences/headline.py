@@ -12,7 +12,7 @@ from driftline_processor.core.evaluation import Cause
 from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
-from driftline_processor.present.numbers import many, number
+from driftline_processor.present.numbers import many, many_are, number
 from driftline_processor.present.times import on_words
 from driftline_processor.present.wording import NAME, format_percent, printable, short, slice_words
 
@@ -139,7 +139,7 @@ def _may_be_worse(fact: facts.MayBeWorse) -> str:
     if fact.reason == "harder_outcomes":
         return "outcomes are harder to predict than before"
     too_few = {
-        "too_few_rows": f", {fact.outcomes:,} outcomes are too few",
+        "too_few_rows": f", {many_are(fact.outcomes, 'outcome')} too few",
         "too_few_days": ", too few days to tell",
     }
     why = too_few.get(fact.reason, "")

@@ -43,7 +43,7 @@ def failing(day: int, rate: float) -> Evaluation:
         ([wrong(0), wrong(1), UNSURE], f"On 3 July 2013, its log loss was 0.6 (baseline 0.49); {ENDS}"),
         (
             [wrong(0), wrong(1), window(2, **YOUNG), window(3, **YOUNG)],
-            f"On 2 July 2013, its log loss was 0.69 (baseline 0.49); 2 newer windows have no outcomes yet; {ENDS}",
+            f"On 2 July 2013, its log loss was 0.69 (baseline 0.49); 2 newer windows cannot tell yet; {ENDS}",
         ),
         (
             [wrong(0), wrong(1), right(2), window(3, rows=0)],

@@ -133,6 +133,16 @@ def test_episodes_are_the_states_in_order_and_one_ends_where_the_next_begins() -
     assert (first.first, third.last, third.until) == (JULY + DAY, JULY + 12 * DAY, None)
 
 
+def test_an_episode_lasts_until_its_last_row_where_the_next_state_began_before_it() -> None:
+    ends = [JULY + days * DAY for days in (1, 2, 3)]
+    rows = [
+        Row(end, state, since)
+        for end, state, since in zip(ends, ["healthy", "degraded", "healthy"], [JULY, ends[0], JULY], strict=True)
+    ]
+    _, fault, _ = Record([right(at) for at in range(3)], NO_CONTEXT, rows).episodes()
+    assert (fault.since, fault.until) == (ends[0], ends[1])
+
+
 def test_windows_get_the_verdict_as_of_their_end_and_open_ones_the_current_one() -> None:
     closed, still_open = [right(0), wrong(1)], window(2, closed=False)
     record = Record(closed)
