@@ -15,7 +15,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
 from driftline_processor.present.names import handle, near_handles
 from driftline_processor.present.times import date_words
-from driftline_processor.queries.model_view import ModelView
+from driftline_processor.queries.model_view import ModelView, leading_model
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
 from driftline_processor.web.place import with_slashes
@@ -30,8 +30,8 @@ def unknown_model(request: Request, name: str, snapshot: StateSnapshot) -> HTTPE
 def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     """Return the model of the path and of ``?version=&environment=``.
 
-    If several match: one with rows, then one without version and environment, then the busiest. Raises 404 with a
-    sentence that lists the alternatives.
+    If several match: that of the model's verdict, as on its pages. Raises 404 with a sentence that lists the
+    alternatives.
     """
     name = with_slashes(request.path_params["name"])
     models = snapshot.versions_of(name)
@@ -50,11 +50,7 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
         raise HTTPException(
             404, f"model {name[:80]!r} has no {part_words}; /models/{name[:80]} shows its versions and environments"
         )
-
-    def order(model: ModelView) -> tuple[bool, int]:
-        return model.rows + model.distributed == 0, sum(getattr(model.key, part) != "" for part in parts)
-
-    return min(fitting, key=order)
+    return leading_model(fitting)
 
 
 def no_window(model: ModelView, window: str) -> HTTPException:

@@ -114,6 +114,15 @@ def test_errors_are_sentences(browse: Browse, address: str, status: int, facts: 
     assert lacking(answer.json()["error"], *facts) == []
 
 
+def test_without_a_version_it_is_that_of_the_verdict_of_the_model_also_if_another_one_has_more_rows(
+    browse: Browse,
+) -> None:
+    served, serves = (structs.replace(flights(), key=ModelKey("flights", version)) for version in ("1", "2"))
+    served, serves = structs.replace(served, in_use=False), structs.replace(serves, rows=served.rows // 2)
+    client = browse(FakeView([served, serves]))
+    assert client.get("/api/v1/models/flights/evaluations").json()["version"] == "2"
+
+
 def test_version_and_environment_choose_among_models_of_one_name(browse: Browse) -> None:
     old, new = animals(), animals()
     old.key = replace(old.key, version="1")
