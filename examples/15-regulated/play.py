@@ -48,6 +48,13 @@ def play(stage: Stage) -> None:
         services[team] = stage.serve("service.py", port=free_port())
     calls = replay(stage, services, fleet, traffic)
     evaluate(stage, len(calls))
+    stage.say("Waiting for the messages about unequal groups")
+    stage.wait_for(
+        lambda: all(
+            told(stage, *asked)
+            for asked in (("selection-by-age", simulator.UNFAIR), ("opportunity-by-gender", simulator.UNEQUAL))
+        )
+    )
     stage.wait_until_quiet()
     check_tiers(stage, fleet, calls)
     check_calls(stage, calls)
