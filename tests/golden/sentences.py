@@ -336,6 +336,7 @@ FACTS: tuple[Fact, ...] = (
     facts.HealthyUntil(end=JULY, timezone="UTC"),
     facts.ConclusiveUntil(end=JULY, timezone="UTC", newest=False),
     facts.ConclusiveUntil(end=JULY, timezone="UTC", newest=True),
+    facts.WindowsForgotten(),
     facts.KnownUntil(end=JULY, timezone="UTC"),
     facts.NewestMayBeChance(shown=MOVED),
     facts.NothingShowsEither(),

@@ -774,8 +774,11 @@ def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
 
 def _is_same_episode(alert: Alert, shown_firing: _ViewedFiring) -> bool:
     """Return True if an alert about a state fired in the episode that lasts, so that both have one begin."""
-    episode = next(iter(reversed(shown_firing.view.record.episodes())), None)
-    return bool(alert.state) and episode is not None and episode.state == alert.state and alert.fired >= episode.first
+    view = shown_firing.view
+    episode = next(iter(reversed(view.record.episodes())), None)
+    if episode is None or view.key.version != alert.version:
+        return False
+    return episode.state == alert.state and alert.fired >= episode.first
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

@@ -41,7 +41,7 @@ QUALIFY row_number() OVER (PARTITION BY stop ORDER BY believed DESC) = 1 ORDER B
 
 
 class StoredRow(Struct, frozen=True):
-    """The state of a model as of an end of windows, and when it was believed first. Times are unix nanoseconds."""
+    """The state of a model as of an end of windows, and when the row was stored. Times are unix nanoseconds."""
 
     end: int
     state: VerdictState

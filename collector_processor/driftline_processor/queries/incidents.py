@@ -22,6 +22,7 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Objecti
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict.reading import usual_service
+from driftline_processor.core.verdict.record import Episode
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_evidence, verdict_size
@@ -182,11 +183,13 @@ class _Read(Struct, frozen=True):
 
     Attributes:
         closed: Its closed windows; a copy, because the lists of windows change in place.
+        episodes: The states of its record.
         facts: Other inputs, for a comparison.
         drift_sizes: Sizes of drift in windows with an incident.
     """
 
     closed: Sequence[Evaluation]
+    episodes: Sequence[Episode]
     facts: tuple[object, ...]
     drift_sizes: _Moved
     incidents: Sequence[Incident]
@@ -195,7 +198,7 @@ class _Read(Struct, frozen=True):
         """Return True if the incidents are unchanged."""
         closed = _closed(model)
         is_same = len(self.closed) == len(closed) and all(map(operator.is_, self.closed, closed))
-        return is_same and self.facts == _facts(model)
+        return is_same and self.facts == _facts(model) and self.episodes == model.record.episodes()
 
 
 def _closed(model: ModelView) -> list[Evaluation]:
@@ -205,7 +208,7 @@ def _closed(model: ModelView) -> list[Evaluation]:
 def _read(model: ModelView, before: _Read | None) -> _Read:
     """Compute the incidents of a model; results of known closed windows are reused."""
     moved = _sizes_by_window(model, {} if before is None else before.drift_sizes)
-    return _Read(_closed(model), _facts(model), moved, _incidents(model, moved))
+    return _Read(_closed(model), model.record.episodes(), _facts(model), moved, _incidents(model, moved))
 
 
 def _facts(model: ModelView) -> tuple[object, ...]:

@@ -6,12 +6,13 @@ was believed before the outcomes that revised it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 from msgspec import Struct, field
 
-from driftline_processor.core.verdict.record import Record, Row, row_as_of
+from driftline_processor.core.verdict.record import Record, Row, is_same, row_as_of
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.store.database import Connection, insert, read
 
@@ -20,8 +21,11 @@ REACHED_EVERY = DAY
 since the last stored one are computed again.
 """
 
+PATIENCE = 0.25
+"""Seconds of one call in which rows are computed: the first call after a start may have all of them to compute."""
+
 _NEWEST = """
-SELECT series, stop, state, since FROM record QUALIFY row_number()
+SELECT series, stop, state, since, believed FROM record QUALIFY row_number()
 OVER (PARTITION BY series, stop ORDER BY believed DESC) = 1 ORDER BY series, stop
 """
 _COLUMNS = pa.schema(
@@ -41,25 +45,39 @@ class RecordStore(Struct):
 
     connection: Connection
     _rows: dict[int, list[Row]] = field(default_factory=dict)
+    _believed: dict[int, int] = field(default_factory=dict)
+    _compared: dict[int, Record] = field(default_factory=dict)
     _written: dict[int, Record] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the newest belief about each end."""
         for row in read(self.connection, _NEWEST).to_pylist():
-            self._rows.setdefault(row["series"], []).append(Row(row["stop"], row["state"], row["since"]))
+            series = row["series"]
+            self._rows.setdefault(series, []).append(Row(row["stop"], row["state"], row["since"]))
+            self._believed[series] = max(self._believed.get(series, 0), row["believed"])
+        self._rows = {series: _without_repeats(rows) for series, rows in self._rows.items()}
 
     def known(self, series: int) -> Sequence[Row]:
         """Return the rows at whose ends the state of a series changed, and the newest stored one, the oldest first."""
         return self._rows.get(series, ())
 
+    def believed(self, series: int) -> int:
+        """Return when a row of a series was stored last, unix nanoseconds; 0 without any."""
+        return self._believed.get(series, 0)
+
     def changed(self, records: Mapping[int, Record]) -> dict[int, list[Row]]:
-        """Return the rows to append, by series: changes, and what is no longer believed."""
-        found = {
-            series: [*self._changed(series, record)]
-            for series, record in records.items()
-            if self._written.get(series) is not record
-        }
-        self._written = dict(records)
+        """Return the rows to append, by series: changes, and what is no longer believed.
+
+        After :data:`PATIENCE` the other records are left for the next call.
+        """
+        found, until = dict[int, list[Row]](), time.monotonic() + PATIENCE
+        for series, record in records.items():
+            if self._written.get(series) is record:
+                continue
+            found[series] = [*self._changed(series, record)]
+            self._compared[series] = record
+            if time.monotonic() > until:
+                break
         return {series: rows for series, rows in found.items() if rows}
 
     def write(self, changes: Mapping[int, Sequence[Row]], now: int) -> None:
@@ -71,29 +89,31 @@ class RecordStore(Struct):
         ]
         insert(self.connection, "record", pa.Table.from_pylist(rows, _COLUMNS))
 
-    def take(self, changes: Mapping[int, Iterable[Row]]) -> None:
-        """Apply appended rows in memory."""
+    def take(self, changes: Mapping[int, Sequence[Row]], now: int) -> None:
+        """Apply what was compared last, and written, in memory."""
         for series, rows in changes.items():
             by_end = {row.end: row for row in (*self.known(series), *rows)}
-            self._rows[series] = [by_end[end] for end in sorted(by_end)]
+            self._rows[series] = _without_repeats([by_end[end] for end in sorted(by_end)])
+            self._believed[series] = now
+        self._written.update(self._compared)
+        self._compared.clear()
 
     def _changed(self, series: int, record: Record) -> Iterator[Row]:
         rows, stored = record.rows, self.known(series)
-        if not rows:
-            return
-        first, reached = rows[0].end, stored[-1].end if stored else 0
-        doubtful = {row.end for row in stored if row.end >= first}
-        before, is_new = row_as_of(stored, first - 1), False
+        appended: Row | None = None
         for row in rows:
-            is_new = False
-            if not _is_same(row, before) or row.end in doubtful:
-                is_new = not _is_same(row, row_as_of(stored, row.end))
-            before = row
-            if is_new:
+            believed = row_as_of(stored, row.end)
+            if appended is not None and (believed is None or appended.end >= believed.end):
+                believed = appended
+            if not is_same(row, believed):
+                appended = row
                 yield row
-        if rows[-1].end >= reached + REACHED_EVERY and not is_new:
+        newest = max(stored[-1].end if stored else 0, 0 if appended is None else appended.end)
+        if rows and rows[-1].end >= newest + REACHED_EVERY:
             yield rows[-1]
 
 
-def _is_same(row: Row, other: Row | None) -> bool:
-    return other is not None and (row.state, row.since) == (other.state, other.since)
+def _without_repeats(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows at which the state changes, and the newest one."""
+    pairs = zip(rows, [None, *rows], strict=False)
+    return [row for at, (row, before) in enumerate(pairs, 1) if at == len(rows) or not is_same(row, before)]

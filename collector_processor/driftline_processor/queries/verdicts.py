@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
-from driftline_processor.core.verdict.record import Record, concept_as_of
+from driftline_processor.core.verdict.record import Record, Row
 from driftline_processor.core.verdict.traffic import Pace, Traffic, pace_of
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.improbable_times import ImprobableTimes
@@ -132,7 +133,6 @@ class Verdicts:
         """Return the verdict of a series."""
         traffic = self._traffic(series, known_windows)
         self._seen[series] = SeenTraffic(traffic, known_windows.received, known_windows.siblings)
-        errors = known_windows.concept if known_windows.concept is not None and _drifts(known_windows.concept) else None
         with self._lock:
             made_verdict = self._cached.get(series)
             if made_verdict is not None and made_verdict.source is known_windows.windows:
@@ -142,9 +142,8 @@ class Verdicts:
                 coming = coming_windows(
                     evaluation for of_name in known_windows.windows.values() for evaluation in of_name
                 )
-            newest = max((one.window.end for of_name in windows for one in of_name if one.closed), default=0)
             context = VerdictContext(
-                concept_as_of(errors, newest),
+                known_windows.concept if _rose(known_windows.concept) else None,
                 known_windows.versions,
                 known_windows.timezone,
                 coming,
@@ -198,7 +197,7 @@ class Verdicts:
         }
         now = self.clock()
         interrupted = self._interruptions.changed(dict(self._seen), verdicts, now)
-        appended = self._stored_rows.changed({series: self.record(series) for series in verdicts})
+        appended = self._stored_rows.changed(dict(self._records))
         if moved or interrupted or appended:
             rows = [
                 {"series": verdict, "state": state, "since": since, "changed": now}
@@ -211,20 +210,28 @@ class Verdicts:
                 self._stored_rows.write(appended, now)
             self._before |= moved
             self._interruptions.take(interrupted)
-            self._stored_rows.take(appended)
+        self._stored_rows.take(appended, now)
         return [change for _, change in changes]
 
     def _verdict(self, series: int, windows: Windows, traffic: Traffic, context: VerdictContext) -> Verdict:
         closed = [one for of_name in windows for one in of_name if one.closed]
         known = self._records.get(series)
         self._records[series] = record = (
-            Record(closed, context, self._stored_rows.known(series))
+            Record(closed, context, self._known_rows(series, closed))
             if known is None
             else known.revised(closed, context)
         )
         state, since = self._before.get(series, ("unknown", None))
         open_windows = [one for of_name in windows for one in of_name if not one.closed]
         return record.now(open_windows, traffic, Verdict(state, since))
+
+    def _known_rows(self, series: int, closed: Iterable[Evaluation]) -> list[Row]:
+        """Return the stored rows before the first window that was stored after them: a kill may come in between."""
+        believed = self._stored_rows.believed(series)
+        details = ((one, getattr(one, "details", None)) for one in closed)
+        newer = [one.window.end for one, stored in details if stored is not None and stored.stored_at > believed]
+        first = min(newer, default=math.inf)
+        return [row for row in self._stored_rows.known(series) if row.end < first]
 
     def _traffic(self, series: int, known_windows: VerdictInputs) -> Traffic:
         """Return traffic and backlog of a series. A pause of a few minutes is never a period without data.
@@ -290,5 +297,7 @@ def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContex
     return all(len(evaluations) == len(two) and all(map(operator.is_, evaluations, two)) for evaluations, two in pairs)
 
 
-def _drifts(concept: ConceptDrift) -> bool:
-    return concept.state == "drift" or bool(concept.drifting())
+def _rose(concept: ConceptDrift | None) -> bool:
+    """Return True if errors rose at any time, of all rows or of a slice."""
+    states = () if concept is None else (concept, *concept.slices.values())
+    return any(one.state == "drift" or any(change.after > change.before for change in one.changes) for one in states)

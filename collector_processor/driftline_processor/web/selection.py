@@ -155,7 +155,11 @@ class Selection(Struct, frozen=True):
         """Return the state of the model as of the end of each window; the current one for open windows."""
         model = self.model
         now: VerdictState = "unknown" if model.verdict is None else model.verdict.state
-        return [model.record.state_as_of(one.window.end) if one.closed else now for one in evaluations]
+        known = ((one, one.verdict) for one in evaluations)  # those of files have their verdict, also without times
+        return [
+            verdict.state if verdict is not None else model.record.state_as_of(one.window.end) if one.closed else now
+            for one, verdict in known
+        ]
 
     def verdict(self) -> Verdict | None:
         """Return the verdict as of the end of the selected window, from all data known today."""

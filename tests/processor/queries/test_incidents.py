@@ -90,7 +90,7 @@ def objective(number: int, state: str) -> Evaluation:
 
 def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell() -> None:
     windows = [objective(1, "met"), objective(2, "broken"), objective(3, "inconclusive"), objective(4, "met")]
-    found, of_verdict = incidents_of(model(*windows))
+    of_verdict, found = incidents_of(model(*windows))
     assert (found.kind, found.subject, times(found)) == ("objective", "accuracy >= 0.8", (2, 4))
     assert (of_verdict.subject, times(of_verdict)) == ("at_risk", (2, 4))
     assert "0.7 (0.6 to 0.75) on 900 rows" in found.sentence

@@ -9,10 +9,11 @@ import pytest
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.verdict import record as of_record
 from driftline_processor.core.verdict.record import Record, Row
+from driftline_processor.queries import record_store
 from driftline_processor.queries.record_store import RecordStore
 from driftline_processor.store.database import Store, read, transaction
 
-from tests.support.verdict_windows import DAY, JULY, right, wrong
+from tests.support.verdict_windows import DAY, JULY, right, window, wrong
 
 BAD = (*(right(at) for at in range(4)), *(wrong(at) for at in range(4, 8)))
 MENDED = (*BAD, *(right(at) for at in range(8, 12)))
@@ -27,7 +28,7 @@ def append(rows: RecordStore, record: Record, now: int) -> list[Row]:
     changed = rows.changed({1: record})
     with transaction(rows.connection):
         rows.write(changed, now)
-    rows.take(changed)
+    rows.take(changed, now)
     return changed.get(1, [])
 
 
@@ -77,3 +78,37 @@ def test_a_revision_is_appended_and_what_was_believed_before_stays_readable(rows
     first = [(row["stop"], row["state"]) for row in read(rows.connection, query, 1).to_pylist()]
     assert first == [(end(1), "healthy"), (end(6), "degraded"), (end(10), "healthy"), (end(12), "healthy")]
     assert [*Record(fine.windows, known=RecordStore(rows.connection).known(1)).rows] == [*fine.rows]
+
+
+def test_a_state_that_comes_back_in_one_call_is_stored(rows: RecordStore) -> None:
+    append(rows, Record(BAD[:4]), 1)
+    both = [*BAD[:4], *(right(at) for at in range(4, 8))]
+    known = [Row(end(1), "healthy", JULY), Row(end(5), "at_risk", end(4)), Row(end(8), "healthy", JULY)]
+    assert append(rows, Record(both, known=known), 2) == known[1:]
+    assert [row.state for row in RecordStore(rows.connection).known(1)] == ["healthy", "at_risk", "healthy"]
+
+
+def test_windows_without_outcomes_are_one_row(rows: RecordStore) -> None:
+    unknown = [window(at) for at in range(8)]
+    assert {row.state for row in Record(unknown).rows} == {"unknown"}
+    assert [row.end for row in append(rows, Record(unknown), 1)] == [end(1), end(8)]
+    assert len(rows.known(1)) == 2
+
+
+def test_what_was_not_written_is_compared_again(rows: RecordStore) -> None:
+    record = Record(BAD)
+    assert rows.changed({1: record}) == rows.changed({1: record}) != {}
+
+
+def test_one_call_leaves_records_that_would_take_long_for_the_next(
+    rows: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_store, "PATIENCE", -1.0)
+    records = {series: Record(BAD) for series in (1, 2)}
+    for series in (1, 2):
+        changed = rows.changed(records)
+        assert [*changed] == [series]
+        with transaction(rows.connection):
+            rows.write(changed, series)
+        rows.take(changed, series)
+    assert rows.changed(records) == {}

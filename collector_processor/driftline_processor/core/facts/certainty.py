@@ -116,6 +116,10 @@ class ConclusiveUntil(FactStruct):
     newest: bool
 
 
+class WindowsForgotten(FactStruct):
+    """The windows that showed a state are no longer in memory, or another version of the rules read them."""
+
+
 class KnownUntil(FactStruct):
     end: int
     timezone: str

@@ -40,10 +40,7 @@ def verdict_of_model(
 ) -> Verdict:
     """Return the verdict of a model from all its windows, its traffic and its backlog.
 
-    The newest conclusive window decides between healthy and degraded; the closed windows after it decide whether the
-    model is at risk. A state changes once :func:`windows_to_turn` consecutive windows confirm the new one, or at once
-    if the interval of a day is clear of the limit. A degradation that windows of one length show lasts until windows
-    that could detect it do not. ``no_data`` and ``lagging`` precede every state but degraded.
+    The first of :data:`RULES` that applies decides. ``no_data`` and ``lagging`` precede every state but degraded.
 
     Args:
         evaluations: Windows of one version in one environment, of any lengths, in any order.
@@ -199,7 +196,7 @@ def _healthy(look: Look) -> Decision | None:
 RULES = (
     Rule(
         "degraded",
-        "Outcomes, calls and the output go before inputs: a loss is a loss whatever drifted.",
+        "Outcomes, calls and the output go before inputs: drift does not excuse a loss.",
         "evidence/verdict_changed.json",
         _degraded,
     ),
@@ -217,14 +214,14 @@ RULES = (
     ),
     Rule(
         "at risk",
-        "Inputs, scores or estimates moved after the newest conclusive outcomes, which did not show it harmless.",
+        "Inputs, scores or estimates moved after the newest conclusive outcomes, which say nothing about it.",
         "evidence/alerts_changed.json",
         _at_risk,
     ),
     Rule(
         "unknown",
         "No run decides: the window that says most about why is described.",
-        "evidence/worse.json",
+        "tests/processor/core/verdict/test_outcomes_needed.py",
         _undecided,
     ),
     Rule(

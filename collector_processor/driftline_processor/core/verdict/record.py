@@ -9,13 +9,14 @@ of later ones.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, groupby
 from math import inf
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core import facts
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.estimate.track_record import with_current_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
@@ -39,6 +40,11 @@ class Row(Struct, frozen=True):
     end: int
     state: VerdictState
     since: int | None
+
+
+def is_same(row: Row, other: Row | None) -> bool:
+    """Return True if two rows have one state. Without a state, its begin is that of the newest window."""
+    return other is not None and row.state == other.state and (row.state == "unknown" or row.since == other.since)
 
 
 class Episode(Struct, frozen=True):
@@ -120,6 +126,7 @@ class Record:
         windows: Closed windows of any lengths, in any order.
         context: Facts in addition to the windows; concept drift counts in rows after its detection.
         known: Known rows, the oldest first: all, or those at whose ends the state changed, and the newest one.
+        is_final: Whether no rows come after the windows, so that all that was detected counts in the newest row.
     """
 
     def __init__(
@@ -127,19 +134,22 @@ class Record:
         windows: Iterable[Evaluation],
         context: VerdictContext = NO_CONTEXT,
         known: Sequence[Row] = (),
+        *,
+        is_final: bool = False,
     ) -> None:
         self.windows = sorted(windows, key=_by_time)
-        self.context = context
+        self.context, self._is_final = context, is_final
         ends = [one.window.end for one in self.windows]
         # a window without time is a block of its own
         last = [end != later or not end for end, later in zip(ends, [*ends[1:], None], strict=False)]
         self._bounds = [at for at, is_last in enumerate(last, 1) if is_last]
         self._ends = [*compress(ends, last)]
-        self._before = row_as_of(known, self._ends[0] - 1) if self._ends else None
+        self._older = [row for row in known if self._ends and row.end < self._ends[0]]
+        self._before = self._older[-1] if self._older else None
         self._rows = _rows_at(self._ends, known)
         self._verdicts: dict[int, Verdict] = {}
         self._read, self._excluded = Readings(), Excluded()
-        self._contexts: dict[tuple[str, ...], VerdictContext] = {}
+        self._contexts: dict[int, VerdictContext] = {}
         self._recorded: Sequence[Evaluation] | None = None
 
     def __repr__(self) -> str:
@@ -165,12 +175,16 @@ class Record:
     def as_of(self, end: int) -> Verdict | None:
         """Return the verdict as of a time, unix nanoseconds; None if no window had ended by then."""
         block = bisect_right(self._ends, end) - 1
-        return None if block < 0 else self._verdict(block)
+        if block >= 0:
+            return self._verdict(block)
+        row = row_as_of(self._older, end)
+        return None if row is None else self._of_row(row)
 
     def state_as_of(self, end: int) -> VerdictState:
         """Return the state as of a time, unix nanoseconds; ``unknown`` if no window had ended by then."""
         block = bisect_right(self._ends, end) - 1
-        return "unknown" if block < 0 else self.rows[block].state
+        row = row_as_of(self._older, end) if block < 0 else self.rows[block]
+        return "unknown" if row is None else row.state
 
     def now(self, open_windows: Iterable[Evaluation], traffic: Traffic | None, previous: Verdict | None) -> Verdict:
         """Return the current verdict, from all windows and the traffic; ``previous``: as of the last look.
@@ -180,7 +194,7 @@ class Record:
         also, newest = [*open_windows], len(self._ends) - 1
         if also or len(self._rows) < newest or newest < 0:
             windows = (*self._recorded_windows(), *also)
-            verdict = decide(windows, previous, self.context, self._read, self._excluded).verdict()
+            verdict = decide(windows, previous, self._context_now(), self._read, self._excluded).verdict()
         else:
             verdict = self._verdict(newest)
         closed = len(self.windows) + sum(one.closed for one in also)
@@ -191,9 +205,9 @@ class Record:
         places = {id(one): block for block, one in enumerate(self.windows)} if not any(self._ends) else {}
         found = []
         for one in windows:
-            block = places.get(id(one), bisect_right(self._ends, one.window.end) - 1) if one.closed else -1
-            verdict = now if block < 0 else self._verdict(block)
-            found.append(replace(one, verdict=verdict))
+            block = places.get(id(one))
+            past = self.as_of(one.window.end) if block is None else self._verdict(block)
+            found.append(replace(one, verdict=past if one.closed else now))
         return found
 
     def episodes(self) -> list[Episode]:
@@ -220,11 +234,10 @@ class Record:
         gone = [one for one in self.windows if id(one) not in now]
         gone = [one for one in gone if one.window.start >= oldest.get(one.window.name, 0)]
         changed = [one.window.end for one in (*came, *gone)]
-        if _rises(context.concept) != _rises(self.context.concept):
-            changed += [*_rises(context.concept), *_rises(self.context.concept)]
+        changed += _detections(context.concept) - _detections(self.context.concept)
         first = min(changed, default=inf)
-        rows = [row for row in (self._before, *self._rows) if row is not None and row.end < first]
-        record = Record(ordered, context, rows)
+        rows = [row for row in (*self._older, *self._rows) if row.end < first]
+        record = Record(ordered, context, rows, is_final=self._is_final)
         newest = self._ends[-1] if self._ends else 0
         record._verdicts = {end: one for end, one in self._verdicts.copy().items() if end < min(first, newest)}
         record._read, record._excluded = self._read, self._excluded.copy() if first > newest else {}
@@ -235,10 +248,18 @@ class Record:
         if key not in self._verdicts:
             rows = self._rows_of(block)
             decision = self._decide(block, rows)
+            row = Row(self._ends[block], decision.state, decision.since)
             if len(rows) == block:
-                self._rows = [*rows, Row(self._ends[block], decision.state, decision.since)]
-            self._verdicts[key] = decision.verdict()
+                self._rows = rows = [*rows, row]
+            # windows that showed a known row may have left the memory
+            is_shown = is_same(row, rows[block])
+            self._verdicts[key] = decision.verdict() if is_shown else self._of_row(rows[block])
         return self._verdicts[key]
+
+    def _of_row(self, row: Row) -> Verdict:
+        """Return the verdict of a row whose windows are no longer in memory."""
+        reasons = (facts.WindowsForgotten(),)
+        return Verdict(row.state, row.since, reasons=reasons, timezone=self.context.timezone)
 
     def _key(self, block: int) -> int:
         """Return the end of a block; without times, its place as a negative number."""
@@ -271,45 +292,51 @@ class Record:
     def _context_of(self, block: int) -> VerdictContext:
         """Return what was known in addition to the windows at the end of a block."""
         if block == len(self._ends) - 1:
-            return self.context
+            return self.context if self._is_final else self._context_now()
         concept, end = self.context.concept, self._ends[block]
-        known = () if concept is None else (*(["*"] if _is_known(concept, end) else []), *_known_slices(concept, end))
+        known = sum(detected <= end for detected in _detections(concept))
         if known not in self._contexts:
             drift = concept_as_of(concept, end)
             self._contexts[known] = replace(self.context, concept=drift, coming=(), unknown=())
         return self._contexts[known]
 
+    def _context_now(self) -> VerdictContext:
+        """Return the context, with the concept drift that was detected by the end of the newest window."""
+        concept = concept_as_of(self.context.concept, self._ends[-1] if self._ends else 0)
+        return self.context if concept is self.context.concept else replace(self.context, concept=concept)
+
 
 def concept_as_of(concept: ConceptDrift | None, end: int) -> ConceptDrift | None:
-    """Return the rises of errors that were detected by a time, unix nanoseconds; None without any."""
+    """Return the rises of errors that were detected by a time, unix nanoseconds, and lasted then; None without any."""
     if concept is None:
         return None
-    slices = {name: one for name, one in concept.slices.items() if _is_known(one, end)}
-    known = _is_known(concept, end)
-    return replace(concept, state=concept.state if known else "ok", slices=slices) if known or slices else None
+    slices = {name: drift for name, one in concept.slices.items() if (drift := _rise_as_of(one, end)) is not None}
+    drift = _rise_as_of(concept, end)
+    if drift is None and not slices:
+        return None
+    if drift is concept and slices == concept.slices:
+        return concept
+    return replace(drift or replace(concept, state="ok"), slices=slices)
 
 
-def _rises(concept: ConceptDrift | None) -> list[int]:
-    """Return when rises of errors were detected, of all rows and of slices, unix nanoseconds."""
+def _rise_as_of(concept: ConceptDrift, end: int) -> ConceptDrift | None:
+    """Return the rise that lasted at a time, as it was detected by then; None without one."""
+    detected = [change for change in concept.changes if change.detected_at <= end]
+    if len(detected) == len(concept.changes):  # no later change: what is known now
+        return concept if concept.state == "drift" and (detected or (concept.since or 0) <= end) else None
+    last = detected[-1] if detected else None
+    if last is None or last.after <= last.before:
+        return None
+    return replace(concept, state="drift", since=last.since, before=last.before, after=last.after)
+
+
+def _detections(concept: ConceptDrift | None) -> set[int]:
+    """Return when errors changed, of all rows and of slices, unix nanoseconds; where that is unknown, the begin."""
     if concept is None:
-        return []
-    rises = (concept, *concept.slices.values())
-    return [_detected(one) or 0 for one in rises if one.state == "drift"]
-
-
-def _detected(concept: ConceptDrift) -> int | None:
-    """Return when drift was detected; where that is unknown, when it began."""
-    return concept.changes[-1].detected_at if concept.changes else concept.since
-
-
-def _is_known(concept: ConceptDrift, end: int) -> bool:
-    """Return True if drift was detected by a time."""
-    detected = _detected(concept)
-    return concept.state == "drift" and (detected is None or detected <= end)
-
-
-def _known_slices(concept: ConceptDrift, end: int) -> Iterator[str]:
-    return (name for name, one in concept.slices.items() if _is_known(one, end))
+        return set()
+    states = (concept, *concept.slices.values())
+    begun = {one.since for one in states if one.state == "drift" and not one.changes and one.since is not None}
+    return begun | {change.detected_at for one in states for change in one.changes}
 
 
 def _by_time(evaluation: Evaluation) -> tuple[int, int]:

@@ -199,7 +199,7 @@ def evaluate_files(
     # rows of the champion are the same rows on purpose
     same = 0.0 if of_champion else evaluated[0].same
     context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused, same=same)
-    record = Record(evaluations, context)
+    record = Record(evaluations, context, is_final=True)
     evaluations, verdict = record.with_verdicts(evaluations), record.now((), None, None)
     if of_champion:
         evaluations, verdict = [of_candidate(one) for one in evaluations], verdict_of_candidate(verdict)

@@ -215,10 +215,11 @@ def _wait_for_outcomes(fact: facts.WaitForOutcomes) -> Advice:
 def _why_longer(longer: facts.LongerWindow) -> str:
     if longer.reason == "too_few_days":
         return "a window with more days can be conclusive"
+    rows = longer.rows or 0
     if longer.needed is None:
-        return f"its {many_are(longer.rows, 'outcome')} known, and too few"
+        return f"its {many_are(rows, 'outcome')} known, and too few"
     outcomes = f"about {longer.needed.outcomes:,} outcomes can be conclusive for {_undecided(longer.needed)}"
-    return f"{outcomes}, and this window has {many(longer.rows)}"
+    return f"{outcomes}, and this window has {many(rows)}"
 
 
 def _undecided(needed: facts.Needed) -> str:

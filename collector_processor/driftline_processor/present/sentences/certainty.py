@@ -190,6 +190,7 @@ words_as(
         facts.NewestWithoutDrift: "The newest window has no drift; one more has to confirm that.",
         facts.OutcomesWithoutObjective: "Outcomes arrived, but nothing defines what is good enough.",
         facts.NoWindowBefore: "No window has conclusive outcomes yet.",
+        facts.WindowsForgotten: "The windows that showed this are no longer in memory.",
         facts.NothingKnown: "Nothing is known yet.",
         facts.PauseUnlikely: (
             "Such a long gap is improbable, given its traffic of the last four weeks; a holiday can explain it."

@@ -367,12 +367,12 @@ def evaluations_as_of(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated at that time."""
     window_request, as_of = read_window_request(request, site.state.snapshot), moment(request, "as_of")
     stored_evaluations = site.state.queries.history.evaluations(
-        window_request.model.key, window_request.window, as_of, window_request.limit
+        window_request.model.key, window_request.window, as_of, MOST_EVALUATIONS
     )
     believed = with_track_records([stored.evaluation for stored in stored_evaluations], 0)
     windows = Record(believed, VerdictContext(timezone=window_request.model.timezone)).with_verdicts(believed)
     documents = [
         {**window_request.rendered(window), "believed": iso_time(stored.stored_at)}
-        for window, stored in zip(windows, stored_evaluations, strict=True)
+        for window, stored in [*zip(windows, stored_evaluations, strict=True)][-window_request.limit :]
     ]
     return window_request.answer(documents, as_of=iso_time(as_of))

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from driftline_processor.core import facts
 from driftline_processor.core.concept.result import Change, ConceptDrift
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import record as of_record
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
 from driftline_processor.core.verdict.model import decide, verdict_of_model
@@ -135,10 +136,7 @@ def test_episodes_are_the_states_in_order_and_one_ends_where_the_next_begins() -
 
 def test_an_episode_lasts_until_its_last_row_where_the_next_state_began_before_it() -> None:
     ends = [JULY + days * DAY for days in (1, 2, 3)]
-    rows = [
-        Row(end, state, since)
-        for end, state, since in zip(ends, ["healthy", "degraded", "healthy"], [JULY, ends[0], JULY], strict=True)
-    ]
+    rows = [Row(ends[0], "healthy", JULY), Row(ends[1], "degraded", ends[0]), Row(ends[2], "healthy", JULY)]
     _, fault, _ = Record([right(at) for at in range(3)], NO_CONTEXT, rows).episodes()
     assert (fault.since, fault.until) == (ends[0], ends[1])
 
@@ -170,9 +168,37 @@ def test_a_rise_of_errors_counts_in_rows_after_its_detection() -> None:
     assert {row.state for row in rows} == {"unknown", "degraded"}
 
 
-def test_known_rows_are_taken_as_they_are() -> None:
+def test_a_rise_that_ended_or_rose_again_leaves_the_past() -> None:
+    errors = {"accuracy": change("worse", -0.2, -0.3, -0.1, margin=None)}
+    windows = [known(at, errors) for at in range(12)]
+    first, again = Change(JULY + 2 * DAY, JULY + 4 * DAY, 0.1, 0.3), Change(JULY + 8 * DAY, JULY + 9 * DAY, 0.3, 0.5)
+    fell = replace(again, after=0.1)
+    one = ConceptDrift("drift", since=first.since, before=0.1, after=0.3, changes=(first,), outcomes=9_000)
+    two = replace(one, since=again.since, before=0.3, after=0.5, changes=(first, again))
+    over = replace(one, state="ok", since=again.since, before=None, after=0.1, changes=(first, fell))
+    record = Record(windows[:8], VerdictContext(one))
+    for concept, newest in ((two, "degraded"), (over, "unknown")):
+        rows = record.revised(windows, VerdictContext(concept)).rows
+        assert [row.state for row in rows[3:8]] == ["degraded"] * 5
+        assert [*rows] == [*Record(windows, VerdictContext(concept)).rows]
+        assert rows[-1].state == newest
+
+
+def test_known_rows_are_taken_as_they_are_and_a_card_states_its_row() -> None:
+    """The windows that showed a row may have left the memory, and rows on the disk may be of other rules."""
     days = [right(at) for at in range(4)]
     told = [Row(one.window.end, "at_risk", None) for one in days[:2]]
     record = Record(days, known=told)
     assert record.rows[:2] == told
     assert [row.state for row in record.rows[2:]] == ["healthy", "healthy"]
+    verdict = unwrap(record.as_of(days[1].window.end))
+    assert (verdict.state, verdict.since, verdict.reasons) == ("at_risk", None, (facts.WindowsForgotten(),))
+    assert unwrap(record.as_of(days[2].window.end)).reasons != verdict.reasons
+
+
+def test_windows_before_the_memory_have_their_row_and_not_the_current_verdict() -> None:
+    days = [right(at) for at in range(6)]
+    record = Record(days[3:], known=[Row(days[1].window.end, "degraded", JULY), Row(days[3].window.end, "healthy", 0)])
+    first, second, *_ = record.with_verdicts(days, Verdict("no_data"))
+    assert first.verdict is None
+    assert (unwrap(second.verdict).state, record.state_as_of(second.window.end)) == ("degraded", "degraded")
