@@ -773,12 +773,17 @@ def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
 
 
 def _is_same_episode(alert: Alert, shown_firing: _ViewedFiring) -> bool:
-    """Return True if an alert about a state fired in the episode that lasts, so that both have one begin."""
-    view = shown_firing.view
-    episode = next(iter(reversed(view.record.episodes())), None)
-    if episode is None or view.key.version != alert.version:
+    """Return True if an alert about a state is about one episode of it, so that both have one begin.
+
+    The record may revise the begin. An alert that also spans an earlier episode, or another version, keeps the earlier
+    begin.
+    """
+    firing, view = shown_firing.firing, shown_firing.view
+    if (firing.state, view.key.version) != (alert.state, alert.version):
         return False
-    return episode.state == alert.state and alert.fired >= episode.first
+    episodes = [one for one in view.record.episodes() if one.state == alert.state]
+    began = alert.fired if alert.since is None else alert.since
+    return bool(episodes) and all(one.until is not None and one.until <= began for one in episodes[:-1])
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

@@ -143,6 +143,18 @@ def test_outcomes_that_come_later_revise_the_begin_of_an_alert_as_they_revise_th
     assert alert.since == unwrap(revised.verdict).since == JULY + 2 * DAY
 
 
+def test_an_alert_that_began_at_risk_has_the_revised_begin_of_the_degradation(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model([right(0), right(1), *SHIFTED]))
+        watch.look(model([right(0), right(1), *map(wrong, range(2, 6))]))
+        (alert,) = watch.alerts.alerts.values()
+        assert (alert.state, alert.since) == ("degraded", JULY + 2 * DAY)
+        revised = model([*map(right, range(4)), wrong(4), wrong(5)])
+        watch.look(revised)
+        (alert,) = watch.alerts.alerts.values()
+    assert alert.since == unwrap(revised.verdict).since == JULY + 4 * DAY
+
+
 def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> None:
     days = [right(0), wrong(1), wrong(2)]
     without = [window(day, outcome_rows=0, coverage=0.0) for day in range(3, 7)]
