@@ -241,11 +241,11 @@ def a_degradation_has_a_period_that_shows_it(walk: Walk) -> Iterator[str]:
     states = {
         one.moment: one.value for one in walk.shown if one.topic == "state" and one.surface == f"{SHOWN}: API models"
     }
-    empty = [f"{walk.world.start_of(step):%Y-%m-%dT%H:%M:%SZ}" for step, rows in walk.world.few.items() if not rows]
+    empty = [f"{walk.world.start_of(step):%Y-%m-%dT%H:%M:%SZ}" for step, rows in walk.world.few.items() if rows < 5]
     now = {one.moment: one.value for one in walk.shown if one.topic == "now" and one.surface == f"{SHOWN}: API models"}
     for one in walk.shown:
         if one.moment.endswith(tuple(empty)):
-            continue  # without rows, the last period that had some still counts
+            continue  # the last period with enough rows to show it still counts
         if one.topic == "period end" and one.surface == f"{SHOWN}: API models" and states[one.moment] in UNWELL:
             length, _, start = one.moment.partition(" ")
             ends_soon = "more healthy" in now.get(one.moment, "")  # the verdict states what the newest windows show
