@@ -465,7 +465,9 @@ def _folded(incidents: Sequence[Incident]) -> list[Incident]:
     for incident in sorted(incidents, key=lambda incident: incident.since or 0):
         folded_incidents = folded.setdefault((incident.kind, incident.subject), [])
         last = folded_incidents[-1] if folded_incidents else None
-        if last is None or (last.until is not None and (incident.since or 0) > last.until):
+        # states of the model follow each other; windows of two lengths may end where others begin
+        ended = None if last is None or last.until is None else last.until - (incident.kind == "verdict")
+        if last is None or (ended is not None and (incident.since or 0) > ended):
             folded_incidents.append(incident)
             continue
         lasts = last if last.open or (not incident.open and (last.until or 0) >= (incident.until or 0)) else incident

@@ -123,8 +123,10 @@ def trailing_periods(evaluations: Iterable[Evaluation], excluded: Excluded | Non
         excluded: Known results for the same windows, to which new ones are added.
     """
     excluded = {} if excluded is None else excluded
-    known = [one for one in evaluations if one.has_mature_outcomes and outcomes_of_one_class(one, DOUBTFUL) is None]
-    windows = tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
+    evaluations = [*evaluations]
+    newest = next(filter(_adds_up, reversed(evaluations)), None)
+    since = 0 if newest is None else newest.window.end - REMEMBERED * DAY
+    windows = tiles([one for one in evaluations if one.window.start >= since and _adds_up(one)], since)
     if not windows:
         return TrailingPeriods([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
@@ -135,6 +137,11 @@ def trailing_periods(evaluations: Iterable[Evaluation], excluded: Excluded | Non
         if added is not None and not any(added.window.start == other.window.start for other in periods):
             periods.append(added)
     return TrailingPeriods(periods, anew, _doubtful(windows, metrics, anew), tuple(metrics))
+
+
+def _adds_up(evaluation: Evaluation) -> bool:
+    """Return True if a window has outcomes that say something about the model."""
+    return evaluation.has_mature_outcomes and outcomes_of_one_class(evaluation, DOUBTFUL) is None
 
 
 def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int) -> Evaluation | None:
