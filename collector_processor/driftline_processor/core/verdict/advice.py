@@ -182,7 +182,7 @@ def _more_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return facts.SendOutcomesOrLabel(needed=needed)
     if needed is None or outcomes <= evaluation.outcome_rows:
         if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
-            return longer_window(evaluation, context, "too_few_rows", rows=evaluation.rows)
+            return longer_window(evaluation, context, "too_few_rows", rows=evaluation.outcome_rows)
         return facts.SendMoreOutcomes()
     if outcomes <= evaluation.rows:
         return facts.LabelMore(more=outcomes - evaluation.outcome_rows, needed=needed)
