@@ -7,6 +7,7 @@ The responses are described in docs/reference/http-api.md and docs/reference/eva
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
@@ -366,13 +367,13 @@ def outcomes(request: Request, site: Site) -> Response:
 def evaluations_as_of(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated at that time."""
     window_request, as_of = read_window_request(request, site.state.snapshot), moment(request, "as_of")
-    stored_evaluations = site.state.queries.history.evaluations(
-        window_request.model.key, window_request.window, as_of, MOST_EVALUATIONS
-    )
-    believed = with_track_records([stored.evaluation for stored in stored_evaluations], 0)
-    windows = Record(believed, VerdictContext(timezone=window_request.model.timezone)).with_verdicts(believed)
+    model, history = window_request.model, site.state.queries.history
+    stored = {name: history.evaluations(model.key, name, as_of, MOST_EVALUATIONS) for name in model.windows}
+    believed = {name: with_track_records([one.evaluation for one in of_name], 0) for name, of_name in stored.items()}
+    record = Record(chain(*believed.values()), VerdictContext(timezone=model.timezone))
+    stored_evaluations, windows = stored[window_request.window], record.with_verdicts(believed[window_request.window])
     documents = [
-        {**window_request.rendered(window), "believed": iso_time(stored.stored_at)}
-        for window, stored in [*zip(windows, stored_evaluations, strict=True)][-window_request.limit :]
+        {**window_request.rendered(window), "believed": iso_time(one.stored_at)}
+        for window, one in [*zip(windows, stored_evaluations, strict=True)][-window_request.limit :]
     ]
     return window_request.answer(documents, as_of=iso_time(as_of))
