@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from driftline_processor.core import facts
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
+from driftline_processor.core.policy.rule import deciding_windows
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict.reading import usual_service
@@ -285,20 +286,15 @@ def _verdicts(model: ModelView) -> Iterator[Incident]:
 
 
 def _of_verdict(model: ModelView, verdict: Verdict, until: int | None) -> Incident:
-    decided = (verdict.window_start, verdict.window_end)
-    windows = tuple(
-        name
-        for name, evaluations in model.windows.items()
-        if any((one.window.start, one.window.end) == decided for one in evaluations)
-    )[:1]
+    name, decided = deciding_windows(verdict, model.windows)
     return Incident(
         key=model.key,
         kind="verdict",
         subject=verdict.state,
         since=verdict.since,
         until=until,
-        windows=windows,
-        start=verdict.window_start if windows else None,
+        windows=(name,) if decided else (),
+        start=verdict.window_start if decided else None,
         sentence=_words_of(verdict),
         ended="" if until is None else "Later windows no longer showed it.",
         timezone=model.timezone,

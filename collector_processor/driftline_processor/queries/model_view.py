@@ -19,7 +19,7 @@ from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.pane_source import PaneSource
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts, order_of_need, parts_in_use
-from driftline_processor.core.verdict.record import Record
+from driftline_processor.core.verdict.record import NO_RECORD, Record
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.ingest.completeness import Balance
@@ -54,10 +54,6 @@ class BaselineView(Struct, frozen=True):
     other_version: str = ""
     importance: Mapping[str, float] = field(default_factory=dict)
     until: int | None = None
-
-
-NO_RECORD = Record(())
-"""That of no windows."""
 
 
 class ModelView(Struct):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 from msgspec import Struct, field
 
-from driftline_processor.core.verdict.record import Record, Row, is_same, row_as_of
+from driftline_processor.core.verdict.record import Record, Row, is_same_state, row_as_of
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.store.database import Connection, insert, read
 
@@ -66,19 +66,19 @@ class RecordStore(Struct):
         return self._believed.get(series, 0)
 
     def changed(self, records: Mapping[int, Record]) -> dict[int, list[Row]]:
-        """Return the rows to append, by series: changes, and what is no longer believed.
+        """Return the rows to append, by series: new changes of the state, and corrections of stored rows.
 
         After :data:`PATIENCE` the other records are left for the next call.
         """
-        found, until = dict[int, list[Row]](), time.monotonic() + PATIENCE
+        changes, until = dict[int, list[Row]](), time.monotonic() + PATIENCE
         for series, record in records.items():
             if self._written.get(series) is record:
                 continue
-            found[series] = [*self._changed(series, record)]
+            changes[series] = [*self._changed(series, record)]
             self._compared[series] = record
             if time.monotonic() > until:
                 break
-        return {series: rows for series, rows in found.items() if rows}
+        return {series: rows for series, rows in changes.items() if rows}
 
     def write(self, changes: Mapping[int, Sequence[Row]], now: int) -> None:
         """Append rows within the caller's transaction; ``now``: unix nanoseconds."""
@@ -105,7 +105,7 @@ class RecordStore(Struct):
             believed = row_as_of(stored, row.end)
             if appended is not None and (believed is None or appended.end >= believed.end):
                 believed = appended
-            if not is_same(row, believed):
+            if not is_same_state(row, believed):
                 appended = row
                 yield row
         newest = max(stored[-1].end if stored else 0, 0 if appended is None else appended.end)
@@ -116,4 +116,4 @@ class RecordStore(Struct):
 def _without_repeats(rows: Sequence[Row]) -> list[Row]:
     """Return the rows at which the state changes, and the newest one."""
     pairs = zip(rows, [None, *rows], strict=False)
-    return [row for at, (row, before) in enumerate(pairs, 1) if at == len(rows) or not is_same(row, before)]
+    return [row for at, (row, before) in enumerate(pairs, 1) if at == len(rows) or not is_same_state(row, before)]

@@ -17,7 +17,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
-from driftline_processor.core.verdict.record import Record, Row
+from driftline_processor.core.verdict.record import NO_RECORD, Record, Row
 from driftline_processor.core.verdict.traffic import Pace, Traffic, pace_of
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.improbable_times import ImprobableTimes
@@ -133,6 +133,7 @@ class Verdicts:
         """Return the verdict of a series."""
         traffic = self._traffic(series, known_windows)
         self._seen[series] = SeenTraffic(traffic, known_windows.received, known_windows.siblings)
+        concept = known_windows.concept
         with self._lock:
             made_verdict = self._cached.get(series)
             if made_verdict is not None and made_verdict.source is known_windows.windows:
@@ -143,7 +144,7 @@ class Verdicts:
                     evaluation for of_name in known_windows.windows.values() for evaluation in of_name
                 )
             context = VerdictContext(
-                known_windows.concept if _rose(known_windows.concept) else None,
+                concept if concept is not None and concept.has_risen else None,
                 known_windows.versions,
                 known_windows.timezone,
                 coming,
@@ -163,7 +164,7 @@ class Verdicts:
 
     def record(self, series: int) -> Record:
         """Return the record of a series, as of the last call of :meth:`of`."""
-        return self._records.get(series) or Record(())
+        return self._records.get(series, NO_RECORD)
 
     def stored_state(self, series: int) -> VerdictState:
         """Return the last stored state of a series."""
@@ -295,9 +296,3 @@ def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContex
         return True
     pairs = zip(made_verdict.windows, windows, strict=True)
     return all(len(evaluations) == len(two) and all(map(operator.is_, evaluations, two)) for evaluations, two in pairs)
-
-
-def _rose(concept: ConceptDrift | None) -> bool:
-    """Return True if errors rose at any time, of all rows or of a slice."""
-    states = () if concept is None else (concept, *concept.slices.values())
-    return any(one.state == "drift" or any(change.after > change.before for change in one.changes) for one in states)

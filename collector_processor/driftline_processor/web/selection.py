@@ -153,13 +153,14 @@ class Selection(Struct, frozen=True):
 
     def states_of(self, evaluations: Iterable[Evaluation]) -> list[VerdictState]:
         """Return the state of the model as of the end of each window; the current one for open windows."""
-        model = self.model
-        now: VerdictState = "unknown" if model.verdict is None else model.verdict.state
-        known = ((one, one.verdict) for one in evaluations)  # those of files have their verdict, also without times
-        return [
-            verdict.state if verdict is not None else model.record.state_as_of(one.window.end) if one.closed else now
-            for one, verdict in known
-        ]
+        now: VerdictState = "unknown" if self.model.verdict is None else self.model.verdict.state
+
+        def state(one: Evaluation) -> VerdictState:
+            if one.verdict is not None:  # windows of files have it, also those without times
+                return one.verdict.state
+            return self.model.record.state_as_of(one.window.end) if one.closed else now
+
+        return [state(one) for one in evaluations]
 
     def verdict(self) -> Verdict | None:
         """Return the verdict as of the end of the selected window, from all data known today."""

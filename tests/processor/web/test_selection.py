@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricChange, SlicePerformance
+from driftline_processor.core.verdict.record import NO_RECORD
 from driftline_processor.present.names import handle
 from driftline_processor.present.sentences.verdict import verdict_headline
 from driftline_processor.present.wording import iso_time, keep_units
-from driftline_processor.queries.model_view import NO_RECORD
 from driftline_processor.web.place import SLASH, TABS, Place, feature_page, place_of, routed_path
 from driftline_processor.web.selection import select
 from msgspec import structs

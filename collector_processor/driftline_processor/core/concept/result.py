@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 ConceptState = Literal["ok", "drift", "unconfirmed", "learning", "unknown"]
 """``unconfirmed``: errors rose in the order of arrival, but in no window whose outcomes have arrived. Wrong predictions
@@ -62,6 +63,43 @@ class ConceptDrift(Struct, frozen=True):
         """Return the slices whose errors have increased, those with most outcomes first."""
         ranked = sorted(self.slices.items(), key=lambda concept_drift: (-concept_drift[1].outcomes, concept_drift[0]))
         return {name: concept_drift for name, concept_drift in ranked if concept_drift.state == "drift"}
+
+    @property
+    def has_risen(self) -> bool:
+        """True if errors rose at any time, of all rows or of a slice."""
+        return any(
+            one.state == "drift" or any(change.after > change.before for change in one.changes)
+            for one in (self, *self.slices.values())
+        )
+
+    def detections(self) -> list[int]:
+        """Return when changes were detected, of all rows and of slices, unix nanoseconds, in order.
+
+        Drift without a known change counts from its begin.
+        """
+        states = (self, *self.slices.values())
+        begun = {one.since for one in states if one.state == "drift" and not one.changes and one.since is not None}
+        return sorted(begun | {change.detected_at for one in states for change in one.changes})
+
+    def as_of(self, end: int) -> ConceptDrift | None:
+        """Return the rises that were detected by a time, unix nanoseconds, and lasted then; None without any."""
+        slices = {name: rise for name, one in self.slices.items() if (rise := one._rise_as_of(end)) is not None}
+        rise = self._rise_as_of(end)
+        if rise is None and not slices:
+            return None
+        if rise is self and slices == self.slices:
+            return self
+        return replace(rise or replace(self, state="ok"), slices=slices)
+
+    def _rise_as_of(self, end: int) -> ConceptDrift | None:
+        """Return the rise of all rows that lasted at a time, as it was detected by then; None without one."""
+        detected = [change for change in self.changes if change.detected_at <= end]
+        if len(detected) == len(self.changes):  # no later change: what is known now
+            return self if self.state == "drift" and (detected or (self.since or 0) <= end) else None
+        last = detected[-1] if detected else None
+        if last is None or last.after <= last.before:
+            return None
+        return replace(self, state="drift", since=last.since, before=last.before, after=last.after)
 
 
 def error_rise(concept_drift: ConceptDrift) -> float | None:

@@ -207,7 +207,7 @@ class Rule(Struct, frozen=True):
         for episode in history.record.episodes() if "degraded" in self.states else ():
             verdict = history.record.as_of(episode.last) if episode.state == "degraded" else None
             if verdict is not None and episode.until is not None:
-                name, _ = _deciding(verdict, history.windows)
+                name, _ = deciding_windows(verdict, history.windows)
                 yield _firing(verdict, name, episode.last, episode.until)
 
     def _verdict_firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:
@@ -215,7 +215,7 @@ class Rule(Struct, frozen=True):
         rows = 0 if verdict is None else self.states.get(verdict.state, 0)
         if verdict is None or not rows:
             return []
-        name, decided = _deciding(verdict, history.windows)
+        name, decided = deciding_windows(verdict, history.windows)
         if rows > 1 and decided:
             before = [evaluation for evaluation in decided if evaluation.window.end <= _end(verdict, now)][-rows:-1]
             states_before = {history.record.state_as_of(evaluation.window.end) for evaluation in before}
@@ -274,7 +274,7 @@ def _end_of_firing(firing: Firing, verdict: Verdict, end: int) -> int:
     return began if began is not None and firing.fired <= began <= end else end
 
 
-def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:
+def deciding_windows(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:
     """Return the name and the windows of the length that decided a verdict; "" and () without one."""
     for name, window in windows.items():
         if any(

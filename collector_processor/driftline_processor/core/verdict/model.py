@@ -91,12 +91,11 @@ def _read(
     context: VerdictContext,
     earlier: Sequence[ServiceLevel],
     read: Callable[[Evaluation, VerdictContext], Reading],
-    anew: Callable[[Evaluation, VerdictContext, Sequence[ServiceLevel]], Reading] = read_window,
 ) -> Reading:
     """Read a window; bypass the cache if earlier windows change whether its service fails."""
     if evaluation.service is None or service_failing(evaluation, earlier) == service_failing(evaluation):
         return read(evaluation, context)
-    return anew(evaluation, context, earlier)
+    return read_window(evaluation, context, earlier)
 
 
 class Decision(NamedTuple):

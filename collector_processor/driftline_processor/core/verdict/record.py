@@ -24,6 +24,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from .context import NO_CONTEXT, VerdictContext
 from .model import Decision, decide, with_traffic
 from .reading import Reading, read_window
+from .runs import by_time
 from .traffic import Traffic
 from .trailing_periods import Excluded
 
@@ -42,7 +43,7 @@ class Row(Struct, frozen=True):
     since: int | None
 
 
-def is_same(row: Row, other: Row | None) -> bool:
+def is_same_state(row: Row, other: Row | None) -> bool:
     """Return True if two rows have one state. Without a state, its begin is that of the newest window."""
     return other is not None and row.state == other.state and (row.state == "unknown" or row.since == other.since)
 
@@ -137,7 +138,7 @@ class Record:
         *,
         is_final: bool = False,
     ) -> None:
-        self.windows = sorted(windows, key=_by_time)
+        self.windows = sorted(windows, key=by_time)
         self.context, self._is_final = context, is_final
         ends = [one.window.end for one in self.windows]
         # a window without time is a block of its own
@@ -149,7 +150,9 @@ class Record:
         self._rows = _rows_at(self._ends, known)
         self._verdicts: dict[int, Verdict] = {}
         self._read, self._excluded = Readings(), Excluded()
+        self._detections = _detections(context)
         self._contexts: dict[int, VerdictContext] = {}
+        self._episodes: Sequence[Episode] | None = None
         self._recorded: Sequence[Evaluation] | None = None
 
     def __repr__(self) -> str:
@@ -201,41 +204,37 @@ class Record:
         return verdict if traffic is None else with_traffic(verdict, traffic, self.context, closed)
 
     def with_verdicts(self, windows: Iterable[Evaluation], now: Verdict | None = None) -> list[Evaluation]:
-        """Return windows with the verdict as of the end of each; ``now``: that of windows after the newest row."""
-        places = {id(one): block for block, one in enumerate(self.windows)} if not any(self._ends) else {}
-        found = []
-        for one in windows:
-            block = places.get(id(one))
-            past = self.as_of(one.window.end) if block is None else self._verdict(block)
-            found.append(replace(one, verdict=past if one.closed else now))
-        return found
+        """Return closed windows with the verdict as of the end of each, and open ones with the current one, ``now``."""
+        timeless = {id(one): block for block, one in enumerate(self.windows)} if not any(self._ends) else {}
 
-    def episodes(self) -> list[Episode]:
+        def verdict(one: Evaluation) -> Verdict | None:
+            if not one.closed:
+                return now
+            block = timeless.get(id(one))
+            return self.as_of(one.window.end) if block is None else self._verdict(block)
+
+        return [replace(one, verdict=verdict(one)) for one in windows]
+
+    def episodes(self) -> Sequence[Episode]:
         """Return the states and how long each lasted, the oldest first."""
-        found = list[Episode]()
-        for state, of_state in groupby(self.rows, key=lambda row: row.state):
-            rows = [*of_state]
-            if found:
-                ended, began = found[-1], rows[0].since
-                follows = began is not None and (ended.since is None or began > ended.since)
-                found[-1] = replace(ended, until=began if follows else ended.last)
-            found.append(Episode(state, rows[-1].since, rows[0].end, rows[-1].end))
-        return found
+        if self._episodes is None:
+            self._episodes = _episodes_of(self.rows)
+        return self._episodes
 
     def revised(self, windows: Iterable[Evaluation], context: VerdictContext) -> Record:
         """Return the record of newer windows; rows before the first change are kept.
 
         Windows that left the memory are no change.
         """
-        ordered = sorted(windows, key=_by_time)
+        ordered = sorted(windows, key=by_time)
         oldest = {one.window.name: one.window.start for one in reversed(ordered)}
         known, now = set(map(id, self.windows)), set(map(id, ordered))
         came = [one for one in ordered if id(one) not in known]
         gone = [one for one in self.windows if id(one) not in now]
         gone = [one for one in gone if one.window.start >= oldest.get(one.window.name, 0)]
         changed = [one.window.end for one in (*came, *gone)]
-        changed += _detections(context.concept) - _detections(self.context.concept)
-        first = min(changed, default=inf)
+        detected = set(_detections(context)).difference(self._detections)
+        first = min((*changed, *detected), default=inf)
         rows = [row for row in (*self._older, *self._rows) if row.end < first]
         record = Record(ordered, context, rows, is_final=self._is_final)
         newest = self._ends[-1] if self._ends else 0
@@ -252,7 +251,7 @@ class Record:
             if len(rows) == block:
                 self._rows = rows = [*rows, row]
             # windows that showed a known row may have left the memory
-            is_shown = is_same(row, rows[block])
+            is_shown = is_same_state(row, rows[block])
             self._verdicts[key] = decision.verdict() if is_shown else self._of_row(rows[block])
         return self._verdicts[key]
 
@@ -293,55 +292,37 @@ class Record:
         """Return what was known in addition to the windows at the end of a block."""
         if block == len(self._ends) - 1:
             return self.context if self._is_final else self._context_now()
-        concept, end = self.context.concept, self._ends[block]
-        known = sum(detected <= end for detected in _detections(concept))
+        end = self._ends[block]
+        known = bisect_right(self._detections, end)
         if known not in self._contexts:
-            drift = concept_as_of(concept, end)
+            drift = _concept_as_of(self.context, end)
             self._contexts[known] = replace(self.context, concept=drift, coming=(), unknown=())
         return self._contexts[known]
 
     def _context_now(self) -> VerdictContext:
         """Return the context, with the concept drift that was detected by the end of the newest window."""
-        concept = concept_as_of(self.context.concept, self._ends[-1] if self._ends else 0)
+        concept = _concept_as_of(self.context, self._ends[-1] if self._ends else 0)
         return self.context if concept is self.context.concept else replace(self.context, concept=concept)
 
 
-def concept_as_of(concept: ConceptDrift | None, end: int) -> ConceptDrift | None:
-    """Return the rises of errors that were detected by a time, unix nanoseconds, and lasted then; None without any."""
-    if concept is None:
-        return None
-    slices = {name: drift for name, one in concept.slices.items() if (drift := _rise_as_of(one, end)) is not None}
-    drift = _rise_as_of(concept, end)
-    if drift is None and not slices:
-        return None
-    if drift is concept and slices == concept.slices:
-        return concept
-    return replace(drift or replace(concept, state="ok"), slices=slices)
+def _concept_as_of(context: VerdictContext, end: int) -> ConceptDrift | None:
+    return None if context.concept is None else context.concept.as_of(end)
 
 
-def _rise_as_of(concept: ConceptDrift, end: int) -> ConceptDrift | None:
-    """Return the rise that lasted at a time, as it was detected by then; None without one."""
-    detected = [change for change in concept.changes if change.detected_at <= end]
-    if len(detected) == len(concept.changes):  # no later change: what is known now
-        return concept if concept.state == "drift" and (detected or (concept.since or 0) <= end) else None
-    last = detected[-1] if detected else None
-    if last is None or last.after <= last.before:
-        return None
-    return replace(concept, state="drift", since=last.since, before=last.before, after=last.after)
+def _detections(context: VerdictContext) -> list[int]:
+    return [] if context.concept is None else context.concept.detections()
 
 
-def _detections(concept: ConceptDrift | None) -> set[int]:
-    """Return when errors changed, of all rows and of slices, unix nanoseconds; where that is unknown, the begin."""
-    if concept is None:
-        return set()
-    states = (concept, *concept.slices.values())
-    begun = {one.since for one in states if one.state == "drift" and not one.changes and one.since is not None}
-    return begun | {change.detected_at for one in states for change in one.changes}
-
-
-def _by_time(evaluation: Evaluation) -> tuple[int, int]:
-    window = evaluation.window
-    return window.end, window.end - window.start
+def _episodes_of(rows: Sequence[Row]) -> list[Episode]:
+    episodes = list[Episode]()
+    for state, of_state in groupby(rows, key=lambda row: row.state):
+        same = [*of_state]
+        if episodes:
+            ended, began = episodes[-1], same[0].since
+            follows = began is not None and (ended.since is None or began > ended.since)
+            episodes[-1] = replace(ended, until=began if follows else ended.last)
+        episodes.append(Episode(state, same[-1].since, same[0].end, same[-1].end))
+    return episodes
 
 
 def _with_track_records(windows: Sequence[Evaluation]) -> list[Evaluation]:
@@ -355,3 +336,7 @@ def _with_track_records(windows: Sequence[Evaluation]) -> list[Evaluation]:
         for one, found in zip(of_name, with_current_records(of_name), strict=True)
     }
     return [recorded[id(one)] for one in windows]
+
+
+NO_RECORD = Record(())
+"""That of no windows."""
