@@ -290,7 +290,20 @@ def test_the_metrics_are_those_of_the_api(twelve_days: tuple[Exported, Path]) ->
 @pytest.mark.slow
 def test_the_verdicts_and_alerts_are_those_of_the_api(twelve_days: tuple[Exported, Path]) -> None:
     state, folder = twelve_days
-    copied = ("state", "reason", "kind", "metric", "effect", "slice", "headline", "evidence", "cause", "now", "action")
+    copied = (
+        "state",
+        "reason",
+        "kind",
+        "metric",
+        "effect",
+        "slice",
+        "headline",
+        "evidence",
+        "cause",
+        "later",
+        "now",
+        "action",
+    )
     expected = []
     for identity, window in api_windows(state):
         verdict = window["verdict"]

@@ -23,7 +23,6 @@ from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
 from driftline_processor.core.pane_source import PaneSource
 from driftline_processor.core.policy.firing import with_alert
-from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
@@ -370,10 +369,11 @@ def evaluations_as_of(request: Request, site: Site) -> Response:
     model, history = window_request.model, site.state.queries.history
     stored = {name: history.evaluations(model.key, name, as_of, MOST_EVALUATIONS) for name in model.windows}
     believed = {name: with_track_records([one.evaluation for one in of_name], 0) for name, of_name in stored.items()}
-    record = Record(chain(*believed.values()), VerdictContext(timezone=model.timezone))
-    stored_evaluations, windows = stored[window_request.window], record.with_verdicts(believed[window_request.window])
+    record = Record(chain(*believed.values()), model.record.context)
+    name = window_request.window  # "" for a model without windows
+    windows = zip(record.with_verdicts(believed.get(name, ())), stored.get(name, ()), strict=True)
     documents = [
         {**window_request.rendered(window), "believed": iso_time(one.stored_at)}
-        for window, one in [*zip(windows, stored_evaluations, strict=True)][-window_request.limit :]
+        for window, one in [*windows][-window_request.limit :]
     ]
     return window_request.answer(documents, as_of=iso_time(as_of))

@@ -207,3 +207,9 @@ def test_the_next_page_goes_on_behind_a_model_that_is_gone(browse: Browse) -> No
 @pytest.mark.parametrize("limit", ["0", "1001", "x"])
 def test_a_page_has_one_to_a_thousand_models(browse: Browse, limit: str) -> None:
     assert browse(many()).get(f"/api/v1/models?limit={limit}").status_code == 400
+
+
+def test_a_model_without_windows_has_no_evaluations_as_of_a_time(browse: Browse) -> None:
+    view = FakeView([structs.replace(flights(), windows={})])
+    answer = browse(view).get("/api/v1/models/flights/evaluations?as_of=2013-07-01T00:00:00Z")
+    assert (answer.status_code, answer.json()["windows"]) == (200, [])
