@@ -204,14 +204,22 @@ class Record:
         return verdict if traffic is None else with_traffic(verdict, traffic, self.context, closed)
 
     def with_verdicts(self, windows: Iterable[Evaluation], now: Verdict | None = None) -> list[Evaluation]:
-        """Return closed windows with the verdict as of the end of each, and open ones with the current one, ``now``."""
+        """Return closed windows with the verdict as of the end of each, and open ones with the current one, ``now``.
+
+        If no rows come after the windows, the newest have the newest verdict.
+        """
+        windows = [*windows]
+        newest = max((one.window.end for one in windows), default=0) if self._is_final else inf
         timeless = {id(one): block for block, one in enumerate(self.windows)} if not any(self._ends) else {}
 
         def verdict(one: Evaluation) -> Verdict | None:
             if not one.closed:
                 return now
             block = timeless.get(id(one))
-            return self.as_of(one.window.end) if block is None else self._verdict(block)
+            if block is None and one.window.end >= newest:
+                block = len(self._ends) - 1
+            found = self.as_of(one.window.end) if block is None else self._verdict(block)
+            return found or decide(()).verdict()
 
         return [replace(one, verdict=verdict(one)) for one in windows]
 

@@ -81,6 +81,7 @@ from .mispredictions import worst_predictions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
 from .pane_windows import PaneFileWindows, PaneWindows, RowSample, fold_sample
+from .record_windows import record_lengths, until_newest_row
 from .reference import at_threshold, baseline_of, baseline_of_first_period
 from .rolling_reference import cut_references
 from .row_comparison import RowComparison
@@ -185,11 +186,14 @@ def evaluate_files(
     lengths = settings.windows or (options.window_rows or "",)
     evaluated = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
     evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
+    drawn = dict(zip(lengths, evaluated, strict=True))
+    configured = () if inputs.settings is None else inputs.settings.windows
+    recorded = _windows_of_record(rows, drawn, settings, configured, progress)
     slices = evaluated[0].slices
     of_champion = inputs.champion_is_reference
     progress(0, 0, "Detecting concept drift")
     detects = settings.concept and not of_champion and performance.outcomes != "sampled"
-    concept = confirmed_concept(detect_concept_drift(read, baseline, detects, slices), evaluations)
+    concept = confirmed_concept(detect_concept_drift(read, baseline, detects, slices), recorded)
     if inputs.champion is None:
         versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     else:
@@ -199,7 +203,7 @@ def evaluate_files(
     # rows of the champion are the same rows on purpose
     same = 0.0 if of_champion else evaluated[0].same
     context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused, same=same)
-    record = Record(evaluations, context, is_final=True)
+    record = Record(recorded, context, is_final=True)
     evaluations, verdict = record.with_verdicts(evaluations), record.now((), None, None)
     if of_champion:
         evaluations, verdict = [of_candidate(one) for one in evaluations], verdict_of_candidate(verdict)
@@ -481,6 +485,37 @@ def _judge_windows(
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
     wrong = worst_predictions(read, labelled_windows, baseline.task, rows.options.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong, same)
+
+
+def _windows_of_record(
+    rows: _Rows,
+    drawn: Mapping[WindowLength, _JudgedWindows],
+    settings: ModelSettings,
+    configured: Sequence[str],
+    progress: Progress,
+) -> list[Evaluation]:
+    """Return the windows that give the record, which do not depend on the length of the drawn ones.
+
+    They are those of the service for a model that is configured. Without times, and if the reference depends on the
+    windows, the drawn ones are the only ones. ``configured``: the lengths of a configured model.
+    """
+    read, table = rows.dataset, rows.table
+    if settings.rolling is not None or any(one.time is None for one in read.rows):
+        return [one for windows in drawn.values() for one in windows.evaluations]
+    lengths: Sequence[WindowLength] = configured
+    if not lengths:
+        span, sampled = ("", 1.0) if table is None else (table.panes.span, table.sample.rows / table.sample.total)
+        lengths = record_lengths(read, rows.outcomes.predictions, settings.timezone, panes=span, sampled=sampled)
+    plain = structs.replace(rows, reference=None)  # rows are compared in drawn windows only
+    found = [
+        drawn[length] if length in drawn else _judge_windows(plain, length, settings, _say_nothing, progress)
+        for length in lengths
+    ]
+    return until_newest_row(one for windows in found for one in windows.evaluations)
+
+
+def _say_nothing(_: str) -> None:
+    pass
 
 
 def _judge(files: FileWindows, progress: Progress) -> list[Evaluation]:

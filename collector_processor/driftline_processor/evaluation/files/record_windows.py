@@ -1,0 +1,89 @@
+"""The windows that say what is true about rows of files, whichever windows are drawn.
+
+They follow from the rows alone, so that the same rows have one verdict as one window, by week, by day and by hour. The
+shortest of them tell when something changed, and the longer ones show what is too small for a short one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from driftline.tables.table import I64, is_present, take_rows
+from msgspec.structs import replace
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
+from driftline_processor.core.windows.window import length
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.row_store import RowStore, chunks_of
+
+from .dataset import Dataset
+from .windows import WindowLength, cut_rows
+
+LENGTHS = ("1d", "1w", "1mo", "3mo")
+"""The lengths of these windows, the shortest first."""
+
+FEWEST = 50
+"""Median outcomes of the shortest windows: with fewer, hardly any of them can show a loss."""
+
+MOST = 200
+"""Most of the shortest windows, each of which costs as much as a drawn one."""
+
+
+def record_lengths(
+    read: Dataset, predictions: LabelledPredictions | None, timezone: str, *, panes: str = "", sampled: float = 1.0
+) -> Sequence[WindowLength]:
+    """Return the lengths of the windows, the shortest first; "" = one window of all rows.
+
+    They begin with the shortest length of which the windows have enough outcomes and are not too many. A length that
+    has all rows in one window is the last one.
+
+    Args:
+        read: The rows, with times.
+        predictions: The rows with their outcomes; None if no row has one: then all rows count.
+        timezone: Where days begin.
+        panes: Length of the panes of a table, which no window may be shorter than.
+        sampled: The fraction of the rows that was read.
+    """
+    lengths = list[WindowLength]()
+    for name in LENGTHS:
+        if panes and length(name) < length(panes):
+            continue
+        try:
+            windows, groups = cut_rows(read.rows, name, timezone, read.store)
+        except BadInput:  # more windows than can be cut
+            continue
+        if len(windows) == 1:
+            return [*lengths, name if panes else ""]
+        if lengths or _suffice(len(windows), read.store.join(groups), predictions, read.store, sampled):
+            lengths.append(name)
+    return lengths or [LENGTHS[-1] if panes else ""]
+
+
+def _suffice(
+    windows: int, group: I64, predictions: LabelledPredictions | None, store: RowStore, sampled: float
+) -> bool:
+    """Return True if windows are few and have enough outcomes. ``group``: the window of each row, -1 = none."""
+    if windows > MOST:
+        return False
+    rows, outcomes = np.zeros(windows + 1, np.int64), np.zeros(windows + 1, np.int64)
+    for part in chunks_of(len(group)):
+        rows += np.bincount(group[part] + 1, minlength=windows + 1)
+        if predictions is not None:
+            known = is_present(take_rows(predictions.actual, part))
+            outcomes += np.bincount(group[part][known] + 1, minlength=windows + 1)
+    store.release()
+    counted = outcomes if outcomes.any() else rows
+    return bool(np.median(counted[1:]) >= FEWEST * sampled)
+
+
+def until_newest_row(windows: Iterable[Evaluation]) -> list[Evaluation]:
+    """Return windows of several lengths, the shortest first, in which none ends after the newest of the shortest.
+
+    No rows come after it, so longer windows are as long as they will be.
+    """
+    ordered = [*windows]
+    shortest = ordered[0].window.name
+    end = max(one.window.end for one in ordered if one.window.name == shortest)
+    return [one if one.window.end <= end else replace(one, window=replace(one.window, end=end)) for one in ordered]
