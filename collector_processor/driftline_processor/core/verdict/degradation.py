@@ -14,6 +14,7 @@ from driftline_processor.core.evaluation import Evaluation, Finding, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.windows.window import DAY
 
 from .episode import episode_of
 from .look import COMPARED, Look
@@ -25,6 +26,9 @@ from .signs import OF_OUTPUT, deciding_change
 from .trailing_periods import LENGTHS, TrailingPeriods, tiles
 from .training_rows import never_as_good
 from .window import verdict_of
+
+UNPROVEN = ("", "concept_change")
+"""Kinds of causes that are what is left if nothing else is proved: a longer window may prove another."""
 
 
 class Degradation(NamedTuple):
@@ -60,15 +64,23 @@ class Degradation(NamedTuple):
 
     def verdict(self, look: Look) -> Verdict:
         """Return the verdict, from the same look."""
-        run, longer, onset = self.run, self.longer, self.onset
-        shown = longer if _measures(longer, run) else run
-        verdict = replace(_verdict(shown, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
-        if longer.reading is not shown.reading:
-            verdict = _with_cause_of(verdict, _verdict(longer, longer.since, look.closed))
+        run, onset = self.run, self.onset
+        verdict = replace(_verdict(run, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
+        longer = [one for one in look.runs if length_of(one.reading) > length_of(run.reading)]
+        measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
+        if measured is not None:
+            verdict = _with_measure_of(verdict, _verdict(measured, run.since, look.closed))
+        # what joined would be the cause of a longer window, whose rows are of both
+        if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
+            verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
         verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
         if onset is None or run.since is None or onset.earliest >= run.since:
             return verdict
         return replace(verdict, since_earliest=onset.earliest)
+
+
+def _length(run: Run) -> int:
+    return length_of(run.reading)
 
 
 def _verdict(run: Run, since: int | None, closed: Sequence[Reading], *, alone: bool = False) -> Verdict:
@@ -105,7 +117,13 @@ def _measures(longer: Run, run: Run) -> bool:
     All its rows are of the same fault, and its value is one that the short one may have: the fault has not changed.
     """
     start = longer.reading.start
-    if start is None or run.since is None or start < run.since or not _is_same_fault(longer, run):
+    if (
+        longer.reading.state != run.reading.state
+        or start is None
+        or run.since is None
+        or start < run.since
+        or not _is_same_fault(longer, run)
+    ):
         return False
     sign, of_short = longer.reading.signs[0], run.reading.signs[0]
     if sign.metric != of_short.metric or sign.effect is None or of_short.effect is None:
@@ -123,12 +141,27 @@ def _is_same_fault(run: Run, other: Run) -> bool:
     return same_output or (sign.reason in by_outcomes and of_other.reason in by_outcomes)
 
 
+def _with_measure_of(verdict: Verdict, longer: Verdict) -> Verdict:
+    """Return the verdict of short windows with the loss that a longer one measures, which has more rows of it."""
+    return replace(
+        verdict,
+        metric=longer.metric,
+        effect=longer.effect,
+        low=longer.low,
+        high=longer.high,
+        reasons=(*longer.reasons[:1], *verdict.reasons[1:]),
+        certainty=longer.certainty,
+        window_start=longer.window_start,
+        window_end=longer.window_end,
+    )
+
+
 def _with_cause_of(verdict: Verdict, longer: Verdict) -> Verdict:
     """Return the verdict of short windows with the cause and the advice of longer ones of the same episode.
 
-    A faulty output, a failing service and a slice are known from the short ones.
+    A slice is known from the short ones.
     """
-    if verdict.kind == "output_fault" or verdict.slice or longer.slice or not longer.kind:
+    if verdict.slice or longer.slice or longer.kind in UNPROVEN:
         return verdict
     reasons = (*verdict.reasons[:1], *longer.reasons[1:])
     return replace(
@@ -159,8 +192,9 @@ def _onset(run: Run, closed: Sequence[Reading], together: TrailingPeriods) -> On
     if fault is None:
         return step
     evaluations = [one.evaluation for one in closed]
-    name = reading.evaluation.window.name
-    windows = [one for one in evaluations if one.window.name == name] or tiles(evaluations, 0)
+    of_run = [one for one in evaluations if one.window.name == reading.evaluation.window.name]
+    days = tiles(evaluations, 0) if length_of(reading) > DAY else []
+    windows = days or of_run or tiles(evaluations, 0)
     faulty = itertools.takewhile(lambda one: any(_is_same(other, fault) for other in one.findings), reversed(windows))
     began = min((one.window.start for one in faulty), default=None)
     if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):

@@ -79,7 +79,7 @@ def _is_over(run: Run, recovered: int) -> bool:
     """Return True if newer days together exclude the degradation that a run shows."""
     reading = run.reading
     compared = all(sign.reason in COMPARED for sign in reading.signs)
-    return reading.state == "degraded" and compared and 0 < reading.evaluation.window.end <= recovered
+    return reading.state == "degraded" and compared and 0 < reading.evaluation.window.start < recovered
 
 
 def _runs_of_periods(periods: Iterable[Reading], runs: Sequence[Run]) -> list[Run]:

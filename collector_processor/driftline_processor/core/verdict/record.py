@@ -219,7 +219,7 @@ class Record:
             if block is None and one.window.end >= newest:
                 block = len(self._ends) - 1
             found = self.as_of(one.window.end) if block is None else self._verdict(block)
-            return found or decide(()).verdict()
+            return decide(()).verdict() if found is None and self._is_final else found
 
         return [replace(one, verdict=verdict(one)) for one in windows]
 

@@ -81,7 +81,7 @@ from .mispredictions import worst_predictions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
 from .pane_windows import PaneFileWindows, PaneWindows, RowSample, fold_sample
-from .record_windows import record_lengths, until_newest_row
+from .record_windows import record_lengths, within_rows
 from .reference import at_threshold, baseline_of, baseline_of_first_period
 from .rolling_reference import cut_references
 from .row_comparison import RowComparison
@@ -511,7 +511,7 @@ def _windows_of_record(
         drawn[length] if length in drawn else _judge_windows(plain, length, settings, _say_nothing, progress)
         for length in lengths
     ]
-    return until_newest_row(one for windows in found for one in windows.evaluations)
+    return within_rows(one for windows in found for one in windows.evaluations)
 
 
 def _say_nothing(_: str) -> None:

@@ -78,12 +78,17 @@ def _suffice(
     return bool(np.median(counted[1:]) >= FEWEST * sampled)
 
 
-def until_newest_row(windows: Iterable[Evaluation]) -> list[Evaluation]:
-    """Return windows of several lengths, the shortest first, in which none ends after the newest of the shortest.
+def within_rows(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+    """Return windows of several lengths, the shortest first, in which none exceeds the shortest ones on either side.
 
-    No rows come after it, so longer windows are as long as they will be.
+    No rows come before or after them, so a month of which the rows have two weeks is these two weeks.
     """
-    ordered = [*windows]
-    shortest = ordered[0].window.name
-    end = max(one.window.end for one in ordered if one.window.name == shortest)
-    return [one if one.window.end <= end else replace(one, window=replace(one.window, end=end)) for one in ordered]
+    ordered = [*evaluations]
+    shortest = [one.window for one in ordered if one.window.name == ordered[0].window.name]
+    start, end = min(one.start for one in shortest), max(one.end for one in shortest)
+
+    def within(one: Evaluation) -> Evaluation:
+        window = replace(one.window, start=max(one.window.start, start), end=min(one.window.end, end))
+        return one if window == one.window else replace(one, window=window)
+
+    return [within(one) for one in ordered]
