@@ -17,12 +17,12 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import DAY
 
 from .episode import episode_of
-from .look import COMPARED, Look
+from .look import Look
 from .now import now_of
 from .reading import Reading
 from .roles import BEFORE, without_older
 from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, windows_to_turn
-from .signs import OF_OUTPUT, deciding_change
+from .signs import COMPARED, OF_OUTPUT, deciding_change
 from .trailing_periods import LENGTHS, TrailingPeriods, tiles
 from .training_rows import never_as_good
 from .window import verdict_of

@@ -13,11 +13,8 @@ from driftline_processor.core.windows.window import DAY
 
 from .reading import Reading, read_outcomes
 from .runs import Run, length_of, runs_of_states
-from .signs import OF_OUTPUT, Sign
+from .signs import COMPARED, OF_OUTPUT, Sign, compared_change
 from .trailing_periods import LEVEL, Excluded, TrailingPeriods, trailing_periods
-
-COMPARED = ("worse", "level", "constant")
-"""The reasons of signs that a longer window can show to be chance."""
 
 
 class Look(NamedTuple):
@@ -175,9 +172,7 @@ def _reaches_period_level(sign: Sign, reading: Reading) -> bool:
 def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
     """Return True if a window's interval is no longer than the degradation in another window, or if this is unknown."""
     sign = reading.signs[0]
-    change = evaluation.realized_changes.get(sign.metric)
-    if sign.reason in ("level", "constant"):
-        change = evaluation.level if sign.reason == "level" else evaluation.constant_comparison
+    change = compared_change(sign, evaluation)
     if sign.effect is None or sign.slice or change is None or change.low is None or change.high is None:
         return True
     return change.high - change.low <= abs(sign.effect)

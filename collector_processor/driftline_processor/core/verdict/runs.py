@@ -10,6 +10,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.windows.window import looks_a_day
 
 from .reading import Reading
+from .signs import COMPARED, compared_change
 
 TO_TURN = 2
 """Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
@@ -182,13 +183,17 @@ class _States:
         if reading.evaluation.has_mature_outcomes:
             self._turn, self._undecided = None, True  # the next window does not confirm it
         newest = self._newest
-        if self._state != "degraded" or newest is None or not could_show(newest, reading.evaluation):
+        if self._state != "degraded" or newest is None:
+            return
+        compared = newest.signs[0].reason in COMPARED
+        if not (reading.evaluation.has_mature_outcomes if compared else could_show(newest, reading.evaluation)):
             return
         self._calm.append(reading)
-        if len(self._calm) < self._needed:
+        if still_shows(newest, self._calm) if compared else len(self._calm) < self._needed:
             return
         began = self._calm[0].start
-        healthy = self._runs[-1].reading if self._runs else None
+        # a comparison that no longer shows a loss does not show either that there is none
+        healthy = self._runs[-1].reading if self._runs and not compared else None
         self._runs.append(Run(newest, self._since, None, self._windows, began))
         self._state, self._newest, self._since = ("", None, None) if healthy is None else ("healthy", healthy, began)
         self._calm = []
@@ -202,6 +207,21 @@ def could_show(fault: Reading, evaluation: Evaluation) -> bool:
         "errors": evaluation.has_mature_outcomes,
     }
     return all(seen.get(sign.reason, False) for sign in fault.signs)
+
+
+def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
+    """Return True if the rows of a degraded window and of newer, undecided ones show its loss as one period."""
+    sign = fault.signs[0]
+    rows, worse, halves = list[int](), list[float](), list[float]()
+    for one in (fault, *newer):
+        change = compared_change(sign, one.evaluation)
+        if change is None or change.low is None or change.high is None:
+            return True  # nothing to add up
+        rows.append(one.evaluation.outcome_rows)
+        worse.append(math.copysign(1.0, sign.effect or 0.0) * change.change)
+        halves.append((change.high - change.low) / 2)
+    loss = sum(n * value for n, value in zip(rows, worse, strict=True))
+    return loss > math.sqrt(sum((n * half) ** 2 for n, half in zip(rows, halves, strict=True)))
 
 
 def lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:

@@ -94,6 +94,9 @@ OF_OUTPUT = ("output", "ranking")
 RARE = 0.001
 """P-value from which on a drift is said to be rarer than at the level of drift."""
 
+COMPARED = ("worse", "level", "constant")
+"""Signs of a comparison, which other rows can show to be chance or over."""
+
 OF_ALL_ROWS = ("ranking", "constant", "level", "worse")
 """Signs of outcomes of all rows; a slice in which the model became worse is reported before them."""
 
@@ -204,6 +207,13 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
         *_moved_slices(evaluation),
         *_moved_together(evaluation),
     ]
+
+
+def compared_change(sign: Sign, evaluation: Evaluation) -> MetricChange | None:
+    """Return what a window shows of the comparison of a sign; None if it compares nothing."""
+    if sign.reason == "level":
+        return evaluation.level
+    return evaluation.constant_comparison if sign.reason == "constant" else evaluation.realized_changes.get(sign.metric)
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
