@@ -149,6 +149,7 @@ def _with_measure_of(verdict: Verdict, longer: Verdict) -> Verdict:
         effect=longer.effect,
         low=longer.low,
         high=longer.high,
+        cause=longer.reasons[0] if verdict.cause == verdict.reasons[0] else verdict.cause,
         reasons=(*longer.reasons[:1], *verdict.reasons[1:]),
         certainty=longer.certainty,
         window_start=longer.window_start,

@@ -211,17 +211,15 @@ def could_show(fault: Reading, evaluation: Evaluation) -> bool:
 
 def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
     """Return True if the rows of a degraded window and of newer, undecided ones show its loss as one period."""
-    sign = fault.signs[0]
-    rows, worse, halves = list[int](), list[float](), list[float]()
+    sign, loss, weight = fault.signs[0], 0.0, 0.0
     for one in (fault, *newer):
         change = compared_change(sign, one.evaluation)
-        if change is None or change.low is None or change.high is None:
+        if change is None or change.low is None or change.high is None or change.low >= change.high:
             return True  # nothing to add up
-        rows.append(one.evaluation.outcome_rows)
-        worse.append(math.copysign(1.0, sign.effect or 0.0) * change.change)
-        halves.append((change.high - change.low) / 2)
-    loss = sum(n * value for n, value in zip(rows, worse, strict=True))
-    return loss > math.sqrt(sum((n * half) ** 2 for n, half in zip(rows, halves, strict=True)))
+        half = (change.high - change.low) / 2
+        loss += math.copysign(change.change, change.change * (sign.effect or 0.0)) / half**2
+        weight += 1 / half**2
+    return loss > math.sqrt(weight)
 
 
 def lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
