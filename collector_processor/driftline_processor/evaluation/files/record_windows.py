@@ -89,6 +89,8 @@ def within_rows(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
 
     def within(one: Evaluation) -> Evaluation:
         window = replace(one.window, start=max(one.window.start, start), end=min(one.window.end, end))
+        if not one.window.name:  # all rows
+            window = replace(one.window, start=start, end=end)
         return one if window == one.window else replace(one, window=window)
 
     return [within(one) for one in ordered]

@@ -1,0 +1,57 @@
+"""A model in files has one verdict, however its rows are cut into windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import driftline
+import numpy as np
+import pandas as pd
+import pytest
+from driftline_processor.core.windows.window import DAY
+from driftline_processor.evaluation.files.evaluate import EvaluationResult
+
+from tests.support.slow import slow
+
+CUTS = ({}, {"window": "1w"}, {"window": "1d"}, {"window": "12h"}, {"window_rows": 700})
+
+
+def rows(days: int, a_day: int, seed: int, worse_from: int | None = None) -> pd.DataFrame:
+    """Return rows of a model; from a day on, its outcomes are those of other rows."""
+    rng = np.random.default_rng(seed)
+    day = np.sort(rng.uniform(0, days, days * a_day))
+    score = rng.beta(1.5, 1.5, len(day))
+    actual = rng.random(len(day)) < score
+    if worse_from is not None:
+        actual[day >= worse_from] = rng.permutation(actual[day >= worse_from])
+    return pd.DataFrame(
+        {"ts": pd.Timestamp("2026-03-02") + pd.to_timedelta(day, "D"), "x": score, "score": score, "y": actual * 1}
+    )
+
+
+def evaluate(frame: pd.DataFrame, **cut: Any) -> EvaluationResult:
+    baseline = rows(28, 200, seed=1)
+    return driftline.evaluate(
+        frame, baseline=baseline, task="binary", score="score", actual="y", time="ts", **cut
+    ).result
+
+
+@pytest.mark.parametrize(
+    ("a_day", "worse_from", "state"), [slow(100, 14, "degraded"), slow(20, 14, "degraded"), slow(100, None, "healthy")]
+)
+def test_the_verdict_does_not_depend_on_the_windows(a_day: int, worse_from: int | None, state: str) -> None:
+    frame = rows(28, a_day, 2, worse_from)
+    verdicts = [evaluate(frame, **cut).verdict for cut in CUTS]
+    assert [one.state for one in verdicts] == [state] * len(CUTS)
+    assert all(one == verdicts[0] for one in verdicts)
+
+
+def test_a_drawn_window_has_the_verdict_as_of_its_end() -> None:
+    frame = rows(14, 100, 2, worse_from=7)
+    days = {one.window.end: one.verdict for one in evaluate(frame, window="1d").evaluations}
+    halves = evaluate(frame, window="12h").evaluations
+    first, *later = [one.verdict for one in halves]
+    assert first is not None
+    assert first.state == "unknown"  # no day had ended
+    ends = [one.window.end // DAY * DAY for one in halves[1:]]
+    assert later == [days[end] for end in ends]
