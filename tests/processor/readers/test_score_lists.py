@@ -20,11 +20,13 @@ CLASSES = ("a", "b", "c")
 
 def _rows(n: int, seed: int, k: int) -> list[dict[str, Any]]:
     random = np.random.default_rng(seed)
-    scores = random.dirichlet(np.ones(k), n)
+    # of few digits, which each version of pyarrow reads from JSON as the same numbers
+    scores = np.rint(random.dirichlet(np.ones(k), n) * 256) / 256
+    scores[:, -1] = 1 - scores[:, :-1].sum(axis=1)
     scores[0] = [1, *[0] * (k - 1)]
     actual = [CLASSES[random.choice(k, p=row)] for row in scores]
     return [
-        {"x": float(x), "proba": row.tolist(), "actual": label}
+        {"x": round(float(x), 4), "proba": row.tolist(), "actual": label}
         for x, row, label in zip(random.normal(size=n), scores, actual, strict=True)
     ]
 
