@@ -40,23 +40,9 @@ def walked(name: str) -> Walk:
         return walk("walked", WORLDS[name], Path(folder))
 
 
-CUT = "the same rows have one state, as one window and by window"
-NOT_YET = {(CUT, name) for name in WORLDS if name not in ("healthy", *(one for one in WORLDS if "failing" in one))}
-NOT_YET.add(("files state what is live", "failing calls, hourly"))
-"""Rules that do not hold yet: the record stands on windows of the configured lengths, see adr/0085."""
-
-
 @pytest.mark.parametrize(
     ("rule", "name"),
-    [
-        pytest.param(
-            *(rule, name),
-            id=f"{rule.name}-{name}",
-            marks=pytest.mark.xfail(strict=True, reason=CUT) if (rule.name, name) in NOT_YET else (),
-        )
-        for rule in RULES
-        for name in WORLDS
-    ],
+    [pytest.param(*(rule, name), id=f"{rule.name}-{name}") for rule in RULES for name in WORLDS],
 )
 def test_no_two_surfaces_contradict_each_other(rule: Rule, name: str) -> None:
     assert [*rule.broken(walked(name))] == [], rule.reason

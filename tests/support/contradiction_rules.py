@@ -263,13 +263,13 @@ def one_headline_as_of_a_window(walk: Walk) -> Iterator[str]:
 
 def files_state_what_is_live(walk: Walk) -> Iterator[str]:
     live = [one for one in walk.statements if one.moment == NOW and one.surface in ("API model", "API model, headline")]
-    by_window = walk.files.get(FILES[1], [])
+    configured = walk.files.get(FILES[2], [])
     for topic in ("state", "since", "headline"):
-        yield from differing(one for one in (*live, *by_window) if one.topic == topic)
+        yield from differing(one for one in (*live, *configured) if one.topic == topic)
 
 
 def one_state_for_the_same_rows(walk: Walk) -> Iterator[str]:
-    statements = [one for files in walk.files.values() for one in files]
+    statements = [one for cut in FILES[:2] for one in walk.files.get(cut, ())]
     for topic in ("state", "since"):
         yield from differing(one for one in statements if one.topic == topic)
 

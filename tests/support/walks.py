@@ -30,7 +30,7 @@ from tests.support.webhooks import Hook, webhook
 SHOWN = "shown at that time"
 """Surface of what the API stated when a window was the newest closed one."""
 
-FILES = ("files: one window", "files: by window")
+FILES = ("files: one window", "files: by window", "files: as configured")
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Walk:
         shown: What was stated when a window was the newest closed one.
         messages: What the messages stated, each at its time.
         bodies: The messages.
-        files: What ``driftline evaluate`` states about the same rows: as one window, and by window.
+        files: What ``driftline evaluate`` states about the same rows: as one window, by window, and as configured.
     """
 
     world: World
@@ -152,7 +152,7 @@ def _note_shown(found: Walk, client: TestClient, name: str, world: World, hook: 
 
 
 def evaluate_files(name: str, world: World, steps: Sequence[pd.DataFrame], folder: Path) -> dict[str, list[Statement]]:
-    """Return what ``driftline evaluate`` states about the rows of all steps, as one window and by window."""
+    """Return what ``driftline evaluate`` states about the rows of all steps, as :data:`FILES`."""
     rows = pd.concat(steps, ignore_index=True)
     rows.loc[rows["error"].notna(), ["predicted", "actual"]] = None
     data, baseline = folder / "rows.parquet", folder / "baseline.json"
@@ -170,11 +170,13 @@ def evaluate_files(name: str, world: World, steps: Sequence[pd.DataFrame], folde
         "--json",
     ]
     options += [] if world.with_outcomes else ["--actual", "none"]
-    for objective in world.keys.get("performance", {}).get("objectives", ()):
-        options += ["--objectives", objective]
+    objectives = world.keys.get("performance", {}).get("objectives", ())
+    plain = [word for objective in objectives for word in ("--objectives", objective)]
+    config = folder / "driftline.yaml"
+    config.write_text(json.dumps({"models": {name: {"windows": [*world.windows], **world.keys}}}), encoding="utf-8")
+    cuts = (plain, ["--window", world.windows[0], *plain], ["--config", str(config), "--model", name])
     return {
-        files: _of_file([str(data), *options, *more], files, folder)
-        for files, more in zip(FILES, ([], ["--window", world.windows[0]]), strict=True)
+        files: _of_file([str(data), *options, *more], files, folder) for files, more in zip(FILES, cuts, strict=True)
     }
 
 

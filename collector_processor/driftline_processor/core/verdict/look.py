@@ -60,7 +60,11 @@ def look_at(readings: Sequence[Reading], previous: Verdict | None, excluded: Exc
     context = replace(closed[-1].context, concept=None)
     periods = [read_outcomes(period, context) for period in together.windows]
     doubtful = None if together.doubtful is None else read_outcomes(together.doubtful, context)
-    run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [*closed, *periods], doubtful)
+    # a window that contains a recovery says nothing about now
+    of_now = [one for one in closed if not _contains(one, together.recovered)]
+    run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [*of_now, *periods], doubtful)
+    if run is not None and run.reading.state == "healthy" and run.since is not None:
+        run = run._replace(since=max(run.since, together.recovered))
     unsettled = [lengths[name] for name, found in of_lengths.items() if not found]
     return Look(closed, lengths, runs, unsettled, together, doubtful, run, previous)
 
@@ -70,6 +74,11 @@ def _by_length(closed: Iterable[Reading]) -> dict[str, list[Reading]]:
     for reading in closed:
         lengths.setdefault(reading.evaluation.window.name, []).append(reading)
     return lengths
+
+
+def _contains(reading: Reading, time: int) -> bool:
+    window = reading.evaluation.window
+    return window.start < time < window.end
 
 
 def _is_over(run: Run, recovered: int) -> bool:

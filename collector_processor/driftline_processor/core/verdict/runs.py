@@ -274,4 +274,10 @@ def run_of_risk(
         if run and sure:
             runs.append(Run(run[-1], run[0].since(ended), quiet, len(readings)))
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
-    return None if newest is None else longest_of_episode(newest, runs)
+    if newest is None:
+        return None
+    # the longest window has the most rows, and the shortest ones tell when it began
+    longest = longest_of_episode(newest, runs)
+    inside = [run for run in runs if longest.since is not None and run.since is not None and run.since > longest.since]
+    shortest = min(inside, key=lambda run: length_of(run.reading), default=longest)
+    return longest._replace(since=shortest.since)

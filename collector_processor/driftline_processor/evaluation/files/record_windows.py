@@ -79,18 +79,23 @@ def _suffice(
 
 
 def within_rows(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-    """Return windows of several lengths, the shortest first, in which none exceeds the shortest ones on either side.
+    """Return windows of several lengths, the shortest first, cut at the bounds of the shortest ones.
 
-    No rows come before or after them, so a month of which the rows have two weeks is these two weeks.
+    No rows come before or after them, so a month of which the rows have two weeks is these two weeks. One of which they
+    have three days is left out: a week has these rows.
     """
     ordered = [*evaluations]
-    shortest = [one.window for one in ordered if one.window.name == ordered[0].window.name]
+    names = [*dict.fromkeys(one.window.name for one in ordered)]
+    shortest = [one.window for one in ordered if one.window.name == names[0]]
     start, end = min(one.start for one in shortest), max(one.end for one in shortest)
-
-    def within(one: Evaluation) -> Evaluation:
+    found = list[Evaluation]()
+    for one in ordered:
         window = replace(one.window, start=max(one.window.start, start), end=min(one.window.end, end))
-        if not one.window.name:  # all rows
-            window = replace(one.window, start=start, end=end)
-        return one if window == one.window else replace(one, window=window)
-
-    return [within(one) for one in ordered]
+        if not window.name:  # all rows
+            window = replace(window, start=start, end=end)
+        shorter = names[names.index(window.name) - 1] if window.name != names[0] else ""
+        if window == one.window:
+            found.append(one)
+        elif not shorter or window.end - window.start > length(shorter):
+            found.append(replace(one, window=window))
+    return found
