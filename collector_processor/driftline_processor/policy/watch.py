@@ -329,11 +329,13 @@ class PolicyWatch:
             return self._new(case, shown_firing)
         graver = _rank(firing.state) < _rank(alert.state)
         is_new = graver or (alert.open and _is_same_episode(alert, shown_firing))
+        # a milder state that shows in between may have begun long before the graver one of the alert
+        is_milder = not is_new and alert.open and _rank(firing.state) > _rank(alert.state)
         return replace(
             alert,
             state=firing.state if graver or not alert.open else alert.state,
             severity=case.policy.severity_in(firing.state) if graver else alert.severity,
-            since=firing.since if is_new else _earlier(alert.since, firing.since),
+            since=firing.since if is_new else _earlier(alert.since, None if is_milder else firing.since),
             until=None,
             resolved=None,
             notified=None if opens_again else alert.notified,
@@ -783,7 +785,8 @@ def _is_same_episode(alert: Alert, shown_firing: _ViewedFiring) -> bool:
         return False
     episodes = [one for one in view.record.episodes() if one.state == alert.state]
     began = alert.fired if alert.since is None else alert.since
-    return bool(episodes) and all(one.until is not None and one.until <= began for one in episodes[:-1])
+    earlier = [one for one in episodes[:-1] if one.since != episodes[-1].since]  # an episode may be interrupted
+    return bool(episodes) and all(one.until is not None and one.until <= began for one in earlier)
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from driftline_processor.core.evaluation import Evaluation, Finding, Verdict
+from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.intervals.onset import Onset, onset_of_step
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.windows.window import DAY
 
 from .episode import episode_of
-from .look import COMPARED
+from .look import COMPARED, LastDegradation
 from .reading import Reading
-from .runs import Run, could_show, length_of
+from .runs import Run, length_of
 from .signs import FEWEST_OUTCOMES, Sign, deciding_change
 from .trailing_periods import TrailingPeriods, tiles
 
@@ -41,17 +41,21 @@ def onset_of(
     sign, slice_change = reading.signs[0], reading.evaluation.slice_change
     if slice_change is not None and slice_change.since is not None and sign.reason == "slice_loss":
         return Onset(slice_change.since_earliest or slice_change.since, slice_change.since, slice_change.since)
-    evaluations = [one.evaluation for one in closed]
     if run.since is None or sign.slice or sign.reason not in (*COMPARED, "objective", "errors"):
         return None
-    if sign.reason not in COMPARED:
-        return _onset_of_metric(OF_ERRORS.get(sign.metric, sign.metric), tiles(evaluations, together.recovered))
+    evaluations = [one.evaluation for one in closed]
+    of_run = [one for one in evaluations if one.window.name == reading.evaluation.window.name]
     decides = deciding_change(reading.evaluation)
-    metric = sign.metric if sign.reason == "worse" or decides is None else decides[0]
-    step, fault = together.onset(metric, run.since), episode_of(windows).fault
+    metric = decides[0] if sign.reason in ("level", "constant") and decides is not None else sign.metric
+    step = together.onset(metric, run.since)
+    if step is None:
+        windows_of_metric = tiles(evaluations, together.recovered) or of_run
+        metrics = (OF_ERRORS.get(metric, metric), "log_loss", "mae")
+        found = (_onset_of_metric(one, windows_of_metric, run.since) for one in metrics)
+        step = next((one for one in found if one is not None), None)
+    fault = episode_of(windows).fault if sign.reason in COMPARED else None
     if fault is None:
         return step
-    of_run = [one for one in evaluations if one.window.name == reading.evaluation.window.name]
     days = tiles(evaluations, 0) if length_of(reading) > DAY else []
     began = _begin_of_fault(fault, days or of_run or tiles(evaluations, 0))
     if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):
@@ -59,15 +63,18 @@ def onset_of(
     return Onset(began, began, began)
 
 
-def _onset_of_metric(metric: str, windows: Sequence[Evaluation]) -> Onset | None:
-    """Return when a metric became worse, by windows of at most a day; None if unknown."""
+def _onset_of_metric(metric: str, windows: Sequence[Evaluation], since: int) -> Onset | None:
+    """Return when a metric became worse, by the windows that have enough outcomes; None if unknown.
+
+    Windows that end before the run do not show when it became worse.
+    """
     values = [(one.window.start, one.realized.get(metric)) for one in windows if one.outcome_rows >= FEWEST_OUTCOMES]
     known = [
         (start, value.value, (value.high - value.low) / 2 / NORMAL)
         for start, value in values
         if value is not None and value.value is not None and value.low is not None and value.high is not None
     ]
-    if not known or not direction(metric):
+    if not known or known[-1][0] < since or not direction(metric):
         return None
     start, value, errors = zip(*known, strict=True)
     return onset_of_step(np.array(start, np.int64), -direction(metric) * np.array(value), np.array(errors))
@@ -84,24 +91,25 @@ def _is_same(finding: Finding, other: Finding) -> bool:
     return (finding.check, finding.features) == (other.check, other.features)
 
 
-def kept_begin(run: Run, onset: Onset | None, previous: Verdict | None, recovered: int) -> int | None:
-    """Return the begin of a degradation: that of the last look, unless newer rows show another one.
+def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, recovered: int) -> int | None:
+    """Return the begin of a degradation: that of the last one, if it began before that had ended.
 
-    Its first windows leave the memory, and windows of another length may decide, which says nothing about the begin.
-    A faulty service or output is shown by each of its windows, so that the first of them is its begin.
+    Its first windows leave the memory, and windows of another length may decide, which says nothing about the begin. So
+    only an earlier begin, or an onset that excludes the known one, replaces it. A faulty service or output is shown by
+    each of its windows, so that the first of them is its begin.
 
     Args:
         run: The run, since the begin that windows show now.
         onset: When a metric became worse; None if unknown.
-        previous: The verdict of the last look.
+        last: The last degradation of the record.
         recovered: Since when the model had recovered from an earlier fault, unix nanoseconds.
     """
-    since, sign = run.since, run.reading.signs[0]
-    if previous is None or previous.state != "degraded" or previous.since is None or since is None:
+    since = run.since
+    if last is None or since is None or not max(last.since, recovered) < since < last.end:
         return since
-    is_direct = sign.reason not in (*COMPARED, "objective", "errors")
-    is_later = onset is not None and previous.since < onset.earliest and since == onset.latest
-    return since if is_direct or is_later or previous.since < recovered else min(since, previous.since)
+    is_direct = run.reading.signs[0].reason not in (*COMPARED, "objective", "errors")
+    is_later = onset is not None and last.since < onset.earliest and since == onset.latest
+    return since if is_direct or is_later else last.since
 
 
 def earliest_begin(run: Run, onset: Onset | None, closed: Sequence[Reading]) -> int | None:
@@ -129,7 +137,7 @@ def _denies(reading: Reading, fault: Reading, onset: Onset | None) -> bool:
     evaluation, sign = reading.evaluation, fault.signs[0]
     if reading.state == "degraded" or evaluation.rows < FEWEST_OUTCOMES:
         return False
-    if onset is not None or could_show(fault, evaluation):
+    if onset is not None or sign.reason in ("service", "output"):
         return True
     return reading.state == "healthy" or _is_met(evaluation, sign)
 
