@@ -91,7 +91,7 @@ def _is_same(finding: Finding, other: Finding) -> bool:
     return (finding.check, finding.features) == (other.check, other.features)
 
 
-def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, recovered: int) -> int | None:
+def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, together: TrailingPeriods) -> int | None:
     """Return the begin of a degradation: that of the last one, if it began before that had ended.
 
     Its first windows leave the memory, and windows of another length may decide, which says nothing about the begin. So
@@ -102,13 +102,13 @@ def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, reco
         run: The run, since the begin that windows show now.
         onset: When a metric became worse; None if unknown.
         last: The last degradation of the record.
-        recovered: Since when the model had recovered from an earlier fault, unix nanoseconds.
+        together: The last days together, among which an onset was looked for.
     """
-    since = run.since
-    if last is None or since is None or not max(last.since, recovered) < since < last.end:
+    since, oldest = run.since, min((int(one.start[0]) for one in together.metrics), default=0)
+    if last is None or since is None or not together.recovered <= last.since < since <= last.end:
         return since
     is_direct = run.reading.signs[0].reason not in (*COMPARED, "objective", "errors")
-    is_later = onset is not None and last.since < onset.earliest and since == onset.latest
+    is_later = onset is not None and oldest <= last.since < onset.earliest and since == onset.latest
     return since if is_direct or is_later else last.since
 
 

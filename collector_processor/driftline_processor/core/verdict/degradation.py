@@ -58,7 +58,7 @@ class Degradation(NamedTuple):
         longer = longest_of_episode(run, look.runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
-        since = kept_begin(run, onset, look.last(), look.together.recovered)
+        since = kept_begin(run, onset, look.last(), look.together)
         alone, run = alone and since == run.since, run._replace(since=since)
         return cls(run, longer, earliest_begin(run, onset, look.closed), alone)
 
