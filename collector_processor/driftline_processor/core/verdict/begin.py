@@ -108,8 +108,26 @@ def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, toge
     if last is None or since is None or not together.recovered <= last.since < since <= last.end:
         return since
     is_direct = run.reading.signs[0].reason not in (*COMPARED, "objective", "errors")
-    is_later = onset is not None and oldest <= last.since < onset.earliest and since == onset.latest
+    is_later = onset is not None and oldest <= last.since < onset.earliest and since >= onset.latest
     return since if is_direct or is_later else last.since
+
+
+def first_rows(since: int | None, closed: Sequence[Reading]) -> int | None:
+    """Return the start of the first of the shortest windows from a time on that has enough rows, if it is of that day.
+
+    A day, and all longer windows, begin at midnight, though calls may come from the morning on.
+    """
+    if since is None:
+        return None
+    windows = [one.evaluation for one in closed if one.evaluation.window.end > since]
+    shortest = min((one.window.end - one.window.start for one in windows), default=0)
+    shown = (
+        one.window.start
+        for one in windows
+        if one.window.end - one.window.start == shortest and one.rows >= FEWEST_OUTCOMES
+    )
+    first = min(shown, default=since)
+    return first if since < first < since + DAY else since
 
 
 def earliest_begin(run: Run, onset: Onset | None, closed: Sequence[Reading]) -> int | None:

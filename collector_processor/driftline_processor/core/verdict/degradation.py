@@ -13,7 +13,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.performance.settings import STANDARD
 
-from .begin import earliest_begin, kept_begin, onset_of
+from .begin import earliest_begin, first_rows, kept_begin, onset_of
 from .look import COMPARED, Look
 from .now import now_of
 from .reading import Reading
@@ -58,6 +58,7 @@ class Degradation(NamedTuple):
         longer = longest_of_episode(run, look.runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
+        run = run._replace(since=first_rows(run.since, look.closed))
         since = kept_begin(run, onset, look.last(), look.together)
         alone, run = alone and since == run.since, run._replace(since=since)
         return cls(run, longer, earliest_begin(run, onset, look.closed), alone)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.intervals.onset import Onset
-from driftline_processor.core.verdict.begin import kept_begin
+from driftline_processor.core.verdict.begin import first_rows, kept_begin
 from driftline_processor.core.verdict.look import LastDegradation
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.reading import read_window
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.runs import Run
 from driftline_processor.core.verdict.trailing_periods import TrailingPeriods
+from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
 from tests.processor.core.verdict.test_trailing_periods import day, days
@@ -107,6 +108,17 @@ def test_the_begin_of_a_degradation_that_shows_again(
 
 def test_a_failing_service_is_dated_by_its_own_windows() -> None:
     assert kept_begin(Run(read_window(failing(8)), 8), None, LastDegradation(3, 10), TrailingPeriods([], 0)) == 8
+
+
+@pytest.mark.parametrize(("since", "expected"), [(24, 33), (30, 33), (33, 33), (33.5, 33.5), (0, 0), (60, 60)])
+def test_a_begin_at_night_is_that_of_the_first_calls(since: float, expected: float) -> None:
+    """Calls come from nine to five, and a day begins at midnight; an older day has no hours any more."""
+    hour = DAY // 24
+    hours = [replace(right(), window=Window("1h", at * hour, (at + 1) * hour), rows=36) for at in range(33, 41)]
+    whole = [replace(right(), window=Window("1d", at * DAY, (at + 1) * DAY), rows=36) for at in (0, 1)]
+    closed = [read_window(one) for one in (*hours, *whole)]
+    assert first_rows(int(since * hour), closed) == expected * hour
+    assert first_rows(None, closed) is None
 
 
 def test_inconclusive_windows_before_a_fall_without_an_onset_are_in_its_range() -> None:
