@@ -45,14 +45,7 @@ def onset_of(
         return None
     evaluations = [one.evaluation for one in closed]
     of_run = [one for one in evaluations if one.window.name == reading.evaluation.window.name]
-    decides = deciding_change(reading.evaluation)
-    metric = decides[0] if sign.reason in ("level", "constant") and decides is not None else sign.metric
-    step = together.onset(metric, run.since)
-    if step is None:
-        windows_of_metric = tiles(evaluations, together.recovered) or of_run
-        metrics = (OF_ERRORS.get(metric, metric), "log_loss", "mae")
-        found = (_onset_of_metric(one, windows_of_metric, run.since) for one in metrics)
-        step = next((one for one in found if one is not None), None)
+    step = _onset_of_outcomes(reading, run.since, evaluations, of_run, together)
     fault = episode_of(windows).fault if sign.reason in COMPARED else None
     if fault is None:
         return step
@@ -61,6 +54,24 @@ def onset_of(
     if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):
         return step
     return Onset(began, began, began)
+
+
+def _onset_of_outcomes(
+    reading: Reading,
+    since: int,
+    evaluations: Sequence[Evaluation],
+    of_run: Sequence[Evaluation],
+    together: TrailingPeriods,
+) -> Onset | None:
+    """Return when the metric that shows a degradation became worse, by days, else by the windows of the run."""
+    sign, decides = reading.signs[0], deciding_change(reading.evaluation)
+    metric = decides[0] if sign.reason in ("level", "constant") and decides is not None else sign.metric
+    step = together.onset(metric, since)
+    if step is not None:
+        return step
+    windows = tiles(evaluations, together.recovered) or of_run
+    found = (_onset_of_metric(one, windows, since) for one in (OF_ERRORS.get(metric, metric), "log_loss", "mae"))
+    return next((one for one in found if one is not None), None)
 
 
 def _onset_of_metric(metric: str, windows: Sequence[Evaluation], since: int) -> Onset | None:
