@@ -14,6 +14,7 @@ from tests.support.surfaces import NOW
 from tests.support.walks import Walk, walk
 
 CALLS = {"performance": {"objectives": ["availability >= 99 %"]}}
+ERRORS = {"performance": {"objectives": ["mae <= 1.5"]}}
 HOURS = ("1h", "1d")
 
 WORLDS = {
@@ -29,6 +30,11 @@ WORLDS = {
     "failing calls, hourly": World(failing=range(20, 21), steps=40, rows=60, windows=HOURS, keys=CALLS),
     "few rows, and a fall": World(rows=(8, 20), concept=range(16, 32), steps=32, seed=3),
     "a fall, empty days, and days of one row": World(concept=range(10, 20), few={4: 0, 8: 1, 12: 0, 15: 1, 18: 0}),
+    "a fall on days without rows": World(concept=range(10, 20), few={7: 1, 9: 1, 10: 0, 11: 1}),
+    "a fall that breaks an objective": World(concept=range(10, 20), keys=ERRORS),
+    "failing calls that miss an objective, hourly": World(
+        failing=range(20, 26), steps=40, rows=60, windows=HOURS, keys=CALLS
+    ),
     "drift without outcomes": World(moved=range(10, 20), with_outcomes=False),
 }
 

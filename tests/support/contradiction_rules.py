@@ -108,12 +108,39 @@ def an_episode_keeps_its_begin(walk: Walk) -> Iterator[str]:
 
 
 def a_planted_fault_has_its_date(walk: Walk) -> Iterator[str]:
-    steps = [walk.world.start_of(steps.start) for steps in walk.world.harmful]
+    """The date is in the step of the fault; without enough rows in it, in the first step that could show it."""
+    world = walk.world
+    steps = [(world.start_of(steps.start), world.start_of(world.first_shown(steps))) for steps in world.harmful]
+    ranges = {(one.surface, one.moment): one.value for one in walk.of("earliest")}
     for one in walk.of("since"):
         if steps and (one.surface == "card" or is_now(one.moment)):
-            begin = pd.Timestamp(one.value).tz_localize(None).tz_localize("UTC")
-            if not any(step <= begin < step + walk.world.step for step in steps):
-                yield f"{one.moment}: {one.surface} since {one.value}, planted {', '.join(map(str, steps))}"
+            begin = _time(one.value)
+            planted = next((step for step, shown in steps if shown <= begin < shown + world.step), None)
+            if planted is None:
+                faults = ", ".join(str(step) for step, _ in steps)
+                yield f"{one.moment}: {one.surface} since {one.value}, planted {faults}"
+            elif one.surface.startswith("API") and "headline" not in one.surface and begin >= planted + world.step:
+                earliest = ranges.get((one.surface, one.moment))
+                if earliest is None or _time(earliest) > planted:
+                    yield f"{one.moment}: {one.surface} between {earliest} and {one.value}, planted {planted}"
+
+
+def _time(text: str) -> pd.Timestamp:
+    return pd.Timestamp(text).tz_localize(None).tz_localize("UTC")
+
+
+def what_is_broken_has_the_begin_of_the_verdict(walk: Walk) -> Iterator[str]:
+    """An objective that is broken, or calls that fail, while the model is degraded by them, is the same finding."""
+    degraded = [one.value for one in walk.of("episode", NOW) if one.value[2] == "degraded"]
+    for one in walk.of("broken", NOW):
+        began, ended, subject = one.value
+        meet = [
+            since
+            for since, until, _ in degraded
+            if (ended is None or since < ended) and (until is None or began < until)
+        ]
+        if meet and began not in meet:
+            yield f"{subject} since {began}, the model is degraded since {', '.join(meet)}"
 
 
 def a_healthy_world_is_healthy(walk: Walk) -> Iterator[str]:
@@ -294,6 +321,11 @@ RULES = (
         an_episode_keeps_its_begin,
     ),
     Rule("a planted fault has its date", "a date is believed", a_planted_fault_has_its_date),
+    Rule(
+        "what is broken has the begin of the verdict",
+        "one fault with two dates looks like two faults",
+        what_is_broken_has_the_begin_of_the_verdict,
+    ),
     Rule("a healthy world is not degraded", "a false alarm costs a night", a_healthy_world_is_healthy),
     Rule(
         "the past stays as it was shown",

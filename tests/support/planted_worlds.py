@@ -19,6 +19,9 @@ START = pd.Timestamp("2026-03-02T00:00:00Z")
 PLANS = {"a": 0.0, "b": 2.0, "c": -2.0}
 REGRESSION = Task("regression")
 
+FEWEST = 5
+"""Rows of a step that can show a fault."""
+
 Steps = range
 """The steps during which a fault lasts."""
 
@@ -78,6 +81,10 @@ class World:
     def end_of(self, step: int) -> pd.Timestamp:
         """Return the end of a step."""
         return START + (step + 1) * self.step
+
+    def first_shown(self, steps: Steps) -> int:
+        """Return the first step of a fault that has enough rows to show it."""
+        return next(step for step in steps if self.few.get(step, FEWEST) >= FEWEST)
 
     def draw(self, rng: np.random.Generator, step: int, *, planted: bool = True) -> pd.DataFrame:
         """Return the rows of a step: columns, prediction, outcome and error."""

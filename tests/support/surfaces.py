@@ -261,6 +261,8 @@ class Surfaces:
                 continue
             if one["kind"] == "verdict":
                 self.say("incident verdict", NOW, "episode", (one["since"], one["until"], one["subject"]))
+            if one["kind"] in ("objective", "service"):
+                self.say(f"incident {one['kind']}", NOW, "broken", (one["since"], one["until"], one["subject"]))
             if one["kind"] == "drift" and one["subject"].startswith("feature:"):
                 newest[one["subject"].partition(":")[2]] = one
             if one["until"] is not None:
@@ -521,6 +523,7 @@ class Surfaces:
         self.say(surface, moment, "state", verdict["state"])
         if verdict["state"] in UNWELL:
             self.say(surface, moment, "since", verdict["since"])
+            self.say(surface, moment, "earliest", verdict.get("since_earliest"))
         self._headline(f"{surface}, headline", moment, verdict["headline"])
         self.say(surface, moment, "advice", verdict["action"])
         if verdict.get("now"):

@@ -328,12 +328,14 @@ class PolicyWatch:
         if alert is None or not (alert.open or opens_again):
             return self._new(case, shown_firing)
         graver = _rank(firing.state) < _rank(alert.state)
-        is_new = graver or (alert.open and _is_same_episode(alert, shown_firing))
+        # a milder state that shows in between may have begun long before the graver one of the alert
+        is_milder = alert.open and _rank(firing.state) > _rank(alert.state)
+        begin = _recorded_begin(alert, case.group)
         return replace(
             alert,
             state=firing.state if graver or not alert.open else alert.state,
             severity=case.policy.severity_in(firing.state) if graver else alert.severity,
-            since=firing.since if is_new else _earlier(alert.since, firing.since),
+            since=firing.since if graver else _earlier(begin, None if is_milder else firing.since),
             until=None,
             resolved=None,
             notified=None if opens_again else alert.notified,
@@ -772,18 +774,17 @@ def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
     return verdict.since if verdict.since is not None and verdict.since > alert.since else None
 
 
-def _is_same_episode(alert: Alert, shown_firing: _ViewedFiring) -> bool:
-    """Return True if an alert about a state is about one episode of it, so that both have one begin.
-
-    The record may revise the begin. An alert that also spans an earlier episode, or another version, keeps the earlier
-    begin.
-    """
-    firing, view = shown_firing.firing, shown_firing.view
-    if (firing.state, view.key.version) != (alert.state, alert.version):
-        return False
-    episodes = [one for one in view.record.episodes() if one.state == alert.state]
-    began = alert.fired if alert.since is None else alert.since
-    return bool(episodes) and all(one.until is not None and one.until <= began for one in episodes[:-1])
+def _recorded_begin(alert: Alert, group: VersionGroup) -> int | None:
+    """Return the begin of an alert; about a state, that of the episode in which it fired, as it is recorded now."""
+    episodes = itertools.chain.from_iterable(
+        view.record.episodes() for view in group.views if view.key.version == alert.version
+    )
+    begins = [
+        one.since
+        for one in episodes
+        if one.state == alert.state and one.since is not None and one.since <= alert.fired <= one.last
+    ]
+    return min(begins, default=alert.since)
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

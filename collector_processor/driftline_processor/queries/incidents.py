@@ -143,7 +143,8 @@ def _as_replaced(incident: Incident, end: int | None) -> Incident:
 
 def _words_of(verdict: Verdict) -> str:
     """Return the size of the effect and the cause, without the begin, which has a column of its own."""
-    return " ".join(filter(None, (f"{verdict_size(verdict)}.", verdict_cause(verdict) or verdict_evidence(verdict))))
+    size = f"{verdict_size(verdict).removesuffix('.')}."
+    return " ".join(dict.fromkeys(filter(None, (size, verdict_cause(verdict) or verdict_evidence(verdict)))))
 
 
 def _order(incident: Incident) -> tuple[bool, bool, int, int, int]:
@@ -395,7 +396,8 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
         incident = _of_stretch(model, "objective", stretch, sentence, "The objective was met again.")
-        yield replace(incident, since=objective.since or incident.since)
+        since = objective.since or _begin(model, windows, stretch, met)
+        yield replace(incident, since=since)
 
 
 def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -428,11 +430,39 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
         failure = stretch.windows[0][1]
         sentence = f"{capital(clause(failure))}."
         if failure.metric == ERROR_RATE:
-            yield _of_stretch(model, "service", stretch, sentence, "Calls succeed as before.")
+            failed_calls = _of_stretch(model, "service", stretch, sentence, "Calls succeed as before.")
+            yield replace(failed_calls, since=_begin(model, windows, stretch, answered))
         else:
             slower = _of_stretch(model, "latency", stretch, sentence, "Calls are as fast as before.")
             is_minor = all(failing_call.value < AT_ONCE for _, failing_call in stretch.windows)
             yield replace(slower, minor=is_minor)
+
+
+def _begin(
+    model: ModelView,
+    windows: Sequence[Evaluation],
+    stretch: _Stretch[T],
+    denies: Callable[[Evaluation, str], bool],
+) -> int:
+    """Return since when windows show a problem: the begin of the degradation of which it is a part, as recorded.
+
+    The record has the begin by the windows of all lengths. A problem that a window in between denies began later.
+
+    Args:
+        model: The model.
+        windows: All windows of the length.
+        stretch: Those that show it.
+        denies: Whether a window shows that it has no such problem.
+    """
+    first = stretch.windows[0][0].window
+    for episode in model.record.episodes():
+        began, until = episode.since, first.end if episode.until is None else episode.until
+        if episode.state != "degraded" or began is None or not (began < first.end and first.start < until):
+            continue
+        between = (one for one in windows if began <= one.window.start < first.start)
+        if not any(denies(one, stretch.subject) for one in between):
+            return began
+    return first.start
 
 
 def _of_stretch(model: ModelView, kind: IncidentKind, stretch: _Stretch[T], sentence: str, ended: str) -> Incident:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -10,20 +9,18 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Evaluation, Finding, Verdict
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
-from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.settings import STANDARD
-from driftline_processor.core.windows.window import DAY
 
-from .episode import episode_of
+from .begin import earliest_begin, first_rows, kept_begin, onset_of
 from .look import Look
 from .now import now_of
 from .reading import Reading
 from .roles import BEFORE, without_older
 from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, windows_to_turn
-from .signs import COMPARED, OF_OUTPUT, deciding_change
-from .trailing_periods import LENGTHS, TrailingPeriods, tiles
+from .signs import COMPARED, OF_OUTPUT
+from .trailing_periods import LENGTHS, tiles
 from .training_rows import never_as_good
 from .window import verdict_of
 
@@ -40,19 +37,20 @@ class Degradation(NamedTuple):
     Attributes:
         run: The run, since the degradation began.
         longer: The run of the longest windows that show it.
-        onset: When the deciding metric became worse; None if the windows alone tell.
+        earliest: The earliest time at which it may have begun; None if that is its begin.
         alone: Whether no other window determines the begin.
     """
 
     run: Run
     longer: Run
-    onset: Onset | None
+    earliest: int | None
     alone: bool
 
     @classmethod
     def of(cls, look: Look, run: Run) -> Degradation:
         """Return a run of degraded windows with its begin."""
-        alone, onset = run.alone, _onset(run, look.closed, look.together)
+        windows = without_older(_windows_of(run, look.closed), _windows_before(run, look.closed))
+        alone, onset = run.alone, onset_of(run, look.closed, look.together, windows)
         if onset is not None and run.since is not None:
             # other signs of a slice may be older, or its first range wider
             of_slice = run.reading.signs[0].reason == "slice_loss"
@@ -60,11 +58,14 @@ class Degradation(NamedTuple):
         longer = longest_of_episode(run, look.runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
-        return cls(run, longer, onset, alone)
+        run = run._replace(since=first_rows(run.since, look.closed))
+        since = kept_begin(run, onset, look.last(), look.together)
+        alone, run = alone and since == run.since, run._replace(since=since)
+        return cls(run, longer, earliest_begin(run, onset, look.closed), alone)
 
     def verdict(self, look: Look) -> Verdict:
         """Return the verdict, from the same look."""
-        run, onset = self.run, self.onset
+        run = self.run
         verdict = replace(_verdict(run, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
         longer = [one for one in look.runs if length_of(one.reading) > length_of(run.reading)]
         measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
@@ -74,9 +75,7 @@ class Degradation(NamedTuple):
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
         verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
-        if onset is None or run.since is None or onset.earliest >= run.since:
-            return verdict
-        return replace(verdict, since_earliest=onset.earliest)
+        return verdict if self.earliest is None else replace(verdict, since_earliest=self.earliest)
 
 
 def _length(run: Run) -> int:
@@ -174,37 +173,6 @@ def _with_cause_of(verdict: Verdict, longer: Verdict) -> Verdict:
         later=longer.later,
         cause_until=longer.cause_until,
     )
-
-
-def _onset(run: Run, closed: Sequence[Reading], together: TrailingPeriods) -> Onset | None:
-    """Return when a degradation began that a comparison with the baseline shows; None if its windows alone tell.
-
-    A data fault that lasted for all of it began it; else the deciding metric tells, by its days.
-    """
-    reading, decides = run.reading, deciding_change(run.reading.evaluation)
-    slice_change = reading.evaluation.slice_change
-    if slice_change is not None and slice_change.since is not None and reading.signs[0].reason == "slice_loss":
-        return Onset(slice_change.since_earliest or slice_change.since, slice_change.since, slice_change.since)
-    if reading.signs[0].reason not in COMPARED or run.since is None:
-        return None
-    metric = reading.signs[0].metric if reading.signs[0].reason == "worse" or decides is None else decides[0]
-    step = together.onset(metric, run.since)
-    fault = episode_of(without_older(_windows_of(run, closed), _windows_before(run, closed))).fault
-    if fault is None:
-        return step
-    evaluations = [one.evaluation for one in closed]
-    of_run = [one for one in evaluations if one.window.name == reading.evaluation.window.name]
-    days = tiles(evaluations, 0) if length_of(reading) > DAY else []
-    windows = days or of_run or tiles(evaluations, 0)
-    faulty = itertools.takewhile(lambda one: any(_is_same(other, fault) for other in one.findings), reversed(windows))
-    began = min((one.window.start for one in faulty), default=None)
-    if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):
-        return step
-    return Onset(began, began, began)
-
-
-def _is_same(finding: Finding, other: Finding) -> bool:
-    return (finding.check, finding.features) == (other.check, other.features)
 
 
 def _windows_of(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -17,6 +17,18 @@ from .signs import COMPARED, OF_OUTPUT, Sign, compared_change
 from .trailing_periods import LEVEL, Excluded, TrailingPeriods, trailing_periods
 
 
+class LastDegradation(NamedTuple):
+    """The newest degradation of a record.
+
+    Attributes:
+        since: Its begin, unix nanoseconds.
+        end: End of the newest window at whose end it lasted.
+    """
+
+    since: int
+    end: int
+
+
 class Look(NamedTuple):
     """What the windows of a model show.
 
@@ -29,6 +41,7 @@ class Look(NamedTuple):
         doubtful: The newest days together, if they forbid that the model is called healthy.
         run: The run that decides; None if nothing is shown.
         previous: The state before the first available window; None if unknown.
+        last: Returns the last degradation of the record; None without one.
     """
 
     closed: Sequence[Reading]
@@ -39,15 +52,22 @@ class Look(NamedTuple):
     doubtful: Reading | None
     run: Run | None
     previous: Verdict | None
+    last: Callable[[], LastDegradation | None]
 
 
-def look_at(readings: Sequence[Reading], previous: Verdict | None, excluded: Excluded | None) -> Look | None:
+def look_at(
+    readings: Sequence[Reading],
+    previous: Verdict | None,
+    excluded: Excluded | None,
+    last: Callable[[], LastDegradation | None],
+) -> Look | None:
     """Return what windows show; None without any.
 
     Args:
         readings: The windows by their end, of any lengths.
         previous: The state before the first available window.
         excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
+        last: Returns the last degradation of the record.
     """
     closed = [reading for reading in readings if counts_already(reading.evaluation)] or list(readings[-1:])
     if not closed:
@@ -66,7 +86,7 @@ def look_at(readings: Sequence[Reading], previous: Verdict | None, excluded: Exc
     if run is not None and run.reading.state == "healthy" and run.since is not None:
         run = run._replace(since=max(run.since, together.recovered))
     unsettled = [lengths[name] for name, found in of_lengths.items() if not found]
-    return Look(closed, lengths, runs, unsettled, together, doubtful, run, previous)
+    return Look(closed, lengths, runs, unsettled, together, doubtful, run, previous, last)
 
 
 def _by_length(closed: Iterable[Reading]) -> dict[str, list[Reading]]:

@@ -18,7 +18,7 @@ from driftline_processor.core.windows.window import DAY
 from .advice import look_again
 from .context import NO_CONTEXT, VerdictContext
 from .degradation import Degradation
-from .look import Look, look_at
+from .look import LastDegradation, Look, look_at
 from .missed import with_missed
 from .reading import Reading, harmless_parts, read_window, usual_service
 from .runs import TO_TURN, Run, Turn, by_time, length_of, lone_loss, run_of_risk, weight_of, windows_to_turn
@@ -240,6 +240,7 @@ def decide(
     context: VerdictContext = NO_CONTEXT,
     read: Callable[[Evaluation, VerdictContext], Reading] = read_window,
     excluded: Excluded | None = None,
+    last: Callable[[], LastDegradation | None] = lambda: None,
 ) -> Decision:
     """Return what the first rule that applies decides about the windows of a model.
 
@@ -249,9 +250,12 @@ def decide(
         context: Facts in addition to the windows.
         read: Reads a window, as :func:`~.reading.read_window` does; pass a cached version for speed.
         excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
+        last: Returns the last degradation of the record.
     """
     windows = usual_service(sorted(evaluations, key=by_time))
-    look = look_at([_read(evaluation, context, earlier, read) for evaluation, earlier in windows], previous, excluded)
+    look = look_at(
+        [_read(evaluation, context, earlier, read) for evaluation, earlier in windows], previous, excluded, last
+    )
     if look is None:
         return Decision("unknown", None, _no_window)
     return next(decision for rule in RULES if (decision := rule.decide(look)) is not None)

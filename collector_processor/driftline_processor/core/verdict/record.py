@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import compress, groupby
 from math import inf
 
@@ -22,6 +23,7 @@ from driftline_processor.core.estimate.track_record import with_current_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 
 from .context import NO_CONTEXT, VerdictContext
+from .look import LastDegradation
 from .model import Decision, decide, with_traffic
 from .reading import Reading, read_window
 from .runs import by_time
@@ -197,7 +199,8 @@ class Record:
         also, newest = [*open_windows], len(self._ends) - 1
         if also or len(self._rows) < newest or newest < 0:
             windows = (*self._recorded_windows(), *also)
-            verdict = decide(windows, previous, self._context_now(), self._read, self._excluded).verdict()
+            last = partial(_last_degradation, self._rows_of(newest + 1))
+            verdict = decide(windows, previous, self._context_now(), self._read, self._excluded, last).verdict()
         else:
             verdict = self._verdict(newest)
         closed = len(self.windows) + sum(one.closed for one in also)
@@ -258,10 +261,17 @@ class Record:
             row = Row(self._ends[block], decision.state, decision.since)
             if len(rows) == block:
                 self._rows = rows = [*rows, row]
-            # windows that showed a known row may have left the memory
-            is_shown = is_same_state(row, rows[block])
-            self._verdicts[key] = decision.verdict() if is_shown else self._of_row(rows[block])
+            self._verdicts[key] = self._as_shown(decision, rows[block])
         return self._verdicts[key]
+
+    def _as_shown(self, decision: Decision, row: Row) -> Verdict:
+        """Return the verdict of a known row: what decided it, or was known in addition, may be no longer in memory."""
+        if decision.state != row.state:
+            return self._of_row(row)
+        verdict = decision.verdict()
+        if verdict.since == row.since or row.state == "unknown":
+            return verdict
+        return replace(verdict, since=row.since, since_earliest=None)
 
     def _of_row(self, row: Row) -> Verdict:
         """Return the verdict of a row whose windows are no longer in memory."""
@@ -288,7 +298,8 @@ class Record:
         before = rows[block - 1] if block else self._before
         previous = None if before is None else Verdict(before.state, before.since)
         windows = self._recorded_windows()[: self._bounds[block]]
-        return decide(windows, previous, self._context_of(block), self._read, self._excluded)
+        last = partial(_last_degradation, rows, block)
+        return decide(windows, previous, self._context_of(block), self._read, self._excluded, last)
 
     def _recorded_windows(self) -> Sequence[Evaluation]:
         if self._recorded is None:
@@ -313,6 +324,13 @@ class Record:
         return self.context if concept is self.context.concept else replace(self.context, concept=concept)
 
 
+def _last_degradation(rows: Sequence[Row], block: int | None = None) -> LastDegradation | None:
+    """Return the newest degradation of rows before a block; None without one."""
+    degraded = (row for row in reversed(rows[:block]) if row.state == "degraded" and row.since is not None)
+    row = next(degraded, None)
+    return None if row is None or row.since is None else LastDegradation(row.since, row.end)
+
+
 def _concept_as_of(context: VerdictContext, end: int) -> ConceptDrift | None:
     return None if context.concept is None else context.concept.as_of(end)
 
@@ -326,7 +344,8 @@ def _episodes_of(rows: Sequence[Row]) -> list[Episode]:
     for state, of_state in groupby(rows, key=lambda row: row.state):
         same = [*of_state]
         if episodes:
-            ended, began = episodes[-1], same[0].since
+            # the begin of `unknown` is that of the newest window
+            ended, began = episodes[-1], same[0 if state == "unknown" else -1].since
             follows = began is not None and (ended.since is None or began > ended.since)
             episodes[-1] = replace(ended, until=began if follows else ended.last)
         episodes.append(Episode(state, same[-1].since, same[0].end, same[-1].end))
