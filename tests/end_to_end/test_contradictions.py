@@ -20,20 +20,20 @@ HOURS = ("1h", "1d")
 WORLDS = {
     "healthy": World(),
     "a fall": World(concept=range(10, 20)),
-    "a fall, hourly": World(concept=range(20, 40), steps=40, rows=60, windows=HOURS),
+    "a fall, hourly": World(concept=range(20, 48), steps=48, rows=60, windows=HOURS),
     "a column in another unit": World(unit=range(10, 20)),
     "a fall that ends": World(concept=range(8, 13), steps=24),
     "two faults": World(concept=range(8, 22), recoded=range(14, 22), steps=22),
     "the first of two faults ends": World(concept=range(8, 16), recoded=range(11, 24), steps=24),
     "the second of two faults ends": World(concept=range(8, 22), recoded=range(11, 16), steps=22),
     "failing calls on one day": World(failing=range(12, 13), keys=CALLS),
-    "failing calls, hourly": World(failing=range(20, 21), steps=40, rows=60, windows=HOURS, keys=CALLS),
+    "failing calls, hourly": World(failing=range(20, 21), steps=48, rows=60, windows=HOURS, keys=CALLS),
     "few rows, and a fall": World(rows=(8, 20), concept=range(16, 32), steps=32, seed=3),
     "a fall, empty days, and days of one row": World(concept=range(10, 20), few={4: 0, 8: 1, 12: 0, 15: 1, 18: 0}),
     "a fall on days without rows": World(concept=range(10, 20), few={7: 1, 9: 1, 10: 0, 11: 1}),
     "a fall that breaks an objective": World(concept=range(10, 20), keys=ERRORS),
     "failing calls that miss an objective, hourly": World(
-        failing=range(20, 26), steps=40, rows=60, windows=HOURS, keys=CALLS
+        failing=range(20, 26), steps=48, rows=60, windows=HOURS, keys=CALLS
     ),
     "drift without outcomes": World(moved=range(10, 20), with_outcomes=False),
 }
