@@ -386,7 +386,8 @@ class _Rows(Struct, frozen=True):
     """Rows of files before they are cut into windows.
 
     ``built``: the baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the
-    expectations about features of the baseline.
+    expectations about features of the baseline. ``drawn``: whether the windows are shown; rows are compared with those
+    of the reference, and weak slices are searched, in these windows only.
     """
 
     reference: Reference | None
@@ -398,6 +399,7 @@ class _Rows(Struct, frozen=True):
     options: EvaluationOptions
     counted: Expectations
     table: TablePanes | None = None
+    drawn: bool = True
 
 
 class _JudgedWindows(NamedTuple):
@@ -466,10 +468,11 @@ def _judge_windows(
         columns={*read.columns},
         delay=rows.outcomes.delay,
         reached=rows.outcomes.reached,
+        drawn=rows.drawn,
     )
     evaluations = _judge(of_files, progress)
     same = 0.0
-    if rows.reference is not None:
+    if rows.reference is not None and rows.drawn:
         comparison = RowComparison(
             evaluations=evaluations,
             dataset=read,
@@ -506,7 +509,7 @@ def _windows_of_record(
     if not lengths:
         span, sampled = ("", 1.0) if table is None else (table.panes.span, table.sample.rows / table.sample.total)
         lengths = record_lengths(read, rows.outcomes.predictions, settings.timezone, panes=span, sampled=sampled)
-    plain = structs.replace(rows, reference=None)  # rows are compared in drawn windows only
+    plain = structs.replace(rows, drawn=False)
     found = [
         drawn[length] if length in drawn else _judge_windows(plain, length, settings, _say_nothing, progress)
         for length in lengths
