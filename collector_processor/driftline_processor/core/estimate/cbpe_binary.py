@@ -17,7 +17,7 @@ from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCali
 from driftline.baseline.sections.estimation import GRID, OTHER
 from driftline.panes.bins import SCORE_BINS, Index, score_centers
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +27,60 @@ from driftline_processor.core.metrics import METRICS, Estimation, metric_of
 
 from .point import Point
 
+LEAST_ALIKE = 0.2
+"""Minimum fraction of a window's rows with counterparts in the reference; with fewer, they are not comparable."""
+
+_NEAR = 64
+"""Bins, half a logit: a score without a reference row within this distance has no counterpart."""
+
+
+class ReferenceCells(Struct, frozen=True, eq=False):
+    """The rows of a reference in cells of the score, in which rows of a window are compared with them.
+
+    Cells contain three times as many reference rows each, from either end inwards, so a score beyond all but a few
+    reference rows is compared with those few.
+
+    Attributes:
+        cell: int64 (SCORE_BINS,), the cell of each bin.
+        rows: float64 (cells,), effective rows of each cell.
+    """
+
+    cell: I64
+    rows: F64
+
+    @classmethod
+    def of(cls, reference: F64) -> ReferenceCells:
+        """Cut the effective rows by score, float64 (SCORE_BINS,), into cells."""
+        total = float(reference.sum())
+        reached = np.cumsum(reference)
+        middle = reached - reference / 2
+        beyond = np.maximum(np.minimum(middle, total - middle), 0.0)
+        around = np.pad(np.append(0.0, reached), (_NEAR, _NEAR + 1), mode="edge")
+        beyond[around[2 * _NEAR + 1 :][:SCORE_BINS] - around[:SCORE_BINS] <= 0] = 0.0
+        # 3.0: factor from a cell to the next one inwards: the outermost contains 3 - 1 = 2 rows of the reference, the
+        # next six, and ten thousand rows have eight cells on either side
+        cell = 2 * np.floor(np.log1p(beyond) / np.log(3.0)).astype(np.int64) + (middle > total / 2)
+        return cls(cell, np.bincount(cell, reference))
+
+    def counterparts(self, window: F64) -> float:
+        """Return the effective number of reference rows comparable with a window's rows (Kish); inf without rows.
+
+        Args:
+            window: float64 (SCORE_BINS,), effective rows by score.
+
+        >>> reference, window = np.zeros((2, SCORE_BINS))
+        >>> reference[1800:2300], window[1800:2300] = 10, 2
+        >>> cells = ReferenceCells.of(reference)
+        >>> round(cells.counterparts(window))
+        5000
+        >>> window[2600] = 100
+        >>> round(cells.counterparts(window))
+        119
+        """
+        of_window = np.bincount(self.cell, window)
+        unlike = float((of_window**2 / np.maximum(self.rows, 1.0)).sum())
+        return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
+
 
 class Rates(Struct, frozen=True, eq=False):
     """Rates of positives by bin of the score.
@@ -35,12 +89,14 @@ class Rates(Struct, frozen=True, eq=False):
         rate: float64 (SCORE_BINS,), rate of each bin.
         resampled: Resampled and smooth rates.
         rows: float64 (SCORE_BINS,), (effective) rows of each bin.
+        cells: The same rows in cells, to count those like the rows of a window.
         rarer: (Effective) rows of the rarer class.
     """
 
     rate: F64
     resampled: ResampledCalibration
     rows: F64
+    cells: ReferenceCells
     rarer: float
 
 
@@ -58,54 +114,14 @@ def rates_of(pane: Pane) -> Rates | None:
         return None
     worth = weight_per_row(pane, "outcomes")
     sides = negative / worth, positive / worth
-    return Rates(
-        learned.rates(), resample_calibration(*sides), sides[0] + sides[1], float(min(side.sum() for side in sides))
-    )
+    rows, rarer = sides[0] + sides[1], float(min(side.sum() for side in sides))
+    return Rates(learned.rates(), resample_calibration(*sides), rows, ReferenceCells.of(rows), rarer)
 
 
 def weight_per_row(pane: Pane, part: str) -> float:
     """Return Σw² / Σw of ``rows`` or ``outcomes``, the weight of one independent row (Kish); 1 without rows."""
     sums = pane.parts.get(part)
     return 1.0 if sums is None or sums[1] <= 0 else float(sums[2] / sums[1])
-
-
-LEAST_ALIKE = 0.2
-"""Minimum fraction of a window's rows with counterparts in the reference; with fewer, they are not comparable."""
-
-_NEAR = 64
-"""Bins, half a logit: a score without a reference row within this distance has no counterpart."""
-
-
-def counterparts(reference: F64, window: F64) -> float:
-    """Return the effective number of reference rows comparable with a window's rows (Kish); inf without window rows.
-
-    Rows are compared in cells that contain three times as many reference rows each, from either end inwards, so a score
-    beyond all but a few reference rows is compared with those few.
-
-    Args:
-        reference: float64 (SCORE_BINS,), effective rows by score.
-        window: float64 (SCORE_BINS,), effective rows by score.
-
-    >>> reference, window = np.zeros((2, SCORE_BINS))
-    >>> reference[1800:2300], window[1800:2300] = 10, 2
-    >>> round(counterparts(reference, window))
-    5000
-    >>> window[2600] = 100
-    >>> round(counterparts(reference, window))
-    119
-    """
-    total = float(reference.sum())
-    reached = np.cumsum(reference)
-    middle = reached - reference / 2
-    beyond = np.maximum(np.minimum(middle, total - middle), 0.0)
-    around = np.pad(np.append(0.0, reached), (_NEAR, _NEAR + 1), mode="edge")
-    beyond[around[2 * _NEAR + 1 :][:SCORE_BINS] - around[:SCORE_BINS] <= 0] = 0.0
-    # 3.0: factor from a cell to the next one inwards: the outermost contains 3 - 1 = 2 rows of the reference, the next
-    # six, and ten thousand rows have eight cells on either side
-    cell = 2 * np.floor(np.log1p(beyond) / np.log(3.0)).astype(np.int64) + (middle > total / 2)
-    of_reference, of_window = (np.bincount(cell, rows) for rows in (reference, window))
-    unlike = float((of_window**2 / np.maximum(of_reference, 1.0)).sum())
-    return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
 
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
@@ -179,8 +195,8 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     values = {name: metric.value for name, metric in metrics.items()}
     rows = grid / weight_per_row
     rarer = min(float((rows * rate).sum()), float((rows * (1 - rate)).sum()))
-    unlike = counterparts(rates.rows, rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
-    decided = np.array([min(float(row.sum()), counterparts(rates.rows, row)) for row in rows[:2]])
+    unlike = rates.cells.counterparts(rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
+    decided = np.array([min(float(row.sum()), rates.cells.counterparts(row)) for row in rows[:2]])
     return {
         name: replace(
             sure[name], value=value, reason="not_comparable" if unlike else _too_few(name, rarer, rates.rarer, decided)
