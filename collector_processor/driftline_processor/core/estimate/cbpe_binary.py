@@ -252,20 +252,21 @@ def _points(
     grid: F64, rate: F64, resampled_calibration: ResampledCalibration, weight_per_row: float
 ) -> dict[str, Point]:
     """Return the points, with the variance from each metric's slope in the positives."""
-    held, of_bins = _filled_bins(grid), np.zeros(grid.shape[1])
+    held = _filled_bins(grid)
     grid, rate, score = grid[:, held], rate[held], score_centers()[held]
     varies = weight_per_row * grid * rate * (1 - rate)
-    points = {}
-    for name, (value, of_positive, of_negative) in _metrics(grid, rate, score).items():
-        if value is None:
-            points[name] = Point(None)
-            continue
-        slope = np.broadcast_to(of_positive - of_negative, grid.shape)
-        row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
-        chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
-        of_bins[held] = (grid * slope).sum(axis=0)
-        learned, bias = resampled_calibration.off_by(of_bins)
-        points[name] = Point(value, chance, learned, mix, bias)
+    metrics = _metrics(grid, rate, score)
+    points = {name: Point(None) for name in metrics}
+    known = [name for name, metric in metrics.items() if metric.value is not None]
+    slope, row = np.empty((2, len(known), *grid.shape))  # of all metrics at once: a metric has a few hundred bins
+    for index, name in enumerate(known):
+        _, of_positive, of_negative = metrics[name]
+        slope[index], row[index] = of_positive - of_negative, rate * of_positive + (1 - rate) * of_negative
+    chances, mixes = ((variance * side**2).sum(axis=(1, 2)) for variance, side in ((varies, slope), (grid, row)))
+    for index, (name, of_bins) in enumerate(zip(known, (grid * slope).sum(axis=1), strict=True)):
+        learned, bias = resampled_calibration.off_by(of_bins, held)
+        mix = float(mixes[index]) * weight_per_row
+        points[name] = Point(metrics[name].value, float(chances[index]), learned, mix, bias)
     return points
 
 
