@@ -10,6 +10,7 @@ weighted isotonic regression per bin instead of per row.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ class ReferenceCells(Struct, frozen=True, eq=False):
         # 3.0: factor from a cell to the next one inwards: the outermost contains 3 - 1 = 2 rows of the reference, the
         # next six, and ten thousand rows have eight cells on either side
         cell = 2 * np.floor(np.log1p(beyond) / np.log(3.0)).astype(np.int64) + (middle > total / 2)
-        return cls(cell, np.bincount(cell, reference))
+        return cls(cell, np.bincount(cell, reference).astype(np.float64, copy=False))
 
     def counterparts(self, window: F64) -> float:
         """Return the effective number of reference rows comparable with a window's rows (Kish); inf without rows.
@@ -82,22 +83,25 @@ class ReferenceCells(Struct, frozen=True, eq=False):
         return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
 
 
-class Rates(Struct, frozen=True, eq=False):
+class Rates(Struct, frozen=True, eq=False, dict=True):
     """Rates of positives by bin of the score.
 
     Attributes:
         rate: float64 (SCORE_BINS,), rate of each bin.
         resampled: Resampled and smooth rates.
         rows: float64 (SCORE_BINS,), (effective) rows of each bin.
-        cells: The same rows in cells, to count those like the rows of a window.
         rarer: (Effective) rows of the rarer class.
     """
 
     rate: F64
     resampled: ResampledCalibration
     rows: F64
-    cells: ReferenceCells
     rarer: float
+
+    @cached_property
+    def cells(self) -> ReferenceCells:
+        """The rows in cells, which are the same for all windows."""
+        return ReferenceCells.of(self.rows)
 
 
 def rates_of(pane: Pane) -> Rates | None:
@@ -114,8 +118,9 @@ def rates_of(pane: Pane) -> Rates | None:
         return None
     worth = weight_per_row(pane, "outcomes")
     sides = negative / worth, positive / worth
-    rows, rarer = sides[0] + sides[1], float(min(side.sum() for side in sides))
-    return Rates(learned.rates(), resample_calibration(*sides), rows, ReferenceCells.of(rows), rarer)
+    return Rates(
+        learned.rates(), resample_calibration(*sides), sides[0] + sides[1], float(min(side.sum() for side in sides))
+    )
 
 
 def weight_per_row(pane: Pane, part: str) -> float:

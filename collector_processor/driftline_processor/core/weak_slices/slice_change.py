@@ -376,7 +376,7 @@ def _change_of_others(
     mean = float(precision @ rise / precision.sum())
     level = float(np.mean(_level_of_days(losses, was.mean))) * per_day
     of_all = mean**2 / (1 / float(precision.sum()) + level)
-    return float(precision @ (rise - mean) ** 2) + of_all - len(rise)
+    return float(precision @ (rise - mean) ** 2) + float(of_all) - len(rise)
 
 
 def _change(
