@@ -257,7 +257,6 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
 
 def _posterior(squares: float, freedom: float) -> tuple[float, float]:
     """Return the posterior mean and variance of a daily mean's variance, relative to its minimum, that by rows."""
-
     shapes, rate = freedom / 2 - np.arange(3.0), max(squares / 2, 1e-9)
     log_total, mean, square = (
         of_shape + log(max(part, 1e-300)) - shape * log(rate)

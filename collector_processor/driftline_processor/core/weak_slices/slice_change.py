@@ -144,7 +144,7 @@ Mask = NDArray[np.bool_]
 
 
 class _Side(NamedTuple):
-    """Mean loss, its variance for independent rows, weight and effective rows of each choice: float64 (..., choices)."""
+    """Mean loss, its variance for independent rows, weight and effective rows per choice: float64 (..., choices)."""
 
     mean: F64
     variance: F64
