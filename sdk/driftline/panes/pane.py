@@ -104,16 +104,22 @@ def merge(panes: Iterable[Pane]) -> Pane:
     >>> merge([a, b]).rows
     3
     """
-    total: dict[str, F64] = {}
+    total = Pane()
     for pane in panes:
-        for name, values in pane.parts.items():
-            if name not in total:
-                total[name] = values.copy()
-            elif total[name].shape != values.shape:
-                raise ValueError(
-                    f"panes cannot be merged: part {name!r} has {len(total[name])} and {len(values)} entries; "
-                    "only panes that were counted with the same bins can be merged"
-                )
-            else:
-                total[name] += values
-    return Pane(total)
+        add_pane(total, pane)
+    return total
+
+
+def add_pane(total: Pane, pane: Pane) -> None:
+    """Add a pane to a total that nothing else refers to, as :func:`merge` does, without a copy of the total."""
+    sums = total.parts
+    for name, values in pane.parts.items():
+        if name not in sums:
+            sums[name] = values.copy()
+        elif sums[name].shape != values.shape:
+            raise ValueError(
+                f"panes cannot be merged: part {name!r} has {len(sums[name])} and {len(values)} entries; "
+                "only panes that were counted with the same bins can be merged"
+            )
+        else:
+            sums[name] += values

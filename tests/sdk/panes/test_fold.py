@@ -11,7 +11,7 @@ from driftline.panes.bins import SCORE_BINS, CategoryBins, NumberBins, score_bin
 from driftline.panes.fold import fold, fold_by
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
-from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane, merge
+from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane, add_pane, merge
 from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Text
 from driftline.tables.task import Task
@@ -235,6 +235,15 @@ def test_merging_does_not_care_for_order(one: Rows, two: Rows, three: Rows) -> N
     a, b, c = folded(one), folded(two), folded(three)
     assert same(merge([a, b]), merge([b, a]))
     assert same(merge([merge([a, b]), c]), merge([a, merge([b, c])]))
+
+
+def test_a_total_grows_by_a_pane_that_does_not_change() -> None:
+    one, other, total = Pane({"rows": np.array([2.0])}), Pane({"rows": np.array([1.0]), "x": np.array([3.0])}), Pane()
+    for pane in (one, other, other):
+        add_pane(total, pane)
+    assert same(total, merge([one, other, other]))
+    assert (total.parts["rows"].tolist(), total.parts["x"].tolist()) == ([4.0], [6.0])
+    assert (one.parts["rows"].tolist(), other.parts["x"].tolist()) == ([2.0], [3.0])
 
 
 @given(ROWS)

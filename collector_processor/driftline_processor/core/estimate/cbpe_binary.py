@@ -10,6 +10,7 @@ weighted isotonic regression per bin instead of per row.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCali
 from driftline.baseline.sections.estimation import GRID, OTHER
 from driftline.panes.bins import SCORE_BINS, Index, score_centers
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,8 +28,62 @@ from driftline_processor.core.metrics import METRICS, Estimation, metric_of
 
 from .point import Point
 
+LEAST_ALIKE = 0.2
+"""Minimum fraction of a window's rows with counterparts in the reference; with fewer, they are not comparable."""
 
-class Rates(Struct, frozen=True, eq=False):
+_NEAR = 64
+"""Bins, half a logit: a score without a reference row within this distance has no counterpart."""
+
+
+class ReferenceCells(Struct, frozen=True, eq=False):
+    """The rows of a reference in cells of the score, in which rows of a window are compared with them.
+
+    Cells contain three times as many reference rows each, from either end inwards, so a score beyond all but a few
+    reference rows is compared with those few.
+
+    Attributes:
+        cell: int64 (SCORE_BINS,), the cell of each bin.
+        rows: float64 (cells,), effective rows of each cell.
+    """
+
+    cell: I64
+    rows: F64
+
+    @classmethod
+    def of(cls, reference: F64) -> ReferenceCells:
+        """Cut the effective rows by score, float64 (SCORE_BINS,), into cells."""
+        total = float(reference.sum())
+        reached = np.cumsum(reference)
+        middle = reached - reference / 2
+        beyond = np.maximum(np.minimum(middle, total - middle), 0.0)
+        around = np.pad(np.append(0.0, reached), (_NEAR, _NEAR + 1), mode="edge")
+        beyond[around[2 * _NEAR + 1 :][:SCORE_BINS] - around[:SCORE_BINS] <= 0] = 0.0
+        # 3.0: factor from a cell to the next one inwards: the outermost contains 3 - 1 = 2 rows of the reference, the
+        # next six, and ten thousand rows have eight cells on either side
+        cell = 2 * np.floor(np.log1p(beyond) / np.log(3.0)).astype(np.int64) + (middle > total / 2)
+        return cls(cell, np.bincount(cell, reference).astype(np.float64, copy=False))
+
+    def counterparts(self, window: F64) -> float:
+        """Return the effective number of reference rows comparable with a window's rows (Kish); inf without rows.
+
+        Args:
+            window: float64 (SCORE_BINS,), effective rows by score.
+
+        >>> reference, window = np.zeros((2, SCORE_BINS))
+        >>> reference[1800:2300], window[1800:2300] = 10, 2
+        >>> cells = ReferenceCells.of(reference)
+        >>> round(cells.counterparts(window))
+        5000
+        >>> window[2600] = 100
+        >>> round(cells.counterparts(window))
+        119
+        """
+        of_window = np.bincount(self.cell, window)
+        unlike = float((of_window**2 / np.maximum(self.rows, 1.0)).sum())
+        return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
+
+
+class Rates(Struct, frozen=True, eq=False, dict=True):
     """Rates of positives by bin of the score.
 
     Attributes:
@@ -42,6 +97,11 @@ class Rates(Struct, frozen=True, eq=False):
     resampled: ResampledCalibration
     rows: F64
     rarer: float
+
+    @cached_property
+    def cells(self) -> ReferenceCells:
+        """The rows in cells, which are the same for all windows."""
+        return ReferenceCells.of(self.rows)
 
 
 def rates_of(pane: Pane) -> Rates | None:
@@ -67,45 +127,6 @@ def weight_per_row(pane: Pane, part: str) -> float:
     """Return Σw² / Σw of ``rows`` or ``outcomes``, the weight of one independent row (Kish); 1 without rows."""
     sums = pane.parts.get(part)
     return 1.0 if sums is None or sums[1] <= 0 else float(sums[2] / sums[1])
-
-
-LEAST_ALIKE = 0.2
-"""Minimum fraction of a window's rows with counterparts in the reference; with fewer, they are not comparable."""
-
-_NEAR = 64
-"""Bins, half a logit: a score without a reference row within this distance has no counterpart."""
-
-
-def counterparts(reference: F64, window: F64) -> float:
-    """Return the effective number of reference rows comparable with a window's rows (Kish); inf without window rows.
-
-    Rows are compared in cells that contain three times as many reference rows each, from either end inwards, so a score
-    beyond all but a few reference rows is compared with those few.
-
-    Args:
-        reference: float64 (SCORE_BINS,), effective rows by score.
-        window: float64 (SCORE_BINS,), effective rows by score.
-
-    >>> reference, window = np.zeros((2, SCORE_BINS))
-    >>> reference[1800:2300], window[1800:2300] = 10, 2
-    >>> round(counterparts(reference, window))
-    5000
-    >>> window[2600] = 100
-    >>> round(counterparts(reference, window))
-    119
-    """
-    total = float(reference.sum())
-    reached = np.cumsum(reference)
-    middle = reached - reference / 2
-    beyond = np.maximum(np.minimum(middle, total - middle), 0.0)
-    around = np.pad(np.append(0.0, reached), (_NEAR, _NEAR + 1), mode="edge")
-    beyond[around[2 * _NEAR + 1 :][:SCORE_BINS] - around[:SCORE_BINS] <= 0] = 0.0
-    # 3.0: factor from a cell to the next one inwards: the outermost contains 3 - 1 = 2 rows of the reference, the next
-    # six, and ten thousand rows have eight cells on either side
-    cell = 2 * np.floor(np.log1p(beyond) / np.log(3.0)).astype(np.int64) + (middle > total / 2)
-    of_reference, of_window = (np.bincount(cell, rows) for rows in (reference, window))
-    unlike = float((of_window**2 / np.maximum(of_reference, 1.0)).sum())
-    return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
 
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
@@ -179,8 +200,8 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     values = {name: metric.value for name, metric in metrics.items()}
     rows = grid / weight_per_row
     rarer = min(float((rows * rate).sum()), float((rows * (1 - rate)).sum()))
-    unlike = counterparts(rates.rows, rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
-    decided = np.array([min(float(row.sum()), counterparts(rates.rows, row)) for row in rows[:2]])
+    unlike = rates.cells.counterparts(rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
+    decided = np.array([min(float(row.sum()), rates.cells.counterparts(row)) for row in rows[:2]])
     return {
         name: replace(
             sure[name], value=value, reason="not_comparable" if unlike else _too_few(name, rarer, rates.rarer, decided)
@@ -236,20 +257,21 @@ def _points(
     grid: F64, rate: F64, resampled_calibration: ResampledCalibration, weight_per_row: float
 ) -> dict[str, Point]:
     """Return the points, with the variance from each metric's slope in the positives."""
-    held, of_bins = _filled_bins(grid), np.zeros(grid.shape[1])
+    held = _filled_bins(grid)
     grid, rate, score = grid[:, held], rate[held], score_centers()[held]
     varies = weight_per_row * grid * rate * (1 - rate)
-    points = {}
-    for name, (value, of_positive, of_negative) in _metrics(grid, rate, score).items():
-        if value is None:
-            points[name] = Point(None)
-            continue
-        slope = np.broadcast_to(of_positive - of_negative, grid.shape)
-        row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
-        chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
-        of_bins[held] = (grid * slope).sum(axis=0)
-        learned, bias = resampled_calibration.off_by(of_bins)
-        points[name] = Point(value, chance, learned, mix, bias)
+    metrics = _metrics(grid, rate, score)
+    points = {name: Point(None) for name in metrics}
+    known = [name for name, metric in metrics.items() if metric.value is not None]
+    slope, row = np.empty((2, len(known), *grid.shape))  # of all metrics at once: a metric has a few hundred bins
+    for index, name in enumerate(known):
+        _, of_positive, of_negative = metrics[name]
+        slope[index], row[index] = of_positive - of_negative, rate * of_positive + (1 - rate) * of_negative
+    chances, mixes = ((variance * side**2).sum(axis=(1, 2)) for variance, side in ((varies, slope), (grid, row)))
+    for index, (name, of_bins) in enumerate(zip(known, (grid * slope).sum(axis=1), strict=True)):
+        learned, bias = resampled_calibration.off_by(of_bins, held)
+        mix = float(mixes[index]) * weight_per_row
+        points[name] = Point(metrics[name].value, float(chances[index]), learned, mix, bias)
     return points
 
 

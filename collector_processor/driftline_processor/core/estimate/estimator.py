@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -184,6 +185,7 @@ def half_width(chance: float, differ: StretchVariance, lengths: float, deviation
     return math.sqrt(deviations**2 * chance + wide**2 * time)
 
 
+@lru_cache(maxsize=64)
 def _tail(stretches: int, deviations: float) -> float:
     """Return the quantile of Student's t that corresponds to a number of standard deviations of a normal variable."""
     from driftline_processor.core.special_functions import ndtr, stdtrit
@@ -216,7 +218,7 @@ class _Stretch(NamedTuple):
     expected: Mapping[str, float | None]
 
 
-class ReferenceLearning(Struct, eq=False):
+class ReferenceLearning(Struct, eq=False, dict=True):
     """Calibrations and errors learned from the outcomes of one baseline; empty for a task without estimates.
 
     Each kind of task with estimates has a subclass.
@@ -447,7 +449,7 @@ class _BinaryLearning(ReferenceLearning):
         )
 
     def labelled(
-        self, pane: Pane, _points: dict[str, Point], _rows: int, _shift: OutcomeShift | None = None
+        self, pane: Pane, points: dict[str, Point], _rows: int, _shift: OutcomeShift | None = None
     ) -> dict[str, Point]:
         """Return the estimate for the labelled rows from their own scores, with the decisions of their bins."""
         sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
@@ -456,9 +458,12 @@ class _BinaryLearning(ReferenceLearning):
             return {}
         weight, all_of = sides[0] + sides[1], grid.sum(axis=0)
         shares = np.divide(grid, all_of, out=np.zeros_like(grid), where=all_of > 0)
-        return cbpe_binary.expected(weight * shares, rates, weight_per_row(pane, "outcomes"))
+        known, worth = weight * shares, weight_per_row(pane, "outcomes")
+        if worth == weight_per_row(pane, "rows") and np.array_equal(known, grid):  # all rows are labelled
+            return points
+        return cbpe_binary.expected(known, rates, worth)
 
-    @property
+    @cached_property
     def _usual_cut(self) -> int:
         """Bin of the score grid from which the model decided for the positive class in the reference."""
         confusion = self._pane.parts.get("confusion")

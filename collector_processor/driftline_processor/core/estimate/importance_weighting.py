@@ -25,7 +25,7 @@ from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.performance.realized import from_rows
 from driftline_processor.core.special_functions import expit
 
-from .cbpe_binary import LEAST_ALIKE, counterparts
+from .cbpe_binary import LEAST_ALIKE, ReferenceCells
 from .point import limits
 
 GROUPS = 20
@@ -65,7 +65,7 @@ class Ratios(Struct, frozen=True, eq=False):
     Attributes:
         reference_ratios: float64 (n,), density ratio at each reference row.
         without: float64 (GROUPS, n), the same without one group of the rows of both samples.
-        comparable_rows: Number of reference rows like the window's (:func:`.cbpe_binary.counterparts`), the minimum
+        comparable_rows: Number of reference rows like the window's (:class:`.cbpe_binary.ReferenceCells`), the minimum
             over the odds and each coordinate.
     """
 
@@ -103,8 +103,10 @@ def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Rati
 
 
 def _comparable_rows(place: I64, n: int) -> float:
-    sides = (np.bincount(cells, minlength=SCORE_BINS).astype(np.float64) for cells in (place[:n], place[n:]))
-    return counterparts(*sides)
+    of_reference, of_window = (
+        np.bincount(cells, minlength=SCORE_BINS).astype(np.float64) for cells in (place[:n], place[n:])
+    )
+    return ReferenceCells.of(of_reference).counterparts(of_window)
 
 
 def _probability(line: F64) -> F64:

@@ -257,11 +257,12 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
 
 def _posterior(squares: float, freedom: float) -> tuple[float, float]:
     """Return the posterior mean and variance of a daily mean's variance, relative to its minimum, that by rows."""
-
-    def moment(power: int) -> float:
-        shape, rate = freedom / 2 - power, max(squares / 2, 1e-9)
-        return float(gammaln(shape) + log(max(gammainc(shape, rate), 1e-300)) - shape * log(rate))
-
-    log_total, mean, square = moment(0), moment(1), moment(2)
+    shapes, rate = freedom / 2 - np.arange(3.0), max(squares / 2, 1e-9)
+    log_total, mean, square = (
+        of_shape + log(max(part, 1e-300)) - shape * log(rate)
+        for shape, of_shape, part in zip(
+            shapes.tolist(), gammaln(shapes).tolist(), gammainc(shapes, rate).tolist(), strict=True
+        )
+    )
     expected = exp(mean - log_total)
     return expected, max(0.0, exp(square - log_total) - expected**2)

@@ -70,7 +70,7 @@ def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool)
     curve = sums.curve()
     if curve is None:
         return None
-    rows, sides = sum(side.rows for side in curve), [side.with_one_more(sums.one_more) for side in curve]
+    rows, sides = sums.cached("rows of areas", lambda: _rows_of_areas(curve, sums.one_more))
     if min(sides[1:] if of_precision else sides) < FEWEST_OF_A_CLASS:
         return TOO_FEW, rows
     area = score_curves.average_precision if of_precision else score_curves.area
@@ -78,11 +78,16 @@ def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool)
     variance_of_row = value * (1 - value)
     # 1.0: standard error of a logit above which its interval is nearly [0, 1]: an area of 0.99999 from 50 rows
     if variance_of_row > 0 and 0 < moved.variance <= (1.0 * variance_of_row) ** 2:
-        form = score_curves.with_one_more([curve], sums.one_more)
+        form = sums.cached("form of areas", lambda: score_curves.with_one_more([curve], sums.one_more))
         return sums.interval_by_gradient(value, moved, form, rows)
     if of_precision:
         return TOO_FEW, rows
     return interval_of_pairs(value, min(sides), sums.confidence), rows
+
+
+def _rows_of_areas(curve: score_curves.ScoreCurve, more: float) -> tuple[float, list[float]]:
+    """Return the effective rows, and those of each class with one more row."""
+    return sum(side.rows for side in curve), [side.with_one_more(more) for side in curve]
 
 
 def roc_auc_value(sums: PerformanceSums, name: Name) -> MetricValue | None:

@@ -7,6 +7,7 @@ computed from rows, from the best and the worst order within each bin.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ class BoundedValue(NamedTuple):
 UNKNOWN = BoundedValue(None)
 
 
-class ScoreOrder(Struct, frozen=True):
+class ScoreOrder(Struct, frozen=True, dict=True):
     """Weight of negatives and positives by score, in ascending order: float64 (m,) each.
 
     Attributes:
@@ -69,7 +70,7 @@ class ScoreOrder(Struct, frozen=True):
         filled = (negatives > 0) | (positives > 0)
         return cls(negatives[filled], positives[filled], exact=True)
 
-    @property
+    @cached_property
     def weight(self) -> float:
         """Total weight of the rows."""
         return float(self.negative.sum() + self.positive.sum())

@@ -224,11 +224,12 @@ class _SearchedRows:
         """Return the log likelihood ratio of each choice; -inf for unusable sizes, or smaller losses than elsewhere."""
         expected = self.sum * weight / self.total
         usable = (rows >= self.min_rows) & (rows <= self.number / 2) & (lost > expected)
-        x, e = np.where(usable, lost, 0.0), np.where(usable, expected, 1.0)
+        x, e = lost[usable], expected[usable]  # less than half of the choices of a pair
         rest, rest_expected = np.maximum(self.sum - x, 0.0), np.maximum(self.sum - e, 1e-300)
+        ratios = np.full(lost.shape, -np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
-            likelihood_ratio = xlogy(x, x / e) + xlogy(rest, rest / rest_expected)
-        return np.where(usable, likelihood_ratio / self.dispersion, -np.inf)
+            ratios[usable] = (xlogy(x, x / e) + xlogy(rest, rest / rest_expected)) / self.dispersion
+        return ratios
 
 
 def _singles(cuts: Sequence[FeatureCells], window: _SearchedRows) -> Candidate | None:

@@ -371,17 +371,12 @@ class _Rows:
             if min(np.count_nonzero(inside & left), np.count_nonzero(~inside & left)) < LEAST_ROWS / 2:
                 continue
             tested = self._difference(inside, tamed, left)
-            tested_difference = self._difference(inside, loss, tested_rows)
             p = min(1.0, tested.p_value * len(chosen) * self.families)
             left = left & ~inside  # the next slice uses the other rows only
-            if (
-                p <= ALPHA
-                and min(
-                    tested.value / max(tested.rest_mean, 1e-300),
-                    tested_difference.value / max(tested_difference.rest_mean, 1e-300),
-                )
-                >= LEAST_RATIO
-            ):
+            if p > ALPHA:
+                continue
+            tested_difference = self._difference(inside, loss, tested_rows)
+            if min(one.value / max(one.rest_mean, 1e-300) for one in (tested, tested_difference)) >= LEAST_RATIO:
                 confirmed.append(
                     (
                         self._weak_slice(

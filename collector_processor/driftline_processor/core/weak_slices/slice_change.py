@@ -144,7 +144,7 @@ Mask = NDArray[np.bool_]
 
 
 class _Side(NamedTuple):
-    """Mean loss, its variance for independent rows, weight and effective rows of each choice: float64 (choices,)."""
+    """Mean loss, its variance for independent rows, weight and effective rows per choice: float64 (..., choices)."""
 
     mean: F64
     variance: F64
@@ -153,8 +153,8 @@ class _Side(NamedTuple):
 
     @classmethod
     def of(cls, sums: F64) -> _Side:
-        """Compute from sums, float64 (choices, 4)."""
-        weight, squares, loss, second = sums.T
+        """Compute from sums, float64 (..., choices, 4)."""
+        weight, squares, loss, second = np.moveaxis(sums, -1, 0)
         safe = np.where(weight > 1e-9, weight, 1.0)  # differences of sums leave rounding errors
         mean = loss / safe
         spread = np.maximum(second / safe - mean**2, 0.0)
@@ -193,9 +193,13 @@ class _Slices(NamedTuple):
         return _Slices(self.conditions[at], self.inside[at], apart, was, rest_was, self.between[at])
 
     def split(self, now: F64) -> tuple[F64, F64]:
-        """Return the sums of each slice and of all other rows, (choices, 4) each; ``now``: float64 (4, cells + 2)."""
-        of_slice = self.inside @ now.T
-        return of_slice, now.sum(axis=1) - of_slice
+        """Return the sums of each slice and of all other rows, (..., choices, 4) each.
+
+        Args:
+            now: float64 (..., 4, cells + 2).
+        """
+        of_slice = self.inside @ np.swapaxes(now, -1, -2)
+        return of_slice, now.sum(axis=-1)[..., np.newaxis, :] - of_slice
 
     def compared(self, now: F64, losses: LossByPart, days: int) -> _Comparison:
         """Compare the slices of a period with the baseline; ``now``: float64 (4, cells + 2)."""
@@ -203,7 +207,7 @@ class _Slices(NamedTuple):
 
 
 class _Comparison(NamedTuple):
-    """The changes of slices and of all other rows since the baseline, float64 (choices,) each.
+    """The changes of slices and of all other rows since the baseline, float64 (..., choices) each.
 
     Attributes:
         now: The slices in the period.
@@ -234,18 +238,25 @@ class _Comparison(NamedTuple):
 
     @classmethod
     def of(
-        cls, sums: F64, rest_sums: F64, sums_was: F64, rest_sums_was: F64, by_day: F64, losses: LossByPart, days: int
+        cls,
+        sums: F64,
+        rest_sums: F64,
+        sums_was: F64,
+        rest_sums_was: F64,
+        by_day: F64,
+        losses: LossByPart,
+        days: int | I64,
     ) -> _Comparison:
         """Compare.
 
         Args:
-            sums: Sums of the slices in the period, float64 (choices, 4).
+            sums: Sums of the slices in the period, float64 (choices, 4); of several, (periods, choices, 4).
             rest_sums: The same of all other rows.
-            sums_was: Sums of the slices in the baseline.
+            sums_was: Sums of the slices in the baseline, float64 (choices, 4).
             rest_sums_was: The same of all other rows.
             by_day: Variance between days, see :class:`_Slices`.
             losses: The losses of the baseline.
-            days: Length of the period, 0 if rows have no time.
+            days: Length of the period, 0 if rows have no time; of several periods, int64 (periods, 1).
         """
         now, was, rest_now, rest_was = (_Side.of(one) for one in (sums, sums_was, rest_sums, rest_sums_was))
         rise, rest_rise = now.mean - was.mean, rest_now.mean - rest_was.mean
@@ -263,9 +274,9 @@ class _Comparison(NamedTuple):
         return cls(now, rest_now, rise, rest_rise, half, rest_half, z, np.minimum(freedom, 1e9))
 
 
-def _per_day(losses: LossByPart, days: int) -> float:
+def _per_day(losses: LossByPart, days: int | I64) -> F64 | float:
     """Return the factor of the variance between days in that of a change."""
-    return 0.0 if not days else 1 / days + (1 / losses.days if losses.days else 0.0)
+    return 1 / days + (1 / losses.days if losses.days else 0.0) if np.all(days) else 0.0
 
 
 def _level_of_days(losses: LossByPart, mean: F64) -> F64 | float:
@@ -307,19 +318,17 @@ def find_slice_change(
         for values in zip(*((one.was, one.rest_was, one.between) for one in slices.values()), strict=True)
     )
 
-    def split_since(first: int) -> tuple[F64, F64]:
-        pairs = [of_part.split(_sums(tiles, part, first)) for part, of_part in slices.items()]
-        of_slice, rest = (np.concatenate(sums) for sums in zip(*pairs, strict=True))
-        return of_slice, rest
-
-    newest, newest_rest = split_since(len(tiles.starts) - 1)
-    is_minority = newest[:, 0] <= LARGEST * (newest[:, 0] + newest_rest[:, 0])
+    pairs = [
+        of_part.split(np.stack([_sums(tiles, part, first) for first in periods])) for part, of_part in slices.items()
+    ]
+    of_slice, rest = (np.concatenate(sums, axis=1) for sums in zip(*pairs, strict=True))
+    newest, newest_rest = of_slice[0, :, 0], rest[0, :, 0]  # the first period is the window itself
+    is_minority = newest <= LARGEST * (newest + newest_rest)
     parts, ends = list(slices), np.cumsum([len(one.between) for one in slices.values()])
-    candidates: list[tuple[float, int]] = []
-    for first in periods:
-        compared = _Comparison.of(*split_since(first), was, rest_was, by_day, losses, _days(tiles, first))
-        proved = is_minority & _proved(compared, level / choices, margin)
-        candidates += [(float(compared.z[at]), at) for at in np.flatnonzero(proved).tolist()]
+    days = np.array([_days(tiles, first) for first in periods])[:, np.newaxis]
+    each = _Comparison.of(of_slice, rest, was, rest_was, by_day, losses, days)
+    proved_in = np.nonzero(is_minority & _proved(each, level / choices, margin))
+    candidates = zip(each.z[proved_in].tolist(), proved_in[1].tolist(), strict=True)
 
     def proved_since(chosen: _Slices, part: str, first: int) -> tuple[_Comparison, bool]:
         compared = chosen.compared(_sums(tiles, part, first), losses, _days(tiles, first))
@@ -367,7 +376,7 @@ def _change_of_others(
     mean = float(precision @ rise / precision.sum())
     level = float(np.mean(_level_of_days(losses, was.mean))) * per_day
     of_all = mean**2 / (1 / float(precision.sum()) + level)
-    return float(precision @ (rise - mean) ** 2) + of_all - len(rise)
+    return float(precision @ (rise - mean) ** 2) + float(of_all) - len(rise)
 
 
 def _change(
@@ -437,10 +446,10 @@ def _days(tiles: LossTiles, first: int) -> int:
 
 
 def _proved(compared: _Comparison, level: float, margin: float | None) -> Mask:
-    """Return the slices that became worse, more than all other rows: bool (choices,).
+    """Return the slices that became worse, more than all other rows: bool (..., choices).
 
     Args:
-        compared: Their changes in a period.
+        compared: Their changes in a period, or in several.
         level: Maximum p-value.
         margin: Smallest rise that matters; None if unknown.
     """

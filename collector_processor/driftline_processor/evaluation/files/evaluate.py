@@ -96,7 +96,7 @@ from .settings import (
 from .slices import WindowSlices, slice_values
 from .versions import compare_file_versions
 from .weak_slices import WeakSliceRows
-from .windows import StepCounts, WindowLength, cut_rows, cut_steps
+from .windows import RowCut, StepCounts, WindowLength, cut_rows, cut_steps
 
 if TYPE_CHECKING:
     from driftline.batch_panes import MadePanes  # it imports what sends panes
@@ -386,7 +386,8 @@ class _Rows(Struct, frozen=True):
     """Rows of files before they are cut into windows.
 
     ``built``: the baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the
-    expectations about features of the baseline.
+    expectations about features of the baseline. ``drawn``: whether the windows are shown; rows are compared with those
+    of the reference, and weak slices are searched, in these windows only.
     """
 
     reference: Reference | None
@@ -398,6 +399,7 @@ class _Rows(Struct, frozen=True):
     options: EvaluationOptions
     counted: Expectations
     table: TablePanes | None = None
+    drawn: bool = True
 
 
 class _JudgedWindows(NamedTuple):
@@ -414,13 +416,18 @@ class _JudgedWindows(NamedTuple):
 
 
 def _judge_windows(
-    rows: _Rows, length: WindowLength, settings: ModelSettings, say: Say, progress: Progress
+    rows: _Rows,
+    length: WindowLength,
+    settings: ModelSettings,
+    say: Say,
+    progress: Progress,
+    cut: RowCut | None = None,
 ) -> _JudgedWindows:
-    """Cut the rows into windows, fold them and evaluate each window."""
+    """Cut the rows into windows, unless they are ``cut`` already, fold them and evaluate each window."""
     read, key, baseline, performance = rows.dataset, rows.key, rows.baseline, settings.performance
     panes, past = None, None
     if rows.table is None:
-        windows, groups = cut_rows(read.rows, length, settings.timezone, read.store)
+        windows, groups = cut or cut_rows(read.rows, length, settings.timezone, read.store)
         steps = cut_steps(read.rows, windows, groups, settings.timezone, read.store)
     else:
         panes = PaneWindows.of(rows.table.panes, str(length), settings.timezone, rows.table.sample)
@@ -466,10 +473,11 @@ def _judge_windows(
         columns={*read.columns},
         delay=rows.outcomes.delay,
         reached=rows.outcomes.reached,
+        drawn=rows.drawn,
     )
     evaluations = _judge(of_files, progress)
     same = 0.0
-    if rows.reference is not None:
+    if rows.reference is not None and rows.drawn:
         comparison = RowComparison(
             evaluations=evaluations,
             dataset=read,
@@ -502,14 +510,14 @@ def _windows_of_record(
     read, table = rows.dataset, rows.table
     if settings.rolling is not None or any(one.time is None for one in read.rows):
         return [one for windows in drawn.values() for one in windows.evaluations]
-    lengths: Sequence[WindowLength] = configured
+    lengths: Mapping[WindowLength, RowCut | None] = dict.fromkeys(configured)
     if not lengths:
         span, sampled = ("", 1.0) if table is None else (table.panes.span, table.sample.rows / table.sample.total)
         lengths = record_lengths(read, rows.outcomes.predictions, settings.timezone, panes=span, sampled=sampled)
-    plain = structs.replace(rows, reference=None)  # rows are compared in drawn windows only
+    plain = structs.replace(rows, drawn=False)
     found = [
-        drawn[length] if length in drawn else _judge_windows(plain, length, settings, _say_nothing, progress)
-        for length in lengths
+        drawn[length] if length in drawn else _judge_windows(plain, length, settings, _say_nothing, progress, cut)
+        for length, cut in lengths.items()
     ]
     return within_rows(one for windows in found for one in windows.evaluations)
 

@@ -14,7 +14,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import MOST_KEPT, U64, Counting, Repeats, fingerprints
 from driftline.panes.fold import fold, fold_by
-from driftline.panes.pane import MOST_UNKNOWN, Pane, merge
+from driftline.panes.pane import MOST_UNKNOWN, Pane, add_pane
 from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, I64, ModelKey, PredictionTable
 from driftline.tables.timestamps import Seasonality
@@ -54,7 +54,7 @@ class WindowFold(Struct):
 
     def add(self, pane: Pane, prints: Prints) -> None:
         """Add a batch."""
-        self.pane = merge([self.pane, pane])
+        add_pane(self.pane, pane)
         for name, name_fingerprints in prints.items():
             self.counting[name].add(name_fingerprints)
 
@@ -206,11 +206,11 @@ def fold_rows(
     counted = report_parts(tables, sum(map(len, read.rows)), "Counting rows", progress, lambda batch: len(batch[0]))
     for folded, sliced in _ahead(fold_batch, _numbered(counted)):
         slices.add(sliced)
+        counts.add([index for index, _, _ in folded], [pane for _, pane, _ in folded])
         if past is not None:
             past.add_slices(sliced)
         for window_index, pane, prints in folded:
             total[int(steps.owner[window_index])].add(pane, prints)
-            counts.add(window_index, pane)
             if past is not None:
                 past.add(window_index, pane)
         read.store.release()

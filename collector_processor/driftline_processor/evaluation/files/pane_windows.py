@@ -119,7 +119,7 @@ class PaneWindows(Struct, frozen=True, eq=False, dict=True):
         panes: list[list[Pane]] = [[] for _ in self.windows]
         for place, piece in enumerate(self._pieces):
             pane = merge(Pane({**one.sums}) for one in piece.panes if not one.slice)
-            counts.add(place, pane)
+            counts.add([place], [pane])
             panes[piece.window].append(pane)
             for name, of_slice in _by_slice(piece.panes).items():
                 slices.add([SlicePane(place, name, merge(Pane({**one.sums}) for one in of_slice))])

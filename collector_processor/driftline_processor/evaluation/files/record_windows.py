@@ -6,10 +6,10 @@ shortest of them tell when something changed, and the longer ones show what is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
-from driftline.tables.table import I64, is_present, take_rows
+from driftline.tables.table import is_present, take_rows
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation
@@ -19,7 +19,7 @@ from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.row_store import RowStore, chunks_of
 
 from .dataset import Dataset
-from .windows import WindowLength, cut_rows
+from .windows import RowCut, WindowLength, cut_rows
 
 LENGTHS = ("1d", "1w", "1mo", "3mo")
 """The lengths of these windows, the shortest first."""
@@ -33,8 +33,8 @@ MOST = 200
 
 def record_lengths(
     read: Dataset, predictions: LabelledPredictions | None, timezone: str, *, panes: str = "", sampled: float = 1.0
-) -> Sequence[WindowLength]:
-    """Return the lengths of the windows, the shortest first; "" = one window of all rows.
+) -> dict[WindowLength, RowCut | None]:
+    """Return the lengths of the windows, the shortest first; "" = one window of all rows. Each with its cut if known.
 
     They begin with the shortest length of which the windows have enough outcomes and are not too many. A length that
     has all rows in one window is the last one.
@@ -46,27 +46,27 @@ def record_lengths(
         panes: Length of the panes of a table, which no window may be shorter than.
         sampled: The fraction of the rows that was read.
     """
-    lengths = list[WindowLength]()
+    lengths = dict[WindowLength, RowCut | None]()
     for name in LENGTHS:
         if panes and length(name) < length(panes):
             continue
         try:
-            windows, groups = cut_rows(read.rows, name, timezone, read.store)
+            cut = cut_rows(read.rows, name, timezone, read.store)
         except BadInput:  # more windows than can be cut
             continue
-        if len(windows) == 1:
-            return [*lengths, name if panes else ""]
-        if lengths or _suffice(len(windows), read.store.join(groups), predictions, read.store, sampled):
-            lengths.append(name)
-    return lengths or [LENGTHS[-1] if panes else ""]
+        if len(cut.windows) == 1:
+            return {**lengths, name if panes else "": None}
+        if lengths or _suffice(cut, predictions, read.store, sampled):
+            lengths[name] = cut
+    return lengths or {LENGTHS[-1] if panes else "": None}
 
 
-def _suffice(
-    windows: int, group: I64, predictions: LabelledPredictions | None, store: RowStore, sampled: float
-) -> bool:
-    """Return True if windows are few and have enough outcomes. ``group``: the window of each row, -1 = none."""
+def _suffice(cut: RowCut, predictions: LabelledPredictions | None, store: RowStore, sampled: float) -> bool:
+    """Return True if windows are few and have enough outcomes."""
+    windows = len(cut.windows)
     if windows > MOST:
         return False
+    group = store.join(cut.groups)
     rows, outcomes = np.zeros(windows + 1, np.int64), np.zeros(windows + 1, np.int64)
     for part in chunks_of(len(group)):
         rows += np.bincount(group[part] + 1, minlength=windows + 1)

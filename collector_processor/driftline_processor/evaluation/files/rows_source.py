@@ -64,6 +64,7 @@ class FileWindows(Struct, frozen=True):
         columns: The columns of all files.
         delay: The outcome delay.
         reached: The newest event time of the files, unix nanoseconds; None = all windows are mature.
+        drawn: Whether the windows are shown. Others have only what the record needs, and so no weak slices.
     """
 
     key: ModelKey
@@ -83,6 +84,7 @@ class FileWindows(Struct, frozen=True):
     columns: Collection[str]
     delay: OutcomeDelay = UNKNOWN_DELAY
     reached: int | None = None
+    drawn: bool = True
 
     def sources(self) -> Iterator[RowsSource]:
         """Yield each window as a source for the evaluation."""
@@ -232,7 +234,7 @@ class RowsSource(Struct, eq=False, dict=True):
 
     def weak(self) -> WeakSearch | None:
         """Return the weak slices of the window."""
-        return None if self.files.labelled is None else self.files.labelled.weak(self.at)
+        return self.files.labelled.weak(self.at) if self.files.labelled is not None and self.files.drawn else None
 
     def loss_tiles(self) -> LossTiles | None:
         """Return the losses of the labelled rows per bin."""

@@ -9,7 +9,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import values_of
 from driftline.baseline.slice_groups import SliceKey
-from driftline.panes.pane import Pane, merge
+from driftline.panes.pane import Pane, add_pane
 from driftline.tables.table import I64, PredictionTable, concatenate, is_present
 from msgspec import Struct
 
@@ -97,15 +97,15 @@ class WindowSlices:
 
     def add(self, slice_panes: Sequence[SlicePane]) -> None:
         """Add the counts of a batch."""
+        by_name: dict[str, list[SlicePane]] = {}
         for slice_pane in slice_panes:
+            by_name.setdefault(slice_pane.name, []).append(slice_pane)
             panes = self._panes[int(self._steps.owner[slice_pane.piece])]
-            panes[slice_pane.name] = (
-                merge([panes[slice_pane.name], slice_pane.pane]) if slice_pane.name in panes else slice_pane.pane
-            )
-            if slice_pane.name not in self._counts:
-                slice_baseline = of_slice(self._baseline, slice_pane.name) or self._baseline
-                self._counts[slice_pane.name] = StepCounts(self._steps, slice_baseline)
-            self._counts[slice_pane.name].add(slice_pane.piece, slice_pane.pane)
+            add_pane(panes.setdefault(slice_pane.name, Pane()), slice_pane.pane)
+        for name, of_name in by_name.items():
+            if name not in self._counts:
+                self._counts[name] = StepCounts(self._steps, of_slice(self._baseline, name) or self._baseline)
+            self._counts[name].add([one.piece for one in of_name], [one.pane for one in of_name])
 
     def of(self, index: int, window: Window, timezone: str) -> dict[str, SliceContext]:
         """Return the slices of a window by name; ``index``: the position of the window."""

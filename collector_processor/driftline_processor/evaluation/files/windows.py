@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import takewhile
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.section import block_columns
 from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
+from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import I64
 from msgspec import Struct
 
@@ -23,16 +24,24 @@ from driftline_processor.readers.row_store import RowStore, chunks_of
 
 MOST_WINDOWS = 10_000
 _SECOND = 10**9
+_AT_ONCE = 64
 
 
 WindowLength: TypeAlias = str | int
 """A length of event time, such as "1d", or a number of rows; "" = one window of all rows."""
 
 
+class RowCut(NamedTuple):
+    """Rows cut into windows: the windows, oldest first, and per file the window of each row: int64 (n,), -1 = none."""
+
+    windows: list[Window]
+    groups: list[I64]
+
+
 def cut_rows(
     reads: Sequence[FileRows], length: WindowLength, timezone: str = "UTC", store: RowStore | None = None
-) -> tuple[list[Window], list[I64]]:
-    """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = none.
+) -> RowCut:
+    """Cut rows into windows.
 
     Windows of event time are aligned to the clock of the time zone; empty ones are left out. Windows of N rows follow
     event time if there is one, else the order of the files; the last window may be smaller. Windows that are not of
@@ -63,19 +72,20 @@ def cut_rows(
         windows, group = [_spanning(time, keep)], np.broadcast_to(np.int64(0), n)
     else:
         windows, group = [_spanning(time, keep)], store.keep(np.where(keep, np.int64(0), np.int64(-1)))
-    return windows, np.split(group, lengths)
+    return RowCut(windows, np.split(group, lengths))
 
 
 def _by_time(
     time: I64, keep: np.typing.NDArray[np.bool_], name: str, timezone: str, store: RowStore
 ) -> tuple[list[Window], I64]:
     windows: list[Window] = []
-    panes = [np.unique(time[part][keep[part]] // PANE) for part in chunks_of(len(time))]
-    for pane in np.unique(np.concatenate(panes)).tolist():
-        if not windows or pane * PANE >= windows[-1].end:
-            windows.append(window_of(name, pane * PANE, timezone))
-            if len(windows) > MOST_WINDOWS:
-                raise BadInput(f"more than {MOST_WINDOWS:,} windows have rows; use longer windows", "window", name)
+    parts = [sorted_distinct(time[part][keep[part]] // PANE) for part in chunks_of(len(time))]
+    panes, at = sorted_distinct(np.concatenate(parts)) * PANE, 0
+    while at < len(panes):
+        windows.append(window_of(name, int(panes[at]), timezone))
+        if len(windows) > MOST_WINDOWS:
+            raise BadInput(f"more than {MOST_WINDOWS:,} windows have rows; use longer windows", "window", name)
+        at = int(np.searchsorted(panes, windows[-1].end))
     starts = np.array([window.start for window in windows], dtype=np.int64)
     group = store.empty(len(time), np.int64)
     for part in chunks_of(len(time)):
@@ -214,13 +224,15 @@ class StepCounts:
         count = len(steps.starts)
         self._counts = {part: np.zeros((count, int(cells.max()) + 1)) for part, cells in self._cells.items()}
 
-    def add(self, piece: int, pane: Pane) -> None:
-        """Add the rows of a piece."""
-        step_index = int(self.steps.step[piece])
-        for part, cells in self._cells.items():
-            counts = pane.parts.get(part)
-            if counts is not None:
-                self._counts[part][step_index] += coarsen(counts, cells)
+    def add(self, pieces: Sequence[int], panes: Sequence[Pane]) -> None:
+        """Add the rows of pieces, a few at once: their counts are many times as wide as their cells."""
+        for start in range(0, len(panes), _AT_ONCE):
+            steps, some = self.steps.step[list(pieces[start : start + _AT_ONCE])], panes[start : start + _AT_ONCE]
+            for part, cells in self._cells.items():
+                known = [index for index, pane in enumerate(some) if part in pane.parts]
+                if known:
+                    counts = coarsen(np.stack([some[index].parts[part] for index in known]), cells)
+                    np.add.at(self._counts[part], steps[known], counts)  # several pieces may have one step
 
     def until(self, window: Window, timezone: str, parts: Collection[str]) -> TimeSteps | None:
         """Return the steps up to the end of a window; None without times."""

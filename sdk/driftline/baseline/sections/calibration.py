@@ -115,13 +115,14 @@ class ResampledCalibration:
     smooth: F64
     off: F64
 
-    def off_by(self, slope: F64) -> tuple[float, float]:
+    def off_by(self, slope: F64, bins: I64) -> tuple[float, float]:
         """Return the mean square error of a weighted sum over bins, and the square of its mean error (the bias).
 
         Args:
-            slope: float64 (SCORE_BINS,), weight of each bin.
+            slope: float64 (n,), weight of each bin.
+            bins: int64 (n,), the bins in ascending order.
         """
-        moved = self.off @ np.bincount(self.place, slope, minlength=len(self.smooth))
+        moved = self.off @ np.bincount(self.place[bins], slope, minlength=len(self.smooth))
         return float((moved**2).mean()), float(moved.mean()) ** 2
 
 

@@ -120,6 +120,21 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
             assert one.learned**0.5 == pytest.approx(abs(slope), rel=2e-3, abs=1e-9), name
 
 
+@pytest.mark.parametrize("unknown", [0, 1, 500])
+def test_labelled_rows_are_estimated_by_their_own_scores(unknown: int) -> None:
+    built, (p, y) = baseline(), scores(2_000, np.random.default_rng(4))
+    known = slice(unknown, None)
+    labelled = Baseline.from_frame(
+        {"p": p[known], "y": y[known]}, score="p", actual="y", features=[], model="m", task="binary"
+    ).pane
+    sums = {name: labelled.parts[name] for name in ("outcomes", "score_negative", "score_positive")}
+    window, learned = Pane(pane(p).parts | sums), learn_reference(built)
+    points, _ = learned.points(window)
+    found = learned.labelled(window, points, len(p))
+    assert found == cbpe_binary.expected(unwrap(cbpe_binary.grid_of(pane(p[known]), BINARY)), unwrap(learned.rates))
+    assert (found == points) == (unknown == 0)
+
+
 @pytest.mark.slow
 def test_intervals_hold_what_is_realized_as_often_as_they_say() -> None:
     inside = {"accuracy": 0, "recall": 0, "roc_auc": 0, "log_loss": 0, "precision": 0}
