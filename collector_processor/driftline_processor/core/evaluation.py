@@ -477,6 +477,7 @@ class LaterFinding(Struct, frozen=True):
         timezone: Time zone of its times, an IANA name.
         of_days: Whether its windows are a day or longer.
         shown: Whether the loss shows the role; a grave fault may have joined before it does.
+        size: How much the loss rose with it; None if unknown.
     """
 
     role: FindingRole
@@ -488,6 +489,7 @@ class LaterFinding(Struct, frozen=True):
     timezone: str = "UTC"
     of_days: bool = True
     shown: bool = True
+    size: Fact | None = None
 
 
 class Verdict(Struct, frozen=True):

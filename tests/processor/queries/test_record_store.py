@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.verdict import record as of_record
-from driftline_processor.core.verdict.record import Record, Row
+from driftline_processor.core.verdict.record import Record, Row, is_same_row
 from driftline_processor.queries import record_store
 from driftline_processor.queries.record_store import RecordStore
 from driftline_processor.store.database import Store, read, transaction
@@ -24,12 +24,17 @@ def end(days: int) -> int:
 
 
 def append(rows: RecordStore, record: Record, now: int) -> list[Row]:
-    """Store what has changed in the record of series 1; return it."""
+    """Store what has changed in the record of series 1; return it, see :func:`states`."""
     changed = rows.changed({1: record})
     with transaction(rows.connection):
         rows.write(changed, now)
     rows.take(changed, now)
-    return changed.get(1, [])
+    return states(changed.get(1, []))
+
+
+def states(rows: Sequence[Row]) -> list[Row]:
+    """Return rows without their findings and their verdicts."""
+    return [Row(row.end, row.state, row.since) for row in rows]
 
 
 @pytest.fixture(name="rows")
@@ -56,7 +61,7 @@ def test_a_restart_computes_no_row_that_is_stored(rows: RecordStore, monkeypatch
     again = RecordStore(rows.connection)
     assert again.known(1) == rows.known(1)
     restored = Record(MENDED, known=again.known(1))
-    assert [*restored.rows] == [*before.rows]
+    assert [*map(is_same_row, restored.rows, before.rows)] == [True] * 12
     assert append(again, restored, 2) == []
 
 
@@ -65,7 +70,7 @@ def test_windows_that_left_the_memory_leave_their_rows(rows: RecordStore, kept: 
     append(rows, Record(MENDED), 1)
     known = [*rows.known(1)]
     shorter = Record(kept, known=known)
-    assert [*shorter.rows] == [*Record(MENDED).rows][-len(kept) :]
+    assert states(shorter.rows) == states(Record(MENDED).rows)[-len(kept) :]
     assert append(rows, shorter, 2) == []
     assert [*rows.known(1)] == known
 
@@ -77,7 +82,7 @@ def test_a_revision_is_appended_and_what_was_believed_before_stays_readable(rows
     query = "SELECT stop, state, believed FROM record WHERE believed <= ? ORDER BY stop, believed"
     first = [(row["stop"], row["state"]) for row in read(rows.connection, query, 1).to_pylist()]
     assert first == [(end(1), "healthy"), (end(6), "degraded"), (end(10), "healthy"), (end(12), "healthy")]
-    assert [*Record(fine.windows, known=RecordStore(rows.connection).known(1)).rows] == [*fine.rows]
+    assert states(Record(fine.windows, known=RecordStore(rows.connection).known(1)).rows) == states(fine.rows)
 
 
 def test_a_state_that_comes_back_in_one_call_is_stored(rows: RecordStore) -> None:

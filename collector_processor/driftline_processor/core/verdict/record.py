@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import compress, groupby
 from math import inf
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,7 +21,8 @@ from msgspec.structs import replace
 from driftline_processor.core import facts
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.estimate.track_record import with_current_records
-from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.evaluation import Cause, Evaluation, LaterFinding, Verdict, VerdictState
+from driftline_processor.core.fact import Fact
 
 from .context import NO_CONTEXT, VerdictContext
 from .model import Decision, decide, with_traffic
@@ -27,6 +30,41 @@ from .reading import Reading, read_window
 from .runs import by_time
 from .traffic import Traffic
 from .trailing_periods import Excluded
+from .window import cause_subject
+
+Role = Literal["cause", "joined", "harmless"]
+"""Role of a finding: it began the state, joined the cause of a degradation, or did no harm."""
+
+
+class Effect(Struct, frozen=True):
+    """By how much a metric is worse than before, with its interval."""
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+class RowFinding(Struct, frozen=True):
+    """A finding of an episode.
+
+    Attributes:
+        role: Its role.
+        subject: What it is about, see :attr:`LaterFinding.subject`.
+        since: Its begin, unix nanoseconds; None if unknown.
+        since_earliest: The earliest begin that the rows leave open, if it is before ``since``; else None.
+        until: When it was over, unix nanoseconds; None while it lasts.
+        fact: The finding; None if the cause is unknown.
+        size: The loss with it; None if unknown, and for a cause that something joined, since their loss is one.
+    """
+
+    role: Role
+    subject: str
+    since: int | None
+    since_earliest: int | None = None
+    until: int | None = None
+    fact: Fact | None = None
+    size: Effect | None = None
 
 
 class Row(Struct, frozen=True):
@@ -36,11 +74,59 @@ class Row(Struct, frozen=True):
         end: End of the window, unix nanoseconds; 0 if rows have no time.
         state: The state.
         since: Start of the state, unix nanoseconds; None if unknown.
+        findings: Its findings, the cause first; of rows that are not stored only those of a degradation.
+        verdict: The verdict of a stored row as of its first window; None for other rows, whose windows are in memory.
     """
 
     end: int
     state: VerdictState
     since: int | None
+    findings: tuple[RowFinding, ...] = ()
+    verdict: Verdict | None = None
+
+
+def findings_of(verdict: Verdict) -> tuple[RowFinding, ...]:
+    """Return the findings of a state, the cause first, then the others in order of time.
+
+    A degradation has a cause even if it is unknown. A healthy model may have a finding that does no harm.
+
+    >>> [(one.role, one.subject) for one in findings_of(Verdict("degraded", kind="concept_change"))]
+    [('cause', 'concept_change')]
+    """
+    if verdict.state != "degraded" and verdict.cause is None:
+        return ()
+    if verdict.state == "healthy":
+        since = verdict.cause.since if isinstance(verdict.cause, Cause) else None
+        return (RowFinding("harmless", cause_subject(verdict), since, fact=verdict.cause),)
+    alone = not any(one.role == "joined" for one in verdict.later) and verdict.cause_until is None
+    size = None
+    if alone and verdict.effect is not None:
+        size = Effect(verdict.metric, verdict.effect, verdict.low, verdict.high)
+    subject, begin = cause_subject(verdict), (verdict.since, verdict.since_earliest)
+    cause = RowFinding("cause", subject, *begin, verdict.cause_until, verdict.cause, size)
+    return cause, *map(_later, verdict.later)
+
+
+def _later(one: LaterFinding) -> RowFinding:
+    role: Role = "cause" if one.role == "mended" else one.role
+    rise = one.size
+    size = Effect(rise.metric, rise.rise, rise.low, rise.high) if isinstance(rise, facts.FurtherLoss) else None
+    return RowFinding(role, one.subject, one.since, None, one.until, one.fact, size)
+
+
+def is_same_row(row: Row, other: Row | None) -> bool:
+    """Return True if two rows have one state, and a degradation the same findings; their numbers may differ."""
+    if other is None or not is_same_state(row, other):
+        return False
+    return row.state != "degraded" or _are_same(row.findings, other.findings)
+
+
+def _are_same(findings: Iterable[RowFinding], others: Iterable[RowFinding]) -> bool:
+    return [*map(_identity, findings)] == [*map(_identity, others)]
+
+
+def _identity(one: RowFinding) -> tuple[Role, str, int | None, int | None]:
+    return one.role, one.subject, one.since, one.until
 
 
 def is_same_state(row: Row, other: Row | None) -> bool:
@@ -108,7 +194,7 @@ def _rows_at(ends: Sequence[int], known: Sequence[Row]) -> list[Row]:
         if at < 0 or end > known[-1].end:
             break
         row = known[at]
-        rows.append(row if row.end == end else Row(end, row.state, row.since))
+        rows.append(row if row.end == end else replace(row, end=end))
     return rows
 
 
@@ -167,7 +253,7 @@ class Record:
             verdict = record.windows[bound - 1].verdict
             if verdict is not None:
                 record._verdicts[record._key(block)] = verdict
-                record._rows.append(Row(record._ends[block], verdict.state, verdict.since))
+                record._rows.append(Row(record._ends[block], verdict.state, verdict.since, findings_of(verdict)))
         return record
 
     @property
@@ -255,18 +341,26 @@ class Record:
         if key not in self._verdicts:
             rows = self._rows_of(block)
             decision = self._decide(block, rows)
-            row = Row(self._ends[block], decision.state, decision.since)
             if len(rows) == block:
-                self._rows = rows = [*rows, row]
+                self._rows = rows = [*rows, self._row(block, decision, rows)]
             # windows that showed a known row may have left the memory
-            is_shown = is_same_state(row, rows[block])
+            is_shown = is_same_state(Row(self._ends[block], decision.state, decision.since), rows[block])
             self._verdicts[key] = decision.verdict() if is_shown else self._of_row(rows[block])
         return self._verdicts[key]
 
     def _of_row(self, row: Row) -> Verdict:
-        """Return the verdict of a row whose windows are no longer in memory."""
-        reasons = (facts.WindowsForgotten(),)
-        return Verdict(row.state, row.since, reasons=reasons, timezone=self.context.timezone)
+        """Return the verdict of a row whose windows are no longer in memory: the stored one, if there is one."""
+        forgotten = facts.WindowsForgotten()
+        if row.verdict is None:
+            return Verdict(row.state, row.since, reasons=(forgotten,), timezone=self.context.timezone)
+        # a row repeats the stored one until something changes: the newest window of that one is not its own
+        return replace(row.verdict, since=row.since, now=None, certainty=(*row.verdict.certainty, forgotten))
+
+    def _row(self, block: int, decision: Decision, rows: Sequence[Row]) -> Row:
+        """Return the row with a decision. Only a degradation has findings, which need details of its windows."""
+        found = findings_of(decision.verdict()) if decision.state == "degraded" else ()
+        before = rows[block - 1].findings if block else ()
+        return Row(self._ends[block], decision.state, decision.since, before if _are_same(found, before) else found)
 
     def _key(self, block: int) -> int:
         """Return the end of a block; without times, its place as a negative number."""
@@ -279,7 +373,7 @@ class Record:
             rows = [*rows]
             for block in range(len(rows), blocks):
                 decision = self._decide(block, rows)
-                rows.append(Row(self._ends[block], decision.state, decision.since))
+                rows.append(self._row(block, decision, rows))
             self._rows = rows
         return rows
 
@@ -288,7 +382,8 @@ class Record:
         before = rows[block - 1] if block else self._before
         previous = None if before is None else Verdict(before.state, before.since)
         windows = self._recorded_windows()[: self._bounds[block]]
-        return decide(windows, previous, self._context_of(block), self._read, self._excluded)
+        decision = decide(windows, previous, self._context_of(block), self._read, self._excluded)
+        return decision._replace(verdict=cache(decision.verdict))
 
     def _recorded_windows(self) -> Sequence[Evaluation]:
         if self._recorded is None:
