@@ -116,11 +116,18 @@ def cause_subject(verdict: Verdict) -> str:
     >>> cause_subject(Verdict("degraded", kind="concept_change"))
     'concept_change'
     """
-    cause = verdict.cause
+    cause, reason = verdict.cause, _OF_CALLS_OR_OUTPUT.get(verdict.kind)
+    if reason is not None:
+        return ":".join((reason, verdict.metric))
     if cause is None:
         return verdict.kind or "unknown"
-    check = (cause.check or DRIFT) if isinstance(cause, (Cause, Finding)) else cause.kind
-    return ":".join((check, *columns_of(cause), *([verdict.slice] if isinstance(cause, facts.SliceWorse) else [])))
+    if isinstance(cause, (Cause, Finding)):
+        return ":".join((cause.check or DRIFT, *cause.features))
+    return ":".join((cause.kind, *columns_of(cause), *([verdict.slice] if isinstance(cause, facts.SliceWorse) else [])))
+
+
+_OF_CALLS_OR_OUTPUT: Mapping[str, str] = {"service": "service", "output_fault": "output"}
+"""Kinds of change that are a loss by themselves, and the reason of their sign."""
 
 
 def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:
