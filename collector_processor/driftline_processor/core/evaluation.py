@@ -523,6 +523,7 @@ class Verdict(Struct, frozen=True):
         but: What a healthy model misses, which does not degrade it so far; else None.
         now: What the newest window of a degraded model shows, and what ends the degradation; None in other states.
         cause_until: When the first cause was over, while what joined it lasts; unix nanoseconds, else None.
+        cause_kind: The kind of change of that first cause, because ``kind`` is then that of what lasts; else "".
     """
 
     state: VerdictState
@@ -549,6 +550,7 @@ class Verdict(Struct, frozen=True):
     since_earliest: int | None = None
     later: tuple[LaterFinding, ...] = ()
     cause_until: int | None = None
+    cause_kind: ChangeKind | Literal[""] = ""
     but: Fact | None = None
     now: Fact | None = None
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct, structs
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import LaterFinding, Verdict
+from driftline_processor.core.evaluation import FindingRole, LaterFinding, Verdict
 from driftline_processor.core.verdict.record import RowFinding, findings_of
 from driftline_processor.core.verdict.transitions import Transition
 from driftline_processor.present.sentences.policies import policy_advice
@@ -378,8 +378,9 @@ def _finding_words(finding: RowFinding, verdict: Verdict) -> str:
         return later_clause(later)
     if finding.fact is None:
         return verdict_cause(verdict).rstrip(".") or "the cause is unknown"
+    role: FindingRole = "mended" if finding.role == "cause" else finding.role
     times, place = (finding.since, finding.until), (verdict.timezone, verdict.of_days)
-    return later_clause(LaterFinding("mended", finding.fact, *times, facts.NothingToDo(), finding.subject, *place))
+    return later_clause(LaterFinding(role, finding.fact, *times, facts.NothingToDo(), finding.subject, *place))
 
 
 def _stated(finding: RowFinding) -> dict[str, Any]:

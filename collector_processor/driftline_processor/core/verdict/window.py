@@ -82,7 +82,8 @@ def verdict_of(
     found = _later_findings(later, windows, reading)
     advice = next(one.advice for one in found if one.until is None)
     kind = _KINDS.get(lasting[0].subject[0]) or ("data_fault" if isinstance(lasting[0].fact, Finding) else "")
-    changed = replace(verdict, later=found, cause_until=ended, advice=advice, kind=kind or verdict.kind)
+    of_cause = {"cause_until": ended, "cause_kind": verdict.kind}
+    changed = replace(verdict, later=found, advice=advice, kind=kind or verdict.kind, **of_cause)
     return _shown_by(changed, reading)
 
 
@@ -116,18 +117,13 @@ def cause_subject(verdict: Verdict) -> str:
     >>> cause_subject(Verdict("degraded", kind="concept_change"))
     'concept_change'
     """
-    cause, reason = verdict.cause, _OF_CALLS_OR_OUTPUT.get(verdict.kind)
-    if reason is not None:
-        return ":".join((reason, verdict.metric))
+    cause, kind = verdict.cause, verdict.kind if verdict.cause_until is None else verdict.cause_kind
     if cause is None:
-        return verdict.kind or "unknown"
+        return kind or "unknown"
     if isinstance(cause, (Cause, Finding)):
-        return ":".join((cause.check or DRIFT, *cause.features))
+        check = cause.check or DRIFT
+        return f"output:{check}" if kind == "output_fault" else ":".join((check, *cause.features))
     return ":".join((cause.kind, *columns_of(cause), *([verdict.slice] if isinstance(cause, facts.SliceWorse) else [])))
-
-
-_OF_CALLS_OR_OUTPUT: Mapping[str, str] = {"service": "service", "output_fault": "output"}
-"""Kinds of change that are a loss by themselves, and the reason of their sign."""
 
 
 def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:

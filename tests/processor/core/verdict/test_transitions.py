@@ -115,6 +115,10 @@ FIRST, BOTH, SECOND = (
             [FIRST] * 5 + [BOTH] * 5 + [SECOND] * 5,
             [(3, "opened", ""), (8, "joined", "recoded:plan"), (14, "recovered", "missing:age")],
         ),
+        (
+            [{"loss": 0.9}] * 5 + [{**SECOND, "loss": 0.9}] * 5 + [SECOND] * 5,
+            [(3, "opened", ""), (14, "joined", "recoded:plan"), (14, "recovered", "unknown")],
+        ),
     ],
 )
 def test_a_history_of_two_faults_has_each_transition_once(
