@@ -90,6 +90,7 @@ TRANSITIONS = (
     Transition("cause_changed", RowFinding("cause", "unknown", JULY)),
     Transition("joined", replace(AGE, role="joined")),
     Transition("recovered", replace(AGE, until=JULY + DAY)),
+    Transition("recovered", replace(AGE, until=JULY + DAY, fact=None)),
     Transition("recovered", replace(AGE, role="joined", until=JULY + DAY)),
 )
 ALERTS = (

@@ -376,6 +376,8 @@ def _finding_words(finding: RowFinding, verdict: Verdict) -> str:
     later = next(same, None)
     if later is not None:
         return later_clause(later)
+    if finding.fact is None and finding.until is not None:
+        return f"the first loss ended on {date_words(finding.until, verdict.timezone, days=verdict.of_days)}"
     if finding.fact is None:
         return verdict_cause(verdict).rstrip(".") or "the cause is unknown"
     role: FindingRole = "mended" if finding.role == "cause" else finding.role

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.record_store import RecordStore
-from pytest import approx
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
@@ -45,7 +45,7 @@ def test_a_row_has_its_findings_its_period_and_what_changes_it(state: Opened) ->
     assert cause == {
         **{"role": "cause", "subject": "missing:age", "since": "2013-07-03T00:00:00Z", "since_earliest": None},
         **{"until": None, "finding": "age never arrived (before, 2 % of its values were missing)"},
-        "size": {"metric": "log_loss", "value": 0.2, "low": 0.18, "high": approx(0.22)},
+        "size": {"metric": "log_loss", "value": 0.2, "low": 0.18, "high": pytest.approx(0.22)},
     }
     assert [(one["role"], one["subject"], one["since"]) for one in both["findings"]] == [
         ("cause", "missing:age", "2013-07-03T00:00:00Z"),
