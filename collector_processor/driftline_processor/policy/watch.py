@@ -26,7 +26,7 @@ from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import objective_of
 from driftline_processor.core.policy.firing import Firing, explains
 from driftline_processor.core.policy.rule import WindowHistory
-from driftline_processor.core.verdict.record import Row, findings_of
+from driftline_processor.core.verdict.record import Row, RowFinding, findings_of
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.transitions import Transition, transitions
 from driftline_processor.core.windows.window import HOUR, length
@@ -594,12 +594,14 @@ class PolicyWatch:
 
         What was stated is read from the messages, so that neither a restart nor late outcomes repeat it.
         """
-        verdict = None if group is None or alert.state != "degraded" else verdict_of(group.views)
-        if verdict is None or verdict.state != "degraded" or alert.place in self._waiting:
+        if group is None or alert.state != "degraded" or alert.place in self._waiting:
+            return ()
+        verdict = verdict_of(group.views)
+        if verdict is None or verdict.state != "degraded":
             return ()
         stated = stated_findings((message.kind, message.facts) for message in self.store.about(alert.id))
         before = Row(alert.fired, "degraded", alert.since, stated)
-        return transitions(before, Row(alert.fired, "degraded", verdict.since, findings_of(verdict)))
+        return transitions(before, Row(alert.fired, "degraded", verdict.since, _findings_now(verdict, group.leading)))
 
     def _kind(self, alert: Alert, stored_alert: Alert | None, group: VersionGroup | None) -> Kind | None:
         """Return the kind of message to send about an alert now; None for no message."""
@@ -704,6 +706,12 @@ class _RowsOfLook:
             if rows:
                 return max(rows)
         return max(view.rows for view in group.views)
+
+
+def _findings_now(verdict: Verdict, view: ModelView) -> tuple[RowFinding, ...]:
+    """Return the findings of a degraded model: those of its newest row, which also knows windows before the memory."""
+    newest = view.record.rows[-1:]
+    return newest[0].findings if newest and newest[0].since == verdict.since else findings_of(verdict)
 
 
 def _no_room(policy: Policy, alert: Alert, view: ModelView) -> str:

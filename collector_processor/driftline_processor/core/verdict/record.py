@@ -114,6 +114,18 @@ def _later(one: LaterFinding) -> RowFinding:
     return RowFinding(role, one.subject, one.since, None, one.until, one.fact, size)
 
 
+def _continued(before: Sequence[RowFinding], found: Sequence[RowFinding]) -> tuple[RowFinding, ...]:
+    """Return the findings of a degradation whose first windows left the memory: those known before, and newer ones.
+
+    The windows that are left do not show what began the degradation: what joined it would be its cause.
+    """
+    over = {one.subject: one.until for one in found if one.until is not None}
+    known = {one.subject for one in before}
+    began = max((one.since or 0 for one in before), default=0)
+    newer = (one for one in found if one.subject not in known and one.role != "cause" and (one.since or 0) > began)
+    return *(replace(one, until=over.get(one.subject, one.until)) for one in before), *newer
+
+
 def is_same_row(row: Row, other: Row | None) -> bool:
     """Return True if two rows have one state, and a degradation the same findings; their numbers may differ."""
     if other is None or not is_same_state(row, other):
@@ -237,6 +249,7 @@ class Record:
         self._verdicts: dict[int, Verdict] = {}
         self._read, self._excluded = Readings(), Excluded()
         self._detections = _detections(context)
+        self._oldest = {one.window.end - one.window.start: one.window.start for one in reversed(self.windows)}
         self._contexts: dict[int, VerdictContext] = {}
         self._episodes: Sequence[Episode] | None = None
         self._recorded: Sequence[Evaluation] | None = None
@@ -359,8 +372,17 @@ class Record:
     def _row(self, block: int, decision: Decision, rows: Sequence[Row]) -> Row:
         """Return the row with a decision. Only a degradation has findings, which need details of its windows."""
         found = findings_of(decision.verdict()) if decision.state == "degraded" else ()
-        before = rows[block - 1].findings if block else ()
+        earlier = rows[block - 1] if block else self._before
+        before = () if earlier is None else earlier.findings
+        if found and before and self._lacks_begin(decision.verdict()):
+            found = _continued(before, found)
         return Row(self._ends[block], decision.state, decision.since, before if _are_same(found, before) else found)
+
+    def _lacks_begin(self, verdict: Verdict) -> bool:
+        """Return True if the first windows of a degradation are no longer in memory."""
+        start, end = verdict.window_start or 0, verdict.window_end or 0
+        oldest = self._oldest.get(end - start, min(self._oldest.values(), default=0))
+        return verdict.since is not None and verdict.since < oldest
 
     def _key(self, block: int) -> int:
         """Return the end of a block; without times, its place as a negative number."""

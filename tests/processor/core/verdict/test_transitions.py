@@ -95,11 +95,9 @@ def bad(day: int, loss: float = 0.7, **more: Any) -> Evaluation:
     return known(day, changes, realized={"log_loss": value(loss, low, high)}, **more)
 
 
-FIRST, BOTH, SECOND = (
-    {"findings": [MISSING]},
-    {"findings": [MISSING, RECODED], "loss": 0.9},
-    {"findings": [RECODED]},
-)
+FIRST: dict[str, Any] = {"findings": [MISSING]}
+BOTH: dict[str, Any] = {"findings": [MISSING, RECODED], "loss": 0.9}
+SECOND: dict[str, Any] = {"findings": [RECODED]}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +146,19 @@ def test_a_finding_has_its_own_begin_its_size_and_its_end() -> None:
     assert (joined.since, joined.size.metric, round(joined.size.value, 2)) == (JULY + 8 * DAY, "log_loss", 0.2)
     windows += [bad(13 + day, **FIRST) for day in range(5)]
     assert [one.until for one in Record(windows).rows[-1].findings] == [None, JULY + 13 * DAY]
+
+
+@pytest.mark.parametrize("kept", [12, 6, 3, 1])
+def test_a_degradation_whose_first_windows_left_the_memory_keeps_its_findings(kept: int) -> None:
+    first = [*(right(day) for day in range(3)), *(bad(3 + day, **FIRST) for day in range(5))]
+    windows = [*first, *(bad(8 + day, **BOTH) for day in range(6))]
+    record = Record(windows)
+    whole = [(one.role, one.subject, one.since) for one in record.rows[-1].findings]
+    assert whole == [("cause", "missing:age", JULY + 3 * DAY), ("joined", "recoded:plan", JULY + 8 * DAY)]
+    for day in range(14, 18):
+        windows = [*windows, bad(day, **BOTH)][-kept:]
+        record = record.revised(windows, record.context)
+        assert [(one.role, one.subject, one.since) for one in record.rows[-1].findings] == whole
 
 
 def test_a_healthy_model_has_a_finding_that_does_no_harm() -> None:
