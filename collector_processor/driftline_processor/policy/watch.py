@@ -597,11 +597,10 @@ class PolicyWatch:
         if group is None or alert.state != "degraded" or alert.place in self._waiting:
             return ()
         verdict = verdict_of(group.views)
-        if verdict is None or verdict.state != "degraded":
-            return ()
+        now = () if verdict is None else _findings_now(verdict, group.leading)
         stated = stated_findings((message.kind, message.facts) for message in self.store.about(alert.id))
-        before = Row(alert.fired, "degraded", alert.since, stated)
-        return transitions(before, Row(alert.fired, "degraded", verdict.since, _findings_now(verdict, group.leading)))
+        rows = (Row(alert.fired, "degraded", alert.since, findings) for findings in (stated, now))
+        return transitions(*rows) if now else ()
 
     def _kind(self, alert: Alert, stored_alert: Alert | None, group: VersionGroup | None) -> Kind | None:
         """Return the kind of message to send about an alert now; None for no message."""
@@ -658,6 +657,7 @@ class PolicyWatch:
             since=alert.since,
             until=alert.until,
             words=alert.words,
+            findings=() if verdict is None or group is None else _findings_now(verdict, group.leading),
             transitions=tuple(self._transitions(alert, group)) if kind in UPDATES else (),
             reason=bool(alert.ending),
             unwatched=alert.ending == "unwatched",
@@ -710,6 +710,8 @@ class _RowsOfLook:
 
 def _findings_now(verdict: Verdict, view: ModelView) -> tuple[RowFinding, ...]:
     """Return the findings of a degraded model: those of its newest row, which also knows windows before the memory."""
+    if verdict.state != "degraded":
+        return ()
     newest = view.record.rows[-1:]
     return newest[0].findings if newest and newest[0].since == verdict.since else findings_of(verdict)
 

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import FindingRole, LaterFinding, Verdict
-from driftline_processor.core.verdict.record import RowFinding, findings_of
+from driftline_processor.core.verdict.record import RowFinding
 from driftline_processor.core.verdict.transitions import Transition
 from driftline_processor.present.sentences.policies import policy_advice
 from driftline_processor.present.sentences.verdict import (
@@ -59,7 +59,8 @@ class Notification(Struct, frozen=True):
             exists.
         unwatched: Whether the alert ended only because it is no longer evaluated.
         explained: Whether the verdict is about the same fault, so that the message has its words.
-        transitions: What changed in a degradation since the message before.
+        findings: The findings of a degradation, which the next message is compared with.
+        transitions: What changed among them since the message before.
         room: Why the limit of the policy lies within the noise of the baseline, as a clause; "" if it does not.
     """
 
@@ -87,6 +88,7 @@ class Notification(Struct, frozen=True):
     unwatched: bool = False
     explained: bool = False
     room: str = ""
+    findings: tuple[RowFinding, ...] = ()
     transitions: tuple[Transition, ...] = ()
 
     @property
@@ -317,7 +319,7 @@ def _verdict_facts(told: Notification) -> dict[str, Any]:
             later=verdict_later(verdict) or None,
             now=verdict_now(verdict) or None,
             joined=[one.subject for one in verdict.later if one.role == "joined" and one.until is None],
-            findings=[_stated(one) for one in findings_of(verdict)],
+            findings=[*map(_stated, told.findings)],
         )
     )
 

@@ -10,6 +10,7 @@ import pytest
 from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.core.evaluation import Evaluation, Finding, MetricValue, Verdict, VerdictState
 from driftline_processor.core.policy.firing import explains
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.policy.message import Message
 from driftline_processor.present.sentences.policies import ending_words
 from driftline_processor.present.sentences.verdict import (
@@ -316,3 +317,17 @@ def test_a_fault_that_late_outcomes_remove_and_show_again_is_told_once(tmp_path:
         watch.look(model(one[:2]))
         kinds = [message.kind for days in (one, both, one, both) for message in watch.look(model(days))]
     assert kinds == ["opened", "joined"]
+
+
+def test_a_degradation_whose_first_windows_left_the_memory_has_no_further_message(tmp_path: Path) -> None:
+    days = course(*[FIRST] * 6, *[BOTH] * 8)[:-3]
+    record = Record(days[:10])
+    with watched(tmp_path) as watch:
+        watch.look(model(days[:2]))
+        watch.look(model(days[:10], record=record))
+        for day in range(11, len(days) + 1):
+            kept = days[day - 4 : day]
+            record = record.revised(kept, record.context)
+            watch.look(model(kept, verdict=record.now((), None, None), record=record))
+    assert [kind for kind, _ in stated(watch.sent)] == ["opened"]
+    assert stated(watch.sent)[0][1] == [("cause", "missing:age", True), ("joined", "recoded:plan", True)]
