@@ -13,6 +13,7 @@ from driftline_processor.core.concept.result import Change as StreamChange
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import (
     Evaluation,
+    Finding,
     Judgement,
     MetricChange,
     ObjectiveState,
@@ -22,6 +23,8 @@ from driftline_processor.core.evaluation import (
     Verdict,
 )
 from driftline_processor.core.policy.firing import StepOutcome
+from driftline_processor.core.verdict.record import RowFinding
+from driftline_processor.core.verdict.transitions import Transition
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.present.alerts import (
     AlertLine,
@@ -80,6 +83,16 @@ HEALTHY = Verdict(
     reasons=(facts.NoWorseThanBaseline(metric="accuracy", value=0.8, baseline=0.79, margin=0.05, better=True),),
     advice=facts.NothingToDo(),
 )
+CHANGED = replace(ALERT, verdict=DEGRADED, explained=True)
+AGE = RowFinding("cause", "missing:age", JULY, fact=Finding("missing", ("age",), "critical", 0.02, 1.0, 1e-12))
+TRANSITIONS = (
+    Transition("cause_changed", AGE),
+    Transition("cause_changed", RowFinding("cause", "unknown", JULY)),
+    Transition("joined", replace(AGE, role="joined")),
+    Transition("recovered", replace(AGE, until=JULY + DAY)),
+    Transition("recovered", replace(AGE, until=JULY + DAY, fact=None)),
+    Transition("recovered", replace(AGE, role="joined", until=JULY + DAY)),
+)
 ALERTS = (
     (ALERT, ""),
     (replace(ALERT, verdict=DEGRADED, loss="It loses EUR 2,500 a day.", explained=True), "degraded"),
@@ -87,6 +100,7 @@ ALERTS = (
     (replace(ALERT, verdict=DEGRADED), ""),
     (replace(ALERT, verdict=HEALTHY), ""),
     (replace(ALERT, verdict=HEALTHY, room="the limit is too close to the baseline"), ""),
+    *((replace(CHANGED, kind=one.kind, transitions=(one,)), "degraded") for one in TRANSITIONS),
     (replace(ALERT, kind="worse", environment="", owner="", tier=None, claim=""), ""),
     (replace(ALERT, kind="escalated", told_to=("team", "ops"), told_at=JULY + HOUR), ""),
     (replace(ALERT, kind="resolved", until=JULY + DAY, verdict=HEALTHY), "degraded"),
@@ -117,7 +131,7 @@ def message_lines() -> Iterator[str]:
     for (track_record_sentence, _), said in zip(ALERTS, facts, strict=True):
         yield from _message(track_record_sentence.kind, said)
     lasting = [message_facts(replace(ALERT, claim=""), "")]
-    for kind in ("opened", "joined", "worse", "eased"):
+    for kind in ("opened", "joined", "worse", "cause_changed", "recovered", "eased"):
         yield from _message(f"{kind} group", group_facts(kind, "a1", facts[0], facts[1:2], lasting))
     yield from _message(
         "acknowledged", acknowledgement_facts("a1", AlertPlace("low", "churn", "eu", "info"), "ann", "")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, groupby, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -180,9 +180,27 @@ def one_message_per_transition(walk: Walk) -> Iterator[str]:
     )
     if opened != episodes:
         yield f"{opened} messages of kind opened, {episodes} episodes shown"
-    joined = [subject for body in walk.bodies if body["kind"] == "joined" for subject in body["joined"]]
-    for subject in sorted({one for one in joined if joined.count(one) > 1}):
-        yield f"{joined.count(subject)} messages that {subject} joined"
+    for before, after in pairwise(walk.bodies):
+        yield from _unlike_its_transition(before, after)
+
+
+def _unlike_its_transition(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that a message about a degradation has another kind than the change of the findings since the last one."""
+    if "resolved" in (before["kind"], after["kind"]) or not before["findings"] or not after["findings"]:
+        return
+    stated, now = _lasting(before), _lasting(after)
+    over = {one["subject"] for one in after["findings"] if one["until"] is not None and one["subject"] not in now}
+    cause, replaced = ([name for name, role in one.items() if role == "cause"] for one in (now, stated))
+    kinds = {"recovered"} if over & {*stated} else set[str]()
+    kinds |= {"joined"} if {name for name, role in now.items() if role == "joined"} - {*stated} else set()
+    kinds |= {"cause_changed"} if cause and replaced and cause != replaced and not over & {*replaced} else set()
+    if after["kind"] not in (kinds or {"worse"}):
+        yield f"{after['kind']} {after['title']!r}: {', '.join(sorted(kinds)) or 'nothing'} since the message before"
+
+
+def _lasting(body: Mapping[str, Any]) -> dict[str, str]:
+    harmful = (one for one in body["findings"] if one["role"] != "harmless" and one["until"] is None)
+    return {one["subject"]: one["role"] for one in harmful}
 
 
 def one_figure(walk: Walk) -> Iterator[str]:

@@ -550,7 +550,8 @@ def read_message(body: Mapping[str, Any], moment: str) -> Iterator[Statement]:
         yield Statement(surface, moment, "since", body["verdict_since"])
         yield Statement(f"{surface}, alert", moment, "since", body["since"])
         for part in ("title", "headline", "finding", "text"):
-            begin = begin_in(body[part] or "") if body["kind"] != "joined" or part != "title" else None
+            of_finding = part == "title" and body["kind"] in ("joined", "cause_changed", "recovered")
+            begin = None if of_finding else begin_in(body[part] or "")
             if begin is not None:
                 yield Statement(f"{surface}, {part}", moment, "since", begin)
     if body["headline"]:

@@ -477,6 +477,7 @@ class LaterFinding(Struct, frozen=True):
         timezone: Time zone of its times, an IANA name.
         of_days: Whether its windows are a day or longer.
         shown: Whether the loss shows the role; a grave fault may have joined before it does.
+        size: How much the loss rose with it; None if unknown.
     """
 
     role: FindingRole
@@ -488,6 +489,7 @@ class LaterFinding(Struct, frozen=True):
     timezone: str = "UTC"
     of_days: bool = True
     shown: bool = True
+    size: Fact | None = None
 
 
 class Verdict(Struct, frozen=True):
@@ -521,6 +523,7 @@ class Verdict(Struct, frozen=True):
         but: What a healthy model misses, which does not degrade it so far; else None.
         now: What the newest window of a degraded model shows, and what ends the degradation; None in other states.
         cause_until: When the first cause was over, while what joined it lasts; unix nanoseconds, else None.
+        cause_kind: The kind of change of that first cause, because ``kind`` is then that of what lasts; else "".
     """
 
     state: VerdictState
@@ -547,6 +550,7 @@ class Verdict(Struct, frozen=True):
     since_earliest: int | None = None
     later: tuple[LaterFinding, ...] = ()
     cause_until: int | None = None
+    cause_kind: ChangeKind | Literal[""] = ""
     but: Fact | None = None
     now: Fact | None = None
 

@@ -20,7 +20,7 @@ from msgspec.msgpack import Decoder, decode, encode
 
 from driftline_processor.core import facts
 from driftline_processor.core.drift.lasting import stored_lasting
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.fact import Fact, UnknownFact, kind_name
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.present.wording import without_half_surrogates
@@ -153,6 +153,27 @@ def _decoded(form: _Form, part: memoryview, kind: type[Struct]) -> dict[str, Any
     return structs.asdict(decode(part, type=kind, dec_hook=array_or_fact))
 
 
+def encode_verdict(verdict: Verdict) -> bytes:
+    """Encode a verdict with its facts, as :func:`encode_evaluation` does, but with each array as a list."""
+    try:
+        return encode(verdict, enc_hook=_list_or_number)
+    except UnicodeEncodeError:
+        return encode(without_half_surrogates(to_builtins(verdict, enc_hook=_list_or_number)))
+
+
+def _list_or_number(value: Any) -> object:
+    return value.tolist()  # of an array or of a number of numpy
+
+
+def decode_verdict(raw: bytes) -> Verdict:
+    """Decode a verdict. Raises msgspec.DecodeError for other bytes."""
+    return decode(raw, type=Verdict, dec_hook=_array_or_fact)
+
+
+def _array_or_fact(kind: type, stored: Any) -> Any:
+    return decode_fact(kind, stored) if kind is Fact else np.array(stored, np.float64)
+
+
 _KINDS = {kind_name(kind.__qualname__): kind for kind in facts.KINDS}
 
 
@@ -197,7 +218,7 @@ def _types() -> tuple[type[Struct], type[Struct]]:
 
 
 def mentions(raw: bytes, word: str) -> bool:
-    """Return True if an evaluation, encoded by :func:`encode_evaluation`, has a word among its texts or names."""
+    """Return True if an encoded evaluation or verdict has a word among its texts or names."""
     return encode(word.encode("utf-8", "replace").decode()) in raw
 
 

@@ -932,6 +932,15 @@ def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple
     return series, np.unique(np.array([start for _, start in removed_rows], np.int64))
 
 
+def forget_verdicts(connection: Connection, series: int, slice: str) -> None:
+    """Remove the verdicts of a record that name a slice, inside the caller's transaction; the states remain."""
+    stored = read(connection, "SELECT rowid AS row, verdict FROM record WHERE series = ? AND verdict NOT NULL", series)
+    rows = [row["row"] for row in stored.to_pylist() if mentions(row["verdict"], slice)]
+    if rows:
+        query = "UPDATE record SET verdict = NULL WHERE rowid IN (SELECT row FROM wanted)"
+        run(connection, query, wanted=pa.table({"row": rows}))
+
+
 def _compress_again(connection: Connection, series: int, rows: Sequence[tuple[dict[str, Any], bytes]]) -> None:
     """Compress evaluations again, with the first of them as their dictionary."""
     if not rows:

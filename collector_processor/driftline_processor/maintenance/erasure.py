@@ -25,7 +25,7 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from driftline_processor.core.windows.window import PANE
-from driftline_processor.evaluation.evaluation_store import forget_evaluations
+from driftline_processor.evaluation.evaluation_store import forget_evaluations, forget_verdicts
 from driftline_processor.ingest.deduplication import note_deletion
 from driftline_processor.ingest.pane_sums import add_erased, write_restated
 from driftline_processor.join.concept_drift import forget_losses
@@ -285,6 +285,8 @@ def erase(
         baselines.forget_values(connection, register, integers_of(erased_rows, "series"), rare)
         slice_names = [(series, slice_name(key, value)) for series, key, value in rare]
         touched += [forget_evaluations(connection, series, name) for series, name in slice_names]
+        for number_of_series, name in slice_names:
+            forget_verdicts(connection, number_of_series, name)
         write_restated(connection, touched)
         note(erased_rows["id"].to_pylist())
     numbers, rows = np.unique(integers_of(erased_rows, "series"), return_counts=True)

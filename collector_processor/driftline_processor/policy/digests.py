@@ -24,6 +24,9 @@ from .escalation import ASKING
 from .message import Kind, Message
 
 SUPERSEDED: Final = "a later message includes it"
+LASTING: Final = (*ASKING, "recovered")
+"""Kinds of messages about an alert that is open."""
+
 NO_NEWS: Final = "it was resolved or acknowledged before quiet hours ended"
 
 
@@ -82,7 +85,7 @@ class Digests:
             for message in waiting
             if message.kind == "resolved" and self._pages(message.channel)
         }
-        past = [message for message in waiting if message.kind in ASKING and (message.alert, message.channel) in ended]
+        past = [message for message in waiting if message.kind in LASTING and (message.alert, message.channel) in ended]
         ends = (ended[message.alert, message.channel].id for message in past)
         deliveries = [
             Delivery(message.id, now, "collected", SUPERSEDED, end) for message, end in zip(past, ends, strict=True)
@@ -133,7 +136,7 @@ class Digests:
             last = messages[-1]
             alerts = [self._store.alerts[alert] for alert in _about(messages) if alert in self._store.alerts]
             over = not any(alert.open and alert.until is None and alert.acknowledged is None for alert in alerts)
-            if last.kind in (*ASKING, "eased") and over:
+            if last.kind in (*LASTING, "eased") and over:
                 changes.deliveries += [Delivery(message.id, changes.now, "collected", NO_NEWS) for message in messages]
                 continue
             changes.deliveries += [

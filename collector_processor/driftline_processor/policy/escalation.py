@@ -16,7 +16,7 @@ from driftline_processor.config.channels import Channel, Escalation
 from .alerts import Alert, AlertStore
 from .message import Message
 
-ASKING = ("opened", "joined", "worse", "escalated")
+ASKING = ("opened", "joined", "worse", "cause_changed", "escalated")
 """Kinds of messages that request an acknowledgement."""
 
 

@@ -18,11 +18,11 @@ from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert, Delivery
-from .message import SEVERITIES, Kind, Message
+from .message import SEVERITIES, UPDATES, Kind, Message
 
 LISTED: Final = "the verdict that was notified explains it, so the next message lists it"
 
-BEGINS: Final[tuple[Kind, ...]] = ("opened", "joined", "worse", "passed", "escalated")
+BEGINS: Final[tuple[Kind, ...]] = ("opened", *UPDATES, "worse", "passed", "escalated")
 
 _Audience = tuple[str, str, str]
 """Channel, environment and model of a thread."""
@@ -35,7 +35,7 @@ class AlertChange(Struct, frozen=True):
     """A change of one alert to notify.
 
     Attributes:
-        kind: ``opened``, ``joined`` (a finding joined the cause), ``worse``, ``resolved`` or ``passed``.
+        kind: ``opened``, ``worse``, ``resolved``, ``passed``, or one of :data:`~.message.UPDATES`.
         alert: The current alert.
         channels: Names of the channels to notify.
         rises: Whether it is more severe than in the last notification.
@@ -125,7 +125,7 @@ class Threads:
                 continue  # its end in between was not notified
             if self._alone(change.alert):
                 thread = change.alert.id
-            elif change.kind in ("joined", "worse") and thread_id is not None:
+            elif change.kind in (*UPDATES, "worse") and thread_id is not None:
                 thread = thread_id
             else:
                 thread = common = common or change.alert.id
@@ -182,7 +182,10 @@ class Threads:
         def is_explained(change: tuple[Kind, Alert]) -> bool:
             return bool(self._facts(*change, False)["explained"])
 
-        changes = sorted(changes, key=lambda one: (begins and not is_explained(one), gravity(one[1])))
+        changes = sorted(
+            changes,
+            key=lambda one: (kind in UPDATES and one[0] != kind, begins and not is_explained(one), gravity(one[1])),
+        )
         first, *other_changes = changes
         facts = group_facts(
             kind,
@@ -196,7 +199,7 @@ class Threads:
         incident = known_thread.incident + rises
         message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident, verdict=verdict)
         repeats = all(map(is_explained, changes)) and known_thread.has_told(message)
-        if kind == "joined" and repeats and all(of_one != "joined" for of_one, _ in changes):
+        if kind == "joined" and repeats and all(of_one not in UPDATES for of_one, _ in changes):
             self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.first))
         known_thread.hear(message)
         return message
@@ -263,7 +266,10 @@ def _kind_of(changes: Collection[Kind], *, rises: bool, lasts: bool) -> Kind:
         return "passed"
     if rises or "worse" in changes:
         return "worse"
-    return "joined" if lasts or {*changes} == {"joined"} else "opened"
+    update = next((kind for kind in UPDATES if kind in changes), None)
+    if update is None or (update == "recovered" and "opened" in changes):
+        return "joined" if lasts or update is not None else "opened"
+    return update
 
 
 def _has_risen(changes: Sequence[AlertChange], thread: _Thread, lasting: Sequence[Alert]) -> bool:

@@ -11,14 +11,28 @@ from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
 
 Kind = Literal[
-    "opened", "joined", "worse", "eased", "resolved", "passed", "acknowledged", "escalated", "digest", "summary"
+    "opened",
+    "joined",
+    "worse",
+    "cause_changed",
+    "recovered",
+    "eased",
+    "resolved",
+    "passed",
+    "acknowledged",
+    "escalated",
+    "digest",
+    "summary",
 ]
 """Kind of a message.
 
 Alerts began, joined open ones, got worse, the most severe ended while others are open, all ended, or they began
-and ended unseen; they are acknowledged, or escalated. A finding that joins the cause of a degradation is also
-``joined``. A digest and the summary of quiet hours are about several models.
+and ended unseen; they are acknowledged, or escalated. A digest and the summary of quiet hours are about several models.
+:data:`UPDATES` are about the findings of an open alert.
 """
+
+UPDATES: Final[tuple[Kind, ...]] = ("cause_changed", "joined", "recovered")
+"""The cause of a degradation is another one, a finding joined it, or one of its findings is over while it lasts."""
 
 SEVERITIES: Final = get_args(Severity)
 """The most severe first."""
@@ -54,8 +68,9 @@ class Message(Struct, frozen=True):
 
     @property
     def remembered(self) -> dict[str, Any]:
-        """The facts that are kept once it is delivered: which fault it was about, and what had joined it."""
-        return {name: self.facts[name] for name in ("verdict_kind", "verdict_since", "joined") if self.facts.get(name)}
+        """The facts that are kept once it is delivered: which fault it was about, and its findings."""
+        kept = ("verdict_kind", "verdict_since", "findings")
+        return {name: self.facts[name] for name in kept if self.facts.get(name)}
 
     @property
     def says_several(self) -> bool:

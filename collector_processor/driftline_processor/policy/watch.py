@@ -26,9 +26,11 @@ from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import objective_of
 from driftline_processor.core.policy.firing import Firing, explains
 from driftline_processor.core.policy.rule import WindowHistory
+from driftline_processor.core.verdict.record import Row, RowFinding, findings_of
 from driftline_processor.core.verdict.states import rank_state
+from driftline_processor.core.verdict.transitions import Transition, transitions
 from driftline_processor.core.windows.window import HOUR, length
-from driftline_processor.present.alerts import Notification, joined_subjects, message_facts, new_models_facts
+from driftline_processor.present.alerts import Notification, message_facts, new_models_facts, stated_findings
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
 from driftline_processor.present.wording import iso_time
@@ -39,7 +41,7 @@ from .alerts import About, Alert, AlertStore, Delivery, Ending, Place, alert_id
 from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, Look, Threads, gravity
-from .message import SEVERITIES, Kind, Message
+from .message import SEVERITIES, UPDATES, Kind, Message
 from .new_models import NewModels, observe_models
 from .orders import ActionRules, Order, Orders
 from .past_windows import PastWindowWaits
@@ -141,6 +143,7 @@ class PolicyWatch:
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._policy_names = frozenset(policies)
         self._places: set[Place] | None = None
+        self._waiting: Collection[Place] = ()
         self.waits = PastWindowWaits(store, clock)
         self._recipients_of, self._silences = config.recipients_of, silences
         self._new_models, self._limit = NewModels({}, (), 0), config.limits.new_models
@@ -225,7 +228,7 @@ class PolicyWatch:
 
     def _cases(self, groups: Sequence[VersionGroup], now: int, caught_up: bool) -> list[_Case]:
         """Return the result of each policy for each model that it covers; unchanged windows are not read again."""
-        waiting = self.waits.places if caught_up else {group.place for group in groups}
+        self._waiting = self.waits.places if caught_up else {group.place for group in groups}
         read: dict[tuple[str, ModelKey], _Read] = {}
         cases = [
             _Case(
@@ -234,7 +237,7 @@ class PolicyWatch:
                 group=group,
                 firings=self._viewed_firings(name, policy, group, read),
                 now=now,
-                waits=group.place in waiting,
+                waits=group.place in self._waiting,
             )
             for group in groups
             for name, policy in self._policies.items()
@@ -428,7 +431,7 @@ class PolicyWatch:
                 continue
             is_first = kind in ("opened", "passed")
             channels = recipients.first if is_first else recipients.later
-            if kind is not None and (channels or kind != "joined"):
+            if kind is not None and (channels or kind not in UPDATES):
                 rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
                 yield AlertChange(kind, alert, channels, rises)
             if recipients.missed and not is_first:
@@ -588,15 +591,18 @@ class PolicyWatch:
                 id = self.store.new_id(thread, name)
                 yield Message(id, thread, name, "escalated", now, content, alerts=(alert.id,))
 
-    def _sent_joined(self, alert: Alert) -> set[str]:
-        """Return what had joined the cause of a degradation in the messages about an alert."""
-        return {subject for message in self.store.about(alert.id) for subject in message.facts.get("joined", ())}
+    def _transitions(self, alert: Alert, group: VersionGroup | None) -> Sequence[Transition]:
+        """Return what the messages about a degradation do not state yet; () while past windows are awaited.
 
-    def _has_joined(self, alert: Alert, group: VersionGroup | None) -> bool:
-        """Return True if a finding joined the cause of a degradation, and no message about the alert names it."""
-        verdict = None if group is None or alert.state != "degraded" else verdict_of(group.views)
-        joined = [] if verdict is None else joined_subjects(verdict)
-        return bool(joined) and not {*joined} <= self._sent_joined(alert)
+        What was stated is read from the messages, so that neither a restart nor late outcomes repeat it.
+        """
+        if group is None or alert.state != "degraded" or alert.place in self._waiting:
+            return ()
+        verdict = verdict_of(group.views)
+        now = () if verdict is None else _findings_now(verdict, group.leading)
+        stated = stated_findings((message.kind, message.facts) for message in self.store.about(alert.id))
+        rows = (Row(alert.fired, "degraded", alert.since, findings) for findings in (stated, now))
+        return transitions(*rows) if now else ()
 
     def _kind(self, alert: Alert, stored_alert: Alert | None, group: VersionGroup | None) -> Kind | None:
         """Return the kind of message to send about an alert now; None for no message."""
@@ -606,7 +612,8 @@ class PolicyWatch:
             state = alert.notified_state or ("" if stored_alert is None else stored_alert.state)
             if _rank(alert.state) < _rank(state):
                 return "worse"
-            return "joined" if self._has_joined(alert, group) else None
+            kinds = {one.kind for one in self._transitions(alert, group)}
+            return next((kind for kind in UPDATES if kind in kinds), None)
         if alert.open:
             return None
         if alert.notified is None:
@@ -652,7 +659,8 @@ class PolicyWatch:
             since=alert.since,
             until=alert.until,
             words=alert.words,
-            sent=tuple(self._sent_joined(alert)) if kind == "joined" else (),
+            findings=() if verdict is None or group is None else _findings_now(verdict, group.leading),
+            transitions=tuple(self._transitions(alert, group)) if kind in UPDATES else (),
             reason=bool(alert.ending),
             unwatched=alert.ending == "unwatched",
             explained=explained,
@@ -700,6 +708,14 @@ class _RowsOfLook:
             if rows:
                 return max(rows)
         return max(view.rows for view in group.views)
+
+
+def _findings_now(verdict: Verdict, view: ModelView) -> tuple[RowFinding, ...]:
+    """Return the findings of a degraded model: those of its newest row, which also knows windows before the memory."""
+    if verdict.state != "degraded":
+        return ()
+    newest = view.record.rows[-1:]
+    return newest[0].findings if newest and newest[0].since == verdict.since else findings_of(verdict)
 
 
 def _no_room(policy: Policy, alert: Alert, view: ModelView) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
-from driftline_processor.core.evaluation import LaterFinding, Verdict
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import FindingRole, LaterFinding, Verdict
+from driftline_processor.core.verdict.record import RowFinding
+from driftline_processor.core.verdict.transitions import Transition
 from driftline_processor.present.sentences.policies import policy_advice
 from driftline_processor.present.sentences.verdict import (
     later_clause,
@@ -32,7 +35,7 @@ class Notification(Struct, frozen=True):
     """The content of a message.
 
     Attributes:
-        kind: ``opened``, ``joined`` (a finding joined the cause), ``worse``, ``resolved`` or ``passed``.
+        kind: ``opened``, ``cause_changed``, ``joined``, ``recovered``, ``worse``, ``resolved`` or ``passed``.
         alert: Id of the alert.
         policy: Name of the policy.
         condition: The condition as configured.
@@ -56,7 +59,8 @@ class Notification(Struct, frozen=True):
             exists.
         unwatched: Whether the alert ended only because it is no longer evaluated.
         explained: Whether the verdict is about the same fault, so that the message has its words.
-        sent: For ``joined``: the subjects of what earlier messages named as joined.
+        findings: The findings of a degradation, which the next message is compared with.
+        transitions: What changed among them since the message before.
         room: Why the limit of the policy lies within the noise of the baseline, as a clause; "" if it does not.
     """
 
@@ -84,7 +88,8 @@ class Notification(Struct, frozen=True):
     unwatched: bool = False
     explained: bool = False
     room: str = ""
-    sent: tuple[str, ...] = ()
+    findings: tuple[RowFinding, ...] = ()
+    transitions: tuple[Transition, ...] = ()
 
     @property
     def has_ended(self) -> bool:
@@ -111,20 +116,31 @@ class _VerdictFacts(Struct):
     later: str | None = None
     now: str | None = None
     joined: list[str] = []
+    findings: list[dict[str, Any]] = []
 
 
 _HEADS = {
     "opened": "",
     "joined": "Also: ",
     "worse": "Worse: ",
+    "cause_changed": "Cause changed: ",
+    "recovered": "Partly recovered: ",
     "resolved": "Resolved: ",
     "passed": "Already resolved when detected: ",
     "escalated": "Not acknowledged: ",
 }
 _UNWATCHED = "No longer evaluated: "
-_GROUP_HEADS = {"joined": _HEADS["joined"], "worse": _HEADS["worse"], "eased": "Partly resolved: "}
+_GROUP_HEADS = {kind: _HEADS[kind] for kind in ("joined", "worse", "cause_changed", "recovered")}
+_GROUP_HEADS["eased"] = "Partly resolved: "
 
-_KIND_WORDS = {"resolved": "resolved", "passed": "already resolved", "eased": "partly resolved", "joined": "added"}
+_KIND_WORDS = {
+    "resolved": "resolved",
+    "passed": "already resolved",
+    "eased": "partly resolved",
+    "joined": "added",
+    "cause_changed": "cause changed",
+    "recovered": "partly recovered",
+}
 
 SAID = 20
 """Upper limit of further alerts that a message lists; the others are counted."""
@@ -146,11 +162,10 @@ def kind_words(kind: str) -> str:
 def title(told: Notification, state: str) -> str:
     """Return the first line of a message: model, state or finding, and begin."""
     name, verdict = _name(told.model, told.environment), told.verdict
-    if told.kind == "joined" and verdict is not None:
-        new = [later for later in _joined(verdict) if later.subject not in told.sent]
-        if new:
-            more = f", and {len(new) - 1} more" if len(new) > 1 else ""
-            return f"{_HEADS[told.kind]}{name}: {printable(later_clause(new[0]))}{more}"
+    first = next((one for one in told.transitions if one.kind == told.kind), None)
+    if first is not None and first.finding is not None and verdict is not None:
+        more = f", and {len(told.transitions) - 1} more" if len(told.transitions) > 1 else ""
+        return f"{_HEADS[told.kind]}{name}: {printable(_finding_words(first.finding, verdict))}{more}"
     if told.has_verdict_words and verdict is not None and verdict.state in _STATES:
         begin = since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
         return f"{_HEADS[told.kind]}{name} {_STATES[verdict.state]}{begin}"
@@ -303,7 +318,8 @@ def _verdict_facts(told: Notification) -> dict[str, Any]:
             cause=verdict_cause(verdict) or None,
             later=verdict_later(verdict) or None,
             now=verdict_now(verdict) or None,
-            joined=joined_subjects(verdict),
+            joined=[one.subject for one in verdict.later if one.role == "joined" and one.until is None],
+            findings=[*map(_stated, told.findings)],
         )
     )
 
@@ -338,6 +354,7 @@ def _finding_lines(told: Notification, advice: str) -> list[str]:
         f"{verdict_headline(verdict)}.",
         verdict_evidence(verdict),
         verdict_cause(verdict),
+        "Earlier messages named another cause." if told.kind == "cause_changed" else "",
         verdict_later(verdict),
         f"What to do: {advice}",
     ]
@@ -355,13 +372,46 @@ def _time(nanoseconds: int | None) -> str | None:
     return None if nanoseconds is None else iso_time(nanoseconds)
 
 
-def joined_subjects(verdict: Verdict) -> list[str]:
-    """Return what joined the cause of a degradation and lasts, by subject."""
-    return [later.subject for later in _joined(verdict)]
+def _finding_words(finding: RowFinding, verdict: Verdict) -> str:
+    """Return a finding of a degradation as a clause, with its times."""
+    same = (one for one in verdict.later if (one.subject, one.since) == (finding.subject, finding.since))
+    later = next(same, None)
+    if later is not None:
+        return later_clause(later)
+    if finding.fact is None and finding.until is not None:
+        return f"the first loss ended on {date_words(finding.until, verdict.timezone, days=verdict.of_days)}"
+    if finding.fact is None:
+        return verdict_cause(verdict).rstrip(".") or "the cause is unknown"
+    role: FindingRole = "mended" if finding.role == "cause" else finding.role
+    times, place = (finding.since, finding.until), (verdict.timezone, verdict.of_days)
+    return later_clause(LaterFinding(role, finding.fact, *times, facts.NothingToDo(), finding.subject, *place))
 
 
-def _joined(verdict: Verdict) -> list[LaterFinding]:
-    return [later for later in verdict.later if later.role == "joined" and later.until is None]
+def _stated(finding: RowFinding) -> dict[str, Any]:
+    times = {"since": _time(finding.since), "until": _time(finding.until)}
+    return {"role": finding.role, "subject": finding.subject, **times}
+
+
+def stated_findings(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[RowFinding, ...]:
+    """Return the findings that the messages about an alert stated, as :func:`message_facts` writes them.
+
+    One that a later message left out is still known, except an earlier cause.
+
+    Args:
+        messages: Their kinds and facts, the oldest first.
+    """
+    stated = dict[str, RowFinding]()
+    for kind, content in messages:
+        findings = [
+            RowFinding(one["role"], one["subject"], None, until=None if one["until"] is None else 0)
+            for one in content.get("findings", ())
+        ]
+        if kind == "resolved":
+            stated.clear()
+        elif findings:
+            stated = {name: one for name, one in stated.items() if one.role != "cause"}
+            stated |= {one.subject: one for one in sorted(findings, key=lambda one: one.until is None)}
+    return tuple(stated.values())
 
 
 class AlertPlace(NamedTuple):

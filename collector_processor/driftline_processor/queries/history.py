@@ -10,12 +10,15 @@ from driftline.tables.classes import number_text
 from driftline.tables.table import ModelKey
 from msgspec import Struct
 
-from driftline_processor.core.evaluation import Evaluation, VerdictState
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.verdict.record import Row, is_same_row
 from driftline_processor.evaluation.evaluation_store import COLUMNS, read_evaluations
 from driftline_processor.join.candidates import find_predictions
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.pruning import Condition, IdLookup, ids_of_text
 from driftline_processor.store.series import SeriesRegister
+
+from .record_store import row_of, stored_verdict
 
 _COLUMNS = (
     "t.seq AS outcome, t.model, t.environment, t.id, t.time, t.prediction_time, t.actual, t.number, t.weight,"
@@ -35,17 +38,15 @@ QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER 
 
 
 _RECORD_AS_OF = """
-SELECT stop, state, since, believed FROM record WHERE series = ? AND believed <= ?
+SELECT series, stop, state, since, believed, verdict FROM record WHERE series = ? AND believed <= ?
 QUALIFY row_number() OVER (PARTITION BY stop ORDER BY believed DESC) = 1 ORDER BY stop
 """
 
 
 class StoredRow(Struct, frozen=True):
-    """The state of a model as of an end of windows, and when the row was stored. Times are unix nanoseconds."""
+    """The row of a record, and when it was stored (unix nanoseconds)."""
 
-    end: int
-    state: VerdictState
-    since: int | None
+    row: Row
     believed: int
 
 
@@ -116,7 +117,7 @@ class History:
             ]
 
     def record(self, key: ModelKey, as_of: int) -> list[StoredRow]:
-        """Return the rows at whose ends the state of a model changed, as believed at a time, the oldest first.
+        """Return the rows at whose ends a model changed, as believed at a time, the oldest first.
 
         ``as_of``: unix nanoseconds.
         """
@@ -125,9 +126,14 @@ class History:
             return []
         with self._store.reading() as connection:
             rows = read(connection, _RECORD_AS_OF, series.number, as_of).to_pylist()
-        stored = [StoredRow(row["stop"], row["state"], row["since"], row["believed"]) for row in rows]
-        states = [(row.state, row.since) for row in stored]
-        return [row for row, state, before in zip(stored, states, [None, *states], strict=False) if state != before]
+            stored = [*connection.unreadable.skipped("record", rows, stored_verdict)]
+        found, before = list[StoredRow](), None
+        for values, verdict in stored:
+            row = row_of(values, verdict, before)
+            if not is_same_row(row, before):
+                found.append(StoredRow(row, values["believed"]))
+            before = row
+        return found
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[RecordedOutcome]:
         statements = IdLookup(connection, ids_of_text(id)).read(

@@ -124,10 +124,15 @@ class Verdicts:
 
     def __post_init__(self) -> None:
         """Read the last state of every series, and its interruptions."""
-        self._interruptions, self._stored_rows = Interruptions(self.connection), RecordStore(self.connection)
+        self._interruptions = Interruptions(self.connection)
+        self.read_rows()
         query = "SELECT series, state, since FROM verdicts QUALIFY row_number() OVER"
         for row in read(self.connection, f"{query} (PARTITION BY series ORDER BY changed DESC) = 1").to_pylist():
             self._before[row["series"]] = (row["state"], row["since"])
+
+    def read_rows(self) -> None:
+        """Read the stored rows of all records: at the start, and after slices that they name were deleted."""
+        self._stored_rows = RecordStore(self.connection)
 
     def of(self, series: int, known_windows: VerdictInputs) -> Verdict:
         """Return the verdict of a series."""
@@ -187,7 +192,7 @@ class Verdicts:
     def write(self, verdicts: Mapping[int, tuple[ModelKey, Verdict]]) -> list[VerdictChange]:
         """Store changed states with their begin, changed rows of the records, and interruptions; return the changes.
 
-        No text is stored, because it could contain names that are deleted later.
+        Rows are stored with facts, no text: a deleted slice is found among them by its name.
         """
         changes = self.changes(verdicts)
         state_by_series = {series: (verdict.state, verdict.since) for series, (_, verdict) in verdicts.items()}

@@ -117,6 +117,7 @@ class Erasures:
             raise
         # Consequences of the commit come first; if reading again fails, the next attempt does it.
         intake.touched.touch(erased.touched + parts.evaluator.forget_deleted(erased.emptied_slices), joined=1)
+        parts.verdicts.read_rows()
         parts.upkeep.expired.update(erased.series)
         intake.baselines.load(parts.connection)
         intake.slices.load(parts.connection)

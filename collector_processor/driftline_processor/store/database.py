@@ -223,7 +223,7 @@ CREATE TABLE evaluations (
     blob BLOB);
 CREATE TABLE dictionaries (series INTEGER, digest BLOB, packed BLOB);
 CREATE TABLE verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
-CREATE TABLE record (series INTEGER, stop BIGINT, state VARCHAR, since BIGINT, believed BIGINT);
+CREATE TABLE record (series INTEGER, stop BIGINT, state VARCHAR, since BIGINT, believed BIGINT, verdict BLOB);
 CREATE TABLE interruptions (
     series INTEGER, kind VARCHAR, since BIGINT, until BIGINT, pause BIGINT);
 CREATE TABLE looks (policy VARCHAR, environment VARCHAR, model VARCHAR, since BIGINT);

@@ -19,7 +19,7 @@ from .pane_rows import encode_sums
 
 Connection = Any
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the tables. Files of earlier versions are upgraded, files of later ones rejected."""
 
 _log = logging.getLogger("driftline")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.core.evaluation import Evaluation, Finding, MetricValue, Verdict, VerdictState
 from driftline_processor.core.policy.firing import explains
+from driftline_processor.core.verdict.record import Record
+from driftline_processor.policy.message import Message
 from driftline_processor.present.sentences.policies import ending_words
 from driftline_processor.present.sentences.verdict import (
     verdict_action,
@@ -146,7 +149,7 @@ def test_a_loss_is_sent_although_the_model_was_degraded_by_failing_calls_before(
         watch.deliver(model(days[:2], verdict=failing))
         watch.look(model(days))
         told = [(message.kind, message.facts["verdict_kind"]) for message in watch.sent]
-    assert told == [("opened", "service"), ("joined", None)]
+    assert told == [("opened", "service"), ("cause_changed", None)]
 
 
 def test_a_loss_that_began_later_than_the_one_that_was_sent_is_sent(tmp_path: Path) -> None:
@@ -233,3 +236,98 @@ def test_a_fault_that_joins_a_degradation_is_sent_once_and_the_first_cause_stays
     assert joined["title"].endswith(" since 9 July 2013, which made it worse")
     assert (opened["joined"], joined["joined"]) == ([], ["recoded:plan"])
     assert lacking(joined["text"], "plan", "age", "1. ", "2. ") == []
+
+
+RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-12)
+WORSE = {"log_loss": value(0.9, 0.87, 0.93)}
+FIRST: dict[str, Any] = {"clear": True, "findings": [MISSING]}
+BOTH: dict[str, Any] = {"clear": True, "findings": [MISSING, RECODED], "realized": WORSE}
+SECOND: dict[str, Any] = {"clear": True, "findings": [RECODED]}
+
+
+def course(*faults: dict[str, Any]) -> list[Evaluation]:
+    """Return two healthy days, then a degraded one with each fault, then three healthy days."""
+    bad = [wrong(2 + at, **fault) for at, fault in enumerate(faults)]
+    return [right(0), right(1), *bad, *(right(len(bad) + day) for day in (2, 3, 4))]
+
+
+def stated(messages: Sequence[Message]) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """Return the kind of each message, with role and subject of the findings that it states, and whether one lasts."""
+    return [
+        (one.kind, [(each["role"], each["subject"], each["until"] is None) for each in one.facts["findings"]])
+        for one in messages
+    ]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_one_of_two_faults_that_is_over_is_one_message_while_the_other_stays(tmp_path: Path, restarts: bool) -> None:
+    days = course(*[FIRST] * 6, *[BOTH] * 5, *[FIRST] * 5)
+    sent, told = list[Message](), list[tuple[int, str]]()
+    for some in [range(day, day + 1) for day in range(len(days))] if restarts else [range(len(days))]:
+        with watched(tmp_path) as watch:
+            for day in some:
+                told += [(day, message.kind) for message in watch.look(model(days[: day + 1]))]
+                watch.deliver(model(days[: day + 1]))
+        sent += watch.sent
+    assert told == [(2, "opened"), (8, "joined"), (14, "recovered"), (19, "resolved")]
+    assert stated(sent)[2] == ("recovered", [("cause", "missing:age", True), ("joined", "recoded:plan", False)])
+    facts = sent[2].facts
+    assert facts["title"].startswith("Partly recovered: late: 100 % of values in plan are new texts")
+    assert facts["title"].endswith(" from 9 to 13 July 2013, which made it worse")
+    assert "age" in facts["action"]
+    assert "plan" not in facts["action"]
+
+
+def test_the_first_of_two_faults_that_is_over_is_one_message_and_the_second_stays(tmp_path: Path) -> None:
+    days = course(*[FIRST] * 6, *[BOTH] * 5, *[SECOND] * 5)
+    with watched(tmp_path) as watch:
+        told = watch_days(watch, days)
+    assert [(day, kind) for day, kind, _ in told] == [(2, "opened"), (8, "joined"), (14, "recovered"), (19, "resolved")]
+    assert stated(watch.sent)[2] == ("recovered", [("cause", "missing:age", False), ("joined", "recoded:plan", True)])
+    facts = watch.sent[2].facts
+    assert facts["title"].startswith("Partly recovered: late: age never arrived")
+    assert facts["title"].endswith(" from 3 to 13 July 2013, which began it")
+    assert "plan" in facts["action"]
+    assert "age" not in facts["action"]
+
+
+def test_a_cause_that_late_outcomes_change_is_one_message_and_none_while_past_windows_are_awaited(
+    tmp_path: Path,
+) -> None:
+    before = [right(0), right(1), *(wrong(day, **FIRST) for day in range(2, 6))]
+    after = [right(0), right(1), *(wrong(day, **SECOND) for day in range(2, 6))]
+    with watched(tmp_path) as watch:
+        watch_days(watch, before)
+        assert watch.look(model(after, pending_windows=3)) == []
+        (changed,) = watch.look(model(after))
+        assert watch.look(model(after)) == []
+        (back,) = watch.look(model(before))
+    with watched(tmp_path) as again:
+        assert again.look(model(before)) == []
+    assert [kind for kind, _ in stated(watch.sent)] == ["opened", "cause_changed", "cause_changed"]
+    assert changed.facts["title"].startswith("Cause changed: late: 100 % of values in plan are new texts")
+    assert "Earlier messages named another cause." in changed.facts["text"]
+    assert back.facts["title"].startswith("Cause changed: late: age never arrived")
+
+
+def test_a_fault_that_late_outcomes_remove_and_show_again_is_told_once(tmp_path: Path) -> None:
+    one = [right(0), right(1), *(wrong(day, **FIRST) for day in range(2, 10))]
+    both = [*one[:6], *(wrong(day, **BOTH) for day in range(6, 10))]
+    with watched(tmp_path) as watch:
+        watch.look(model(one[:2]))
+        kinds = [message.kind for days in (one, both, one, both) for message in watch.look(model(days))]
+    assert kinds == ["opened", "joined"]
+
+
+def test_a_degradation_whose_first_windows_left_the_memory_has_no_further_message(tmp_path: Path) -> None:
+    days = course(*[FIRST] * 6, *[BOTH] * 8)[:-3]
+    record = Record(days[:10])
+    with watched(tmp_path) as watch:
+        watch.look(model(days[:2]))
+        watch.look(model(days[:10], record=record))
+        for day in range(11, len(days) + 1):
+            kept = days[day - 4 : day]
+            record = record.revised(kept, record.context)
+            watch.look(model(kept, verdict=record.now((), None, None), record=record))
+    assert [kind for kind, _ in stated(watch.sent)] == ["opened"]
+    assert stated(watch.sent)[0][1] == [("cause", "missing:age", True), ("joined", "recoded:plan", True)]

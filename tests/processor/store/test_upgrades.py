@@ -68,7 +68,7 @@ def test_a_state_of_an_earlier_schema_opens_with_its_rows_windows_and_alerts(
     (backup,) = directory.glob("driftline.backup-schema-*.tar")
     assert f"the state before is in {backup}" in caplog.text
     manifest = unpack(backup, tmp_path / "restored")
-    assert manifest.schema == {"2-panes-as-bytes": 2, "7-panes-of-rows": 3}.get(name, 1)
+    assert manifest.schema == {"2-panes-as-bytes": 2, "7-panes-of-rows": 3, "8-records": 4}.get(name, 1)
     assert tables_of(tmp_path / "restored" / "driftline.duckdb") == before
 
 
@@ -125,7 +125,7 @@ def test_a_newer_state_is_refused_in_one_line(tmp_path: Path) -> None:
     )
 
 
-TABLES = {3: "d5bd6170544765ff", 4: "f106d7d575f725e7"}
+TABLES = {3: "d5bd6170544765ff", 4: "f106d7d575f725e7", 5: "382a3227b4abc48a"}
 """Digest of the tables and columns of each version since the upgrades exist."""
 
 

@@ -33,6 +33,8 @@ A_DAY, THE_NEXT = "1d 2026-03-04T00:00:00Z", "1d 2026-03-05T00:00:00Z"
 FALL = "2026-03-04T00:00:00Z"
 API = f"{SHOWN}: API models"
 
+FIRST = {"role": "cause", "subject": "missing:age", "until": None}
+SECOND = {"role": "joined", "subject": "recoded:plan", "until": None}
 CONSISTENT = {
     "statements": [
         *(Statement("card", moment, "state", "degraded") for moment in (A_DAY, THE_NEXT)),
@@ -57,7 +59,11 @@ CONSISTENT = {
         Statement(API, A_DAY, "period end", "2026-03-05T00:00:00Z"),
     ],
     "messages": [Statement("message opened", A_DAY, "state", "degraded")],
-    "bodies": [{"kind": "opened"}, {"kind": "joined", "joined": ["recoded:plan"]}],
+    "bodies": [
+        {"kind": "opened", "title": "", "findings": [FIRST]},
+        {"kind": "joined", "title": "", "findings": [FIRST, SECOND]},
+        {"kind": "recovered", "title": "", "findings": [{**FIRST, "until": "2026-03-04"}, SECOND]},
+    ],
     "files": {files: [Statement(files, NOW, "state", "degraded")] for files in FILES},
 }
 
@@ -121,7 +127,7 @@ BROKEN: dict[str, Walk] = {
         shown=[Statement(API, THE_NEXT, "state", "degraded"), Statement(API, THE_NEXT, "period end", THE_NEXT[3:])]
     ),
     "a message states what was shown": made(messages=[Statement("message opened", A_DAY, "since", "2026-03-03")]),
-    "one message per transition": made(bodies=[{"kind": "joined", "joined": ["recoded:plan"]}]),
+    "one message per transition": made(bodies=[{"kind": "joined", "title": "", "findings": [SECOND]}]),
     "files state what is live": made(files={FILES[1]: [Statement(FILES[1], NOW, "state", "healthy")]}),
     "the same rows have one state, as one window and by window": made(
         files={FILES[0]: [Statement(FILES[0], NOW, "state", "unknown")]}

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import compress, groupby
 from math import inf
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +21,8 @@ from msgspec.structs import replace
 from driftline_processor.core import facts
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.estimate.track_record import with_current_records
-from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.evaluation import Cause, Evaluation, LaterFinding, Verdict, VerdictState
+from driftline_processor.core.fact import Fact
 
 from .context import NO_CONTEXT, VerdictContext
 from .look import LastDegradation
@@ -29,6 +31,41 @@ from .reading import Reading, read_window
 from .runs import by_time
 from .traffic import Traffic
 from .trailing_periods import Excluded
+from .window import cause_subject
+
+Role = Literal["cause", "joined", "harmless"]
+"""Role of a finding: it began the state, joined the cause of a degradation, or did no harm."""
+
+
+class Effect(Struct, frozen=True):
+    """By how much a metric is worse than before, with its interval."""
+
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+class RowFinding(Struct, frozen=True):
+    """A finding of an episode.
+
+    Attributes:
+        role: Its role.
+        subject: What it is about, see :attr:`LaterFinding.subject`.
+        since: Its begin, unix nanoseconds; None if unknown.
+        since_earliest: The earliest begin that the rows leave open, if it is before ``since``; else None.
+        until: When it was over, unix nanoseconds; None while it lasts.
+        fact: The finding; None if the cause is unknown.
+        size: The loss with it; None if unknown, and for a cause that something joined, since their loss is one.
+    """
+
+    role: Role
+    subject: str
+    since: int | None
+    since_earliest: int | None = None
+    until: int | None = None
+    fact: Fact | None = None
+    size: Effect | None = None
 
 
 class Row(Struct, frozen=True):
@@ -38,11 +75,71 @@ class Row(Struct, frozen=True):
         end: End of the window, unix nanoseconds; 0 if rows have no time.
         state: The state.
         since: Start of the state, unix nanoseconds; None if unknown.
+        findings: Its findings, the cause first; of rows that are not stored only those of a degradation.
+        verdict: The verdict of a stored row as of its first window; None for other rows, whose windows are in memory.
     """
 
     end: int
     state: VerdictState
     since: int | None
+    findings: tuple[RowFinding, ...] = ()
+    verdict: Verdict | None = None
+
+
+def findings_of(verdict: Verdict) -> tuple[RowFinding, ...]:
+    """Return the findings of a state, the cause first, then the others in order of time.
+
+    A degradation has a cause even if it is unknown. A healthy model may have a finding that does no harm.
+
+    >>> [(one.role, one.subject) for one in findings_of(Verdict("degraded", kind="concept_change"))]
+    [('cause', 'concept_change')]
+    """
+    if verdict.state != "degraded" and verdict.cause is None:
+        return ()
+    if verdict.state == "healthy":
+        since = verdict.cause.since if isinstance(verdict.cause, Cause) else None
+        return (RowFinding("harmless", cause_subject(verdict), since, fact=verdict.cause),)
+    alone = not any(one.role == "joined" for one in verdict.later) and verdict.cause_until is None
+    size = None
+    if alone and verdict.effect is not None:
+        size = Effect(verdict.metric, verdict.effect, verdict.low, verdict.high)
+    subject, begin = cause_subject(verdict), (verdict.since, verdict.since_earliest)
+    cause = RowFinding("cause", subject, *begin, verdict.cause_until, verdict.cause, size)
+    return cause, *map(_later, verdict.later)
+
+
+def _later(one: LaterFinding) -> RowFinding:
+    role: Role = "cause" if one.role == "mended" else one.role
+    rise = one.size
+    size = Effect(rise.metric, rise.rise, rise.low, rise.high) if isinstance(rise, facts.FurtherLoss) else None
+    return RowFinding(role, one.subject, one.since, None, one.until, one.fact, size)
+
+
+def _continued(before: Sequence[RowFinding], found: Sequence[RowFinding]) -> tuple[RowFinding, ...]:
+    """Return the findings of a degradation whose first windows left the memory: those known before, and newer ones.
+
+    The windows that are left do not show what began the degradation: what joined it would be its cause.
+    """
+    over = {one.subject: one.until for one in found if one.until is not None}
+    known = {one.subject for one in before}
+    began = max((one.since or 0 for one in before), default=0)
+    newer = (one for one in found if one.subject not in known and one.role != "cause" and (one.since or 0) > began)
+    return *(replace(one, until=over.get(one.subject, one.until)) for one in before), *newer
+
+
+def is_same_row(row: Row, other: Row | None) -> bool:
+    """Return True if two rows have one state, and a degradation the same findings; their numbers may differ."""
+    if other is None or not is_same_state(row, other):
+        return False
+    return row.state != "degraded" or _are_same(row.findings, other.findings)
+
+
+def _are_same(findings: Iterable[RowFinding], others: Iterable[RowFinding]) -> bool:
+    return [*map(_identity, findings)] == [*map(_identity, others)]
+
+
+def _identity(one: RowFinding) -> tuple[Role, str, int | None, int | None]:
+    return one.role, one.subject, one.since, one.until
 
 
 def is_same_state(row: Row, other: Row | None) -> bool:
@@ -110,7 +207,7 @@ def _rows_at(ends: Sequence[int], known: Sequence[Row]) -> list[Row]:
         if at < 0 or end > known[-1].end:
             break
         row = known[at]
-        rows.append(row if row.end == end else Row(end, row.state, row.since))
+        rows.append(row if row.end == end else replace(row, end=end))
     return rows
 
 
@@ -153,6 +250,7 @@ class Record:
         self._verdicts: dict[int, Verdict] = {}
         self._read, self._excluded = Readings(), Excluded()
         self._detections = _detections(context)
+        self._oldest = {one.window.end - one.window.start: one.window.start for one in reversed(self.windows)}
         self._contexts: dict[int, VerdictContext] = {}
         self._episodes: Sequence[Episode] | None = None
         self._recorded: Sequence[Evaluation] | None = None
@@ -169,7 +267,7 @@ class Record:
             verdict = record.windows[bound - 1].verdict
             if verdict is not None:
                 record._verdicts[record._key(block)] = verdict
-                record._rows.append(Row(record._ends[block], verdict.state, verdict.since))
+                record._rows.append(Row(record._ends[block], verdict.state, verdict.since, findings_of(verdict)))
         return record
 
     @property
@@ -258,9 +356,8 @@ class Record:
         if key not in self._verdicts:
             rows = self._rows_of(block)
             decision = self._decide(block, rows)
-            row = Row(self._ends[block], decision.state, decision.since)
             if len(rows) == block:
-                self._rows = rows = [*rows, row]
+                self._rows = rows = [*rows, self._row(block, decision, rows)]
             self._verdicts[key] = self._as_shown(decision, rows[block])
         return self._verdicts[key]
 
@@ -274,9 +371,27 @@ class Record:
         return replace(verdict, since=row.since, since_earliest=None)
 
     def _of_row(self, row: Row) -> Verdict:
-        """Return the verdict of a row whose windows are no longer in memory."""
-        reasons = (facts.WindowsForgotten(),)
-        return Verdict(row.state, row.since, reasons=reasons, timezone=self.context.timezone)
+        """Return the verdict of a row whose windows are no longer in memory: the stored one, if there is one."""
+        forgotten = facts.WindowsForgotten()
+        if row.verdict is None:
+            return Verdict(row.state, row.since, reasons=(forgotten,), timezone=self.context.timezone)
+        # a row repeats the stored one until something changes: the newest window of that one is not its own
+        return replace(row.verdict, since=row.since, now=None, certainty=(*row.verdict.certainty, forgotten))
+
+    def _row(self, block: int, decision: Decision, rows: Sequence[Row]) -> Row:
+        """Return the row with a decision. Only a degradation has findings, which need details of its windows."""
+        found = findings_of(decision.verdict()) if decision.state == "degraded" else ()
+        earlier = rows[block - 1] if block else self._before
+        before = () if earlier is None else earlier.findings
+        if found and before and self._lacks_begin(decision.verdict()):
+            found = _continued(before, found)
+        return Row(self._ends[block], decision.state, decision.since, before if _are_same(found, before) else found)
+
+    def _lacks_begin(self, verdict: Verdict) -> bool:
+        """Return True if the first windows of a degradation are no longer in memory."""
+        start, end = verdict.window_start or 0, verdict.window_end or 0
+        oldest = self._oldest.get(end - start, min(self._oldest.values(), default=0))
+        return verdict.since is not None and verdict.since < oldest
 
     def _key(self, block: int) -> int:
         """Return the end of a block; without times, its place as a negative number."""
@@ -289,7 +404,7 @@ class Record:
             rows = [*rows]
             for block in range(len(rows), blocks):
                 decision = self._decide(block, rows)
-                rows.append(Row(self._ends[block], decision.state, decision.since))
+                rows.append(self._row(block, decision, rows))
             self._rows = rows
         return rows
 
@@ -299,7 +414,8 @@ class Record:
         previous = None if before is None else Verdict(before.state, before.since)
         windows = self._recorded_windows()[: self._bounds[block]]
         last = partial(_last_degradation, rows, block)
-        return decide(windows, previous, self._context_of(block), self._read, self._excluded, last)
+        decision = decide(windows, previous, self._context_of(block), self._read, self._excluded, last)
+        return decision._replace(verdict=cache(decision.verdict))
 
     def _recorded_windows(self) -> Sequence[Evaluation]:
         if self._recorded is None:

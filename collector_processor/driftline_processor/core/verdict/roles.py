@@ -66,6 +66,7 @@ class LaterPart(NamedTuple):
         first: Index of its first window.
         last: Index of its newest window.
         shown: Whether the loss shows the role.
+        size: How much the loss rose with it; None if unknown.
     """
 
     subject: Subject
@@ -74,6 +75,7 @@ class LaterPart(NamedTuple):
     first: int
     last: int
     shown: bool = True
+    size: facts.FurtherLoss | None = None
 
     def lasts(self, windows: Sequence[Evaluation]) -> bool:
         """Return True if it is not over at the end of the windows of the degradation."""
@@ -125,9 +127,11 @@ def later_parts(course: Course) -> list[LaterPart]:
         others = [*(at for at in steps if at not in own), *(streak.first for streak in later)]
         following = min((at for at in others if at > first), default=len(windows))
         fact = _marks(windows[last])[subject]
-        role = _role(subject, fact, losses.rise(earlier, first, min(following, last + 1)))
+        rise = losses.rise(earlier, first, min(following, last + 1))
+        role = _role(subject, fact, rise)
         if role is not None and (role[0] == "joined" or not _names_anew(subject, windows[0], streaks)):
-            found.append(LaterPart(subject, fact, role[0], first, last, role[1]))
+            size = None if rise is None else losses.further(rise)
+            found.append(LaterPart(subject, fact, role[0], first, last, role[1], size))
     # a fault begins in a part of its first window; where it ends, the loss of another one may show again
     explained = {0, *(part.first for part in found), *(streak.last + 1 for streak in streaks)}
     found += _rises_alone(losses, steps, explained)
@@ -143,7 +147,8 @@ def _rises_alone(losses: _Losses, steps: Sequence[int], explained: Set[int]) -> 
         start = max((step for step in steps if step < at), default=0)
         rise = losses.rise(start, at, end)
         if rise is not None:
-            yield LaterPart(subject, losses.further(rise), "joined", at, len(losses.start) - 1)
+            size = losses.further(rise)
+            yield LaterPart(subject, size, "joined", at, len(losses.start) - 1, size=size)
 
 
 def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:

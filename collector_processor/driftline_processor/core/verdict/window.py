@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
+    Cause,
     ChangeKind,
     Evaluation,
     Finding,
@@ -23,7 +24,7 @@ from .cause import FirstCause, first_cause, harmless_drift, has_drifted, looks_a
 from .context import VerdictContext
 from .episode import NO_EPISODE, Episode, episode_of
 from .reading import Reading, read_outcomes
-from .roles import LaterPart, course_of, end_of_cause, later_parts, windows_of_cause, without_older
+from .roles import DRIFT, LaterPart, course_of, end_of_cause, later_parts, windows_of_cause, without_older
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -81,7 +82,8 @@ def verdict_of(
     found = _later_findings(later, windows, reading)
     advice = next(one.advice for one in found if one.until is None)
     kind = _KINDS.get(lasting[0].subject[0]) or ("data_fault" if isinstance(lasting[0].fact, Finding) else "")
-    changed = replace(verdict, later=found, cause_until=ended, advice=advice, kind=kind or verdict.kind)
+    of_cause = {"cause_until": ended, "cause_kind": verdict.kind}
+    changed = replace(verdict, later=found, advice=advice, kind=kind or verdict.kind, **of_cause)
     return _shown_by(changed, reading)
 
 
@@ -105,9 +107,23 @@ def _of_mended(verdict: Verdict, windows: Sequence[Evaluation], ended: int | Non
     """Yield the first cause of a degradation that lasts without it."""
     if verdict.cause is not None and verdict.advice is not None and ended is not None:
         since = windows[0].window.start
-        subject = ":".join((verdict.kind, *columns_of(verdict.cause)))
         place = verdict.timezone, verdict.of_days
-        yield LaterFinding("mended", verdict.cause, since, ended, verdict.advice, subject, *place)
+        yield LaterFinding("mended", verdict.cause, since, ended, verdict.advice, cause_subject(verdict), *place)
+
+
+def cause_subject(verdict: Verdict) -> str:
+    """Return what the cause of a state is about, as :attr:`LaterFinding.subject`; its kind if no cause is named.
+
+    >>> cause_subject(Verdict("degraded", kind="concept_change"))
+    'concept_change'
+    """
+    cause, kind = verdict.cause, verdict.kind if verdict.cause_until is None else verdict.cause_kind
+    if cause is None:
+        return kind or "unknown"
+    if isinstance(cause, (Cause, Finding)):
+        check = cause.check or DRIFT
+        return f"output:{check}" if kind == "output_fault" else ":".join((check, *cause.features))
+    return ":".join((cause.kind, *columns_of(cause), *([verdict.slice] if isinstance(cause, facts.SliceWorse) else [])))
 
 
 def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:
@@ -139,6 +155,7 @@ def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Read
         reading.context.timezone,
         reading.of_days,
         part.shown,
+        part.size,
     )
 
 

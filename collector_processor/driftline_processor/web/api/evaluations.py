@@ -20,19 +20,28 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    MetricValue,
+    State,
+    Verdict,
+    VerdictState,
+    newest_closed,
+)
 from driftline_processor.core.pane_source import PaneSource
 from driftline_processor.core.policy.firing import with_alert
-from driftline_processor.core.verdict.record import Record
+from driftline_processor.core.verdict.record import Effect, Record, RowFinding
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
-from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null
+from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_at, time_of, time_or_null
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
 from driftline_processor.present.sections import sections_of_windows
 from driftline_processor.present.sections.section import TOP, ModelSections
+from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.causes import explanation_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_now
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.history import MatchedPrediction, RecordedOutcome, StoredRow
@@ -167,7 +176,7 @@ def evaluations(request: Request, site: Site) -> Response:
 
 
 def record(request: Request, site: Site) -> Response:
-    """Answer ``GET /api/v1/models/{name}/record``: the states as of the ends of windows, and when they were believed.
+    """Answer ``GET /api/v1/models/{name}/record``: each change of the state or of its findings, and its time of belief.
 
     ``?as_of=`` answers what was believed at a time, before outcomes that came later.
     """
@@ -237,6 +246,20 @@ def read_window_request(request: Request, snapshot: StateSnapshot) -> WindowRequ
         raise no_window(model, window)
     limit = number(request, "limit", 100, MOST_EVALUATIONS)
     return WindowRequest(model, window, limit, read_flag(request, "curves", False), read_flag(request, "slices", True))
+
+
+def _deciding_period(verdict: Verdict | None) -> list[str] | None:
+    """Return begin and end of the period whose rows the numbers are; None if it is not stored."""
+    if verdict is None or verdict.window_start is None or verdict.window_end is None:
+        return None
+    return [iso_time(verdict.window_start), iso_time(verdict.window_end)]
+
+
+def _changed_by(verdict: Verdict | None) -> str | None:
+    """Return what would change a state: what ends a degradation, or what settles a state that is not certain."""
+    if verdict is None:
+        return None
+    return verdict_now(verdict) or (None if verdict.state == "healthy" else verdict_action(verdict))
 
 
 class BriefWindow(Evaluation):
@@ -322,7 +345,24 @@ MODEL_SHAPES = SHAPES.with_more(
             Key("slices", by=dict, type=dict[str, str]),
             "retracted belongs_to",
         ),
-        StoredRow: (time_of("end"), "state", time_or_null("since"), time_of("believed")),
+        Effect: "metric value low high",
+        RowFinding: (
+            "role subject",
+            time_at("since"),
+            time_or_null("since_earliest"),
+            time_or_null("until"),
+            computed("finding", lambda one: clause(one.fact) or None, str | None),
+            "size",
+        ),
+        StoredRow: (
+            time_of("end", "row.end"),
+            Key("state", "row.state", type=VerdictState),
+            Key("since", "row.since", lambda time: iso_time(time) if time else None, str | None),
+            time_of("believed"),
+            Key("findings", "row.findings", type=list[RowFinding]),
+            Key("period", "row.verdict", _deciding_period, list[str] | None),
+            Key("changed_by", "row.verdict", _changed_by, str | None),
+        ),
         PaneSource: (
             "source epoch panes rows outcomes",
             *(time_of("first"), time_of("last"), time_of("received")),

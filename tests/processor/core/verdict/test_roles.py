@@ -131,7 +131,7 @@ def test_a_loss_that_stays_without_its_cause_has_another_one() -> None:
     windows = days(*[{"findings": [MISSING]}] * 5, *[{}] * 5)
     verdict = verdict_of_model(windows)
     assert (verdict.state, verdict.since, verdict.cause) == ("degraded", JULY + 3 * DAY, None)
-    assert later(windows) == [("mended", "data_fault:age", 3)]
+    assert later(windows) == [("mended", "missing:age", 3)]
     assert verdict_later(verdict).endswith(" from 4 to 8 July 2013, which began it.")
     assert "age" not in verdict_action(verdict)
 
@@ -196,4 +196,4 @@ def test_a_finding_that_comes_back_begins_anew() -> None:
 def test_the_end_of_a_cause_that_began_in_a_part_of_a_window_is_found() -> None:
     partly = Finding("missing", ("age",), "minor", 0.02, 0.3, 1e-9)
     windows = days({"findings": [partly]}, *[{"findings": [MISSING]}] * 6, *[{}] * 6)
-    assert later(windows) == [("mended", "data_fault:age", 3)]
+    assert later(windows) == [("mended", "missing:age", 3)]
