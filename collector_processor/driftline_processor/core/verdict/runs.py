@@ -209,6 +209,12 @@ def could_show(fault: Reading, evaluation: Evaluation) -> bool:
     return all(seen.get(sign.reason, False) for sign in fault.signs)
 
 
+ENDED = 0.5
+"""Half lengths of the interval, about one standard error, below which newer rows end a loss: the first window that
+showed it is among the worst, so that those after a lasting one show less.
+"""
+
+
 def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
     """Return True if the rows of a degraded window and of newer, undecided ones show its loss as one period."""
     sign, loss, weight = fault.signs[0], 0.0, 0.0
@@ -219,7 +225,7 @@ def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
         half = (change.high - change.low) / 2
         loss += math.copysign(change.change, change.change * (sign.effect or 0.0)) / half**2
         weight += 1 / half**2
-    return loss > math.sqrt(weight)
+    return loss > ENDED * math.sqrt(weight)
 
 
 def lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
