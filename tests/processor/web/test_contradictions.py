@@ -91,6 +91,9 @@ BROKEN: dict[str, Walk] = {
         ]
     ),
     "a planted fault has its date": made(statements=[Statement("alert", NOW, "since", "2026-03-03T08:00:00Z")]),
+    "what is broken has the begin of the verdict": made(
+        statements=[Statement("incident objective", NOW, "broken", (THE_NEXT[3:], None, "mae <= 1"))]
+    ),
     "a healthy world is not degraded": made(World(steps=4)),
     "the past stays as it was shown": made(shown=[Statement(API, THE_NEXT, "state", "healthy")]),
     "one headline now": made(statements=[Statement("report", NOW, "headline", "Degraded on 4 March 2026")]),
@@ -128,7 +131,7 @@ BROKEN: dict[str, Walk] = {
     ),
     "a message states what was shown": made(messages=[Statement("message opened", A_DAY, "since", "2026-03-03")]),
     "one message per transition": made(bodies=[{"kind": "joined", "title": "", "findings": [SECOND]}]),
-    "files state what is live": made(files={FILES[1]: [Statement(FILES[1], NOW, "state", "healthy")]}),
+    "files state what is live": made(files={FILES[2]: [Statement(FILES[2], NOW, "state", "healthy")]}),
     "the same rows have one state, as one window and by window": made(
         files={FILES[0]: [Statement(FILES[0], NOW, "state", "unknown")]}
     ),

@@ -116,7 +116,11 @@ def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, toge
         together: The last days together, among which an onset was looked for.
     """
     since, oldest = run.since, min((int(one.start[0]) for one in together.metrics), default=0)
-    if last is None or since is None or not together.recovered <= last.since < since <= last.end:
+    if last is None or since is None or last.since < together.recovered:
+        return since
+    if onset is None and since < last.since < since + length_of(run.reading):
+        return last.since  # a longer window around the known begin dates it no better
+    if not last.since < since <= last.end:
         return since
     is_direct = run.reading.signs[0].reason not in (*COMPARED, "objective", "errors")
     is_later = onset is not None and oldest <= last.since < onset.earliest and since >= onset.latest

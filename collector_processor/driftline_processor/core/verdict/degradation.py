@@ -12,6 +12,7 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.windows.window import window_of
 
 from .begin import earliest_begin, first_rows, kept_begin, onset_of
 from .look import Look
@@ -75,6 +76,9 @@ class Degradation(NamedTuple):
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
         verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
+        zone = verdict.timezone
+        if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
+            verdict = replace(verdict, of_days=False)  # hours told when it began
         return verdict if self.earliest is None else replace(verdict, since_earliest=self.earliest)
 
 

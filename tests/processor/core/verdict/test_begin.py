@@ -83,7 +83,7 @@ def test_a_degradation_keeps_its_begin_when_its_first_days_leave_the_memory() ->
         (None, None, 0, 8),
         (LastDegradation(3, 10), None, 0, 3),
         (LastDegradation(3, 7), None, 0, 8),
-        (LastDegradation(9, 12), None, 0, 8),
+        (LastDegradation(9, 12), None, 0, 9),
         (LastDegradation(3, 10), None, 5, 8),
         (LastDegradation(3, 10), Onset(2, 8, 7), 0, 3),
         (LastDegradation(3, 10), Onset(6, 8, 7), 0, 8),
@@ -93,7 +93,7 @@ def test_a_degradation_keeps_its_begin_when_its_first_days_leave_the_memory() ->
         "the first one",
         "the last one lasted",
         "the last one had ended",
-        "the last one is dated later",
+        "the first window contains the known begin",
         "a recovery between them",
         "an onset with the known begin",
         "an onset that excludes it",
@@ -108,6 +108,13 @@ def test_the_begin_of_a_degradation_that_shows_again(
 
 def test_a_failing_service_is_dated_by_its_own_windows() -> None:
     assert kept_begin(Run(read_window(failing(8)), 8), None, LastDegradation(3, 10), TrailingPeriods([], 0)) == 8
+
+
+def test_a_longer_window_around_the_begin_does_not_move_it() -> None:
+    reading, noon = read_window(failing(8)), JULY + 8 * DAY + DAY // 2
+    last = LastDegradation(noon, noon + DAY // 24)
+    assert kept_begin(Run(reading, JULY + 8 * DAY), None, last, TrailingPeriods([], 0)) == noon
+    assert kept_begin(Run(reading, JULY + 8 * DAY), None, last, TrailingPeriods([], noon + 1)) == JULY + 8 * DAY
 
 
 @pytest.mark.parametrize(("since", "expected"), [(24, 33), (30, 33), (33, 33), (33.5, 33.5), (0, 0), (60, 60)])
