@@ -19,7 +19,7 @@ from driftline_processor.readers.memory import MemoryRows
 
 from tests.support.slow import slow
 
-CUTS = ({}, {"window": "1w"}, {"window": "1d"}, {"window": "12h"}, {"window_rows": 700})
+CUTS: tuple[dict[str, Any], ...] = ({}, {"window": "1w"}, {"window": "1d"}, {"window": "12h"}, {"window_rows": 700})
 
 
 def rows(days: int, a_day: int, seed: int, worse_from: int | None = None) -> pd.DataFrame:
@@ -37,9 +37,11 @@ def rows(days: int, a_day: int, seed: int, worse_from: int | None = None) -> pd.
 
 def evaluate(frame: pd.DataFrame, **cut: Any) -> EvaluationResult:
     baseline = rows(28, 200, seed=1)
-    return driftline.evaluate(
+    report: Any = driftline.evaluate(
         frame, baseline=baseline, task="binary", score="score", actual="y", time="ts", **cut
-    ).result
+    )
+    result: EvaluationResult = report.result
+    return result
 
 
 @pytest.mark.parametrize(
