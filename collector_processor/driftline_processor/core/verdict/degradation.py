@@ -71,7 +71,10 @@ class Degradation(NamedTuple):
         longer = [one for one in look.runs if length_of(one.reading) > length_of(run.reading)]
         measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
         if measured is not None:
-            verdict = _with_measure_of(verdict, _verdict(measured, run.since, look.closed))
+            of_more_rows = _verdict(measured, run.since, look.closed)
+            verdict = _with_measure_of(verdict, of_more_rows)
+            if of_more_rows.kind == verdict.kind and not verdict.later:
+                verdict = _with_cause_of(verdict, of_more_rows)
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))

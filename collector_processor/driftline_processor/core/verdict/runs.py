@@ -282,8 +282,9 @@ def run_of_risk(
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
     if newest is None:
         return None
-    # the longest window has the most rows, and the shortest ones tell when it began
+    # the longest window has the most rows, and the shortest ones tell when in its first window it began
     longest = longest_of_episode(newest, runs)
-    inside = [run for run in runs if longest.since is not None and run.since is not None and run.since > longest.since]
+    since, end = longest.since or 0, (longest.since or 0) + length_of(longest.reading)
+    inside = [run for run in runs if run.since is not None and since < run.since < end]
     shortest = min(inside, key=lambda run: length_of(run.reading), default=longest)
     return longest._replace(since=shortest.since)

@@ -90,12 +90,12 @@ def within_rows(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
     start, end = min(one.start for one in shortest), max(one.end for one in shortest)
     found = list[Evaluation]()
     for one in ordered:
+        name, place = one.window.name, names.index(one.window.name)
         window = replace(one.window, start=max(one.window.start, start), end=min(one.window.end, end))
-        if not window.name:  # all rows
+        if not name:  # all rows
             window = replace(window, start=start, end=end)
-        shorter = names[names.index(window.name) - 1] if window.name != names[0] else ""
         if window == one.window:
             found.append(one)
-        elif not shorter or window.end - window.start > length(shorter):
+        elif not (name and place) or window.end - window.start > length(names[place - 1]):
             found.append(replace(one, window=window))
     return found

@@ -16,7 +16,7 @@ from driftline_processor.core.verdict.trailing_periods import TrailingPeriods
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
-from tests.processor.core.verdict.test_trailing_periods import day, days
+from tests.support.loss_days import day, days
 from tests.support.verdict_windows import DAY, JULY, change, known, objective, right, value, wrong
 
 RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-9)
