@@ -515,11 +515,12 @@ def _windows_of_record(
         span, sampled = ("", 1.0) if table is None else (table.panes.span, table.sample.rows / table.sample.total)
         lengths = record_lengths(read, rows.outcomes.predictions, settings.timezone, panes=span, sampled=sampled)
     plain = structs.replace(rows, drawn=False)
-    found = [
+    judged = (
         drawn[length] if length in drawn else _judge_windows(plain, length, settings, _say_nothing, progress, cut)
         for length, cut in lengths.items()
-    ]
-    return within_rows(one for windows in found for one in windows.evaluations)
+    )
+    found = [one for windows in judged for one in windows.evaluations]
+    return found if configured else within_rows(found)
 
 
 def _say_nothing(_: str) -> None:

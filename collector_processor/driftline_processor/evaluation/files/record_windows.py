@@ -34,10 +34,10 @@ MOST = 200
 def record_lengths(
     read: Dataset, predictions: LabelledPredictions | None, timezone: str, *, panes: str = "", sampled: float = 1.0
 ) -> dict[WindowLength, RowCut | None]:
-    """Return the lengths of the windows, the shortest first; "" = one window of all rows. Each with its cut if known.
+    """Return the lengths of the windows, the shortest first, each with its cut.
 
     They begin with the shortest length of which the windows have enough outcomes and are not too many. A length that
-    has all rows in one window is the last one.
+    has all rows in one window is the last one. If no length has enough outcomes: "", one window of all rows.
 
     Args:
         read: The rows, with times.
@@ -55,7 +55,7 @@ def record_lengths(
         except BadInput:  # more windows than can be cut
             continue
         if len(cut.windows) == 1:
-            return {**lengths, name if panes else "": None}
+            return {**lengths, name: cut}
         if lengths or _suffice(cut, predictions, read.store, sampled):
             lengths[name] = cut
     return lengths or {LENGTHS[-1] if panes else "": None}
@@ -90,12 +90,11 @@ def within_rows(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
     start, end = min(one.start for one in shortest), max(one.end for one in shortest)
     found = list[Evaluation]()
     for one in ordered:
-        name, place = one.window.name, names.index(one.window.name)
+        place = names.index(one.window.name)
         window = replace(one.window, start=max(one.window.start, start), end=min(one.window.end, end))
-        if not name:  # all rows
-            window = replace(window, start=start, end=end)
+        has_all = (window.start, window.end) == (start, end)
         if window == one.window:
             found.append(one)
-        elif not (name and place) or window.end - window.start > length(names[place - 1]):
+        elif has_all or window.end - window.start > length(names[place - 1]):
             found.append(replace(one, window=window))
     return found
