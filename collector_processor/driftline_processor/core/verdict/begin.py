@@ -20,6 +20,9 @@ from .runs import Run, length_of
 from .signs import COMPARED, FEWEST_OUTCOMES, Sign, deciding_change
 from .trailing_periods import TrailingPeriods, tiles
 
+WIDEST = 7
+"""Windows that cannot tell, up to which they widen the range of a begin: a range of months tells nothing."""
+
 OF_ERRORS = {"error_rate": "accuracy"}
 """The metric of the rise of errors along the stream → that of windows."""
 
@@ -159,6 +162,8 @@ def earliest_begin(run: Run, onset: Onset | None, closed: Sequence[Reading]) -> 
     if onset is not None or all(one.evaluation.window.name != name for one in closed):
         name = names[0] if names else ""
     before = [one for one in closed if one.evaluation.window.name == name and one.evaluation.window.end <= begin]
+    if len(before) > WIDEST and not any(_denies(one, run.reading, onset) for one in before[-WIDEST:]):
+        return begin if begin < run.since else None
     denying = (one.evaluation.window.end for one in reversed(before) if _denies(one, run.reading, onset))
     unknown = begin if onset is not None or not before else before[0].evaluation.window.start
     earliest = min(begin, next(denying, unknown))
