@@ -15,7 +15,7 @@ REFERENCE = {"log_loss": value(0.5, 0.495, 0.505)}
 
 
 def day(number: int, loss: float, rows: int = 500, error: float = ERROR) -> Evaluation:
-    """Return a day whose log loss is known with an error, judged by itself as `judge_changes` does."""
+    """Return a day whose log loss is known with an error, and compared with the baseline as `judge_changes` does."""
     low, high = loss - 1.96 * error, loss + 1.96 * error
     change, reach = loss - 0.5, 1.96 * error
     state = "worse" if change > 3.1 * error else "not_worse" if change + reach < MARGIN else "inconclusive"

@@ -23,6 +23,9 @@ from .trailing_periods import TrailingPeriods, tiles
 WIDEST = 7
 """Windows that cannot tell, up to which they widen the range of a begin: a range of months tells nothing."""
 
+OF_OUTCOMES = (*COMPARED, "objective", "errors")
+"""Reasons of signs that outcomes show, so that their values tell when the degradation began."""
+
 OF_ERRORS = {"error_rate": "accuracy"}
 """The metric of the rise of errors along the stream → that of windows."""
 
@@ -44,7 +47,7 @@ def onset_of(
     sign, slice_change = reading.signs[0], reading.evaluation.slice_change
     if slice_change is not None and slice_change.since is not None and sign.reason == "slice_loss":
         return Onset(slice_change.since_earliest or slice_change.since, slice_change.since, slice_change.since)
-    if run.since is None or sign.slice or sign.reason not in (*COMPARED, "objective", "errors"):
+    if run.since is None or sign.slice or sign.reason not in OF_OUTCOMES:
         return None
     evaluations = [one.evaluation for one in closed]
     of_run = [one for one in evaluations if one.window.name == reading.evaluation.window.name]
@@ -125,7 +128,7 @@ def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, toge
         return last.since  # a longer window around the known begin dates it no better
     if not last.since < since <= last.end:
         return since
-    is_direct = run.reading.signs[0].reason not in (*COMPARED, "objective", "errors")
+    is_direct = run.reading.signs[0].reason not in OF_OUTCOMES
     is_later = onset is not None and oldest <= last.since < onset.earliest and since >= onset.latest
     return since if is_direct or is_later else last.since
 
@@ -162,11 +165,9 @@ def earliest_begin(run: Run, onset: Onset | None, closed: Sequence[Reading]) -> 
     if onset is not None or all(one.evaluation.window.name != name for one in closed):
         name = names[0] if names else ""
     before = [one for one in closed if one.evaluation.window.name == name and one.evaluation.window.end <= begin]
-    if len(before) > WIDEST and not any(_denies(one, run.reading, onset) for one in before[-WIDEST:]):
-        return begin if begin < run.since else None
-    denying = (one.evaluation.window.end for one in reversed(before) if _denies(one, run.reading, onset))
-    unknown = begin if onset is not None or not before else before[0].evaluation.window.start
-    earliest = min(begin, next(denying, unknown))
+    denying = (one.evaluation.window.end for one in reversed(before[-WIDEST:]) if _denies(one, run.reading, onset))
+    is_open = onset is None and 0 < len(before) <= WIDEST
+    earliest = min(begin, next(denying, before[0].evaluation.window.start if is_open else begin))
     return earliest if earliest < run.since else None
 
 

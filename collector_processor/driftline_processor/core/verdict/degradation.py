@@ -68,8 +68,8 @@ class Degradation(NamedTuple):
         """Return the verdict, from the same look."""
         run = self.run
         verdict = replace(_verdict(run, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
-        longer = [one for one in look.runs if length_of(one.reading) > length_of(run.reading)]
-        measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
+        degraded = [one for one in look.runs if one.reading.state == "degraded" and _length(one) > _length(run)]
+        measured = max((one for one in degraded if _measures(one, run)), key=_length, default=None)
         if measured is not None:
             of_more_rows = _verdict(measured, run.since, look.closed)
             verdict = _with_measure_of(verdict, of_more_rows)
@@ -123,13 +123,7 @@ def _measures(longer: Run, run: Run) -> bool:
     All its rows are of the same fault, and its value is one that the short one may have: the fault has not changed.
     """
     start = longer.reading.start
-    if (
-        longer.reading.state != run.reading.state
-        or start is None
-        or run.since is None
-        or start < run.since
-        or not _is_same_fault(longer, run)
-    ):
+    if start is None or run.since is None or start < run.since or not _is_same_fault(longer, run):
         return False
     sign, of_short = longer.reading.signs[0], run.reading.signs[0]
     if sign.metric != of_short.metric or sign.effect is None or of_short.effect is None:

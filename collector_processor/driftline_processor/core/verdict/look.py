@@ -83,8 +83,7 @@ def look_at(
     # a window that contains a recovery says nothing about now
     of_now = [one for one in closed if not _contains(one, together.recovered)]
     run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [*of_now, *periods], doubtful)
-    if run is not None and run.reading.state == "healthy" and run.since is not None:
-        run = run._replace(since=max(run.since, together.recovered))
+    run = _since_recovery(run, together.recovered)
     unsettled = [lengths[name] for name, found in of_lengths.items() if not found]
     return Look(closed, lengths, runs, unsettled, together, doubtful, run, previous, last)
 
@@ -99,6 +98,13 @@ def _by_length(closed: Iterable[Reading]) -> dict[str, list[Reading]]:
 def _contains(reading: Reading, time: int) -> bool:
     window = reading.evaluation.window
     return window.start < time < window.end
+
+
+def _since_recovery(run: Run | None, recovered: int) -> Run | None:
+    """Return the run that decides; a healthy one began with the recovery at the earliest."""
+    if run is None or run.since is None or run.reading.state != "healthy":
+        return run
+    return run._replace(since=max(run.since, recovered))
 
 
 def _is_over(run: Run, recovered: int) -> bool:

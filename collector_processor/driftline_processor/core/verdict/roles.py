@@ -120,12 +120,8 @@ def later_parts(course: Course) -> list[LaterPart]:
     steps = losses.rises(0, len(windows))
     found = list[LaterPart]()
     for subject, first, last in sorted(later, key=lambda streak: streak.first):
-        # the loss is compared between its own neighbours: another rise is not the effect of this finding
-        own = range(first - 1, first + 2)
         joined = [part.first for part in found if part.role == "joined"]
-        earlier = max((at for at in (*steps, *joined) if at < first and at not in own), default=0)
-        others = [*(at for at in steps if at not in own), *(streak.first for streak in later)]
-        following = min((at for at in others if at > first), default=len(windows))
+        earlier, following = _neighbours(first, steps, joined, [streak.first for streak in later], len(windows))
         fact = _marks(windows[last])[subject]
         rise = losses.rise(earlier, first, min(following, last + 1))
         role = _role(subject, fact, rise)
@@ -136,6 +132,24 @@ def later_parts(course: Course) -> list[LaterPart]:
     explained = {0, *(part.first for part in found), *(streak.last + 1 for streak in streaks)}
     found += _rises_alone(losses, steps, explained)
     return sorted(found, key=lambda part: part.first)
+
+
+def _neighbours(
+    first: int, steps: Sequence[int], joined: Iterable[int], begins: Iterable[int], end: int
+) -> tuple[int, int]:
+    """Return the places between which the loss is compared at the begin of a finding: another rise is not its effect.
+
+    Args:
+        first: First window of the finding.
+        steps: Windows at which the loss rises.
+        joined: First windows of earlier findings that joined.
+        begins: First windows of all later findings.
+        end: Number of windows.
+    """
+    own = range(first - 1, first + 2)
+    steps = [at for at in steps if at not in own]
+    earlier = max((at for at in (*steps, *joined) if at < first and at not in own), default=0)
+    return earlier, min((at for at in (*steps, *begins) if at > first), default=end)
 
 
 def _rises_alone(losses: _Losses, steps: Sequence[int], explained: Set[int]) -> Iterator[LaterPart]:

@@ -280,10 +280,11 @@ def run_of_risk(
         if run and sure:
             runs.append(Run(run[-1], run[0].since(ended), quiet, len(readings)))
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
-    if newest is None:
-        return None
-    # the longest window has the most rows, and the shortest ones tell when in its first window it began
-    longest = longest_of_episode(newest, runs)
+    return None if newest is None else _dated_by_shortest(longest_of_episode(newest, runs), runs)
+
+
+def _dated_by_shortest(longest: Run, runs: Iterable[Run]) -> Run:
+    """Return the run of the longest windows, since the begin by the shortest ones that began in its first window."""
     since, end = longest.since or 0, (longest.since or 0) + length_of(longest.reading)
     inside = [run for run in runs if run.since is not None and since < run.since < end]
     shortest = min(inside, key=lambda run: length_of(run.reading), default=longest)

@@ -187,8 +187,7 @@ def evaluate_files(
     evaluated = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
     evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
     drawn = dict(zip(lengths, evaluated, strict=True))
-    configured = () if inputs.settings is None else inputs.settings.windows
-    recorded = _windows_of_record(rows, drawn, settings, configured, progress)
+    recorded = _windows_of_record(rows, drawn, settings, inputs.settings, progress)
     slices = evaluated[0].slices
     of_champion = inputs.champion_is_reference
     progress(0, 0, "Detecting concept drift")
@@ -499,14 +498,15 @@ def _windows_of_record(
     rows: _Rows,
     drawn: Mapping[WindowLength, _JudgedWindows],
     settings: ModelSettings,
-    configured: Sequence[str],
+    declared: ModelSettings | None,
     progress: Progress,
 ) -> list[Evaluation]:
     """Return the windows that give the record, which do not depend on the length of the drawn ones.
 
     They are those of the service for a model that is configured. Without times, and if the reference depends on the
-    windows, the drawn ones are the only ones. ``configured``: the lengths of a configured model.
+    windows, the drawn ones are the only ones. ``declared``: the settings of a configured model, without options.
     """
+    configured = () if declared is None else declared.windows
     read, table = rows.dataset, rows.table
     if settings.rolling is not None or any(one.time is None for one in read.rows):
         return [one for windows in drawn.values() for one in windows.evaluations]

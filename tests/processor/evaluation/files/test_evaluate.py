@@ -542,8 +542,8 @@ def test_each_step_of_the_work_is_heard_from_its_beginning_to_its_end(files: Pat
     # once for the drawn windows, and once for all rows, which are the longest window of the record
     assert [said[:2] for said in heard if said[2] == "Counting rows"] == [(0, 3_000), (3_000, 3_000)] * 2
     windows = len(result.evaluations)
-    judged = [said[:2] for said in heard if said[2] == "Judging windows"]
-    assert judged == [(0, windows), (windows, windows), (0, 1), (1, 1)]
+    reports = [said[:2] for said in heard if said[2] == "Judging windows"]
+    assert reports == [(0, windows), (windows, windows), (0, 1), (1, 1)]
 
 
 WORDS = ("where", "is", "my", "parcel", "it", "was", "late", "again", "please", "help", "the", "box", "broke", "open")

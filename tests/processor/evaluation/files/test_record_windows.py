@@ -98,9 +98,12 @@ def counted(patch: pytest.MonkeyPatch, module: Any, name: str) -> list[Any]:
 def test_weak_slices_are_searched_in_drawn_windows_only(
     monkeypatch: pytest.MonkeyPatch, window: str, searches: int
 ) -> None:
-    calls, judged = counted(monkeypatch, weak_slices, "weak_slices"), counted(monkeypatch, evaluation, "_judge_windows")
+    calls, evaluations = (
+        counted(monkeypatch, weak_slices, "weak_slices"),
+        counted(monkeypatch, evaluation, "_judge_windows"),
+    )
     result = evaluated(window)
-    assert len(judged) > 1  # days and weeks belong to the record, whichever are drawn
+    assert len(evaluations) > 1  # days and weeks belong to the record, whichever are drawn
     assert len(calls) == searches == len(result.evaluations)
     assert all(one.weak is not None for one in result.evaluations)
 
