@@ -17,11 +17,19 @@ FEWEST_DAYS = 3
 
 
 class Onset(NamedTuple):
-    """The range in which a degradation began: the starts of its first, last and likeliest days, unix nanoseconds."""
+    """The range in which a degradation began, unix nanoseconds.
+
+    Attributes:
+        earliest: Start of its first day.
+        latest: Start of its last day.
+        likeliest: Start of its likeliest day.
+        length: Length of the days, or of the longer windows, within which it began; 0 if unknown.
+    """
 
     earliest: int
     latest: int
     likeliest: int
+    length: int = 0
 
 
 def onset_of_step(start: I64, worse: F64, errors: F64) -> Onset | None:
@@ -35,9 +43,9 @@ def onset_of_step(start: I64, worse: F64, errors: F64) -> Onset | None:
 
     >>> days = np.arange(8)
     >>> onset_of_step(days, np.array([0, 0.1, -0.1, 0, 2, 2.1, 1.9, 2]), np.full(8, 0.2))
-    Onset(earliest=4, latest=4, likeliest=4)
+    Onset(earliest=4, latest=4, likeliest=4, length=0)
     >>> onset_of_step(days, np.array([0, 0.1, -0.1, 0, 0.2, 0.3, 0.1, 0.3]), np.full(8, 0.2))
-    Onset(earliest=1, latest=7, likeliest=4)
+    Onset(earliest=1, latest=7, likeliest=4, length=0)
     """
     n = len(worse)
     if n < FEWEST_DAYS:

@@ -56,10 +56,11 @@ def onset_of(
     if fault is None:
         return step
     days = tiles(evaluations, 0) if length_of(reading) > DAY else []
-    began = _begin_of_fault(fault, days or of_run or tiles(evaluations, 0))
+    windows = days or of_run or tiles(evaluations, 0)
+    began = _begin_of_fault(fault, windows)
     if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):
         return step
-    return Onset(began, began, began)
+    return Onset(began, began, began, _length(windows[-1]))
 
 
 def _onset_of_outcomes(
@@ -74,10 +75,10 @@ def _onset_of_outcomes(
     metric = decides[0] if sign.reason in ("level", "constant") and decides is not None else sign.metric
     step = together.onset(metric, since)
     if step is not None:
-        return step
+        return step._replace(length=DAY)
     windows = tiles(evaluations, together.recovered) or of_run
     found = (_onset_of_metric(one, windows, since) for one in (OF_ERRORS.get(metric, metric), "log_loss", "mae"))
-    return next((one for one in found if one is not None), None)
+    return next((one._replace(length=_length(windows[-1])) for one in found if one is not None), None)
 
 
 def _onset_of_metric(metric: str, windows: Sequence[Evaluation], since: int) -> Onset | None:
@@ -104,6 +105,10 @@ def _begin_of_fault(fault: Finding, windows: Sequence[Evaluation]) -> int | None
     return min((one.window.start for one in faulty), default=None)
 
 
+def _length(evaluation: Evaluation) -> int:
+    return evaluation.window.end - evaluation.window.start
+
+
 def _is_same(finding: Finding, other: Finding) -> bool:
     return (finding.check, finding.features) == (other.check, other.features)
 
@@ -124,8 +129,9 @@ def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, toge
     since, oldest = run.since, min((int(one.start[0]) for one in together.metrics), default=0)
     if last is None or since is None or last.since < together.recovered:
         return since
-    if onset is None and since < last.since < since + length_of(run.reading):
-        return last.since  # a longer window around the known begin dates it no better
+    length = length_of(run.reading) if onset is None else onset.length
+    if since < last.since < since + length:
+        return last.since  # a window around the known begin dates it no better
     if not last.since < since <= last.end:
         return since
     is_direct = run.reading.signs[0].reason not in OF_OUTCOMES

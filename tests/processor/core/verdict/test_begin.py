@@ -88,6 +88,8 @@ def test_a_degradation_keeps_its_begin_when_its_first_days_leave_the_memory() ->
         (LastDegradation(3, 10), Onset(2, 8, 7), 0, 3),
         (LastDegradation(3, 10), Onset(6, 8, 7), 0, 8),
         (LastDegradation(3, 10), Onset(6, 9, 7), 0, 3),
+        (LastDegradation(9, 12), Onset(7, 8, 8, length=2), 0, 9),
+        (LastDegradation(9, 12), Onset(7, 8, 8, length=1), 0, 8),
     ],
     ids=[
         "the first one",
@@ -98,6 +100,8 @@ def test_a_degradation_keeps_its_begin_when_its_first_days_leave_the_memory() ->
         "an onset with the known begin",
         "an onset that excludes it",
         "an onset of a second fault",
+        "an onset by windows that contain the known begin",
+        "an onset by shorter windows before it",
     ],
 )
 def test_the_begin_of_a_degradation_that_shows_again(
