@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
+from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import window_of
 
@@ -40,12 +41,14 @@ class Degradation(NamedTuple):
         longer: The run of the longest windows that show it.
         earliest: The earliest time at which it may have begun; None if that is its begin.
         alone: Whether no other window determines the begin.
+        stepped: When a metric became worse; None if unknown.
     """
 
     run: Run
     longer: Run
     earliest: int | None
     alone: bool
+    stepped: Onset | None
 
     @classmethod
     def of(cls, look: Look, run: Run) -> Degradation:
@@ -62,7 +65,7 @@ class Degradation(NamedTuple):
         run = run._replace(since=first_rows(run.since, look.closed))
         since = kept_begin(run, onset, look.last(), look.together)
         alone, run = alone and since == run.since, run._replace(since=since)
-        return cls(run, longer, earliest_begin(run, onset, look.closed), alone)
+        return cls(run, longer, earliest_begin(run, onset, look.closed), alone, onset)
 
     def verdict(self, look: Look) -> Verdict:
         """Return the verdict, from the same look."""
@@ -78,7 +81,8 @@ class Degradation(NamedTuple):
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
-        verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
+        if self.stepped is None or self.stepped.earliest <= look.closed[0].evaluation.window.end:
+            verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
         zone = verdict.timezone
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
             verdict = replace(verdict, of_days=False)  # hours told when it began

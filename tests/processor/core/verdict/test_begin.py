@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline_processor.core.evaluation import Evaluation, Finding
+from driftline_processor.core.facts import NeverAsGood
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.verdict.begin import first_rows, kept_begin
 from driftline_processor.core.verdict.look import LastDegradation
@@ -150,3 +151,16 @@ def test_an_objective_began_where_its_metric_fell() -> None:
 
     shown = [0.95] * 12 + [0.7, 0.78, 0.8, 0.6, 0.6, 0.6]
     assert began(*(of_accuracy(at, accuracy) for at, accuracy in enumerate(shown))) == (None, 12)
+
+
+@pytest.mark.parametrize("good_days", [8, 0])
+def test_a_model_that_became_worse_was_as_good_as_its_baseline_before(good_days: int) -> None:
+    """Each of three longer windows is worse, as with a baseline of training rows, but days tell when it began."""
+    area = {"roc_auc": value(0.6)}
+    short = [replace(one, realized=one.realized | area) for one in days(*[0.5] * good_days, *[0.9] * (48 - good_days))]
+    long = [
+        replace(wrong(at, realized=area), window=Window("16d", JULY + at * DAY, JULY + (at + 16) * DAY))
+        for at in (0, 16, 32)
+    ]
+    cause = verdict_of_model([*short, *long]).cause
+    assert isinstance(cause, NeverAsGood) == (good_days == 0)
