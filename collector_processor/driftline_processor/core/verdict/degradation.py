@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
-from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import window_of
 
@@ -41,14 +40,12 @@ class Degradation(NamedTuple):
         longer: The run of the longest windows that show it.
         earliest: The earliest time at which it may have begun; None if that is its begin.
         alone: Whether no other window determines the begin.
-        stepped: When a metric became worse; None if unknown.
     """
 
     run: Run
     longer: Run
     earliest: int | None
     alone: bool
-    stepped: Onset | None
 
     @classmethod
     def of(cls, look: Look, run: Run) -> Degradation:
@@ -65,7 +62,7 @@ class Degradation(NamedTuple):
         run = run._replace(since=first_rows(run.since, look.closed))
         since = kept_begin(run, onset, look.last(), look.together)
         alone, run = alone and since == run.since, run._replace(since=since)
-        return cls(run, longer, earliest_begin(run, onset, look.closed), alone, onset)
+        return cls(run, longer, earliest_begin(run, onset, look.closed), alone)
 
     def verdict(self, look: Look) -> Verdict:
         """Return the verdict, from the same look."""
@@ -81,8 +78,8 @@ class Degradation(NamedTuple):
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
-        if self.stepped is None or self.stepped.earliest <= look.closed[0].evaluation.window.end:
-            verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
+        began = run.since if self.earliest is None else self.earliest
+        verdict = _with_training_rows(verdict, began, look.lengths.values(), look.previous)
         zone = verdict.timezone
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
             verdict = replace(verdict, of_days=False)  # hours told when it began
@@ -196,17 +193,23 @@ def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
     return windows[-BEFORE:]
 
 
-def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], previous: Verdict | None) -> Verdict:
+def _with_training_rows(
+    verdict: Verdict, began: int | None, lengths: Iterable[Sequence[Reading]], previous: Verdict | None
+) -> Verdict:
     """Return the verdict of a degraded model that was never as good as its baseline, with that as its cause.
 
-    Only if nothing else explains the degradation, and its first windows are known.
+    Only if nothing else explains the degradation, and its first windows are known. Of a degradation that began later,
+    the windows before it must show it.
     """
     explained = verdict.kind in ("service", "output_fault", "data_fault", "covariate_shift", "label_shift")
+    lengths = [*lengths]
+    is_later = began is not None and any(readings[0].evaluation.window.end <= began for readings in lengths)
     for readings in lengths:
-        began = previous is not None and began_before(previous, readings[0].start)
-        if explained or began or readings[0].context.provisional or verdict.slice:
+        is_older = previous is not None and began_before(previous, readings[0].start)
+        if explained or is_older or readings[0].context.provisional or verdict.slice:
             continue
-        found = never_as_good([reading.evaluation for reading in readings])
+        windows = [reading.evaluation for reading in readings]
+        found = never_as_good([one for one in windows if not is_later or one.window.end <= (began or 0)])
         if found is not None:
             reasons = (*verdict.reasons[:1], found)
             return replace(verdict, cause=found, reasons=reasons, advice=facts.CheckBaseline(then=verdict.advice))
