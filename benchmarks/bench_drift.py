@@ -37,7 +37,7 @@ from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judg
 from driftline_processor.core.performance import judge as performance
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from scipy.stats import chi2_contingency, kstwobign
@@ -169,7 +169,7 @@ def parts_of_judging() -> None:
             "whole": judged_days,
             "together": together,
             "sums": lambda blocks=blocks: [bare_sums(one) for one in blocks],  # type: ignore[misc]
-            "verdict": lambda found=evaluations: [verdict_of_model([one]) for one in found],  # type: ignore[misc]
+            "verdict": lambda found=evaluations: [Record([one]).now((), None, None) for one in found],  # type: ignore[misc]
         }
         measured: dict[str, list[float]] = {job: [] for job in (*jobs, "changes")}
         for _ in range(ROUNDS):

@@ -24,7 +24,7 @@ import numpy as np
 from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricValue
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.queries.model_view import BaselineView, ModelView
 from driftline_processor.state import State
@@ -119,7 +119,7 @@ def evaluations(features: int, windows: int) -> list[Evaluation]:
 
 def fleet(windows: list[Evaluation], models: int) -> FakeView:
     """Return models that all have these windows."""
-    verdict, names = verdict_of_model(windows), tuple(windows[0].features)
+    verdict, names = Record(windows).now((), None, None), tuple(windows[0].features)
     baseline = BaselineView("event", "ab", 10_000, names)
     of_all: dict[str, Any] = {
         "outcomes": 900 * len(windows),

@@ -25,7 +25,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.traffic import pace_of
 from driftline_processor.core.windows.window import DAY, PANE, Window
 from driftline_processor.evaluation.window_queue import Backlog
@@ -106,7 +106,7 @@ def main() -> int:
         row_of_four()
 
         costs = {
-            "the verdict of one window": cpu_seconds(lambda: verdict_of_model(days[-1:]), ROUNDS),
+            "the verdict of one window": cpu_seconds(lambda: Record(days[-1:]).now((), None, None), ROUNDS),
             f"that of a model with {WINDOWS} windows, after one of them has changed": cpu_seconds(changed, ROUNDS),
             "the same, asked for again": cpu_seconds(lambda: verdicts.of(1, known()), ROUNDS),
             "the same verdict and the row of the window in the record": cpu_seconds(lambda: row(-1), ROUNDS),

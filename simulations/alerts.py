@@ -21,8 +21,6 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.policy.replay import MONTH, judge_quiet
 from driftline_processor.core.policy.rule import MOST_WINDOWS, WindowHistory
-from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.traffic import Traffic, pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
 from driftline_processor.ingest.transaction import KEPT
@@ -126,6 +124,7 @@ def view_of(version: Version, at: int, rows: int, name: str, now: int | None = N
         watermark=now or end,
         windows=windows,
         verdict=version.verdict,
+        record=version.record,
     )
 
 
@@ -213,7 +212,7 @@ def _verdict_of_silence(version: Version, panes: I64, now: int) -> Verdict:
     last = int(known[-1])
     since = None if pace is None else pace.silent_since(last, now)
     traffic = Traffic(now, since, 0 if pace is None else pace.limit)
-    return verdict_of_model(version.known(BEGINS - 1), traffic, version.verdict, VerdictContext())
+    return version.record.now((), traffic, version.verdict)
 
 
 def _soon(told: Sequence[tuple[int, str, VerdictState]], models: int, states: Sequence[VerdictState]) -> Figures:

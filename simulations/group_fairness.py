@@ -15,7 +15,7 @@ from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts
 from driftline_processor.core.intervals.gradients import ConfusionTable
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.policy.condition import Finding, read_condition
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.windows.window import Window, window_of
 from scipy.special import expit, logit
 
@@ -94,7 +94,9 @@ def told(world: Groups, condition: str) -> Callable[[int, Random], Figures]:
         for _ in range(months):
             first = np.inf
             for at in range(windows):
-                holds = asked.judge(Finding([world.draw(rng)], 0, lambda window: verdict_of_model([window]))).holds
+                holds = asked.judge(
+                    Finding([world.draw(rng)], 0, lambda window: Record([window]).now((), None, None))
+                ).holds
                 could_tell += holds is not None
                 if holds and first == np.inf:
                     first = at + 1

@@ -35,9 +35,8 @@ from driftline_processor.core.performance.window_outcomes import BlockSums, Wind
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts
-from driftline_processor.core.verdict.reading import Reading, read_window
+from driftline_processor.core.verdict.record import NO_RECORD, Record
 from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import DAY, Window, length
@@ -198,7 +197,7 @@ class Version:
     streams: ModelStreams | None = None
     waiting: list[FirstLosses] = field(default_factory=list)
     verdict: Verdict | None = None
-    readings: dict[int, tuple[Evaluation, Reading]] = field(default_factory=dict)
+    record: Record = NO_RECORD
 
     def judge(self, at: int, rows: Rows, calls: Pane, rng: Random) -> None:
         """Judge the window of a day; where hours are windows and days are judged, too, at its end that of the day."""
@@ -260,18 +259,8 @@ class Version:
         if self.streams is not None and at >= LATE and len(self.waiting) > at - LATE:
             self.streams.feed(WHOLE, self.waiting[at - LATE])
             concept = concept_of(self.streams.streams)
-        context = VerdictContext(concept)
-        kept: dict[int, tuple[Evaluation, Reading]] = {}
-
-        def read(evaluation: Evaluation, context: VerdictContext) -> Reading:
-            same, reading = self.readings.get(id(evaluation), (None, None))
-            if same is not evaluation or reading is None or reading.context != context:
-                reading = read_window(evaluation, context)
-            kept[id(evaluation)] = (evaluation, reading)
-            return reading
-
-        self.verdict = verdict_of_model(self.known(at), traffic, self.verdict, context, read)
-        self.readings = kept
+        self.record = self.record.revised(self.known(at), VerdictContext(concept))
+        self.verdict = self.record.now((), traffic, self.verdict)
         return self.verdict
 
     def _read(self, rows: Rows) -> tuple[Any, Column]:

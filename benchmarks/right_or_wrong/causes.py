@@ -22,7 +22,6 @@ import pandas as pd
 from driftline.tables.table import F64
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.fact import columns_of
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.notebook.report import NotebookReport
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_sentence
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -283,7 +282,7 @@ def evaluate(baseline: pd.DataFrame, rows: pd.DataFrame) -> list[Evaluation]:
 def run(fault: Fault, seed: int) -> History:
     """Plant a fault, evaluate all days, and read the model's verdict after each bad day."""
     evaluations = evaluate(*planted_rows(fault, seed))
-    verdicts = [verdict_of_model(evaluations[: last + 1]) for last in range(len(evaluations))][GOOD_DAYS:]
+    verdicts = [one.verdict for one in evaluations[GOOD_DAYS:] if one.verdict is not None]
     began = int((START + np.timedelta64(FIRST_DAY + GOOD_DAYS, "D")).astype("datetime64[ns]").astype(np.int64))
     answers = Counter[tuple[str, str]](
         (verdict.kind, verdict.advice.kind if verdict.advice else "")

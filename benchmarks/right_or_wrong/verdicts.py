@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import driftline
 import pandas as pd
-from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.record import Record
 from driftline_processor.notebook.report import NotebookReport
 
 
@@ -31,5 +31,5 @@ def states_of(current: pd.DataFrame, baseline: pd.DataFrame, task: str, **option
         current, baseline=baseline, task=task, score="score", actual="label", progress=False, **options
     )
     evaluations = cast(NotebookReport, report).result.evaluations
-    model = [verdict_of_model(evaluations[: last + 1]).state for last in range(len(evaluations))]
-    return States([one.verdict.state if one.verdict else "unknown" for one in evaluations], model)
+    alone = [Record([one]).now((), None, None).state for one in evaluations]
+    return States(alone, [one.verdict.state if one.verdict else "unknown" for one in evaluations])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.core.verdict.model import verdict_of_model
 
 from benchmarks.right_or_wrong.causes import FAULTS, evaluate, planted_rows
 from tests.support.recomputation import Rows, contradictions
+from tests.support.verdict_windows import verdict_of_model
 
 QUICK = ("covariate", "stuck")
 

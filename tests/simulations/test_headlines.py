@@ -14,10 +14,10 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 
 from simulations.worse import BINARY, Scores
+from tests.support.verdict_windows import verdict_of_model
 
 MODELS, DAYS, ROWS = 12, 5, 25
 """Models, days of each, and rows of an hour."""

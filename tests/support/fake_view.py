@@ -27,7 +27,6 @@ from driftline_processor.core.decode.written_panes import WrittenPanes
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, MetricValue, Size, State
 from driftline_processor.core.performance.judge import confused, curves
 from driftline_processor.core.performance.realized import realized
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.windows.window import Window
 from driftline_processor.health import Health
 from driftline_processor.queries.model_view import BaselineView, ModelView
@@ -43,6 +42,7 @@ from starlette.testclient import TestClient
 
 from tests.support.people import EverybodyMayAll
 from tests.support.serve import serve
+from tests.support.verdict_windows import verdict_of_model
 from tests.support.windows import windows_over
 
 Browse = Callable[[Any], TestClient]

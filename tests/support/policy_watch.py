@@ -13,7 +13,6 @@ from driftline.tables.task import Task
 from driftline_processor.config.schema import Config
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.policy.alerts import AlertStore, Approval, Delivery, Result
 from driftline_processor.policy.approvals import approve, request_of
@@ -27,7 +26,7 @@ from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 
 from tests.support.state_rows import Clock
-from tests.support.verdict_windows import DAY, JULY, right, wrong
+from tests.support.verdict_windows import DAY, JULY, right, verdict_of_model, wrong
 
 
 def model(windows: Sequence[Evaluation], name: str = "late", verdict: Verdict | None = None, **more: Any) -> ModelView:

@@ -6,7 +6,6 @@ from typing import Any
 
 from driftline_processor.core.evaluation import Cause, Change, Evaluation, Finding, ServiceLevel, Verdict
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.reading import read_window
 from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.verdict.window import verdict_of
@@ -24,6 +23,7 @@ from tests.support.verdict_windows import (
     known,
     right,
     value,
+    verdict_of_model,
     window,
     wrong,
 )

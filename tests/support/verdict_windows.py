@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from driftline.tables.table import ModelKey
@@ -19,7 +19,11 @@ from driftline_processor.core.evaluation import (
     MetricValue,
     ObjectiveState,
     SliceDrift,
+    Verdict,
 )
+from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
+from driftline_processor.core.verdict.model import decide, with_traffic
+from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.windows.window import Window
 
 DAY = 86_400 * 10**9
@@ -96,3 +100,17 @@ def wrong(day: int = 0, clear: bool = False, stands_out: bool = False, **more: A
     low = 0.18 if clear else 0.1 if stands_out else 0.02
     losses = {"log_loss": value(0.69, 0.49 + low, 0.89 - low)} | more.pop("realized", {})
     return known(day, {"log_loss": change("worse", 0.2, low, 0.4 - low)}, realized=losses, **more)
+
+
+def verdict_of_model(
+    evaluations: Iterable[Evaluation],
+    traffic: Traffic | None = None,
+    previous: Verdict | None = None,
+    context: VerdictContext = NO_CONTEXT,
+) -> Verdict:
+    """Return the verdict of a model of which no earlier verdict is on record but ``previous``."""
+    windows = [*evaluations]
+    verdict = decide(windows, previous, context).verdict()
+    if traffic is None:
+        return verdict
+    return with_traffic(verdict, traffic, context, sum(one.closed for one in windows))

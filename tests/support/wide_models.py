@@ -6,10 +6,10 @@ import numpy as np
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.queries.model_view import BaselineView, ModelView
 
 from tests.support.fake_view import NOW, column, edges, normal_cells, ns
+from tests.support.verdict_windows import verdict_of_model
 from tests.support.windows import windows_over
 
 METRICS = (

@@ -21,7 +21,6 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.evaluation_store import EvaluationStore, LazyEvaluation
 from driftline_processor.governance.period import Period
@@ -35,7 +34,7 @@ from msgspec.structs import replace
 from tests.support.facts import Facts, lacking
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model
-from tests.support.verdict_windows import JULY, column, known, objective, right, value, window, wrong
+from tests.support.verdict_windows import JULY, column, known, objective, right, value, verdict_of_model, window, wrong
 
 QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
 

@@ -83,7 +83,7 @@ def look_at(
     # a window that contains a recovery says nothing about now
     of_now = [one for one in closed if not _contains(one, together.recovered)]
     run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [*of_now, *periods], doubtful)
-    run = _since_recovery(run, together.recovered)
+    run = _since_recovery(run, together.recovered, closed)
     unsettled = [lengths[name] for name, found in of_lengths.items() if not found]
     return Look(closed, lengths, runs, unsettled, together, doubtful, run, previous, last)
 
@@ -100,11 +100,21 @@ def _contains(reading: Reading, time: int) -> bool:
     return window.start < time < window.end
 
 
-def _since_recovery(run: Run | None, recovered: int) -> Run | None:
-    """Return the run that decides; a healthy one began with the recovery at the earliest."""
-    if run is None or run.since is None or run.reading.state != "healthy":
+def _since_recovery(run: Run | None, recovered: int, closed: Iterable[Reading]) -> Run | None:
+    """Return the run that decides, if it began before a recovery since its first window after it.
+
+    Between the fault that is over and the newest one, windows may show neither.
+    """
+    if run is None or run.since is None or run.since >= recovered:
         return run
-    return run._replace(since=max(run.since, recovered))
+    reading, name = run.reading, run.reading.evaluation.window.name
+    if reading.state == "healthy":
+        return run._replace(since=recovered)
+    if reading.signs[0].reason not in COMPARED:
+        return run
+    later = (one for one in closed if one.evaluation.window.name == name and one.state == reading.state)
+    since = (one.since() for one in later if one.evaluation.window.start >= recovered)
+    return run._replace(since=next(since, reading.since()))
 
 
 def _is_over(run: Run, recovered: int) -> bool:

@@ -30,33 +30,6 @@ MANY_PENDING = 0.1
 """Pending windows per evaluated one, from which on a verdict gives no advice but to wait for them."""
 
 
-def verdict_of_model(
-    evaluations: Iterable[Evaluation],
-    traffic: Traffic | None = None,
-    previous: Verdict | None = None,
-    context: VerdictContext = NO_CONTEXT,
-    read: Callable[[Evaluation, VerdictContext], Reading] = read_window,
-    excluded: Excluded | None = None,
-) -> Verdict:
-    """Return the verdict of a model from all its windows, its traffic and its backlog.
-
-    The first of :data:`RULES` that applies decides. ``no_data`` and ``lagging`` precede every state but degraded.
-
-    Args:
-        evaluations: Windows of one version in one environment, of any lengths, in any order.
-        traffic: Traffic and backlog; None = unknown, as for files.
-        previous: The previous verdict; it provides ``since`` if older windows are not available.
-        context: Facts in addition to the windows.
-        read: Reads a window, as :func:`~.reading.read_window` does; pass a cached version for speed.
-        excluded: Known results of :func:`~.trailing_periods.trailing_periods` for the same windows.
-    """
-    windows = [*evaluations]
-    verdict = decide(windows, previous, context, read, excluded).verdict()
-    if traffic is None:
-        return verdict
-    return with_traffic(verdict, traffic, context, sum(one.closed for one in windows))
-
-
 def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContext) -> Verdict:
     """Return the verdict of a model whose predictions have improbable times, and are in the wrong windows."""
     found = facts.ImprobableTimes(times=times, timezone=context.timezone)
@@ -154,13 +127,37 @@ def _at_risk(look: Look) -> Decision | None:
     run = look.run
     ended = 0 if run is None else run.newest.evaluation.window.end
     newer = any(one.state == "at_risk" and one.evaluation.window.end > ended for one in look.closed)
-    harmless = harmless_parts(run.reading) if run is not None and newer else {}
+    harmless = harmless_parts(run.reading, _inside(run.reading, look.closed)) if run is not None and newer else {}
     risk = run_of_risk(look.lengths.values(), ended, run is None, harmless)
     if risk is None:
         return None
     quiet = facts.NewestWithoutDrift() if risk.turn is not None else _last_known(look.closed, run)
-    verdict = partial(verdict_of, risk.reading, risk.since, (quiet,), alone=risk.alone)
-    return Decision("at_risk", risk.since, verdict)
+    since = _since_known(risk, look.previous)
+    verdict = partial(verdict_of, risk.reading, since, (quiet,), alone=risk.alone and since == risk.since)
+    return Decision("at_risk", since, verdict)
+
+
+def _since_known(risk: Run, previous: Verdict | None) -> int | None:
+    """Return the begin of a risk: that of the last verdict, if the same drift lasts since then.
+
+    Newer conclusive outcomes that do not show it to be harmless would move it.
+    """
+    since, known = risk.since, risk.reading.signs[0].since
+    before = previous.since if previous is not None and previous.state == "at_risk" else None
+    if since is None or known is None or before is None:
+        return since
+    return before if known <= before < since else since
+
+
+def _inside(reading: Reading, closed: Iterable[Reading]) -> list[Reading]:
+    """Return the shorter windows of the rows of a window."""
+    window = reading.evaluation.window
+    within = (
+        one for one in closed if window.start <= one.evaluation.window.start < one.evaluation.window.end <= window.end
+    )
+    return [
+        one for one in within if one.evaluation.window.end - one.evaluation.window.start < window.end - window.start
+    ]
 
 
 def _undecided(look: Look) -> Decision | None:

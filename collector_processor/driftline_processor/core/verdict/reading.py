@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -25,6 +26,7 @@ from .signs import (
     signs_of_loss,
     signs_of_risk,
 )
+from .trailing_periods import LENGTHS
 
 FURTHER = 1.5
 """Factor by which a drift must exceed the size at which outcomes showed it to be harmless, to be a risk again."""
@@ -135,15 +137,32 @@ def read_outcomes(
     return Reading("unknown", evaluation, (), False, context)
 
 
-def harmless_parts(reading: Reading) -> dict[str, float]:
+def harmless_parts(reading: Reading, inside: Iterable[Reading] = ()) -> dict[str, float]:
     """Return the size of each part that drifted in a window, or was in an incident, without a degradation.
 
-    A part of an incident that did not drift in the window has an unlimited size.
+    A part of an incident that did not drift in the window has an unlimited size. What shorter windows with half of its
+    rows show has drifted in it, too. Of days that are added up, nothing else tells.
+
+    Args:
+        reading: The window, or the last days together.
+        inside: Shorter windows of its rows.
     """
     if reading.state != "healthy":
         return {}
-    sizes = {one.part: abs(one.effect or 0.0) for one in signs_of_risk(reading.evaluation) if one.part}
-    return dict.fromkeys(reading.evaluation.incident, math.inf) | sizes
+    shown = {} if reading.evaluation.window.name in LENGTHS else _parts(reading.evaluation)
+    rows = Counter[tuple[str, str]]()
+    sizes: dict[str, float] = {}
+    for one in (one.evaluation for one in inside):
+        for part, size in _parts(one).items():
+            rows[one.window.name, part] += one.rows
+            sizes[part] = max(size, sizes.get(part, 0.0))
+    most = (part for (_, part), number in rows.items() if 2 * number >= reading.evaluation.rows)
+    return shown | {part: max(sizes[part], shown.get(part, 0.0)) for part in most}
+
+
+def _parts(evaluation: Evaluation) -> dict[str, float]:
+    sizes = {one.part: abs(one.effect or 0.0) for one in signs_of_risk(evaluation) if one.part}
+    return dict.fromkeys(evaluation.incident, math.inf) | sizes
 
 
 def _is_harmless(sign: Sign, harmless: Mapping[str, float]) -> bool:

@@ -11,6 +11,7 @@ how days differ.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import inf, nan, sqrt
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
-from .signs import deciding_change
+from .signs import deciding_change, is_fault
 
 LENGTHS = {"7d": 7, "30d": 30}
 """Days of a period by its name."""
@@ -116,7 +117,9 @@ the newer days exclude the fault.
 
 
 def trailing_periods(evaluations: Iterable[Evaluation], excluded: Excluded | None = None) -> TrailingPeriods:
-    """Return the last 7 and 30 days of a model; they begin after a fault from which the model has recovered.
+    """Return the last 7 and 30 days of a model.
+
+    They begin after a fault from which the model has recovered, and with the data faults of the newest windows.
 
     Args:
         evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
@@ -130,18 +133,33 @@ def trailing_periods(evaluations: Iterable[Evaluation], excluded: Excluded | Non
     if not windows:
         return TrailingPeriods([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
-    anew = max((metric.recovered(excluded) for metric in metrics), default=0)
+    recovered = max((metric.recovered(excluded) for metric in metrics), default=0)
+    # the rows before a data fault, or before it was mended, say nothing about those since then
+    anew = max(recovered, _since_other_faults(windows))
     periods = list[Evaluation]()
     for name, days in LENGTHS.items():
         added = _added(windows, max(anew, windows[-1].window.end - days * DAY), metrics, name)
         if added is not None and not any(added.window.start == other.window.start for other in periods):
             periods.append(added)
-    return TrailingPeriods(periods, anew, _doubtful(windows, metrics, anew), tuple(metrics))
+    return TrailingPeriods(periods, recovered, _doubtful(windows, metrics, anew), tuple(metrics))
 
 
 def _adds_up(evaluation: Evaluation) -> bool:
     """Return True if a window has outcomes that say something about the model."""
     return evaluation.has_mature_outcomes and outcomes_of_one_class(evaluation, DOUBTFUL) is None
+
+
+def _since_other_faults(windows: Sequence[Evaluation]) -> int:
+    """Return since when windows have the data faults of the newest ones, unix nanoseconds; 0 if all have them.
+
+    A fault that one window has, or lacks, is no change: it may be chance.
+    """
+    faults = [{(one.check, one.features) for one in window.findings if is_fault(one)} for window in windows]
+    since, lasting = 0, faults[0]
+    for window, (before, now) in zip(windows, pairwise(faults), strict=False):
+        if before == now != lasting:
+            since, lasting = window.window.start, now
+    return since
 
 
 def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int) -> Evaluation | None:

@@ -7,10 +7,9 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.policy.condition import Finding, judge_parts, read_condition
 from driftline_processor.core.policy.firing import Patience
 from driftline_processor.core.policy.rule import Rule, WindowHistory
-from driftline_processor.core.verdict.model import verdict_of_model
 
 from tests.support.unwrap import of_type
-from tests.support.verdict_windows import DAY, JULY, column, known, objective, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, column, known, objective, value, verdict_of_model, window, wrong
 
 
 def accuracy(day: int, number: float | None) -> Evaluation:

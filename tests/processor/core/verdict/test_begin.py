@@ -9,7 +9,6 @@ from driftline_processor.core.facts import NeverAsGood
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.verdict.begin import first_rows, kept_begin
 from driftline_processor.core.verdict.look import LastDegradation
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.reading import read_window
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.runs import Run
@@ -18,7 +17,7 @@ from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
 from tests.support.loss_days import day, days
-from tests.support.verdict_windows import DAY, JULY, change, known, objective, right, value, wrong
+from tests.support.verdict_windows import DAY, JULY, change, known, objective, right, value, verdict_of_model, wrong
 
 RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-9)
 

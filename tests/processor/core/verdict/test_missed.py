@@ -8,11 +8,10 @@ import pytest
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState, SlaResult
 from driftline_processor.core.fact import Fact
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_evidence, verdict_headline
 
 from tests.support.unwrap import of_type
-from tests.support.verdict_windows import DAY, JULY, objective, right
+from tests.support.verdict_windows import DAY, JULY, objective, right, verdict_of_model
 
 RULE = "availability >= 90 %"
 WEEK: dict[str, Any] = {"length": 7, "name": "1w"}

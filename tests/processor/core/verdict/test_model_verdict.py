@@ -9,7 +9,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict.model import RULES, verdict_of_model
+from driftline_processor.core.verdict.model import RULES
 from driftline_processor.core.verdict.parts import ModelPart, fold_verdicts
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.traffic import Traffic
@@ -30,6 +30,7 @@ from tests.support.verdict_windows import (
     objective,
     right,
     value,
+    verdict_of_model,
     window,
     wrong,
 )
@@ -254,6 +255,25 @@ def test_a_drift_that_grew_since_outcomes_showed_it_to_be_harmless_is_a_risk_aga
     later = [window(at, **YOUNG, **moved[at]) for at in (1, 2)]
     assert verdict_of_model([right(0, **moved[0]), later[0]]).state == "healthy"
     assert verdict_of_model([right(0, **moved[0]), later[1]]).state == "at_risk"
+
+
+def test_drift_in_most_days_of_a_healthy_week_is_harmless_and_that_of_one_day_is_unknown() -> None:
+    moved: dict[str, Any] = {"features": {"temp": column(effect=0.5, p=1e-12)}}
+    week = replace(right(0), window=Window("1w", JULY, JULY + 7 * DAY), rows=35_000, outcome_rows=20_000)
+    later = [window(at, **YOUNG, **moved) for at in (7, 8)]
+    few = {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")}
+    for days_of_drift, state in ((range(3, 7), "healthy"), (range(6, 7), "at_risk")):
+        inside = [known(at, few, **(moved if at in days_of_drift else {})) for at in range(7)]
+        assert verdict_of_model([*inside, week, *later]).state == state
+
+
+def test_a_risk_keeps_its_begin_while_outcomes_do_not_show_its_drift_to_be_harmless() -> None:
+    lasting: dict[str, Any] = {**CLEAR, "incident": {"feature:temp": day(1)}}
+    risk = [window(at, **YOUNG, **lasting) for at in (1, 2, 3)]
+    week = replace(right(-5), window=Window("1w", day(-5), day(2)), rows=35_000)
+    assert verdict_of_model([week, *risk]).since == day(2)
+    for before, since in (("at_risk", day(1)), ("healthy", day(2))):
+        assert verdict_of_model([week, *risk], previous=Verdict(before, day(1))).since == since  # type: ignore[arg-type]
 
 
 def served(at: int, failed: int) -> Evaluation:

@@ -7,13 +7,24 @@ from typing import Any
 import pytest
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_lines, verdict_now
 from msgspec.structs import replace
 
 from tests.support.unwrap import of_type
-from tests.support.verdict_windows import DAY, JULY, change, column, known, objective, right, value, window, wrong
+from tests.support.verdict_windows import (
+    DAY,
+    JULY,
+    change,
+    column,
+    known,
+    objective,
+    right,
+    value,
+    verdict_of_model,
+    window,
+    wrong,
+)
 
 UNSURE = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5)}, realized={"log_loss": value(0.6)})
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}

@@ -8,14 +8,13 @@ import pytest
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.fact import Fact
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.undecided import labels_needed
 from driftline_processor.present.sentences.verdict import verdict_action
 from msgspec.structs import replace
 
 from tests.support.unwrap import of_type
 from tests.support.verdict_examples import verdict_of_window
-from tests.support.verdict_windows import change, known, objective, right, value, window, wrong
+from tests.support.verdict_windows import change, known, objective, right, value, verdict_of_model, window, wrong
 
 FEW = change("inconclusive", 0.1, -0.1, 0.3, reason="too_few_rows")
 OF_CALLS = objective("inconclusive", "availability", rule="availability >= 99.9 %", needed=3_688)

@@ -10,7 +10,6 @@ import pytest
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.states import ORDER, rank_state
 from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.versions.side_by_side import SideBySide
@@ -22,7 +21,19 @@ from tests.support.any_object import Builder
 from tests.support.paths import ROOT
 from tests.support.slow import slow
 from tests.support.verdict_examples import verdict_of_window
-from tests.support.verdict_windows import COLD, DAY, JULY, MISSING, column, explained, objective, right, window, wrong
+from tests.support.verdict_windows import (
+    COLD,
+    DAY,
+    JULY,
+    MISSING,
+    column,
+    explained,
+    objective,
+    right,
+    verdict_of_model,
+    window,
+    wrong,
+)
 
 JARGON = re.compile(r"p-value|p_value|\bPSI\b|\bKS\b|Kolmogorov|chi-sq|null hypoth|at_risk|not_worse|bootstrap")
 MOST_CHARACTERS = 520

@@ -11,14 +11,14 @@ from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict import record as of_record
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
-from driftline_processor.core.verdict.model import decide, verdict_of_model
+from driftline_processor.core.verdict.model import decide
 from driftline_processor.core.verdict.reading import Reading, read_window
 from driftline_processor.core.verdict.record import Record, Row
 from driftline_processor.core.windows.window import HOUR, Window
 from msgspec.structs import replace
 
 from tests.support.unwrap import unwrap
-from tests.support.verdict_windows import DAY, JULY, change, known, right, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, change, known, right, value, verdict_of_model, window, wrong
 
 
 def noisy(at: int, loss: float, length: int = DAY, name: str = "1d") -> Evaluation:

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from driftline_processor.core.evaluation import Evaluation, Finding, LaterFinding, Verdict
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.present.sentences.verdict import (
     verdict_action,
     verdict_cause,
     verdict_later,
 )
 
-from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, right, value
+from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, right, value, verdict_of_model
 
 RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-12)
 RANGE = Finding("out_of_range", ("income",), "major", 0.0, 0.2, 1e-12)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline_processor.core.evaluation import InconclusiveReason, MetricChange, MetricValue
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.trailing_periods import LENGTHS, TrailingPeriods, trailing_periods
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
 from tests.support.loss_days import ERROR, MARGIN, REFERENCE, day, days
-from tests.support.verdict_windows import DAY, JULY, MISSING, value
+from tests.support.verdict_windows import DAY, JULY, MISSING, value, verdict_of_model
 
 
 def test_days_add_up_with_the_weight_of_their_outcomes() -> None:
@@ -173,3 +172,31 @@ def test_a_data_fault_dates_the_degradation_that_it_lasts_as_long_as() -> None:
     assert verdict_of_model(windows).since_earliest is not None
     verdict = verdict_of_model(faulty)
     assert (verdict.state, verdict.since, verdict.since_earliest) == ("degraded", JULY + 10 * DAY, None)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "begins"),
+    [((25, 26, 27, 28, 29), 25), ((10, 11, 12, 13), 14), ((29,), 0), ((12,), 0)],
+    ids=["a fault that lasts", "a fault that is over", "one window", "one window, over"],
+)
+def test_days_before_a_data_fault_and_before_its_end_say_nothing_about_those_since(
+    faulty: tuple[int, ...], begins: int
+) -> None:
+    windows = [replace(one, findings=[MISSING] if at in faulty else []) for at, one in enumerate(days(*[0.5] * 30))]
+    assert {one.window.start for one in trailing_periods(windows).windows[-1:]} == {JULY + begins * DAY}
+
+
+def test_good_days_do_not_hide_the_loss_of_a_newer_data_fault() -> None:
+    losses = days(*[0.5] * 26, *[0.57] * 4)
+    assert verdict_of_model(losses).state != "degraded"
+    verdict = verdict_of_model([*losses[:26], *(replace(one, findings=[MISSING]) for one in losses[26:])])
+    assert (verdict.state, verdict.since) == ("degraded", JULY + 26 * DAY)
+
+
+def test_a_second_fault_does_not_begin_with_the_one_that_is_over() -> None:
+    """Between them, days are inconclusive, but together they show the recovery."""
+    losses = days(*[0.5] * 20, 1.4, *[0.53] * 12, *[0.75] * 4, seed=3)
+    between = {one.realized_changes["log_loss"].state for one in losses[21:33]}
+    assert between == {"inconclusive"}
+    verdict = verdict_of_model(losses)
+    assert (verdict.state, verdict.since) == ("degraded", JULY + 33 * DAY)

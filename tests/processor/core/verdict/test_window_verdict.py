@@ -14,7 +14,6 @@ from driftline_processor.core.evaluation import (
     KindOfChange,
 )
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.reading import read_outcomes
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_sentence
@@ -34,6 +33,7 @@ from tests.support.verdict_windows import (
     known,
     right,
     value,
+    verdict_of_model,
     window,
     wrong,
 )

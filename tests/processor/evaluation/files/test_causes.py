@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Cause, Evaluation
-from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.readers.memory import read_table
 
 from tests.support.slow import slow
+from tests.support.verdict_windows import verdict_of_model
 
 SEEDS = range(2)
 NAMES = ("a", "b", "c", "noise")
