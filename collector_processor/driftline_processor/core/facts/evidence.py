@@ -147,7 +147,10 @@ class ErrorsRose(FactStruct):
 
 
 class SliceWorse(FactStruct):
-    """A slice ("" if the sentence has its name already) with a ``share`` of the rise of a loss."""
+    """A slice ("" if the sentence has its name already) with a ``share`` of the rise of a loss.
+
+    ``features``: the columns of the slice, which newer rows may bound elsewhere.
+    """
 
     slice: str
     metric: str
@@ -155,6 +158,7 @@ class SliceWorse(FactStruct):
     now: float
     share: float
     days: int
+    features: tuple[str, ...] = ()
 
 
 class ExpectationBroken(FactStruct):

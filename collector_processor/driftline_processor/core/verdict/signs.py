@@ -553,7 +553,8 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
 
 def slice_fact(change: SliceChange, slice: str = "") -> Fact:
     """Return the fact that a model became worse in a slice; ``slice``: its name, "" if the sentence has it already."""
-    return facts.SliceWorse(slice, METRIC_OF_LOSS[change.by], change.was, change.now, change.share, change.days)
+    numbers = change.was, change.now, change.share, change.days
+    return facts.SliceWorse(slice, METRIC_OF_LOSS[change.by], *numbers, features=change.features)
 
 
 def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:

@@ -123,7 +123,8 @@ def cause_subject(verdict: Verdict) -> str:
     if isinstance(cause, (Cause, Finding)):
         check = cause.check or DRIFT
         return f"output:{check}" if kind == "output_fault" else ":".join((check, *cause.features))
-    return ":".join((cause.kind, *columns_of(cause), *([verdict.slice] if isinstance(cause, facts.SliceWorse) else [])))
+    columns = cause.features if isinstance(cause, facts.SliceWorse) else columns_of(cause)
+    return ":".join((cause.kind, *columns))
 
 
 def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | None:

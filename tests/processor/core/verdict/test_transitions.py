@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from driftline_processor.core.evaluation import Evaluation, Finding, VerdictState
+from driftline_processor.core import facts
+from driftline_processor.core.evaluation import Evaluation, Finding, Verdict, VerdictState
 from driftline_processor.core.verdict.record import Record, Row, RowFinding, findings_of
 from driftline_processor.core.verdict.transitions import transitions
 
@@ -165,3 +166,14 @@ def test_a_healthy_model_has_a_finding_that_does_no_harm() -> None:
     verdict = Record([right(day, findings=[RECODED]) for day in range(3)]).as_of(JULY + 3 * DAY)
     assert verdict is not None
     assert [(one.role, one.subject) for one in findings_of(verdict)] == [("harmless", "recoded:plan")]
+
+
+def test_a_slice_whose_bound_moves_with_more_rows_is_the_same_cause() -> None:
+    def row(slice: str, feature: str) -> Row:
+        worse = facts.SliceWorse("", "log_loss", 0.3, 1.4, share=1.0, days=2, features=(feature,))
+        verdict = Verdict("degraded", JULY, cause=worse, slice=slice)
+        return Row(JULY + DAY, "degraded", JULY, findings_of(verdict))
+
+    first = row("tenure of 42 or more", "tenure")
+    assert transitions(first, row("tenure of 37 or more", "tenure")) == []
+    assert [one.kind for one in transitions(first, row("country=DE", "country"))] == ["cause_changed"]
