@@ -10,6 +10,7 @@ import itertools
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from functools import cache
 from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
@@ -26,7 +27,7 @@ from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import objective_of
 from driftline_processor.core.policy.firing import Firing, explains
 from driftline_processor.core.policy.rule import WindowHistory
-from driftline_processor.core.verdict.record import Row, RowFinding, findings_of
+from driftline_processor.core.verdict.record import Episode, Row, RowFinding, findings_of
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.transitions import Transition, transitions
 from driftline_processor.core.windows.window import HOUR, length
@@ -175,7 +176,12 @@ class PolicyWatch:
         cases = self._cases(groups, now, caught_up)
         changed = self._changed_alerts(cases, models, now, caught_up)
         changes = [*self._due(changed, by_place, now)]
-        look = Look(self._by_id(changed), self._is_alone, _FactsOfLook(self, by_place), now)
+
+        @cache
+        def facts_of(kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
+            return self.facts(kind, alert, by_place.get(alert.place), linked=linked)
+
+        look = Look(self._by_id(changed), self._is_alone, facts_of, now)
         orders, unsent_orders = self._orders(changes, changed, look, by_place)
         messages, unsent_messages = self._messages(changes, changed, look, by_place)
         deliveries = [*deliveries, *unsent_messages, *unsent_orders]
@@ -505,7 +511,13 @@ class PolicyWatch:
         """Return the orders of actions, and the deliveries of those that are held back or no longer needed."""
         if not self._rules.actions:
             return [], []
-        ordering = Orders(self.store, self._rules, look, self._actions_of, _RowsOfLook(by_place))
+        ordering = Orders(
+            self.store,
+            self._rules,
+            look,
+            self._actions_of,
+            lambda alert: _rows_behind(alert, by_place.get(alert.place)),
+        )
         orders = [*ordering.orders(changes, [*self._lasting(changed, look.now)])]
         held_back = [order.delivery for order in orders if order.delivery is not None]
         return orders, [*ordering.lapsed, *held_back]
@@ -681,39 +693,16 @@ class PolicyWatch:
         return message_facts(content, alert.state)
 
 
-class _FactsOfLook:
-    """Cached facts of the alerts of one evaluation."""
-
-    def __init__(self, watch: PolicyWatch, by_place: Mapping[Place, VersionGroup]) -> None:
-        self._watch, self._by_place = watch, by_place
-        self._cache: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
-
-    def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
-        """Return the facts of a change of an alert."""
-        cache_key = kind, alert.id, linked
-        if cache_key not in self._cache:
-            group = self._by_place.get(alert.place)
-            self._cache[cache_key] = self._watch.facts(kind, alert, group, linked=linked)
-        return self._cache[cache_key]
-
-
-class _RowsOfLook:
-    """Number of rows that support an alert."""
-
-    def __init__(self, by_place: Mapping[Place, VersionGroup]) -> None:
-        self._by_place = by_place
-
-    def __call__(self, alert: Alert) -> int:
-        """Return the rows of the window of an alert; without a window, or if few rows are the finding, all rows."""
-        group = self._by_place.get(alert.place)
-        if group is None:
-            return 0
-        if alert.start is not None and "predictions" not in alert.subjects:
-            windows = itertools.chain(*(view.windows.get(alert.window, ()) for view in group.views))
-            rows = [one.rows for one in windows if one.window.start <= alert.start < one.window.end]
-            if rows:
-                return max(rows)
-        return max(view.rows for view in group.views)
+def _rows_behind(alert: Alert, group: VersionGroup | None) -> int:
+    """Return the rows of the window of an alert; without a window, or if few rows are the finding, all rows."""
+    if group is None:
+        return 0
+    if alert.start is not None and "predictions" not in alert.subjects:
+        windows = itertools.chain(*(view.windows.get(alert.window, ()) for view in group.views))
+        rows = [one.rows for one in windows if one.window.start <= alert.start < one.window.end]
+        if rows:
+            return max(rows)
+    return max(view.rows for view in group.views)
 
 
 def _findings_now(verdict: Verdict, view: ModelView) -> tuple[RowFinding, ...]:
@@ -796,17 +785,21 @@ def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
     return verdict.since if verdict.since is not None and verdict.since > alert.since else None
 
 
+def _episodes(alert: Alert, group: VersionGroup) -> Iterator[Episode]:
+    """Yield the recorded states of the model of an alert about its state, the oldest first."""
+    for view in group.views:
+        if alert.state and view.key.version == alert.version:
+            yield from view.record.episodes()
+
+
 def _recovered(alert: Alert, case: _Case) -> Alert | None:
     """Return an open alert as closed if the model recovered for the cool-down before its newest degradation began.
 
     The current verdict does not show a recovery that lies between two evaluations; the record does.
     """
-    episodes = itertools.chain.from_iterable(
-        view.record.episodes() for view in case.group.views if alert.state and view.key.version == alert.version
-    )
     closed = (
         replace(alert, until=one.since, resolved=case.now)
-        for one in episodes
+        for one in _episodes(alert, case.group)
         if one.state == "healthy" and one.since is not None and one.since > (alert.since or 0)
         if one.last > alert.fired and one.last - one.since >= case.policy.rule.patience.cool_down
     )
@@ -815,12 +808,9 @@ def _recovered(alert: Alert, case: _Case) -> Alert | None:
 
 def _recorded_begin(alert: Alert, group: VersionGroup) -> int | None:
     """Return the begin of an alert; about a state, that of the episode in which it fired, as it is recorded now."""
-    episodes = itertools.chain.from_iterable(
-        view.record.episodes() for view in group.views if view.key.version == alert.version
-    )
     begins = [
         one.since
-        for one in episodes
+        for one in _episodes(alert, group)
         if one.state == alert.state and one.since is not None and one.since <= alert.fired <= one.last
     ]
     return min(begins, default=alert.since)
