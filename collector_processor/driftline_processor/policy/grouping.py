@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import VerdictState
+from driftline_processor.core.verdict.record import is_same_state
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.transitions import transitions
 from driftline_processor.present.alerts import group_facts
@@ -223,9 +224,14 @@ class _Thread:
         self.verdict: VerdictState | Literal[""] = ""
 
     def has_told(self, message: Message) -> bool:
-        """Return True if nothing changed from the verdict of earlier messages to the one of a message."""
+        """Return True if nothing changed from the verdict of earlier messages to the one of a message.
+
+        The record has the findings of a degradation; those of another state are the same if its begin is.
+        """
         told, now = stated_row(self.verdict, self.messages), stated_row(message.verdict, [message])
-        return told is not None and now is not None and not transitions(told, now)
+        if told is None or now is None or transitions(told, now):
+            return False
+        return told.state == "degraded" or is_same_state(told, now)
 
     def hear(self, message: Message) -> None:
         """Add a message."""

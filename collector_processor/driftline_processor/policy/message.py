@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
@@ -72,8 +73,8 @@ class Message(Struct, frozen=True):
 
     @property
     def remembered(self) -> dict[str, Any]:
-        """The facts that are kept once it is delivered: the findings of the verdict."""
-        return {"findings": self.facts["findings"]} if self.facts.get("findings") else {}
+        """The facts that are kept once it is delivered: the begin and the findings of the verdict."""
+        return {name: self.facts[name] for name in ("verdict_since", "findings") if self.facts.get(name)}
 
     @property
     def says_several(self) -> bool:
@@ -105,8 +106,9 @@ def stated_row(state: VerdictState | Literal[""], messages: Iterable[Message]) -
         state: The state that they stated last; "" if none.
         messages: The messages, the oldest first.
     """
-    stated = dict[str, RowFinding]()
+    stated, since = dict[str, RowFinding](), ""
     for message in messages:
+        since = message.facts.get("verdict_since") or since
         findings = [
             RowFinding(one["role"], one["subject"], None, until=None if one["until"] is None else 0)
             for one in message.facts.get("findings", ())
@@ -116,4 +118,5 @@ def stated_row(state: VerdictState | Literal[""], messages: Iterable[Message]) -
         elif findings:
             stated = {name: one for name, one in stated.items() if one.role != "cause"}
             stated |= {one.subject: one for one in sorted(findings, key=lambda one: one.until is None)}
-    return Row(0, state, None, tuple(stated.values())) if state else None
+    begin = round(datetime.fromisoformat(since).timestamp() * 10**9) if since else None
+    return Row(0, state, begin, tuple(stated.values())) if state else None

@@ -152,6 +152,25 @@ def test_a_loss_is_sent_although_the_model_was_degraded_by_failing_calls_before(
     assert told == [("opened", "service"), ("cause_changed", None)]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("day", "kinds"), [(1, []), (3, ["joined"])])
+def test_a_model_at_risk_for_another_reason_is_told_by_the_policy_that_finds_it(
+    tmp_path: Path, restarts: bool, day: int, kinds: list[str]
+) -> None:
+    policies = {"data": {**DATA, "in_a_row": 3}}
+    days = [right(0), *(window(each, **FAULT) for each in (1, 2, 3))]
+    risks = [Verdict("at_risk", reasons=(MISSING,), since=window(each).window.start) for each in (1, day)]
+    with watched(tmp_path, policies=policies) as watch:
+        watch.deliver(model(days[:1]))
+        watch.deliver(model(days[:3], verdict=risks[0]))
+        told = [] if restarts else watch.look(model(days, verdict=risks[1]))
+        assert [one.kind for one in watch.sent[:1]] == ["opened"]
+    if restarts:
+        with watched(tmp_path, policies=policies) as again:
+            told = again.look(model(days, verdict=risks[1]))
+    assert [one.kind for one in told] == kinds
+
+
 def test_a_policy_of_a_degradation_that_is_dated_anew_is_listed(tmp_path: Path) -> None:
     days = [right(0), *(wrong(day) for day in (1, 2, 3)), *(wrong(day, realized=BAD) for day in (20, 21, 22))]
     first, second = (Verdict("degraded", since=wrong(day).window.start) for day in (1, 20))
