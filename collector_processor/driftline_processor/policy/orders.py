@@ -277,7 +277,7 @@ class Orders:
         runs, standing = list[_Run](), set[str]()
         for message in self._store.to_channel(name):
             if (
-                message.kind in UPDATES
+                message.kind == "joined"
                 or (message.kind == "resolved") != (action.on == ("resolved",))
                 or self._held_back(message)
                 or message.gravest not in self._alerts
