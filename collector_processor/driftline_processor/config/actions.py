@@ -72,7 +72,7 @@ class ActionKeys(Section):
     """Keys of every kind of action.
 
     Attributes:
-        follows: Whether it runs again for an alert that ended and begins again.
+        follows: Whether it runs again for what changes in its incident, and for an alert that ended and begins again.
         changes: Whether it may change what serves predictions, see :meth:`may_change_model`.
         targets: Keys whose placeholders choose what the action changes.
     """

@@ -14,11 +14,13 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import VerdictState
+from driftline_processor.core.verdict.record import is_same_state
 from driftline_processor.core.verdict.states import rank_state
+from driftline_processor.core.verdict.transitions import transitions
 from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert, Delivery
-from .message import SEVERITIES, UPDATES, Kind, Message
+from .message import ENDS, SEVERITIES, UPDATES, Kind, Message, stated_row
 
 LISTED: Final = "the verdict that was notified explains it, so the next message lists it"
 
@@ -108,7 +110,7 @@ class Threads:
             known_thread = threads.get(name, _Thread())
             lasting_alerts = self._lasting(known_thread, {change.alert.id for change in changes})
             rises = _has_risen(changes, known_thread, lasting_alerts)
-            kind = _kind_of({change.kind for change in changes}, rises=rises, lasts=bool(lasting_alerts))
+            kind = kind_of({change.kind for change in changes}, rises=rises, lasts=bool(lasting_alerts))
             changed_alerts = [(change.kind, change.alert) for change in changes]
             yield self._message(name, audience, kind, changed_alerts, lasting_alerts, rises)
 
@@ -195,12 +197,12 @@ class Threads:
             [self._facts("opened", alert, False) for alert in sorted(alerts, key=gravity)],
         )
         verdict: VerdictState | Literal[""] = facts["verdict"] or "" if facts["explained"] and begins else ""
-        id, about = self._new_id(thread, channel, known_thread.messages + 1), tuple(one.id for _, one in changes)
+        id, about = self._new_id(thread, channel, len(known_thread.messages) + 1), tuple(one.id for _, one in changes)
         incident = known_thread.incident + rises
         message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident, verdict=verdict)
         repeats = all(map(is_explained, changes)) and known_thread.has_told(message)
         if kind == "joined" and repeats and all(of_one not in UPDATES for of_one, _ in changes):
-            self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.first))
+            self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.messages[0].id))
         known_thread.hear(message)
         return message
 
@@ -210,49 +212,37 @@ class _Thread:
 
     Attributes:
         open: Alerts that the channel considers open, in the order of their notification.
-        messages: Number of messages.
+        messages: All messages, oldest first.
         incident: Number of the newest incident of a pager.
-        first: Id of the first message; "" without one.
         verdict: State of the verdict that was notified last; "" if its fault is over.
-        fault: What that verdict was about: whether calls failed, and since when, in ISO 8601; "" = unknown.
     """
 
     def __init__(self) -> None:
         self.open: dict[str, None] = {}
-        self.messages = 0
+        self.messages = list[Message]()
         self.incident = 1
-        self.first = ""
         self.verdict: VerdictState | Literal[""] = ""
-        self.fault = (False, "")
 
     def has_told(self, message: Message) -> bool:
-        """Return True if a message had the words of a verdict that is as severe as a message's, and of its fault.
+        """Return True if nothing changed from the verdict of earlier messages to the one of a message.
 
-        A fault that began later than the one that was told is another one.
+        The record has the findings of a degradation; those of another state are the same if its begin is.
         """
-        if self.verdict == "" or message.verdict == "":
+        told, now = stated_row(self.verdict, self.messages), stated_row(message.verdict, [message])
+        if told is None or now is None or transitions(told, now):
             return False
-        (of_calls, since), (told_of_calls, told_since) = _fault_of(message), self.fault
-        is_later = bool(since and told_since) and since > told_since
-        return rank_state(self.verdict) <= rank_state(message.verdict) and of_calls == told_of_calls and not is_later
+        return told.state == "degraded" or is_same_state(told, now)
 
     def hear(self, message: Message) -> None:
         """Add a message."""
-        self.messages += 1
+        self.messages.append(message)
         self.incident = max(self.incident, message.incident)
-        self.first = self.first or message.id
-        self.verdict = "" if message.kind in ("resolved", "eased") else message.verdict or self.verdict
-        self.fault = _fault_of(message) if message.verdict else self.fault
+        self.verdict = "" if message.kind in ENDS else message.verdict or self.verdict
         for alert in message.about:
             if message.kind in BEGINS:
                 self.open[alert] = None
-            elif message.kind in ("resolved", "eased"):
+            elif message.kind in ENDS:
                 self.open.pop(alert, None)
-
-
-def _fault_of(message: Message) -> tuple[bool, str]:
-    """Return whether a message's verdict is about failing calls, and its begin; "" if unknown."""
-    return message.facts.get("verdict_kind") == "service", message.facts.get("verdict_since") or ""
 
 
 def _thread_of(alert: Alert, threads: dict[str, _Thread]) -> str | None:
@@ -260,7 +250,7 @@ def _thread_of(alert: Alert, threads: dict[str, _Thread]) -> str | None:
     return next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), None)
 
 
-def _kind_of(changes: Collection[Kind], *, rises: bool, lasts: bool) -> Kind:
+def kind_of(changes: Collection[Kind], *, rises: bool, lasts: bool) -> Kind:
     """Return the kind of a message about kinds of changes; ``lasts``: whether other alerts of its thread last."""
     if {*changes} == {"passed"} and not lasts:
         return "passed"

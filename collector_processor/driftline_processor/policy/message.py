@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
 from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
+from driftline_processor.core.verdict.record import Row, RowFinding
 
 Kind = Literal[
     "opened",
@@ -33,6 +35,9 @@ and ended unseen; they are acknowledged, or escalated. A digest and the summary 
 
 UPDATES: Final[tuple[Kind, ...]] = ("cause_changed", "joined", "recovered")
 """The cause of a degradation is another one, a finding joined it, or one of its findings is over while it lasts."""
+
+ENDS: Final[tuple[Kind, ...]] = ("resolved", "eased")
+"""The alerts of the message are over."""
 
 SEVERITIES: Final = get_args(Severity)
 """The most severe first."""
@@ -68,9 +73,8 @@ class Message(Struct, frozen=True):
 
     @property
     def remembered(self) -> dict[str, Any]:
-        """The facts that are kept once it is delivered: which fault it was about, and its findings."""
-        kept = ("verdict_kind", "verdict_since", "findings")
-        return {name: self.facts[name] for name in kept if self.facts.get(name)}
+        """The facts that are kept once it is delivered: the begin and the findings of the verdict."""
+        return {name: self.facts[name] for name in ("verdict_since", "findings") if self.facts.get(name)}
 
     @property
     def says_several(self) -> bool:
@@ -91,3 +95,28 @@ class Message(Struct, frozen=True):
     def is_order(self) -> bool:
         """Whether it is for an action, whose name contains a slash, unlike a channel's."""
         return "/" in self.channel
+
+
+def stated_row(state: VerdictState | Literal[""], messages: Iterable[Message]) -> Row | None:
+    """Return the row of the record that messages stated, to compare a later row with; None without a state.
+
+    A finding that a later message left out is still known, except an earlier cause.
+
+    Args:
+        state: The state that they stated last; "" if none.
+        messages: The messages, the oldest first.
+    """
+    stated, since = dict[str, RowFinding](), ""
+    for message in messages:
+        since = message.facts.get("verdict_since") or since
+        findings = [
+            RowFinding(one["role"], one["subject"], None, until=None if one["until"] is None else 0)
+            for one in message.facts.get("findings", ())
+        ]
+        if message.kind in ENDS:
+            stated.clear()
+        elif findings:
+            stated = {name: one for name, one in stated.items() if one.role != "cause"}
+            stated |= {one.subject: one for one in sorted(findings, key=lambda one: one.until is None)}
+    begin = round(datetime.fromisoformat(since).timestamp() * 10**9) if since else None
+    return Row(0, state, begin, tuple(stated.values())) if state else None

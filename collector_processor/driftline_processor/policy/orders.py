@@ -22,8 +22,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert, AlertStore, Approval, Delivery, Place
-from .grouping import AlertChange, Look, gravity
-from .message import Kind, Message
+from .grouping import AlertChange, Look, gravity, kind_of
+from .message import UPDATES, Kind, Message
 
 LAPSED: Final = "the alert was over before the action was approved"
 
@@ -127,7 +127,9 @@ class Orders:
         for place_changes in changes_by_place.values():
             for name, action in self._actions_of(place_changes).items():
                 asking = [
-                    change for change in place_changes if change.kind in action.on and name in self._named(change.alert)
+                    change
+                    for change in place_changes
+                    if _is_asked_by(action, change.kind) and name in self._named(change.alert)
                 ]
                 joined = set[str]()
                 for order in self._begun(name, [change for change in asking if change.kind != "resolved"]):
@@ -137,7 +139,7 @@ class Orders:
                     name, action, [change.alert for change in place_changes if change.kind == "resolved"], joined
                 )
         for alert in sorted(lasting, key=gravity):
-            if alert.id not in self._changed:
+            if alert.id not in self._changed or self._changed[alert.id].kind in UPDATES:
                 for name, kind in self._short_of_rows(alert).items():
                     yield from self._begun(name, [AlertChange(kind, alert, ())])
 
@@ -184,7 +186,7 @@ class Orders:
             incident_id = next(
                 (id for id, incident in lasting_incidents.items() if new.alert.id in incident.alerts), common
             )
-            changes_by_incident.setdefault(incident_id if new.kind == "worse" else common, []).append(new)
+            changes_by_incident.setdefault(common if new.kind == "opened" else incident_id, []).append(new)
         for id, incident_changes in changes_by_incident.items():
             order = self._order(name, id, incidents.get(id, _Incident([])), incident_changes, opened)
             if order is not None:
@@ -200,19 +202,23 @@ class Orders:
     ) -> Order | None:
         """Return the order for changes of one incident: a new one, a follow-up, or a note that it exists.
 
-        An alert that ends and begins again within an open incident is ignored, because its end was not notified.
+        An alert that ends and begins again within an open incident is ignored, because its end was not notified. What
+        changes within an alert only follows an order.
         """
         action = self._actions[name]
         ids = {change.alert.id for change in changes}
         lasting_alerts = [alert for alert in incident.alerts if alert not in ids and self._lasts(alert, opened)]
         if lasting_alerts:
-            changes = [change for change in changes if change.kind == "worse" or change.alert.id not in incident.alerts]
+            changes = [
+                change for change in changes if change.kind != "opened" or change.alert.id not in incident.alerts
+            ]
+        if changes and action.follows and any(map(self._alive, incident.orders)):
+            kind = kind_of({change.kind for change in changes}, rises=False, lasts=bool(lasting_alerts))
+            return Order(self._message(name, id, kind, changes, lasting_alerts))
+        changes = [change for change in changes if change.kind not in UPDATES]
         kinds = {change.kind for change in changes}
         if not kinds:
             return None
-        if action.follows and any(map(self._alive, incident.orders)):
-            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
-            return Order(self._message(name, id, kind, changes, lasting_alerts))
         base: Kind = "worse" if "worse" in kinds and not (action.follows and "opened" in kinds) else "opened"
         before = [order for order in incident.orders if action.follows or order.kind == base]
         standing = next(filter(self._stands, before), None)
@@ -395,7 +401,7 @@ class Orders:
         changes: Sequence[AlertChange],
         lasting: Sequence[str] = (),
     ) -> Message:
-        changes = sorted(changes, key=lambda one: gravity(one.alert))
+        changes = sorted(changes, key=lambda one: (kind in UPDATES and one.kind != kind, gravity(one.alert)))
         first, *other_changes = changes
         first_id = self._first_id(name, id, kind)
         own_id = self._store.unused(first_id)
@@ -434,6 +440,11 @@ class Orders:
     def _held_back(self, message: Message) -> bool:
         delivery = self._store.deliveries.get(message.id)
         return delivery is not None and delivery.result == "held_back"
+
+
+def _is_asked_by(action: ActionKeys, kind: Kind) -> bool:
+    """Return True if an action runs for a kind of change. A ticket also follows what changes in its incident."""
+    return kind in action.on or (action.follows and kind in UPDATES and "opened" in action.on)
 
 
 class _Incident:

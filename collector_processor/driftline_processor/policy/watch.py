@@ -10,6 +10,7 @@ import itertools
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from functools import cache
 from typing import Final, Literal, cast
 
 from driftline.tables.table import ModelKey
@@ -26,11 +27,11 @@ from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import objective_of
 from driftline_processor.core.policy.firing import Firing, explains
 from driftline_processor.core.policy.rule import WindowHistory
-from driftline_processor.core.verdict.record import Row, RowFinding, findings_of
+from driftline_processor.core.verdict.record import Episode, Row, RowFinding, findings_of
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.transitions import Transition, transitions
 from driftline_processor.core.windows.window import HOUR, length
-from driftline_processor.present.alerts import Notification, message_facts, new_models_facts, stated_findings
+from driftline_processor.present.alerts import Notification, message_facts, new_models_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
 from driftline_processor.present.wording import iso_time
@@ -41,7 +42,7 @@ from .alerts import About, Alert, AlertStore, Delivery, Ending, Place, alert_id
 from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, Look, Threads, gravity
-from .message import SEVERITIES, UPDATES, Kind, Message
+from .message import SEVERITIES, UPDATES, Kind, Message, stated_row
 from .new_models import NewModels, observe_models
 from .orders import ActionRules, Order, Orders
 from .past_windows import PastWindowWaits
@@ -175,7 +176,12 @@ class PolicyWatch:
         cases = self._cases(groups, now, caught_up)
         changed = self._changed_alerts(cases, models, now, caught_up)
         changes = [*self._due(changed, by_place, now)]
-        look = Look(self._by_id(changed.values()), self._is_alone, _FactsOfLook(self, by_place), now)
+
+        @cache
+        def facts_of(kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
+            return self.facts(kind, alert, by_place.get(alert.place), linked=linked)
+
+        look = Look(self._by_id(changed), self._is_alone, facts_of, now)
         orders, unsent_orders = self._orders(changes, changed, look, by_place)
         messages, unsent_messages = self._messages(changes, changed, look, by_place)
         deliveries = [*deliveries, *unsent_messages, *unsent_orders]
@@ -272,24 +278,31 @@ class PolicyWatch:
 
     def _changed_alerts(
         self, cases: Sequence[_Case], models: Sequence[ModelView], now: int, caught_up: bool
-    ) -> dict[About, Alert]:
-        """Return the current alert of each case that has or had one, and those that are no longer evaluated."""
-        current = {case.about: self._current_alert(case, caught_up) for case in cases}
-        if caught_up:
-            lost = [alert for alert in self.store.open if alert.about not in current]
-            current |= {alert.about: _unwatched(alert, models, now) for alert in lost}
-        return {about: self._silenced(alert, now) for about, alert in current.items() if alert is not None}
+    ) -> list[Alert]:
+        """Return the current alert of each case that has or had one, and those that are no longer evaluated.
 
-    def _current_alert(self, case: _Case, caught_up: bool) -> Alert | None:
-        """Return the current alert of a policy for a model; None if there never was one."""
+        An alert that the current one replaces, because the model recovered in between, comes before it.
+        """
+        current = [alert for case in cases for alert in self._current_alerts(case, caught_up)]
+        if caught_up:
+            watched = {case.about for case in cases}
+            current += [_unwatched(alert, models, now) for alert in self.store.open if alert.about not in watched]
+        return [self._silenced(alert, now) for alert in current]
+
+    def _current_alerts(self, case: _Case, caught_up: bool) -> list[Alert]:
+        """Return the current alert of a policy for a model, after the one that it replaces; [] without any."""
         alert = self.store.newest_of(case.about)
+        ended: Alert | None = None
         if case.waits:
-            return self._held_alert(case, alert, caught_up)
-        if case.lasting:
-            return self._lasting_alert(case, alert)
-        if alert is not None and alert.open:
-            alert = self._ending_alert(case, alert)
-        return alert if alert is not None and alert.open else self._passed(case, alert) or alert
+            alert = self._held_alert(case, alert, caught_up)
+        elif case.lasting:
+            ended = None if alert is None or not alert.open else _recovered(alert, case)
+            alert = self._lasting_alert(case, ended or alert)
+        else:
+            if alert is not None and alert.open:
+                alert = self._ending_alert(case, alert)
+            alert = alert if alert is not None and alert.open else self._passed(case, alert) or alert
+        return [one for one in (ended, alert) if one is not None]
 
     def _held_alert(self, case: _Case, alert: Alert | None, caught_up: bool) -> Alert | None:
         """Return the alert of a policy that waits: an open one is unchanged, and only urgent firings begin one.
@@ -408,17 +421,15 @@ class PolicyWatch:
         until = None if silenced is None else silenced.silence.until
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
-    def _due(
-        self, changed: Mapping[About, Alert], by_place: Mapping[Place, VersionGroup], now: int
-    ) -> Iterator[AlertChange]:
+    def _due(self, changed: Sequence[Alert], by_place: Mapping[Place, VersionGroup], now: int) -> Iterator[AlertChange]:
         """Yield the changes of alerts to notify and act on now.
 
         A silenced alert is notified at the end of the silence if it is still open. The end of an alert is sent only to
         channels that were notified of it, even in a silence. The channels of the policy replace removed channels, and
         messages that those never delivered are sent again.
         """
-        open_now = {about for about, alert in changed.items() if alert.open}
-        for alert in changed.values():
+        open_now = {alert.about for alert in changed if alert.open}
+        for alert in changed:
             policy = self._policies.get(alert.policy)
             stored_alert = self.store.alerts.get(alert.id)
             kind = self._kind(alert, stored_alert, by_place.get(alert.place))
@@ -431,8 +442,8 @@ class PolicyWatch:
                 continue
             is_first = kind in ("opened", "passed")
             channels = recipients.first if is_first else recipients.later
-            if kind is not None and (channels or kind not in UPDATES):
-                rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
+            if kind is not None and (channels or kind not in UPDATES or self._is_followed(alert)):
+                rises = kind == "worse" and self._has_risen(policy, alert)
                 yield AlertChange(kind, alert, channels, rises)
             if recipients.missed and not is_first:
                 late: Kind = "passed" if kind == "resolved" else "opened"
@@ -469,12 +480,12 @@ class PolicyWatch:
         )
         return any(not self.store.has_arrived(message) for message in lost)
 
-    def _has_risen(self, policy: Policy, alert: Alert, stored_alert: Alert | None) -> bool:
+    @staticmethod
+    def _has_risen(policy: Policy, alert: Alert) -> bool:
         """Return True if an alert is more severe than in the last notification."""
-        severity = policy.severity_in(alert.notified_state or ("" if stored_alert is None else stored_alert.state))
-        return SEVERITIES.index(alert.severity) < SEVERITIES.index(severity)
+        return SEVERITIES.index(alert.severity) < SEVERITIES.index(policy.severity_in(alert.notified_state))
 
-    def _notified(self, changed: Mapping[About, Alert], changes: Sequence[AlertChange], now: int) -> list[Alert]:
+    def _notified(self, changed: Sequence[Alert], changes: Sequence[AlertChange], now: int) -> list[Alert]:
         """Return the alerts to store: new and changed ones, with the notification that these changes are."""
         begun = [change for change in changes if change.kind != "resolved"]
         notified_ids = {
@@ -486,21 +497,27 @@ class PolicyWatch:
             replace(alert, notified=alert.notified or now, notified_state=alert.state)
             if alert.id in notified_ids
             else alert
-            for alert in changed.values()
+            for alert in changed
         ]
         return [alert for alert in alerts if self.store.alerts.get(alert.id) != alert]
 
     def _orders(
         self,
         changes: Sequence[AlertChange],
-        changed: Mapping[About, Alert],
+        changed: Sequence[Alert],
         look: Look,
         by_place: Mapping[Place, VersionGroup],
     ) -> tuple[list[Order], list[Delivery]]:
         """Return the orders of actions, and the deliveries of those that are held back or no longer needed."""
         if not self._rules.actions:
             return [], []
-        ordering = Orders(self.store, self._rules, look, self._actions_of, _RowsOfLook(by_place))
+        ordering = Orders(
+            self.store,
+            self._rules,
+            look,
+            self._actions_of,
+            lambda alert: _rows_behind(alert, by_place.get(alert.place)),
+        )
         orders = [*ordering.orders(changes, [*self._lasting(changed, look.now)])]
         held_back = [order.delivery for order in orders if order.delivery is not None]
         return orders, [*ordering.lapsed, *held_back]
@@ -508,7 +525,7 @@ class PolicyWatch:
     def _messages(
         self,
         changes: Sequence[AlertChange],
-        changed: Mapping[About, Alert],
+        changed: Sequence[Alert],
         look: Look,
         by_place: Mapping[Place, VersionGroup],
     ) -> tuple[list[Message], list[Delivery]]:
@@ -535,10 +552,14 @@ class PolicyWatch:
         policy = self._policies.get(alert.policy)
         return () if policy is None else policy.actions
 
-    def _lasting(self, changed: Mapping[About, Alert], now: int) -> Iterator[Alert]:
+    def _is_followed(self, alert: Alert) -> bool:
+        """Return True if an action of an alert's policy follows its incident, as a ticket does."""
+        return any(self._rules.actions[name].follows for name in self._actions_of(alert))
+
+    def _lasting(self, changed: Sequence[Alert], now: int) -> Iterator[Alert]:
         """Yield the alerts that last, were notified, and are not kept back."""
-        open_now = {about for about, alert in changed.items() if alert.open}
-        for alert in changed.values():
+        open_now = {alert.about for alert in changed if alert.open}
+        for alert in changed:
             policy = self._policies.get(alert.policy)
             is_told = alert.lasts and alert.notified is not None
             if is_told and policy is not None and not self._is_kept_back(policy, alert, open_now, now):
@@ -559,7 +580,7 @@ class PolicyWatch:
 
     def _escalated(
         self,
-        changed: Mapping[About, Alert],
+        changed: Sequence[Alert],
         by_place: Mapping[Place, VersionGroup],
         messages: Sequence[Message],
         now: int,
@@ -570,7 +591,7 @@ class PolicyWatch:
         """
         escalated = set[tuple[str, str]]()
         told_now = {(alert, message.channel) for message in messages for alert in message.about}
-        for alert in sorted(changed.values(), key=gravity):
+        for alert in sorted(changed, key=gravity):
             policy, group = self._policies.get(alert.policy), by_place.get(alert.place)
             if policy is None or self._silences.covering(alert, now) is not None:
                 continue
@@ -592,28 +613,25 @@ class PolicyWatch:
                 yield Message(id, thread, name, "escalated", now, content, alerts=(alert.id,))
 
     def _transitions(self, alert: Alert, group: VersionGroup | None) -> Sequence[Transition]:
-        """Return what the messages about a degradation do not state yet; () while past windows are awaited.
+        """Return what changed in the record since the messages about an alert on the verdict.
 
-        What was stated is read from the messages, so that neither a restart nor late outcomes repeat it.
+        The row that was notified is read from the messages, so that neither a restart nor late outcomes repeat it.
+        While past windows are awaited, nothing changes.
         """
-        if group is None or alert.state != "degraded" or alert.place in self._waiting:
+        if group is None or not alert.state or alert.place in self._waiting:
             return ()
         verdict = verdict_of(group.views)
-        now = () if verdict is None else _findings_now(verdict, group.leading)
-        stated = stated_findings((message.kind, message.facts) for message in self.store.about(alert.id))
-        rows = (Row(alert.fired, "degraded", alert.since, findings) for findings in (stated, now))
-        return transitions(*rows) if now else ()
+        findings = () if verdict is None else _findings_now(verdict, group.leading)
+        before = stated_row(alert.notified_state, self.store.about(alert.id))
+        return transitions(before, Row(alert.fired, alert.state, alert.since, findings))
 
     def _kind(self, alert: Alert, stored_alert: Alert | None, group: VersionGroup | None) -> Kind | None:
         """Return the kind of message to send about an alert now; None for no message."""
+        if alert.lasts and alert.notified is None:
+            return "opened"
         if alert.lasts:
-            if alert.notified is None:
-                return "opened"
-            state = alert.notified_state or ("" if stored_alert is None else stored_alert.state)
-            if _rank(alert.state) < _rank(state):
-                return "worse"
             kinds = {one.kind for one in self._transitions(alert, group)}
-            return next((kind for kind in UPDATES if kind in kinds), None)
+            return next((kind for kind in ("worse", *UPDATES) if kind in kinds), None)
         if alert.open:
             return None
         if alert.notified is None:
@@ -675,39 +693,16 @@ class PolicyWatch:
         return message_facts(content, alert.state)
 
 
-class _FactsOfLook:
-    """Cached facts of the alerts of one evaluation."""
-
-    def __init__(self, watch: PolicyWatch, by_place: Mapping[Place, VersionGroup]) -> None:
-        self._watch, self._by_place = watch, by_place
-        self._cache: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
-
-    def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
-        """Return the facts of a change of an alert."""
-        cache_key = kind, alert.id, linked
-        if cache_key not in self._cache:
-            group = self._by_place.get(alert.place)
-            self._cache[cache_key] = self._watch.facts(kind, alert, group, linked=linked)
-        return self._cache[cache_key]
-
-
-class _RowsOfLook:
-    """Number of rows that support an alert."""
-
-    def __init__(self, by_place: Mapping[Place, VersionGroup]) -> None:
-        self._by_place = by_place
-
-    def __call__(self, alert: Alert) -> int:
-        """Return the rows of the window of an alert; without a window, or if few rows are the finding, all rows."""
-        group = self._by_place.get(alert.place)
-        if group is None:
-            return 0
-        if alert.start is not None and "predictions" not in alert.subjects:
-            windows = itertools.chain(*(view.windows.get(alert.window, ()) for view in group.views))
-            rows = [one.rows for one in windows if one.window.start <= alert.start < one.window.end]
-            if rows:
-                return max(rows)
-        return max(view.rows for view in group.views)
+def _rows_behind(alert: Alert, group: VersionGroup | None) -> int:
+    """Return the rows of the window of an alert; without a window, or if few rows are the finding, all rows."""
+    if group is None:
+        return 0
+    if alert.start is not None and "predictions" not in alert.subjects:
+        windows = itertools.chain(*(view.windows.get(alert.window, ()) for view in group.views))
+        rows = [one.rows for one in windows if one.window.start <= alert.start < one.window.end]
+        if rows:
+            return max(rows)
+    return max(view.rows for view in group.views)
 
 
 def _findings_now(verdict: Verdict, view: ModelView) -> tuple[RowFinding, ...]:
@@ -790,14 +785,32 @@ def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
     return verdict.since if verdict.since is not None and verdict.since > alert.since else None
 
 
+def _episodes(alert: Alert, group: VersionGroup) -> Iterator[Episode]:
+    """Yield the recorded states of the model of an alert about its state, the oldest first."""
+    for view in group.views:
+        if alert.state and view.key.version == alert.version:
+            yield from view.record.episodes()
+
+
+def _recovered(alert: Alert, case: _Case) -> Alert | None:
+    """Return an open alert as closed if the model recovered for the cool-down before its newest degradation began.
+
+    The current verdict does not show a recovery that lies between two evaluations; the record does.
+    """
+    closed = (
+        replace(alert, until=one.since, resolved=case.now)
+        for one in _episodes(alert, case.group)
+        if one.state == "healthy" and one.since is not None and one.since > (alert.since or 0)
+        if one.last > alert.fired and one.last - one.since >= case.policy.rule.patience.cool_down
+    )
+    return next((one for one in closed if not any(_overlaps(one, shown.firing) for shown in case.lasting)), None)
+
+
 def _recorded_begin(alert: Alert, group: VersionGroup) -> int | None:
     """Return the begin of an alert; about a state, that of the episode in which it fired, as it is recorded now."""
-    episodes = itertools.chain.from_iterable(
-        view.record.episodes() for view in group.views if view.key.version == alert.version
-    )
     begins = [
         one.since
-        for one in episodes
+        for one in _episodes(alert, group)
         if one.state == alert.state and one.since is not None and one.since <= alert.fired <= one.last
     ]
     return min(begins, default=alert.since)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -390,28 +390,6 @@ def _finding_words(finding: RowFinding, verdict: Verdict) -> str:
 def _stated(finding: RowFinding) -> dict[str, Any]:
     times = {"since": _time(finding.since), "until": _time(finding.until)}
     return {"role": finding.role, "subject": finding.subject, **times}
-
-
-def stated_findings(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[RowFinding, ...]:
-    """Return the findings that the messages about an alert stated, as :func:`message_facts` writes them.
-
-    One that a later message left out is still known, except an earlier cause.
-
-    Args:
-        messages: Their kinds and facts, the oldest first.
-    """
-    stated = dict[str, RowFinding]()
-    for kind, content in messages:
-        findings = [
-            RowFinding(one["role"], one["subject"], None, until=None if one["until"] is None else 0)
-            for one in content.get("findings", ())
-        ]
-        if kind == "resolved":
-            stated.clear()
-        elif findings:
-            stated = {name: one for name, one in stated.items() if one.role != "cause"}
-            stated |= {one.subject: one for one in sorted(findings, key=lambda one: one.until is None)}
-    return tuple(stated.values())
 
 
 class AlertPlace(NamedTuple):

@@ -25,7 +25,7 @@ from driftline_processor.present.sentences.verdict import (
 from msgspec import structs
 
 from tests.support.facts import lacking
-from tests.support.policy_watch import Watched, model, watched
+from tests.support.policy_watch import Watched, headline, model, watched
 from tests.support.unwrap import unwrap
 from tests.support.verdict_windows import MISSING, right, value, window, wrong
 
@@ -152,14 +152,64 @@ def test_a_loss_is_sent_although_the_model_was_degraded_by_failing_calls_before(
     assert told == [("opened", "service"), ("cause_changed", None)]
 
 
-def test_a_loss_that_began_later_than_the_one_that_was_sent_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("day", "kinds"), [(1, []), (3, ["joined"])])
+def test_a_model_at_risk_for_another_reason_is_told_by_the_policy_that_finds_it(
+    tmp_path: Path, restarts: bool, day: int, kinds: list[str]
+) -> None:
+    policies = {"data": {**DATA, "in_a_row": 3}}
+    days = [right(0), *(window(each, **FAULT) for each in (1, 2, 3))]
+    risks = [Verdict("at_risk", reasons=(MISSING,), since=window(each).window.start) for each in (1, day)]
+    with watched(tmp_path, policies=policies) as watch:
+        watch.deliver(model(days[:1]))
+        watch.deliver(model(days[:3], verdict=risks[0]))
+        told = [] if restarts else watch.look(model(days, verdict=risks[1]))
+        assert [one.kind for one in watch.sent[:1]] == ["opened"]
+    if restarts:
+        with watched(tmp_path, policies=policies) as again:
+            told = again.look(model(days, verdict=risks[1]))
+    assert [one.kind for one in told] == kinds
+
+
+def test_a_policy_of_a_degradation_that_is_dated_anew_is_listed(tmp_path: Path) -> None:
     days = [right(0), *(wrong(day) for day in (1, 2, 3)), *(wrong(day, realized=BAD) for day in (20, 21, 22))]
     first, second = (Verdict("degraded", since=wrong(day).window.start) for day in (1, 20))
     with watched(tmp_path, policies={"low": LOW}) as watch:
         watch.deliver(model(days[:4], verdict=first))
-        watch.look(model(days, verdict=second))
-        told = [(message.kind, message.facts["verdict_since"][:10]) for message in watch.sent]
-    assert told == [("opened", "2013-07-02"), ("joined", "2013-07-21")]
+        assert watch.look(model(days, verdict=second)) == []
+        assert [(one.kind, one.facts.get("policy")) for one in watch.alerts.messages.values()][1:] == [("joined", None)]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_recovery_and_a_new_fault_between_two_looks_are_an_end_and_another_alert(
+    tmp_path: Path, restarts: bool
+) -> None:
+    days = [right(0), right(1), *(wrong(day) for day in (2, 3, 4)), *(right(day) for day in range(5, 12))]
+    days += [wrong(day) for day in (12, 13, 14)]
+    with watched(tmp_path) as watch:
+        watch.look(model(days[:2]))
+        watch.look(model(days[:5]))
+        messages = [] if restarts else watch.look(model(days))
+    with watched(tmp_path) as again:
+        messages += again.look(model(days))
+        assert again.look(model(days)) == []
+        assert [one.open for one in again.alerts.alerts.values()] == [False, True]
+    assert [*map(headline, messages)] == [
+        "opened late degraded 2013-07-13",
+        "resolved late degraded 2013-07-03 2013-07-06",
+    ]
+
+
+@pytest.mark.parametrize(("cool_down", "kinds"), [("6d", ["opened", "resolved"]), ("9d", [])])
+def test_a_recovery_between_two_looks_that_is_shorter_than_the_cool_down_is_no_end(
+    tmp_path: Path, cool_down: str, kinds: list[str]
+) -> None:
+    days = [right(0), right(1), *(wrong(day) for day in (2, 3, 4)), *(right(day) for day in range(5, 12))]
+    days += [wrong(day) for day in (12, 13, 14)]
+    with watched(tmp_path, policies={"health": {"cool_down": cool_down}}) as watch:
+        watch.look(model(days[:2]))
+        watch.look(model(days[:5]))
+        assert [one.kind for one in watch.look(model(days))] == kinds
 
 
 def test_a_new_fault_after_the_model_was_healthy_is_sent_although_another_alert_lasts(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.actions import action_kind
+from driftline_processor.core.evaluation import Finding
 from driftline_processor.demo.peers.airflow import Airflow
 from driftline_processor.demo.peers.jira import Jira
 from driftline_processor.demo.peers.recorder import service
@@ -77,6 +78,64 @@ def test_an_action_follows_its_alert_to_the_end_and_where_it_begins_again(tmp_pa
         assert ids(watch)[3:] == ["jira/pay-2"]
         assert watch.sent[-1].facts["again"]
         assert len(watch.alerts.alerts) == 1
+
+
+FIRST: dict[str, Any] = {"clear": True, "findings": [MISSING]}
+RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-12)
+BOTH: dict[str, Any] = {
+    "clear": True,
+    "findings": [MISSING, RECODED],
+    "realized": {"log_loss": value(0.9, 0.87, 0.93)},
+}
+COURSE = [
+    *(right(day) for day in (0, 1)),
+    *(wrong(day, **FIRST) for day in range(2, 8)),
+    *(wrong(day, **BOTH) for day in range(8, 13)),
+    *(wrong(day, **FIRST) for day in range(13, 18)),
+    *(right(day) for day in (18, 19, 20)),
+]
+"""A fault, a second one that joins it and is over, and the end of the first."""
+
+
+@pytest.mark.parametrize("notify", [[], "json://127.0.0.1:1/"])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_ticket_follows_what_changes_in_its_incident_and_another_action_does_not(
+    tmp_path: Path, notify: Any, restarts: bool
+) -> None:
+    keys = {**acting(jira_pay=JIRA, http_rollback=HTTP), "notify": notify}
+    sent: list[str] = []
+    for some in [range(day, day + 1) for day in range(len(COURSE))] if restarts else [range(len(COURSE))]:
+        with watched(tmp_path, **keys) as watch:
+            for day in some:
+                watch.look(model(COURSE[: day + 1]))
+                watch.look(model(COURSE[: day + 1]))
+            sent += [one for one in ids(watch) if "/" in one]
+    assert sent == ["jira/pay", "http/rollback", "jira/pay-joined", "jira/pay-recovered", "jira/pay-resolved"]
+
+
+def test_a_ticket_names_another_cause_once_and_a_change_uses_up_no_limit(tmp_path: Path) -> None:
+    keys = acting(jira_pay={**JIRA, "rate_limit": "2 per 30d"})
+    days, after = COURSE[:6], [right(0), right(1), *(wrong(day, clear=True, findings=[RECODED]) for day in range(2, 6))]
+    with watched(tmp_path, **keys) as watch:
+        watch.look(model([right(0)]), model([right(0)], "early"))
+        watch.look(model(days))
+        watch.look(model(after))
+        watch.look(model(after), model(WRONG, "early"))
+        assert ids(watch) == ["jira/pay", "jira/pay-cause_changed", "jira/pay"]
+        changed = watch.sent[1].facts
+    assert changed["title"].startswith("Cause changed: late: 100 % of values in plan are new texts")
+    assert "Earlier messages named another cause." in changed["text"]
+
+
+def test_without_a_ticket_nothing_is_said_about_what_changes_and_few_rows_are_still_awaited(tmp_path: Path) -> None:
+    keys = {**acting(jira_pay=JIRA), "limits": {"actions": {"min_rows": 6_000}}}
+    more = [replace(one, rows=7_000) for one in COURSE[:10]]
+    with watched(tmp_path, **keys) as watch:
+        for day in range(10):
+            watch.look(model(COURSE[: day + 1], rows=5_000))
+        assert (watch.sent, [one.kind for one in watch.alerts.messages.values()]) == ([], ["opened"])
+        watch.look(model(more, rows=7_000))
+        assert ids(watch) == ["jira/pay-2"]
 
 
 def test_beyond_its_limit_an_action_is_held_back_and_so_is_its_end(tmp_path: Path) -> None:

@@ -115,6 +115,16 @@ def test_what_began_and_ended_between_two_looks_is_told_once(tmp_path: Path) -> 
         assert watch.headlines(model(days)) == []
 
 
+@pytest.mark.parametrize(("in_a_row", "told"), [(2, ["passed"]), (4, [])])
+def test_a_past_degradation_is_told_if_it_lasted_as_long_as_the_policy_asks(
+    tmp_path: Path, in_a_row: int, told: list[str]
+) -> None:
+    days = [right(0), right(1), *(wrong(day) for day in (2, 3, 4)), *(right(day) for day in (5, 6, 7))]
+    with watched(tmp_path, policies={"health": {"when": "verdict is degraded", "in_a_row": in_a_row}}) as watch:
+        watch.look(model(days[:2]))
+        assert [one.kind for one in watch.look(model(days))] == told
+
+
 def test_what_was_over_before_the_first_look_is_no_news(tmp_path: Path) -> None:
     with watched(tmp_path) as watch:
         assert watch.headlines(model([right(0), wrong(1), wrong(2), right(3), right(4)])) == []

@@ -203,12 +203,12 @@ class Rule(Struct, frozen=True):
         return steps
 
     def _past_firings(self, history: WindowHistory) -> Iterator[Firing]:
-        """Yield the past degradations. The other states fire only while they last."""
+        """Yield the past degradations that lasted long enough. The other states fire only while they last."""
         for episode in history.record.episodes() if "degraded" in self.states else ():
-            verdict = history.record.as_of(episode.last) if episode.state == "degraded" else None
-            if verdict is not None and episode.until is not None:
-                name, _ = deciding_windows(verdict, history.windows)
-                yield _firing(verdict, name, episode.last, episode.until)
+            if episode.state == "degraded" and episode.until is not None:
+                verdict = history.record.as_of(episode.last)
+                lasting = self._verdict_firings(history, verdict, episode.last)
+                yield from (replace(firing, until=episode.until) for firing in lasting)
 
     def _verdict_firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:
         """Return the lasting firing of a condition on verdicts; [] without one."""
@@ -221,7 +221,17 @@ class Rule(Struct, frozen=True):
             states_before = {history.record.state_as_of(evaluation.window.end) for evaluation in before}
             if len(before) < rows - 1 or states_before - {verdict.state}:
                 return []
-        return [_firing(verdict, name, now)]
+        return [
+            Firing(
+                since=verdict.since,
+                fired=_end(verdict, now),
+                until=None,
+                window=name,
+                start=verdict.window_start if name else None,
+                facts=(facts.Verdict(verdict=verdict),),
+                state=verdict.state,
+            )
+        ]
 
     def replay(self, history: WindowHistory) -> list[Firing]:
         """Return the firings as of an evaluation at the end of each window, the oldest first.
@@ -241,19 +251,6 @@ class Rule(Struct, frozen=True):
                 firings.append(replace(open_firing, until=_end_of_firing(open_firing, verdict, end)))
                 open_firing = None
         return [*firings, open_firing] if open_firing is not None else firings
-
-
-def _firing(verdict: Verdict, window: str, now: int, until: int | None = None) -> Firing:
-    """Return a firing of a condition on verdicts; ``window``: the length that decided the verdict, "" if none did."""
-    return Firing(
-        since=verdict.since,
-        fired=_end(verdict, now),
-        until=until,
-        window=window,
-        start=verdict.window_start if window else None,
-        facts=(facts.Verdict(verdict=verdict),),
-        state=verdict.state,
-    )
 
 
 def _goes_on(firing: Firing, newer: Firing) -> Firing:

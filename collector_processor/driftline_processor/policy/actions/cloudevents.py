@@ -47,8 +47,9 @@ class CloudEvents(HttpAction):
     on: Occasions = Field(
         default=("opened", "worse", "resolved"),
         description="When the event is sent. Its type is `io.driftline.alert.opened`, `io.driftline.alert.worse` or "
-        "`io.driftline.alert.resolved`. If another alert of the model is already open, the type is "
-        "`io.driftline.alert.joined` instead of `io.driftline.alert.opened`.",
+        "`io.driftline.alert.resolved`. `opened` also sends what changes in an open incident: "
+        "`io.driftline.alert.joined` (another alert or fault), `io.driftline.alert.cause_changed` and "
+        "`io.driftline.alert.recovered` (one of several faults is over).",
         examples=["[opened, resolved]"],
     )
     url: Secret | None = Field(

@@ -1,4 +1,4 @@
-"""One Jira issue per incident: created when it opens, commented when alerts join, get worse, or end.
+"""One Jira issue per incident: created when it opens, commented when alerts join, change, get worse, or end.
 
 Jira has no idempotency key. Therefore the issue is searched by its label and a comment by its message's id
 before either is created.
@@ -40,8 +40,9 @@ class Jira(HttpAction):
 
     on: Occasions = Field(
         default=("opened", "worse", "resolved"),
-        description="When the action runs. `opened` creates the issue. `worse`, `resolved` and alerts that join the "
-        "incident add a comment.",
+        description="When the action runs. `opened` creates the issue, and adds a comment when an alert or a fault "
+        "joins the incident, when the cause changes, or when one of several faults is over. `worse` and `resolved` add "
+        "a comment.",
         examples=["[opened]"],
     )
     url: PageUrl = Field(description="The address of Jira.", examples=["https://example.atlassian.net"])

@@ -67,7 +67,7 @@ def test_a_structured_event_is_one_document_of_the_schema() -> None:
     assert asked.json == {**ATTRIBUTES, "data": {"id": ID, **FACTS, "kind": "opened"}}
 
 
-@pytest.mark.parametrize("kind", ["worse", "resolved"])
+@pytest.mark.parametrize("kind", ["worse", "joined", "cause_changed", "recovered", "resolved"])
 def test_the_type_says_what_became_of_the_alert_and_the_id_which_message_it_is(kind: Any) -> None:
     with service(lambda _: (200, None)) as there, action(NAME, url=there.url) as made:
         made.send(order(NAME, kind))

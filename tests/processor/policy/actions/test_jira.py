@@ -54,8 +54,7 @@ def test_what_follows_is_one_comment_each_and_the_end_moves_the_issue(api: int) 
     jira = Jira(api)
     messages = [
         order(NAME),
-        order(NAME, "worse"),
-        order(NAME, "worse"),
+        *(order(NAME, kind) for kind in ("worse", "worse", "joined", "cause_changed", "recovered")),
         order(NAME, "resolved"),
         order(NAME, "resolved"),
     ]
@@ -63,7 +62,7 @@ def test_what_follows_is_one_comment_each_and_the_end_moves_the_issue(api: int) 
         answers = sent(there, api, *messages, transition="done")
     assert {one.result for one in answers} == {"delivered"}
     assert jira.issues == {"PAY-1": "Done"}
-    assert len(jira.comments["PAY-1"]) == 2
+    assert len(jira.comments["PAY-1"]) == 5
     assert [line.rpartition("/")[2] for line in there.lines].count("transitions") == 2
 
 
