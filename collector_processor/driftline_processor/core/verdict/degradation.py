@@ -9,8 +9,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.evaluation import Evaluation, Finding, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
+from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import window_of
 
@@ -18,12 +19,12 @@ from .begin import earliest_begin, first_rows, kept_begin, onset_of
 from .look import Look
 from .now import now_of
 from .reading import Reading
-from .roles import BEFORE, without_older
-from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, windows_to_turn
+from .roles import BEFORE, OF_CALLS_OR_OUTPUT, without_older
+from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, weight_of, windows_to_turn
 from .signs import COMPARED, OF_OUTPUT
 from .trailing_periods import LENGTHS, tiles
 from .training_rows import never_as_good
-from .window import verdict_of
+from .window import cause_subject, verdict_of
 
 UNPROVEN = ("", "concept_change")
 """Kinds of causes that are what is left if nothing else is proved: a longer window may prove another."""
@@ -52,10 +53,12 @@ class Degradation(NamedTuple):
         """Return a run of degraded windows with its begin."""
         windows = without_older(_windows_of(run, look.closed), _windows_before(run, look.closed))
         alone, onset = run.alone, onset_of(run, look.closed, look.together, windows)
-        if onset is not None and run.since is not None:
+        shown = _first_of_output(run, look.closed) if onset is None else onset
+        if shown is not None and run.since is not None:
             # other signs of a slice may be older, or its first range wider
-            of_slice = run.reading.signs[0].reason == "slice_loss"
-            alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
+            is_after = run.since < shown.earliest or run.reading.signs[0].reason == "slice_loss"
+            dates = not _began_before(run, shown, look.closed) if is_after else shown.latest < run.since
+            alone, run = alone and onset is None, run._replace(since=shown.latest if dates else run.since)
         longer = longest_of_episode(run, look.runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
@@ -72,8 +75,10 @@ class Degradation(NamedTuple):
         measured = max((one for one in degraded if _measures(one, run)), key=_length, default=None)
         if measured is not None:
             of_more_rows = _verdict(measured, run.since, look.closed)
+            is_proven = isinstance(verdict.cause, Finding) and cause_subject(verdict) != cause_subject(of_more_rows)
             verdict = _with_measure_of(verdict, of_more_rows)
-            if of_more_rows.kind == verdict.kind and not verdict.later:
+            # a fault that is older than the degradation is in all rows of a longer window, too
+            if of_more_rows.kind == verdict.kind and not verdict.later and not is_proven:
                 verdict = _with_cause_of(verdict, of_more_rows)
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
@@ -83,6 +88,34 @@ class Degradation(NamedTuple):
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
             verdict = replace(verdict, of_days=False)  # hours told when it began
         return verdict if self.earliest is None else replace(verdict, since_earliest=self.earliest)
+
+
+def _began_before(run: Run, onset: Onset, closed: Iterable[Reading]) -> bool:
+    """Return True if the windows of a run before an onset suffice to begin it: a single one may be chance.
+
+    Without a window before the run, the first one begins it.
+    """
+    name, since = run.reading.evaluation.window.name, run.since or 0
+    windows = [one for one in closed if one.evaluation.window.name == name and (one.start or 0) < onset.earliest]
+    of_run = [one for one in windows if (one.start or 0) >= since and one.state == "degraded"]
+    weight = sum(weight_of(one) for one in of_run if one.signs[0].reason != "slice_loss")
+    return windows[:1] == of_run[:1] or weight >= windows_to_turn(length_of(run.reading))
+
+
+def _first_of_output(run: Run, closed: Iterable[Reading]) -> Onset | None:
+    """Return the first window of a run that has its faulty output or failing service; None for other runs."""
+    sign, name = run.reading.signs[0], run.reading.evaluation.window.name
+    if sign.reason not in OF_CALLS_OR_OUTPUT or run.since is None:
+        return None
+    starts = (
+        one.start
+        for one in closed
+        if one.evaluation.window.name == name
+        and (one.start or 0) >= run.since
+        and any((other.reason, other.metric) == (sign.reason, sign.metric) for other in one.signs)
+    )
+    first = next((start for start in starts if start is not None), None)
+    return None if first is None else Onset(first, first, first)
 
 
 def _length(run: Run) -> int:

@@ -24,7 +24,8 @@ from driftline_processor.core.intervals.onset import onset_of_step
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.quality.check import STRUCTURAL
 
-from .signs import OF_OUTPUT, deciding_change, is_fault, signs_of_loss
+from .episode import CLOSE, NAMED
+from .signs import FEWEST_OUTCOMES, OF_OUTPUT, deciding_change, is_fault, signs_of_loss
 
 Subject = tuple[str, tuple[str, ...]]
 """A check, metric or kind of change, and the columns that it is about."""
@@ -64,7 +65,7 @@ class LaterPart(NamedTuple):
         fact: The finding, with the numbers of its newest window.
         role: Whether the loss rose with it.
         first: Index of its first window.
-        last: Index of its newest window.
+        over: Index of the first window without it; None while it lasts.
         shown: Whether the loss shows the role.
         size: How much the loss rose with it; None if unknown.
     """
@@ -73,25 +74,25 @@ class LaterPart(NamedTuple):
     fact: Fact
     role: FindingRole
     first: int
-    last: int
+    over: int | None = None
     shown: bool = True
     size: facts.FurtherLoss | None = None
 
-    def lasts(self, windows: Sequence[Evaluation]) -> bool:
-        """Return True if it is not over at the end of the windows of the degradation."""
-        return _lasts(self.last, windows)
-
-
-def _lasts(last: int, windows: Sequence[object]) -> bool:
-    return last + CONFIRMED >= len(windows)
-
 
 class _Streak(NamedTuple):
-    """Consecutive windows with a finding, the indices of the first and the newest; single windows may lack it."""
+    """Windows with a finding; single ones may lack it.
+
+    Attributes:
+        subject: What it is about.
+        first: Index of the first window.
+        last: Index of the newest one.
+        over: Index of the first window of those that end it; None while it lasts.
+    """
 
     subject: Subject
     first: int
     last: int
+    over: int | None
 
 
 class Course(NamedTuple):
@@ -119,17 +120,17 @@ def later_parts(course: Course) -> list[LaterPart]:
     later = [streak for streak in streaks if streak.first > 0 and not _has_better_name(streak, streaks)]
     steps = losses.rises(0, len(windows))
     found = list[LaterPart]()
-    for subject, first, last in sorted(later, key=lambda streak: streak.first):
+    for subject, first, last, over in sorted(later, key=lambda streak: streak.first):
         joined = [part.first for part in found if part.role == "joined"]
         earlier, following = _neighbours(first, steps, joined, [streak.first for streak in later], len(windows))
         fact = _marks(windows[last])[subject]
-        rise = losses.rise(earlier, first, min(following, last + 1))
+        rise = losses.rise(earlier, first, following if over is None else min(following, over))
         role = _role(subject, fact, rise)
         if role is not None and (role[0] == "joined" or not _names_anew(subject, windows[0], streaks)):
             size = None if rise is None else losses.further(rise)
-            found.append(LaterPart(subject, fact, role[0], first, last, role[1], size))
+            found.append(LaterPart(subject, fact, role[0], first, over, role[1], size))
     # a fault begins in a part of its first window; where it ends, the loss of another one may show again
-    explained = {0, *(part.first for part in found), *(streak.last + 1 for streak in streaks)}
+    explained = {0, *(part.first for part in found), *(streak.over for streak in streaks if streak.over is not None)}
     found += _rises_alone(losses, steps, explained)
     return sorted(found, key=lambda part: part.first)
 
@@ -162,11 +163,13 @@ def _rises_alone(losses: _Losses, steps: Sequence[int], explained: Set[int]) -> 
         rise = losses.rise(start, at, end)
         if rise is not None:
             size = losses.further(rise)
-            yield LaterPart(subject, size, "joined", at, len(losses.start) - 1, size=size)
+            yield LaterPart(subject, size, "joined", at, size=size)
 
 
 def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:
-    """Return the windows of a degradation without the findings that are older than it, if another fault began with it.
+    """Return the windows of a degradation without the findings that are older than it and did not begin it.
+
+    They did not if another fault began with it, or if the loss rose with it and they did not.
 
     Args:
         windows: The windows of the degradation, the oldest first.
@@ -177,12 +180,31 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
     marks = [_marks(window) for window in before]
     older = {subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE}
     fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(subject, fact)} - older
-    if not older or not fresh:
+    if not fresh:
+        older = _without_loss(older, before, windows)
+    if not older:
         return windows
     columns = {name for _, names in older for name in names} - {name for _, names in fresh for name in names}
     if not columns:
         return windows
     return [_without(window, columns) for window in windows]
+
+
+def _without_loss(older: Set[Subject], before: Sequence[Evaluation], windows: Sequence[Evaluation]) -> Set[Subject]:
+    """Return the older findings with which, at their size, hardly any of the loss of a degradation came.
+
+    At most :data:`NAMED` of it, as for the inputs that a loss does not return with.
+    """
+    rise = _Losses.of([*before, *windows]).rise(0, len(before), len(before) + len(windows))
+    if rise is None or rise.value <= RISES * rise.error or rise.before > NAMED * (rise.before + rise.value):
+        return set()
+    then, now = ({subject: _size(fact) for subject, fact in _marks(one).items()} for one in (before[-1], windows[0]))
+    return {one for one in older if one in then and then[one] >= CLOSE * now.get(one, nan)}
+
+
+def _size(fact: Fact) -> float:
+    """Return the fraction of the values that a finding is about; NaN if it has none."""
+    return fact.now if isinstance(fact, Finding) and fact.now is not None else nan
 
 
 def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
@@ -197,8 +219,7 @@ def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
 
 def windows_of_cause(course: Course, later: Sequence[LaterPart]) -> Sequence[Evaluation]:
     """Return the windows that show the cause of a degradation: up to the first that begins or ends something else."""
-    ends = [streak.last + 1 for streak in course.streaks if streak.first == 0]
-    ends = [end for end in ends if not _lasts(end - 1, course.windows)]
+    ends = [streak.over for streak in course.streaks if streak.first == 0 and streak.over is not None]
     return course.windows[: min([*ends, *(part.first for part in later)], default=len(course.windows))]
 
 
@@ -216,12 +237,16 @@ def end_of_cause(course: Course, cause: Fact | None, later: Sequence[LaterPart])
     of_cause = [streak for streak in streaks if streak.first == 0]
     streak = next((one for one in of_cause if _is_same(_marks(windows[one.last])[one.subject], cause)), None)
     if streak is not None:
-        return None if _lasts(streak.last, windows) else streak.last + 1
-    lasting = [part.first for part in later if part.lasts(windows)]
+        return streak.over
+    lasting = [part.first for part in later if part.over is None]
     if not lasting:
         return None
     at = losses.step(lasting[-1], len(windows), falls=True)
-    if at is None or any(abs(part.last + 1 - at) <= 1 for part in later):
+    if (
+        at is None
+        or at + CONFIRMED > len(windows)
+        or any(part.over is not None and abs(part.over - at) <= 1 for part in later)
+    ):
         return None
     rise = losses.rise(lasting[-1], at, len(windows))
     is_fall = rise is not None and -rise.value > max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0))
@@ -273,33 +298,45 @@ def _streaks(windows: Sequence[Evaluation], before: Evaluation | None) -> list[_
     """Return the streaks of all findings, each with the window in which it began."""
     marks = [_marks(window) for window in windows]
     return [
-        _Streak(subject, _first(subject, first, windows, before), last)
+        _Streak(subject, _first(subject, first, windows, before), last, over)
         for subject in _in_order(marks)
-        for first, last in _runs(subject, windows)
+        for first, last, over in _runs(subject, windows)
     ]
 
 
-def _runs(subject: Subject, windows: Sequence[Evaluation]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the newest window of each time that a finding lasted, or lasts.
+def _runs(subject: Subject, windows: Sequence[Evaluation]) -> Iterator[tuple[int, int, int | None]]:
+    """Yield the first and the newest window of each time that a finding lasted, or lasts, and the one that ended it.
 
-    It begins with :data:`CONFIRMED` windows, or with the newest one if it is grave, and ends with as many in which its
-    columns are as before.
+    It begins with :data:`CONFIRMED` windows, or with the newest one if it is grave, and ends with as many without it.
     """
-    runs, absent = list[list[int]](), CONFIRMED
+    runs = list[list[int]]()
+    absent, over = list[int](), list[int | None]()
     for at, window in enumerate(windows):
         if subject in _marks(window):
-            if absent >= CONFIRMED:
+            if not runs or over[-1] is not None:
                 runs.append([])
+                over.append(None)
             runs[-1].append(at)
-            absent = 0
-        elif not _has_changed(window, subject[1]):
-            absent += 1
+            absent = []
+        elif runs and over[-1] is None and _is_without(subject, window):
+            absent.append(at)
+            over[-1] = absent[0] if len(absent) == CONFIRMED else None
     newest = len(windows) - 1
-    for run in runs:
+    for run, end in zip(runs, over, strict=True):
         is_grave = run[-1] == newest and _is_grave(subject, _marks(windows[newest])[subject])
         confirmed = next((at for at in run if at + 1 in run), newest if is_grave else None)
         if confirmed is not None:
-            yield confirmed, run[-1]
+            yield confirmed, run[-1], end
+
+
+def _is_without(subject: Subject, window: Evaluation) -> bool:
+    """Return True if a finding is over in a window: its columns are as before, or another grave fault replaced it.
+
+    A few rows do not show that.
+    """
+    marks, columns = _marks(window), {*subject[1]}
+    is_replaced = any(not columns.isdisjoint(one[1]) and _is_grave(one, fact) for one, fact in marks.items())
+    return window.rows >= FEWEST_OUTCOMES and (is_replaced or not _has_changed(window, subject[1]))
 
 
 def _first(subject: Subject, first: int, windows: Sequence[Evaluation], before: Evaluation | None) -> int:
@@ -312,7 +349,7 @@ def _first(subject: Subject, first: int, windows: Sequence[Evaluation], before: 
 
 def _has_better_name(streak: _Streak, streaks: Iterable[_Streak]) -> bool:
     """Return True if another finding of the same columns began at the same time: a graver one, or one of the cause."""
-    (check, columns), first, _ = streak
+    (check, columns), first = streak.subject, streak.first
     near = {
         other.subject[0]
         for other in streaks
@@ -338,10 +375,13 @@ def _has_changed(window: Evaluation | None, columns: tuple[str, ...]) -> bool:
 
 
 def _is_grave(subject: Subject, fact: Fact) -> bool:
-    """Return True for a fault that needs no comparison of the loss: chance does not show it."""
+    """Return True for a fault that needs no comparison of the loss: chance does not show it.
+
+    One in less than half of the values does, as for the cause: most of the loss must come with it.
+    """
     if subject[0] in OF_CALLS_OR_OUTPUT:
         return True
-    return isinstance(fact, Finding) and (is_fault(fact) or is_faulty(fact))
+    return isinstance(fact, Finding) and (is_fault(fact) or (is_faulty(fact) and fact.check in STRUCTURAL))
 
 
 class _Rise(NamedTuple):
