@@ -8,6 +8,7 @@ finding by itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from itertools import pairwise
 from math import nan, sqrt
 from typing import NamedTuple
 
@@ -118,7 +119,7 @@ def later_parts(course: Course) -> list[LaterPart]:
     """Return what began after a degradation, in order of time."""
     windows, streaks, losses = course
     later = [streak for streak in streaks if streak.first > 0 and not _has_better_name(streak, streaks)]
-    steps = losses.rises(0, len(windows))
+    steps = losses.changes(0, len(windows))
     found = list[LaterPart]()
     for subject, first, last, over in sorted(later, key=lambda streak: streak.first):
         joined = [part.first for part in found if part.role == "joined"]
@@ -142,7 +143,7 @@ def _neighbours(
 
     Args:
         first: First window of the finding.
-        steps: Windows at which the loss rises.
+        steps: Windows at which the loss rises or falls.
         joined: First windows of earlier findings that joined.
         begins: First windows of all later findings.
         end: Number of windows.
@@ -156,14 +157,16 @@ def _neighbours(
 def _rises_alone(losses: _Losses, steps: Sequence[int], explained: Set[int]) -> Iterator[LaterPart]:
     """Yield the rises of the loss that no finding explains."""
     alone = [at for at in steps if explained.isdisjoint(range(at - 1, at + 2))]
-    for number, at in enumerate(alone, 1):
-        subject = ("loss", () if number == 1 else (str(number),))
+    number = 0
+    for at in alone:
         end = next((step for step in steps if step > at), len(losses.start))
         start = max((step for step in steps if step < at), default=0)
         rise = losses.rise(start, at, end)
-        if rise is not None:
+        if rise is not None and rise.value > 0:
+            number += 1
+            subject = ("loss", () if number == 1 else (str(number),))
             size = losses.further(rise)
-            yield LaterPart(subject, size, "joined", at, size=size)
+            yield LaterPart(subject, size, "joined", at, losses.ended(start, at, steps), size=size)
 
 
 def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:
@@ -249,8 +252,7 @@ def end_of_cause(course: Course, cause: Fact | None, later: Sequence[LaterPart])
     ):
         return None
     rise = losses.rise(lasting[-1], at, len(windows))
-    is_fall = rise is not None and -rise.value > max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0))
-    return at if is_fall else None
+    return at if rise is not None and rise.value < 0 and rise.is_material else None
 
 
 def _is_same(fact: Fact, cause: Fact | None) -> bool:
@@ -391,6 +393,11 @@ class _Rise(NamedTuple):
     error: float
     before: float
 
+    @property
+    def is_material(self) -> bool:
+        """True if a change is significant though its place was selected, and large beside the loss before it."""
+        return abs(self.value) > max(RISES_ALONE * self.error, MATERIAL * max(self.before, 0.0))
+
 
 def _role(subject: Subject, fact: Fact, rise: _Rise | None) -> tuple[FindingRole, bool] | None:
     """Return the role of a later finding, and whether the loss shows it; None if it is neither grave nor shown."""
@@ -439,11 +446,15 @@ class _Losses(NamedTuple):
         onset = onset_of_step(self.start[known], (-1 if falls else 1) * self.worse[known], self.errors[known])
         return None if onset is None else int(np.searchsorted(self.start, onset.likeliest))
 
-    def rise(self, first: int, at: int, end: int) -> _Rise | None:
-        """Return the rise of the mean from the windows before ``at`` to those up to ``end``; None if unknown."""
+    def rise(self, first: int, at: int, end: int, *, since: int | None = None) -> _Rise | None:
+        """Return the rise of the mean from the windows before ``at`` to those up to ``end``; None if unknown.
+
+        ``since``: the first of these, if it is not ``at``.
+        """
         known = np.isfinite(self.worse) & np.isfinite(self.errors) & (self.rows > 0)
         places = np.arange(len(self.rows))
-        sides = [np.flatnonzero(known & (low <= places) & (places < high)) for low, high in ((first, at), (at, end))]
+        bounds = (first, at), (at if since is None else since, end)
+        sides = [np.flatnonzero(known & (low <= places) & (places < high)) for low, high in bounds]
         if not all(map(len, sides)):
             return None
         shares = [self.rows[side] / self.rows[side].sum() for side in sides]
@@ -455,15 +466,31 @@ class _Losses(NamedTuple):
         error = sqrt(max(own, between * sum(float((share**2).sum()) for share in shares)))
         return _Rise(means[1] - means[0], error, means[0]) if error > 0 else None
 
-    def rises(self, first: int, end: int) -> list[int]:
-        """Return the windows in which the loss rose significantly and by a material amount, in order."""
-        at = self.step(first, end)
-        rise = None if at is None else self.rise(first, at, end)
-        if at is None or rise is None:
+    def changes(self, first: int, end: int) -> list[int]:
+        """Return the windows in which the loss rose or fell significantly and by a material amount, in order."""
+        places = {self.step(first, end), self.step(first, end, falls=True)} - {None}
+        known = [(at, rise) for at in places if at is not None and (rise := self.rise(first, at, end)) is not None]
+        at, change = max(known, key=lambda one: abs(one[1].value) / one[1].error, default=(0, None))
+        if change is None or not change.is_material:
             return []
-        if rise.value <= max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0)):
-            return []
-        return [*self.rises(first, at), at, *self.rises(at, end)]
+        return [*self.changes(first, at), at, *self.changes(at, end)]
+
+    def ended(self, before: int, at: int, changes: Sequence[int]) -> int | None:
+        """Return where a rise ended: at a fall to the loss before it; None while it lasts.
+
+        After a fall to less than that, it is the loss before that ended.
+
+        Args:
+            before: The change before the rise, or the first window.
+            at: The window of the rise.
+            changes: All changes of the loss.
+        """
+        later = [*(place for place in changes if place > at), len(self.start)]
+        for fall, end in pairwise(later):
+            left = self.rise(before, at, end, since=fall)
+            if left is not None and abs(left.value) <= RISES * left.error:
+                return fall
+        return None
 
     def further(self, rise: _Rise) -> facts.FurtherLoss:
         """Return a rise in the unit of the metric."""
