@@ -83,7 +83,9 @@ class Degradation(NamedTuple):
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
-        verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
+        begin = run.since if self.earliest is None else self.earliest
+        if not any(one.evaluation.rows and one.evaluation.window.end <= (begin or 0) for one in look.closed):
+            verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
         zone = verdict.timezone
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
             verdict = replace(verdict, of_days=False)  # hours told when it began
@@ -228,7 +230,7 @@ def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
 def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], previous: Verdict | None) -> Verdict:
     """Return the verdict of a degraded model that was never as good as its baseline, with that as its cause.
 
-    Only if nothing else explains the degradation, and its first windows are known.
+    Only if nothing else explains the degradation, and its first windows are known and no others precede them.
     """
     explained = verdict.kind in ("service", "output_fault", "data_fault", "covariate_shift", "label_shift")
     for readings in lengths:
