@@ -71,21 +71,11 @@ class Degradation(NamedTuple):
         """Return the verdict, from the same look."""
         run = self.run
         verdict = replace(_verdict(run, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
-        degraded = [one for one in look.runs if one.reading.state == "degraded" and _length(one) > _length(run)]
-        measured = max((one for one in degraded if _measures(one, run)), key=_length, default=None)
-        if measured is not None:
-            of_more_rows = _verdict(measured, run.since, look.closed)
-            is_proven = isinstance(verdict.cause, Finding) and cause_subject(verdict) != cause_subject(of_more_rows)
-            verdict = _with_measure_of(verdict, of_more_rows)
-            # a fault that is older than the degradation is in all rows of a longer window, too
-            if of_more_rows.kind == verdict.kind and not verdict.later and not is_proven:
-                verdict = _with_cause_of(verdict, of_more_rows)
+        verdict = _measured(verdict, run, look)
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
-        begin = run.since if self.earliest is None else self.earliest
-        if not any(one.evaluation.rows and one.evaluation.window.end <= (begin or 0) for one in look.closed):
-            verdict = _with_training_rows(verdict, look.lengths.values(), look.previous)
+        verdict = _with_training_rows(verdict, look, run.since if self.earliest is None else self.earliest)
         zone = verdict.timezone
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
             verdict = replace(verdict, of_days=False)  # hours told when it began
@@ -176,6 +166,21 @@ def _is_same_fault(run: Run, other: Run) -> bool:
     return same_output or (sign.reason in by_outcomes and of_other.reason in by_outcomes)
 
 
+def _measured(verdict: Verdict, run: Run, look: Look) -> Verdict:
+    """Return the verdict of short windows with the loss, and the same cause, of the longest inside the degradation."""
+    longer = [one for one in look.runs if one.reading.state == "degraded" and _length(one) > _length(run)]
+    measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
+    if measured is None:
+        return verdict
+    of_more_rows = _verdict(measured, run.since, look.closed)
+    is_proven = isinstance(verdict.cause, Finding) and cause_subject(verdict) != cause_subject(of_more_rows)
+    verdict = _with_measure_of(verdict, of_more_rows)
+    # a fault that is older than the degradation is in all rows of a longer window, too
+    if of_more_rows.kind == verdict.kind and not verdict.later and not is_proven:
+        verdict = _with_cause_of(verdict, of_more_rows)
+    return verdict
+
+
 def _with_measure_of(verdict: Verdict, longer: Verdict) -> Verdict:
     """Return the verdict of short windows with the loss that a longer one measures, which has more rows of it."""
     return replace(
@@ -227,14 +232,16 @@ def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
     return windows[-BEFORE:]
 
 
-def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], previous: Verdict | None) -> Verdict:
+def _with_training_rows(verdict: Verdict, look: Look, begin: int | None) -> Verdict:
     """Return the verdict of a degraded model that was never as good as its baseline, with that as its cause.
 
     Only if nothing else explains the degradation, and its first windows are known and no others precede them.
     """
+    if any(one.evaluation.rows and one.evaluation.window.end <= (begin or 0) for one in look.closed):
+        return verdict
     explained = verdict.kind in ("service", "output_fault", "data_fault", "covariate_shift", "label_shift")
-    for readings in lengths:
-        began = previous is not None and began_before(previous, readings[0].start)
+    for readings in look.lengths.values():
+        began = look.previous is not None and began_before(look.previous, readings[0].start)
         if explained or began or readings[0].context.provisional or verdict.slice:
             continue
         found = never_as_good([reading.evaluation for reading in readings])

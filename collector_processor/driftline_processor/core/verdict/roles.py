@@ -181,7 +181,9 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
     if not windows or not before:
         return windows
     marks = [_marks(window) for window in before]
-    older = {subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE}
+    older: Set[Subject] = {
+        subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE
+    }
     fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(subject, fact)} - older
     if not fresh:
         older = _without_loss(older, before, windows)
