@@ -9,8 +9,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.evaluation import Evaluation, Finding, Verdict
 from driftline_processor.core.intervals.confidence import normal_quantile
+from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import window_of
 
@@ -18,12 +19,12 @@ from .begin import earliest_begin, first_rows, kept_begin, onset_of
 from .look import Look
 from .now import now_of
 from .reading import Reading
-from .roles import BEFORE, without_older
-from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, windows_to_turn
+from .roles import BEFORE, OF_CALLS_OR_OUTPUT, without_older
+from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, weight_of, windows_to_turn
 from .signs import COMPARED, OF_OUTPUT
 from .trailing_periods import LENGTHS, tiles
 from .training_rows import never_as_good
-from .window import verdict_of
+from .window import cause_subject, verdict_of
 
 UNPROVEN = ("", "concept_change")
 """Kinds of causes that are what is left if nothing else is proved: a longer window may prove another."""
@@ -52,10 +53,12 @@ class Degradation(NamedTuple):
         """Return a run of degraded windows with its begin."""
         windows = without_older(_windows_of(run, look.closed), _windows_before(run, look.closed))
         alone, onset = run.alone, onset_of(run, look.closed, look.together, windows)
-        if onset is not None and run.since is not None:
+        shown = _first_of_output(run, look.closed) if onset is None else onset
+        if shown is not None and run.since is not None:
             # other signs of a slice may be older, or its first range wider
-            of_slice = run.reading.signs[0].reason == "slice_loss"
-            alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
+            is_after = run.since < shown.earliest or run.reading.signs[0].reason == "slice_loss"
+            dates = not _began_before(run, shown, look.closed) if is_after else shown.latest < run.since
+            alone, run = alone and onset is None, run._replace(since=shown.latest if dates else run.since)
         longer = longest_of_episode(run, look.runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
@@ -68,22 +71,43 @@ class Degradation(NamedTuple):
         """Return the verdict, from the same look."""
         run = self.run
         verdict = replace(_verdict(run, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
-        degraded = [one for one in look.runs if one.reading.state == "degraded" and _length(one) > _length(run)]
-        measured = max((one for one in degraded if _measures(one, run)), key=_length, default=None)
-        if measured is not None:
-            of_more_rows = _verdict(measured, run.since, look.closed)
-            verdict = _with_measure_of(verdict, of_more_rows)
-            if of_more_rows.kind == verdict.kind and not verdict.later:
-                verdict = _with_cause_of(verdict, of_more_rows)
+        verdict = _measured(verdict, run, look)
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
-        began = run.since if self.earliest is None else self.earliest
-        verdict = _with_training_rows(verdict, began, look.lengths.values(), look.previous)
+        verdict = _with_training_rows(verdict, look, run.since if self.earliest is None else self.earliest)
         zone = verdict.timezone
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
             verdict = replace(verdict, of_days=False)  # hours told when it began
         return verdict if self.earliest is None else replace(verdict, since_earliest=self.earliest)
+
+
+def _began_before(run: Run, onset: Onset, closed: Iterable[Reading]) -> bool:
+    """Return True if the windows of a run before an onset suffice to begin it: a single one may be chance.
+
+    Without a window before the run, the first one begins it.
+    """
+    name, since = run.reading.evaluation.window.name, run.since or 0
+    windows = [one for one in closed if one.evaluation.window.name == name and (one.start or 0) < onset.earliest]
+    of_run = [one for one in windows if (one.start or 0) >= since and one.state == "degraded"]
+    weight = sum(weight_of(one) for one in of_run if one.signs[0].reason != "slice_loss")
+    return windows[:1] == of_run[:1] or weight >= windows_to_turn(length_of(run.reading))
+
+
+def _first_of_output(run: Run, closed: Iterable[Reading]) -> Onset | None:
+    """Return the first window of a run that has its faulty output or failing service; None for other runs."""
+    sign, name = run.reading.signs[0], run.reading.evaluation.window.name
+    if sign.reason not in OF_CALLS_OR_OUTPUT or run.since is None:
+        return None
+    starts = (
+        one.start
+        for one in closed
+        if one.evaluation.window.name == name
+        and (one.start or 0) >= run.since
+        and any((other.reason, other.metric) == (sign.reason, sign.metric) for other in one.signs)
+    )
+    first = next((start for start in starts if start is not None), None)
+    return None if first is None else Onset(first, first, first)
 
 
 def _length(run: Run) -> int:
@@ -142,6 +166,21 @@ def _is_same_fault(run: Run, other: Run) -> bool:
     return same_output or (sign.reason in by_outcomes and of_other.reason in by_outcomes)
 
 
+def _measured(verdict: Verdict, run: Run, look: Look) -> Verdict:
+    """Return the verdict of short windows with the loss, and the same cause, of the longest inside the degradation."""
+    longer = [one for one in look.runs if one.reading.state == "degraded" and _length(one) > _length(run)]
+    measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
+    if measured is None:
+        return verdict
+    of_more_rows = _verdict(measured, run.since, look.closed)
+    is_proven = isinstance(verdict.cause, Finding) and cause_subject(verdict) != cause_subject(of_more_rows)
+    verdict = _with_measure_of(verdict, of_more_rows)
+    # a fault that is older than the degradation is in all rows of a longer window, too
+    if of_more_rows.kind == verdict.kind and not verdict.later and not is_proven:
+        verdict = _with_cause_of(verdict, of_more_rows)
+    return verdict
+
+
 def _with_measure_of(verdict: Verdict, longer: Verdict) -> Verdict:
     """Return the verdict of short windows with the loss that a longer one measures, which has more rows of it."""
     return replace(
@@ -193,23 +232,19 @@ def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
     return windows[-BEFORE:]
 
 
-def _with_training_rows(
-    verdict: Verdict, began: int | None, lengths: Iterable[Sequence[Reading]], previous: Verdict | None
-) -> Verdict:
+def _with_training_rows(verdict: Verdict, look: Look, begin: int | None) -> Verdict:
     """Return the verdict of a degraded model that was never as good as its baseline, with that as its cause.
 
-    Only if nothing else explains the degradation, and its first windows are known. Of a degradation that began later,
-    the windows before it must show it.
+    Only if nothing else explains the degradation, and its first windows are known and no others precede them.
     """
+    if any(one.evaluation.rows and one.evaluation.window.end <= (begin or 0) for one in look.closed):
+        return verdict
     explained = verdict.kind in ("service", "output_fault", "data_fault", "covariate_shift", "label_shift")
-    lengths = [*lengths]
-    is_later = began is not None and any(readings[0].evaluation.window.end <= began for readings in lengths)
-    for readings in lengths:
-        is_older = previous is not None and began_before(previous, readings[0].start)
-        if explained or is_older or readings[0].context.provisional or verdict.slice:
+    for readings in look.lengths.values():
+        began = look.previous is not None and began_before(look.previous, readings[0].start)
+        if explained or began or readings[0].context.provisional or verdict.slice:
             continue
-        windows = [reading.evaluation for reading in readings]
-        found = never_as_good([one for one in windows if not is_later or one.window.end <= (began or 0)])
+        found = never_as_good([reading.evaluation for reading in readings])
         if found is not None:
             reasons = (*verdict.reasons[:1], found)
             return replace(verdict, cause=found, reasons=reasons, advice=facts.CheckBaseline(then=verdict.advice))

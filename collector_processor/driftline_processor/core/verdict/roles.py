@@ -8,6 +8,7 @@ finding by itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from itertools import pairwise
 from math import nan, sqrt
 from typing import NamedTuple
 
@@ -24,7 +25,8 @@ from driftline_processor.core.intervals.onset import onset_of_step
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.quality.check import STRUCTURAL
 
-from .signs import OF_OUTPUT, deciding_change, is_fault, signs_of_loss
+from .episode import CLOSE, NAMED
+from .signs import FEWEST_OUTCOMES, OF_OUTPUT, deciding_change, is_fault, signs_of_loss
 
 Subject = tuple[str, tuple[str, ...]]
 """A check, metric or kind of change, and the columns that it is about."""
@@ -64,7 +66,7 @@ class LaterPart(NamedTuple):
         fact: The finding, with the numbers of its newest window.
         role: Whether the loss rose with it.
         first: Index of its first window.
-        last: Index of its newest window.
+        over: Index of the first window without it; None while it lasts.
         shown: Whether the loss shows the role.
         size: How much the loss rose with it; None if unknown.
     """
@@ -73,25 +75,25 @@ class LaterPart(NamedTuple):
     fact: Fact
     role: FindingRole
     first: int
-    last: int
+    over: int | None = None
     shown: bool = True
     size: facts.FurtherLoss | None = None
 
-    def lasts(self, windows: Sequence[Evaluation]) -> bool:
-        """Return True if it is not over at the end of the windows of the degradation."""
-        return _lasts(self.last, windows)
-
-
-def _lasts(last: int, windows: Sequence[object]) -> bool:
-    return last + CONFIRMED >= len(windows)
-
 
 class _Streak(NamedTuple):
-    """Consecutive windows with a finding, the indices of the first and the newest; single windows may lack it."""
+    """Windows with a finding; single ones may lack it.
+
+    Attributes:
+        subject: What it is about.
+        first: Index of the first window.
+        last: Index of the newest one.
+        over: Index of the first window of those that end it; None while it lasts.
+    """
 
     subject: Subject
     first: int
     last: int
+    over: int | None
 
 
 class Course(NamedTuple):
@@ -117,19 +119,19 @@ def later_parts(course: Course) -> list[LaterPart]:
     """Return what began after a degradation, in order of time."""
     windows, streaks, losses = course
     later = [streak for streak in streaks if streak.first > 0 and not _has_better_name(streak, streaks)]
-    steps = losses.rises(0, len(windows))
+    steps = losses.changes(0, len(windows))
     found = list[LaterPart]()
-    for subject, first, last in sorted(later, key=lambda streak: streak.first):
+    for subject, first, last, over in sorted(later, key=lambda streak: streak.first):
         joined = [part.first for part in found if part.role == "joined"]
         earlier, following = _neighbours(first, steps, joined, [streak.first for streak in later], len(windows))
         fact = _marks(windows[last])[subject]
-        rise = losses.rise(earlier, first, min(following, last + 1))
+        rise = losses.rise(earlier, first, following if over is None else min(following, over))
         role = _role(subject, fact, rise)
         if role is not None and (role[0] == "joined" or not _names_anew(subject, windows[0], streaks)):
             size = None if rise is None else losses.further(rise)
-            found.append(LaterPart(subject, fact, role[0], first, last, role[1], size))
+            found.append(LaterPart(subject, fact, role[0], first, over, role[1], size))
     # a fault begins in a part of its first window; where it ends, the loss of another one may show again
-    explained = {0, *(part.first for part in found), *(streak.last + 1 for streak in streaks)}
+    explained = {0, *(part.first for part in found), *(streak.over for streak in streaks if streak.over is not None)}
     found += _rises_alone(losses, steps, explained)
     return sorted(found, key=lambda part: part.first)
 
@@ -141,7 +143,7 @@ def _neighbours(
 
     Args:
         first: First window of the finding.
-        steps: Windows at which the loss rises.
+        steps: Windows at which the loss rises or falls.
         joined: First windows of earlier findings that joined.
         begins: First windows of all later findings.
         end: Number of windows.
@@ -155,18 +157,22 @@ def _neighbours(
 def _rises_alone(losses: _Losses, steps: Sequence[int], explained: Set[int]) -> Iterator[LaterPart]:
     """Yield the rises of the loss that no finding explains."""
     alone = [at for at in steps if explained.isdisjoint(range(at - 1, at + 2))]
-    for number, at in enumerate(alone, 1):
-        subject = ("loss", () if number == 1 else (str(number),))
+    number = 0
+    for at in alone:
         end = next((step for step in steps if step > at), len(losses.start))
         start = max((step for step in steps if step < at), default=0)
         rise = losses.rise(start, at, end)
-        if rise is not None:
+        if rise is not None and rise.value > 0:
+            number += 1
+            subject = ("loss", () if number == 1 else (str(number),))
             size = losses.further(rise)
-            yield LaterPart(subject, size, "joined", at, len(losses.start) - 1, size=size)
+            yield LaterPart(subject, size, "joined", at, losses.ended(start, at, steps), size=size)
 
 
 def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:
-    """Return the windows of a degradation without the findings that are older than it, if another fault began with it.
+    """Return the windows of a degradation without the findings that are older than it and did not begin it.
+
+    They did not if another fault began with it, or if the loss rose with it and they did not.
 
     Args:
         windows: The windows of the degradation, the oldest first.
@@ -175,14 +181,35 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
     if not windows or not before:
         return windows
     marks = [_marks(window) for window in before]
-    older = {subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE}
+    older: Set[Subject] = {
+        subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE
+    }
     fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(subject, fact)} - older
-    if not older or not fresh:
+    if not fresh:
+        older = _without_loss(older, before, windows)
+    if not older:
         return windows
     columns = {name for _, names in older for name in names} - {name for _, names in fresh for name in names}
     if not columns:
         return windows
     return [_without(window, columns) for window in windows]
+
+
+def _without_loss(older: Set[Subject], before: Sequence[Evaluation], windows: Sequence[Evaluation]) -> Set[Subject]:
+    """Return the older findings with which, at their size, hardly any of the loss of a degradation came.
+
+    At most :data:`NAMED` of it, as for the inputs that a loss does not return with.
+    """
+    rise = _Losses.of([*before, *windows]).rise(0, len(before), len(before) + len(windows))
+    if rise is None or rise.value <= RISES * rise.error or rise.before > NAMED * (rise.before + rise.value):
+        return set()
+    then, now = ({subject: _size(fact) for subject, fact in _marks(one).items()} for one in (before[-1], windows[0]))
+    return {one for one in older if one in then and then[one] >= CLOSE * now.get(one, nan)}
+
+
+def _size(fact: Fact) -> float:
+    """Return the fraction of the values that a finding is about; NaN if it has none."""
+    return fact.now if isinstance(fact, Finding) and fact.now is not None else nan
 
 
 def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
@@ -197,8 +224,7 @@ def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
 
 def windows_of_cause(course: Course, later: Sequence[LaterPart]) -> Sequence[Evaluation]:
     """Return the windows that show the cause of a degradation: up to the first that begins or ends something else."""
-    ends = [streak.last + 1 for streak in course.streaks if streak.first == 0]
-    ends = [end for end in ends if not _lasts(end - 1, course.windows)]
+    ends = [streak.over for streak in course.streaks if streak.first == 0 and streak.over is not None]
     return course.windows[: min([*ends, *(part.first for part in later)], default=len(course.windows))]
 
 
@@ -216,16 +242,19 @@ def end_of_cause(course: Course, cause: Fact | None, later: Sequence[LaterPart])
     of_cause = [streak for streak in streaks if streak.first == 0]
     streak = next((one for one in of_cause if _is_same(_marks(windows[one.last])[one.subject], cause)), None)
     if streak is not None:
-        return None if _lasts(streak.last, windows) else streak.last + 1
-    lasting = [part.first for part in later if part.lasts(windows)]
+        return streak.over
+    lasting = [part.first for part in later if part.over is None]
     if not lasting:
         return None
     at = losses.step(lasting[-1], len(windows), falls=True)
-    if at is None or any(abs(part.last + 1 - at) <= 1 for part in later):
+    if (
+        at is None
+        or at + CONFIRMED > len(windows)
+        or any(part.over is not None and abs(part.over - at) <= 1 for part in later)
+    ):
         return None
     rise = losses.rise(lasting[-1], at, len(windows))
-    is_fall = rise is not None and -rise.value > max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0))
-    return at if is_fall else None
+    return at if rise is not None and rise.value < 0 and rise.is_material else None
 
 
 def _is_same(fact: Fact, cause: Fact | None) -> bool:
@@ -273,33 +302,45 @@ def _streaks(windows: Sequence[Evaluation], before: Evaluation | None) -> list[_
     """Return the streaks of all findings, each with the window in which it began."""
     marks = [_marks(window) for window in windows]
     return [
-        _Streak(subject, _first(subject, first, windows, before), last)
+        _Streak(subject, _first(subject, first, windows, before), last, over)
         for subject in _in_order(marks)
-        for first, last in _runs(subject, windows)
+        for first, last, over in _runs(subject, windows)
     ]
 
 
-def _runs(subject: Subject, windows: Sequence[Evaluation]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the newest window of each time that a finding lasted, or lasts.
+def _runs(subject: Subject, windows: Sequence[Evaluation]) -> Iterator[tuple[int, int, int | None]]:
+    """Yield the first and the newest window of each time that a finding lasted, or lasts, and the one that ended it.
 
-    It begins with :data:`CONFIRMED` windows, or with the newest one if it is grave, and ends with as many in which its
-    columns are as before.
+    It begins with :data:`CONFIRMED` windows, or with the newest one if it is grave, and ends with as many without it.
     """
-    runs, absent = list[list[int]](), CONFIRMED
+    runs = list[list[int]]()
+    absent, over = list[int](), list[int | None]()
     for at, window in enumerate(windows):
         if subject in _marks(window):
-            if absent >= CONFIRMED:
+            if not runs or over[-1] is not None:
                 runs.append([])
+                over.append(None)
             runs[-1].append(at)
-            absent = 0
-        elif not _has_changed(window, subject[1]):
-            absent += 1
+            absent = []
+        elif runs and over[-1] is None and _is_without(subject, window):
+            absent.append(at)
+            over[-1] = absent[0] if len(absent) == CONFIRMED else None
     newest = len(windows) - 1
-    for run in runs:
+    for run, end in zip(runs, over, strict=True):
         is_grave = run[-1] == newest and _is_grave(subject, _marks(windows[newest])[subject])
         confirmed = next((at for at in run if at + 1 in run), newest if is_grave else None)
         if confirmed is not None:
-            yield confirmed, run[-1]
+            yield confirmed, run[-1], end
+
+
+def _is_without(subject: Subject, window: Evaluation) -> bool:
+    """Return True if a finding is over in a window: its columns are as before, or another grave fault replaced it.
+
+    A few rows do not show that.
+    """
+    marks, columns = _marks(window), {*subject[1]}
+    is_replaced = any(not columns.isdisjoint(one[1]) and _is_grave(one, fact) for one, fact in marks.items())
+    return window.rows >= FEWEST_OUTCOMES and (is_replaced or not _has_changed(window, subject[1]))
 
 
 def _first(subject: Subject, first: int, windows: Sequence[Evaluation], before: Evaluation | None) -> int:
@@ -312,7 +353,7 @@ def _first(subject: Subject, first: int, windows: Sequence[Evaluation], before: 
 
 def _has_better_name(streak: _Streak, streaks: Iterable[_Streak]) -> bool:
     """Return True if another finding of the same columns began at the same time: a graver one, or one of the cause."""
-    (check, columns), first, _ = streak
+    (check, columns), first = streak.subject, streak.first
     near = {
         other.subject[0]
         for other in streaks
@@ -338,10 +379,13 @@ def _has_changed(window: Evaluation | None, columns: tuple[str, ...]) -> bool:
 
 
 def _is_grave(subject: Subject, fact: Fact) -> bool:
-    """Return True for a fault that needs no comparison of the loss: chance does not show it."""
+    """Return True for a fault that needs no comparison of the loss: chance does not show it.
+
+    One in less than half of the values does, as for the cause: most of the loss must come with it.
+    """
     if subject[0] in OF_CALLS_OR_OUTPUT:
         return True
-    return isinstance(fact, Finding) and (is_fault(fact) or is_faulty(fact))
+    return isinstance(fact, Finding) and (is_fault(fact) or (is_faulty(fact) and fact.check in STRUCTURAL))
 
 
 class _Rise(NamedTuple):
@@ -350,6 +394,11 @@ class _Rise(NamedTuple):
     value: float
     error: float
     before: float
+
+    @property
+    def is_material(self) -> bool:
+        """True if a change is significant though its place was selected, and large beside the loss before it."""
+        return abs(self.value) > max(RISES_ALONE * self.error, MATERIAL * max(self.before, 0.0))
 
 
 def _role(subject: Subject, fact: Fact, rise: _Rise | None) -> tuple[FindingRole, bool] | None:
@@ -399,11 +448,15 @@ class _Losses(NamedTuple):
         onset = onset_of_step(self.start[known], (-1 if falls else 1) * self.worse[known], self.errors[known])
         return None if onset is None else int(np.searchsorted(self.start, onset.likeliest))
 
-    def rise(self, first: int, at: int, end: int) -> _Rise | None:
-        """Return the rise of the mean from the windows before ``at`` to those up to ``end``; None if unknown."""
+    def rise(self, first: int, at: int, end: int, *, since: int | None = None) -> _Rise | None:
+        """Return the rise of the mean from the windows before ``at`` to those up to ``end``; None if unknown.
+
+        ``since``: the first of these, if it is not ``at``.
+        """
         known = np.isfinite(self.worse) & np.isfinite(self.errors) & (self.rows > 0)
         places = np.arange(len(self.rows))
-        sides = [np.flatnonzero(known & (low <= places) & (places < high)) for low, high in ((first, at), (at, end))]
+        bounds = (first, at), (at if since is None else since, end)
+        sides = [np.flatnonzero(known & (low <= places) & (places < high)) for low, high in bounds]
         if not all(map(len, sides)):
             return None
         shares = [self.rows[side] / self.rows[side].sum() for side in sides]
@@ -415,15 +468,31 @@ class _Losses(NamedTuple):
         error = sqrt(max(own, between * sum(float((share**2).sum()) for share in shares)))
         return _Rise(means[1] - means[0], error, means[0]) if error > 0 else None
 
-    def rises(self, first: int, end: int) -> list[int]:
-        """Return the windows in which the loss rose significantly and by a material amount, in order."""
-        at = self.step(first, end)
-        rise = None if at is None else self.rise(first, at, end)
-        if at is None or rise is None:
+    def changes(self, first: int, end: int) -> list[int]:
+        """Return the windows in which the loss rose or fell significantly and by a material amount, in order."""
+        places = {self.step(first, end), self.step(first, end, falls=True)} - {None}
+        known = [(at, rise) for at in places if at is not None and (rise := self.rise(first, at, end)) is not None]
+        at, change = max(known, key=lambda one: abs(one[1].value) / one[1].error, default=(0, None))
+        if change is None or not change.is_material:
             return []
-        if rise.value <= max(RISES_ALONE * rise.error, MATERIAL * max(rise.before, 0.0)):
-            return []
-        return [*self.rises(first, at), at, *self.rises(at, end)]
+        return [*self.changes(first, at), at, *self.changes(at, end)]
+
+    def ended(self, before: int, at: int, changes: Sequence[int]) -> int | None:
+        """Return where a rise ended: at a fall to the loss before it; None while it lasts.
+
+        After a fall to less than that, it is the loss before that ended.
+
+        Args:
+            before: The change before the rise, or the first window.
+            at: The window of the rise.
+            changes: All changes of the loss.
+        """
+        later = [*(place for place in changes if place > at), len(self.start)]
+        for fall, end in pairwise(later):
+            left = self.rise(before, at, end, since=fall)
+            if left is not None and abs(left.value) <= RISES * left.error:
+                return fall
+        return None
 
     def further(self, rise: _Rise) -> facts.FurtherLoss:
         """Return a rise in the unit of the metric."""

@@ -72,7 +72,7 @@ def verdict_of(
     if over is None:
         return _shown_by(replace(verdict, later=_later_findings(later, windows, reading)), reading)
     ended = windows[over].window.start if reading.start is not None else None
-    lasting = [part for part in later if part.lasts(windows)]
+    lasting = [part for part in later if part.over is None]
     if not lasting:
         mended = _of_mended(verdict, windows, ended)
         found = _later_findings(later, windows, reading)
@@ -144,13 +144,12 @@ def _as_it_began(reading: Reading, windows: Sequence[Evaluation]) -> Reading | N
 def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Reading) -> LaterFinding:
     timed = reading.start is not None
     since = windows[part.first].window.start if timed else None
-    is_over = not part.lasts(windows)
     check, columns = part.subject
     return LaterFinding(
         part.role,
         part.fact,
         since,
-        windows[part.last + 1].window.start if is_over and timed else None,
+        windows[part.over].window.start if part.over is not None and timed else None,
         repair_later(part, facts.Since(since, reading.context.timezone, reading.of_days), windows[part.first :]),
         ":".join((check, *columns)),
         reading.context.timezone,

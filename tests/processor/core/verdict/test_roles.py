@@ -139,8 +139,49 @@ def test_a_fault_that_is_older_than_the_loss_is_not_its_cause_if_another_one_beg
     windows = [*(right(day, findings=[MISSING]) for day in range(5))]
     windows += [bad(5 + day, findings=[MISSING, RECODED]) for day in range(5)]
     assert verdict_of_model(windows).cause == RECODED
-    alone = [*windows[:5], *(bad(5 + day, findings=[MISSING]) for day in range(5))]
-    assert verdict_of_model(alone).cause == MISSING
+
+
+def test_a_fault_that_did_no_harm_before_a_loss_is_not_its_cause_unless_it_grew() -> None:
+    part, most = (Finding("missing", ("age",), "critical", 0.0, now, 1e-9) for now in (0.55, 0.9))
+    loss = {"realized": {"log_loss": value(0.5, 0.47, 0.53)}}
+    before = [
+        known(day, {"log_loss": change("not_worse", 0.0, -0.03, 0.03)}, findings=[part], **loss) for day in range(5)
+    ]
+    assert verdict_of_model([*before, *(bad(5 + day, findings=[part]) for day in range(5))]).cause is None
+    assert verdict_of_model([*before, *(bad(5 + day, findings=[most]) for day in range(5))]).cause == most
+
+
+def test_a_single_bad_window_before_the_onset_does_not_date_a_degradation() -> None:
+    windows = [
+        *(right(day) for day in range(6)),
+        bad(6, 0.56),
+        *(bad(7 + day, 1.2, findings=[MISSING]) for day in range(6)),
+    ]
+    verdict = verdict_of_model(windows)
+    assert (verdict.since, verdict.cause, verdict.later) == (JULY + 7 * DAY, MISSING, ())
+
+
+def test_a_finding_lasts_while_its_columns_are_not_as_before_and_ends_with_another_fault_of_them() -> None:
+    unit = Finding("unit_change", ("income",), "critical", 0.0, 1.0, 1e-12)
+    outside = Finding("out_of_range", ("income",), "major", 0.0, 0.3, 1e-9)
+    constant = Finding("constant", ("income",), "critical", 0.0, 1.0, 1e-12)
+    first = [{"findings": [unit]}] * 4
+    unclear = verdict_of_model(days(*first, *[{"findings": [outside, RECODED]}] * 4))
+    assert (unclear.cause_until, [one.subject for one in unclear.later]) == (None, ["recoded:plan"])
+    replaced = verdict_of_model(days(*first, *[{"findings": [constant, outside]}] * 4))
+    assert (replaced.cause_until, [one.subject for one in replaced.later]) == (JULY + 7 * DAY, ["constant:income"])
+
+
+def test_windows_of_few_rows_do_not_end_a_finding() -> None:
+    few = {"rows": 2, "outcome_rows": 2}
+    verdict = verdict_of_model(days(*[{"findings": [MISSING]}] * 4, *[few] * 3, *[{"findings": [MISSING]}] * 2))
+    assert (verdict.cause, verdict.later) == (MISSING, ())
+
+
+def test_a_fault_in_a_part_of_the_values_joins_only_with_the_loss() -> None:
+    part = Finding("missing", ("plan",), "major", 0.15, 0.23, 1e-9)
+    assert later(days(*[{}] * 4, *[{"findings": [part]}] * 4)) == []
+    assert later(days(*[{}] * 4, *[{"findings": [part], "loss": 0.9}] * 4)) == [("joined", "missing:plan", 7)]
 
 
 def test_a_fault_of_a_part_of_a_window_began_in_it() -> None:
