@@ -45,7 +45,6 @@ def day(number: int, change: dict[str, Any] | None = None, rows: int = 1_000) ->
         "start": f"2026-07-0{number}T00:00:00Z",
         "end": f"2026-07-0{number + 1}T00:00:00Z",
         "rows": rows,
-        "verdict": {"cause": "age drifted", "kind": "concept_change"},
         "performance": {"changes": change or {}},
         "outcomes": {"rows": 800},
     }
@@ -53,6 +52,26 @@ def day(number: int, change: dict[str, Any] | None = None, rows: int = 1_000) ->
 
 def change(value: float, low: float, high: float) -> dict[str, Any]:
     return {"state": "worse", "change": value, "low": low, "high": high}
+
+
+def found(role: str, subject: str, since: str | None, until: str | None = None, words: str = "") -> dict[str, Any]:
+    times = {"since": since and f"2026-07-{since}T00:00:00Z", "until": until and f"2026-07-{until}T00:00:00Z"}
+    return {"role": role, "subject": subject, "finding": words or None, **times}
+
+
+def row(end: str, state: str, *findings: dict[str, Any], since: str = "03") -> dict[str, Any]:
+    return {
+        "end": f"2026-07-{end}T00:00:00Z",
+        "state": state,
+        "since": f"2026-07-{since}T00:00:00Z",
+        "findings": findings,
+    }
+
+
+def facts_of(text: str) -> dict[str, str]:
+    """Return the table of facts, without escapes."""
+    lines = (line.strip("| ").split(" | ") for line in text.replace("\\", "").splitlines() if line.startswith("| "))
+    return {cells[0]: cells[1] for cells in lines if len(cells) == 2}
 
 
 def told(*fired: tuple[str, str | None]) -> dict[str, Any]:
@@ -78,13 +97,56 @@ def test_rows_that_were_sent_late_are_no_delay_of_the_message() -> None:
     assert [re.match(r"[\d.]+ \w+", delay)[0] for delay in delays][:3] == ["2 days", "8.79 days", "1 minute"]  # type: ignore[index]
 
 
+def test_an_alert_that_was_opened_again_keeps_its_first_notification() -> None:
+    [first, order] = ALERT["messages"]
+    again = {**first, "created": "2026-07-05T18:00:00Z"}
+    failed = {**first, "created": "2026-07-05T00:01:00Z", "result": "failed"}
+    alert = {**ALERT, "notified": "2026-07-05T18:00:00Z", "messages": [again, failed, first, order]}
+    facts = facts_of(postmortem(Incident(alert, "1d")))
+    assert facts["From the onset to the first notification"] == "2 days"
+    assert facts["From the notification to the acknowledgement"] == "30 minutes"
+
+
+def test_the_findings_are_those_of_the_newest_row_of_the_incident() -> None:
+    ended = found("cause", "new_text:store", "03", "04", "store has new texts")
+    joined = found("joined", "unit:temp", "05", words="temp is in °F")
+    record = [
+        row("04", "degraded", found("cause", "concept_change", "03", words="an older belief")),
+        row("05", "degraded", ended, joined, found("harmless", "drift:age", None, words="age drifted")),
+        row("06", "at_risk", found("cause", "drift:age", "05", words="a milder state")),
+        row("09", "degraded", found("cause", "drift:pay", "08", words="another incident"), since="08"),
+    ]
+    facts = facts_of(postmortem(Incident(ALERT, "1d", record=record)))
+    assert facts["Cause"] == "store has new texts, from 2026-07-03T00:00:00Z until 2026-07-04T00:00:00Z"
+    assert facts["Joined later"] == "temp is in °F, since 2026-07-05T00:00:00Z"
+    assert facts["Harmless"] == "age drifted"
+
+
+def test_a_cause_without_a_finding_has_its_kind() -> None:
+    record = [row("05", "degraded", found("cause", "concept_change", "03"))]
+    text = postmortem(Incident(ALERT, "1d", record=record))
+    assert facts_of(text)["Cause"] == "concept change, since 2026-07-03T00:00:00Z"
+
+
 def test_the_loss_is_that_of_the_windows_of_the_incident() -> None:
     accuracy = {"accuracy": change(-0.1, -0.15, -0.05), "cost_per_prediction": change(0.5, 0.2, 0.8)}
     windows = [day(1, accuracy), day(3, accuracy), day(4, accuracy), day(7, accuracy)]
     text = postmortem(Incident(ALERT, "1d", windows))
     assert "**160 more wrong predictions** (80 to 240) " in text
     assert "**1,000** (400 to 1,600) in the unit of `cost_per_prediction`" in text
-    assert "| Cause | age drifted (concept change) |" in text
+
+
+def test_the_loss_of_a_regression_is_the_rise_of_its_error() -> None:
+    windows = [day(3, {"mae": change(2.0, 1.0, 3.0)}), day(4, {"mae": change(4.0, 3.0, 5.0)}), day(5)]
+    text = postmortem(Incident(ALERT, "1d", windows))
+    assert "- **A mean absolute error 3 higher** (2 to 4) than in the baseline." in text
+    assert "Unknown" not in text
+
+
+def test_failed_calls_are_counted() -> None:
+    service = {"calls": 1_000, "failed": 20, "errors": {"TimeoutError": 19, "ValueError": 1}}
+    text = postmortem(Incident(ALERT, "1d", [{**day(3), "service": service}, {**day(4), "service": service}]))
+    assert "- **40 failed calls**, 2 % of 2,000 (TimeoutError and ValueError)." in text
 
 
 def test_a_loss_that_nobody_knows_is_said() -> None:
