@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import LaterFinding, Verdict
 from driftline_processor.core.fact import Fact, columns_of
-from driftline_processor.present.times import date_words, on_words, since_words, span_words
+from driftline_processor.present.times import end_words, on_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
@@ -101,8 +101,8 @@ def verdict_cause(verdict: Verdict) -> str:
     sentence = _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
     if verdict.cause_until is None:
         return sentence
-    when = date_words(verdict.cause_until, verdict.timezone, days=verdict.of_days)
-    return f"{sentence} {'This' if sentence else 'The first loss'} ended on {when}.".strip()
+    last = end_words(verdict.cause_until, verdict.timezone, days=verdict.of_days)
+    return f"{sentence} {'This' if sentence else 'The first loss'} lasted until {last}.".strip()
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
@@ -143,19 +143,27 @@ def verdict_later(verdict: Verdict) -> str:
 
 
 def later_clause(later: LaterFinding) -> str:
-    """Return what began after a degradation as a clause, with its begin.
+    """Return what began after a degradation, or was its first cause, as a clause with its times.
 
-    >>> loss = facts.FurtherLoss("mae", 1.94, 1.8, 2.1)
-    >>> later_clause(LaterFinding("joined", loss, 1_372_636_800 * 10**9, None, facts.NothingToDo(), "loss"))
+    >>> loss, step = facts.FurtherLoss("mae", 1.94, 1.8, 2.1), facts.NothingToDo()
+    >>> later_clause(LaterFinding("joined", loss, 1_372_636_800 * 10**9, None, step, "loss"))
     'its mean absolute error rose by another 1.94 (1.8 to 2.1) since 1 July 2013'
+    >>> later_clause(LaterFinding("mended", loss, 1_372_636_800 * 10**9, 1_372_809_600 * 10**9, step, "loss"))
+    'the first cause, from 1 to 2 July 2013: its mean absolute error rose by another 1.94 (1.8 to 2.1)'
     """
-    when = since_words(later.since, later.timezone, days=later.of_days)
-    if later.since is not None and later.until is not None:
-        when = f" {on_words(later.since, later.until, later.timezone, days=later.of_days)}"
-    effects = {"harmless": ", which did no harm", "joined": ", which made it worse", "mended": ", which began it"}
+    when = finding_times(later)
+    if later.role == "mended":
+        return f"the first cause{',' if later.until is not None else ''}{when}: {clause(later.fact)}"
+    effects = {"harmless": ", which did no harm", "joined": ", which made it worse"}
     effects |= {} if later.shown else {"joined": ", which may make it worse"}
-    effect = effects[later.role] if any(columns_of(later.fact)) or later.role == "mended" else ""
-    return f"{clause(later.fact)}{when}{effect}"
+    return f"{clause(later.fact)}{when}{effects[later.role] if any(columns_of(later.fact)) else ''}"
+
+
+def finding_times(later: LaterFinding) -> str:
+    """Return when a finding began, or the days that it lasted, with a leading space."""
+    if later.since is not None and later.until is not None:
+        return f" {on_words(later.since, later.until, later.timezone, days=later.of_days)}"
+    return since_words(later.since, later.timezone, days=later.of_days)
 
 
 def verdict_now(verdict: Verdict) -> str:
@@ -210,7 +218,16 @@ def _state(verdict: Verdict) -> str:
     place = f" for {slice_words(verdict.slice)}" if verdict.slice else ""
     if start is not None and end is not None:
         return f"{name}{state}{place} {on_words(start, end, timezone, days=verdict.of_days)}"
-    return f"{name}{state}{place}{since_words(verdict.since, timezone, days=verdict.of_days)}"
+    return f"{name}{state}{place}{verdict_since(verdict)}"
+
+
+def verdict_since(verdict: Verdict) -> str:
+    """Return the begin of a state, or the range of its begin, with a leading space; "" if it is unknown.
+
+    >>> verdict_since(Verdict("degraded", 1_372_809_600 * 10**9, since_earliest=1_372_636_800 * 10**9))
+    ' since between 1 and 3 July 2013'
+    """
+    return since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
 
 
 def verdict_sentence(verdict: Verdict) -> str:
@@ -235,7 +252,7 @@ def _head(verdict: Verdict) -> str:
     if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
         span = span_words(verdict.window_start, verdict.window_end, timezone, days=verdict.of_days)
         rows = f"in the window of {span}"
-    when = since_words(verdict.since, timezone, days=verdict.of_days, earliest=verdict.since_earliest)
+    when = verdict_since(verdict)
     lasts = bool(rows) or verdict.since is None
     if verdict.state in ("unknown", "lagging"):
         was = f"was healthy {rows}" if rows else "is healthy"
