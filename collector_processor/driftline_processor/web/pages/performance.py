@@ -74,7 +74,9 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "can_search": weak is not None,
         "weak_found": None,
         "find_weak": False,
-        "concept": concept(_concept(selection), selection.model.timezone).on_surface(PAGE),
+        "concept": concept(_concept(selection), selection.model.timezone, verdict=selection.model.verdict).on_surface(
+            PAGE
+        ),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
         "few": 40,
