@@ -61,6 +61,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         weak: Searches weak slices; None = no search.
         find_weak: Search the weak slices of the window now, however long it takes.
     """
+    selection = selection.with_outcomes()
     context, chosen = common_context(selection, "performance", now), selection.chosen
     chosen_slice = _slice(selection)
     metrics = _metrics(selection.shown_windows, chosen_slice)
