@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.evaluation import Finding, Verdict
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.sentences import clause
+from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.sentences.verdict import (
     verdict_cause,
     verdict_evidence,
@@ -69,3 +70,36 @@ def test_a_period_that_ends_at_midnight_is_known_up_to_its_last_day() -> None:
     end = JULY + 2 * DAY
     assert clause(facts.KnownUntil(end=end, timezone="UTC")).startswith("That is known up to 2 July 2013; ")
     assert "up to 2 July 2013, 12:00," in clause(facts.HealthyUntil(end=end - DAY // 2, timezone="UTC"))
+
+
+def test_a_state_of_several_days_is_not_over_at_the_end_of_the_days_that_show_it() -> None:
+    of_days = {"of_window": True, "window_start": JULY, "window_end": JULY + 12 * DAY}
+    verdict = replace(Verdict("healthy", JULY), **of_days)
+    assert verdict_headline(verdict) == "Healthy since 1 July 2013, shown up to 12 July 2013"
+    assert verdict_headline(replace(verdict, version="2")).startswith("Version 2 has been healthy since 1 July")
+    assert verdict_headline(replace(verdict, window_end=JULY + DAY)) == "Healthy on 1 July 2013"
+
+
+def test_a_column_that_was_complete_before_it_never_arrived_is_not_said_to_have_missed_no_per_cent() -> None:
+    missing = Finding("missing", ("age",), "critical", 0.0, 1.0, 1e-9)
+    assert finding_sentence(missing) == "age never arrived (before, no value was missing)"
+    assert finding_sentence(replace(missing, was=0.02)).endswith("(before, 2 % of its values were missing)")
+
+
+def test_an_objective_that_a_degraded_model_misses_has_the_window_of_its_value() -> None:
+    missed = facts.ObjectiveMissed("availability", 0.955, 0.93, 0.97, "availability >= 99 %", of_change=False)
+    period = {"since": JULY, "window_start": JULY + 2 * DAY, "window_end": JULY + 3 * DAY}
+    verdict = replace(Verdict("degraded", reasons=(missed,)), **period)
+    assert verdict_headline(verdict).endswith("availability 95.50 % misses 'availability >= 99 %' on 3 July 2013")
+    for sentence in (verdict_evidence(verdict), verdict_sentence(verdict)):
+        assert "misses the objective 'availability >= 99 %' on 3 July 2013" in sentence
+    rolling = replace(verdict, reasons=(replace(missed, rolling=True),))
+    assert "on 3 July" not in verdict_headline(rolling) + verdict_evidence(rolling)
+
+
+def test_a_model_at_risk_has_no_line_that_outcomes_are_awaited() -> None:
+    awaited = facts.AndAlso(reason=facts.OutcomesMayCome())
+    moved = facts.ColumnMoved(name="age")
+    assert verdict_evidence(Verdict("at_risk", JULY, reasons=(moved, awaited))) == "age drifted."
+    assert verdict_evidence(Verdict("at_risk", JULY, cause=moved, reasons=(moved, awaited))) == ""
+    assert verdict_evidence(Verdict("unknown", JULY, reasons=(facts.OutcomesMayCome(),))) != ""
