@@ -356,11 +356,6 @@ def fetch_windows(server: Connection, alert: Mapping[str, Any], window: str) -> 
     return list(_get_json(server, _of_model(alert["model"], "evaluations"), query, wait=_LONG_WAIT)["windows"])
 
 
-def fetch_record(server: Connection, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the record of the version of an alert, as believed now; :class:`BadInput` if there is no answer."""
-    return list(_get_json(server, _of_model(alert["model"], "record"), _version_of(alert), wait=_LONG_WAIT)["rows"])
-
-
 def fetch_wrong(server: Connection, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the ten worst wrong predictions of the time of an alert; :class:`BadInput` if there is no answer."""
     until = alert["until"] or iso_time(time.time_ns())

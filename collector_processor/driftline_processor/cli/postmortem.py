@@ -68,7 +68,7 @@ def _incident(begin: str, server: Connection) -> Any:
     window = max(lengths, key=_seconds, default="")
     windows = client.fetch_windows(server, alert, window) if window else []
     wrong = client.fetch_wrong(server, alert) if alert["since"] else []
-    return Incident(alert, window, windows, wrong, replays, unknown, client.fetch_record(server, alert))
+    return Incident(alert, window, windows, wrong, replays, unknown)
 
 
 def _replays(alert: dict[str, Any], server: Connection) -> tuple[dict[str, Any], list[str], str]:

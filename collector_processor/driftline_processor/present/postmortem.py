@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from driftline_processor.core.windows.window import DAY, HOUR
 from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.numbers import many, number, rounded_ends
+from driftline_processor.present.sentences.verdict import LINE_TITLES
 from driftline_processor.present.wording import format_percent, listed, printable, short
 
 ASKED: Final = (
@@ -28,9 +29,6 @@ ASKED: Final = (
 LATE: Final = HOUR
 """Nanoseconds after the end of a window from which its rows or outcomes count as late; normally it is minutes."""
 
-ROLES: Final = {"cause": "Cause", "joined": "Joined later", "harmless": "Harmless"}
-"""Role of a finding in the record → its title."""
-
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
 
 
@@ -44,7 +42,6 @@ class Incident(Struct, frozen=True):
         wrong: The worst wrong predictions.
         replays: A policy in words → its replay over the same windows.
         unknown: Why it is unknown what would have detected it earlier; "" if replays show it.
-        record: The rows of the record of its version, oldest first.
     """
 
     alert: Mapping[str, Any]
@@ -53,7 +50,6 @@ class Incident(Struct, frozen=True):
     wrong: Sequence[Mapping[str, Any]] = ()
     replays: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unknown: str = ""
-    record: Sequence[Mapping[str, Any]] = ()
 
 
 def postmortem(incident: Incident) -> str:
@@ -90,8 +86,12 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "Policy", f"{_plain(alert['policy'], 80)}, {_plain(alert['severity'], 20)}"
     if alert["owner"]:
         yield "Owner", _plain(alert["owner"], 80)
-    for finding in _findings(incident):
-        yield ROLES[finding["role"]], _finding_words(finding)
+    verdict = _newest_verdict(incident)
+    if verdict.get("cause"):
+        kind = f" ({_plain(str(verdict['kind']).replace('_', ' '), 40)})" if verdict.get("kind") else ""
+        yield LINE_TITLES["cause"], _plain(verdict["cause"], 300) + kind
+    if verdict.get("later"):
+        yield LINE_TITLES["later"], _plain(verdict["later"], 600)
     yield "Onset", _plain(alert["since"] or "unknown", 40)
     until = alert["until"] or alert["resolved"]
     yield "Recovery", _plain(until or "not yet: the alert is open", 40)
@@ -105,28 +105,16 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "Alert", f"`{_code(alert['id'])}`"
 
 
-def _findings(incident: Incident) -> Sequence[Mapping[str, Any]]:
-    """Return the findings of the newest row of the record that overlaps an incident, of a degraded row if there is one.
+def _newest_verdict(incident: Incident) -> Mapping[str, Any]:
+    """Return the newest row of the record in the time of an incident, of a degraded model if there is one; else {}.
 
-    A row of an incident is revised by outcomes that arrive after it, so the newest one knows most.
+    Outcomes that arrive later revise the rows, and newer rows have more of them: the newest one knows most.
     """
-    since, end = _period(incident.alert)
-    rows = [
-        row
-        for row in incident.record
-        if row["findings"] and instant(row["end"]) > since and (not row["since"] or instant(row["since"]) < end)
-    ]
-    degraded = [row for row in rows if row["state"] == "degraded"]
-    return next(reversed(degraded or rows), {"findings": ()})["findings"]
-
-
-def _finding_words(finding: Mapping[str, Any]) -> str:
-    """Return a finding with its begin and its end; one without words has its subject, such as its kind of change."""
-    text = _plain(finding["finding"] or finding["subject"].replace("_", " "), 300)
-    since, until = (_plain(time, 40) if time else None for time in (finding["since"], finding["until"]))
-    if since is None:
-        return f"{text}, until {until}" if until else text
-    return f"{text}, {f'from {since} until {until}' if until else f'since {since}'}"
+    windows = (window for window in incident.windows if _is_within(window, incident.alert))
+    verdicts = [window["verdict"] for window in windows if window.get("verdict")]
+    unwell = {one["state"]: one for one in verdicts}
+    with_cause = (one for one in reversed(verdicts) if one.get("cause"))
+    return unwell.get("degraded") or unwell.get("at_risk") or next(with_cause, {})
 
 
 def _notified(alert: Mapping[str, Any]) -> list[str]:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.queries.history import StoredRow
-from driftline_processor.queries.model_view import ModelView
 
 from tests.support.churn_files import Run
 from tests.support.facts import lacking
@@ -28,16 +26,6 @@ class NobodyWrong:
 SLOW = {"policies": {"health": {"enabled": False}, "slow": {"when": "accuracy < 70 %", "in_a_row": 3}}}
 
 
-class StoredRecord:
-    """The rows of a model that are stored are those of its windows."""
-
-    def __init__(self, view: ModelView) -> None:
-        self._rows = [StoredRow(row, row.end) for row in view.record.rows]
-
-    def record(self, *_: object) -> list[StoredRow]:
-        return self._rows
-
-
 @pytest.fixture
 def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """The address of a processor that was told of one model, and the id of the alert."""
@@ -47,10 +35,8 @@ def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[st
         for number in range(1, len(days) + 1):
             watch.look(model(days[:number], "churn"))
         [alert] = watch.alerts.alerts
-        shown = model(days, "churn")
-        view = FakeView([shown], alerts=watch.alerts, explanations=watch.explanations)
-        rows = {"mispredictions": NobodyWrong(), "history": StoredRecord(shown)}
-        with serve(app_of(view, rows=rows)) as url:
+        view = FakeView([model(days, "churn")], alerts=watch.alerts, explanations=watch.explanations)
+        with serve(app_of(view, rows={"mispredictions": NobodyWrong()})) as url:
             yield url, alert
 
 
@@ -62,7 +48,6 @@ def test_one_file_says_what_would_have_found_it_sooner(run: Run, tmp_path: Path,
     text = file.read_text()
     assert text.startswith("# Postmortem: churn, 2013\\-07\\-03")
     assert "| verdict is degraded or at\\_risk, in windows of 1d | 2 days |" in text
-    assert "| Cause | unknown, since 2013\\-07\\-03T00:00:00Z |" in text
     page = tmp_path / "post.html"
     assert run("postmortem", alert[:6], "--url", url, "-o", page).exit_code == 0
     assert "default-src &#x27;none&#x27;" in page.read_text()

@@ -54,18 +54,10 @@ def change(value: float, low: float, high: float) -> dict[str, Any]:
     return {"state": "worse", "change": value, "low": low, "high": high}
 
 
-def found(role: str, subject: str, since: str | None, until: str | None = None, words: str = "") -> dict[str, Any]:
-    times = {"since": since and f"2026-07-{since}T00:00:00Z", "until": until and f"2026-07-{until}T00:00:00Z"}
-    return {"role": role, "subject": subject, "finding": words or None, **times}
-
-
-def row(end: str, state: str, *findings: dict[str, Any], since: str = "03") -> dict[str, Any]:
-    return {
-        "end": f"2026-07-{end}T00:00:00Z",
-        "state": state,
-        "since": f"2026-07-{since}T00:00:00Z",
-        "findings": findings,
-    }
+def verdict(number: int, state: str, cause: str, later: str = "") -> dict[str, Any]:
+    """Return a day with the verdict as of its end."""
+    found = {"state": state, "cause": cause or None, "later": later or None, "kind": "data_fault"}
+    return {**day(number), "verdict": found}
 
 
 def facts_of(text: str) -> dict[str, str]:
@@ -108,24 +100,18 @@ def test_an_alert_that_was_opened_again_keeps_its_first_notification() -> None:
 
 
 def test_the_findings_are_those_of_the_newest_row_of_the_incident() -> None:
-    ended = found("cause", "new_text:store", "03", "04", "store has new texts")
-    joined = found("joined", "unit:temp", "05", words="temp is in °F")
-    record = [
-        row("04", "degraded", found("cause", "concept_change", "03", words="an older belief")),
-        row("05", "degraded", ended, joined, found("harmless", "drift:age", None, words="age drifted")),
-        row("06", "at_risk", found("cause", "drift:age", "05", words="a milder state")),
-        row("09", "degraded", found("cause", "drift:pay", "08", words="another incident"), since="08"),
+    ended, joined = "Store has new texts. This lasted until 3 July 2013.", "Temp is in °F since 4 July 2013."
+    windows = [
+        verdict(3, "degraded", "An older belief."),
+        verdict(4, "degraded", ended, joined),
+        verdict(5, "healthy", "That did no harm."),
+        verdict(6, "degraded", "Another incident."),
     ]
-    facts = facts_of(postmortem(Incident(ALERT, "1d", record=record)))
-    assert facts["Cause"] == "store has new texts, from 2026-07-03T00:00:00Z until 2026-07-04T00:00:00Z"
-    assert facts["Joined later"] == "temp is in °F, since 2026-07-05T00:00:00Z"
-    assert facts["Harmless"] == "age drifted"
-
-
-def test_a_cause_without_a_finding_has_its_kind() -> None:
-    record = [row("05", "degraded", found("cause", "concept_change", "03"))]
-    text = postmortem(Incident(ALERT, "1d", record=record))
-    assert facts_of(text)["Cause"] == "concept change, since 2026-07-03T00:00:00Z"
+    facts = facts_of(postmortem(Incident(ALERT, "1d", windows)))
+    assert (facts["Cause"], facts["Also"]) == (f"{ended} (data fault)", joined)
+    facts = facts_of(postmortem(Incident(ALERT, "1d", [*windows[2:3], verdict(4, "at_risk", "It drifted.")])))
+    assert facts["Cause"] == "It drifted. (data fault)"
+    assert facts_of(postmortem(Incident(ALERT, "1d", windows[2:3])))["Cause"] == "That did no harm. (data fault)"
 
 
 def test_the_loss_is_that_of_the_windows_of_the_incident() -> None:
