@@ -88,10 +88,11 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
         yield "Owner", _plain(alert["owner"], 80)
     verdict = _newest_verdict(incident)
     if verdict.get("cause"):
-        kind = f" ({_plain(str(verdict['kind']).replace('_', ' '), 40)})" if verdict.get("kind") else ""
-        yield LINE_TITLES["cause"], _plain(verdict["cause"], 300) + kind
+        yield LINE_TITLES["cause"], _plain(verdict["cause"], 300)
     if verdict.get("later"):
         yield LINE_TITLES["later"], _plain(verdict["later"], 600)
+    if verdict.get("kind"):
+        yield "Kind of change", _plain(verdict["kind"].replace("_", " "), 40)
     yield "Onset", _plain(alert["since"] or "unknown", 40)
     until = alert["until"] or alert["resolved"]
     yield "Recovery", _plain(until or "not yet: the alert is open", 40)

@@ -108,10 +108,10 @@ def test_the_findings_are_those_of_the_newest_row_of_the_incident() -> None:
         verdict(6, "degraded", "Another incident."),
     ]
     facts = facts_of(postmortem(Incident(ALERT, "1d", windows)))
-    assert (facts["Cause"], facts["Also"]) == (f"{ended} (data fault)", joined)
+    assert (facts["Cause"], facts["Also"], facts["Kind of change"]) == (ended, joined, "data fault")
     facts = facts_of(postmortem(Incident(ALERT, "1d", [*windows[2:3], verdict(4, "at_risk", "It drifted.")])))
-    assert facts["Cause"] == "It drifted. (data fault)"
-    assert facts_of(postmortem(Incident(ALERT, "1d", windows[2:3])))["Cause"] == "That did no harm. (data fault)"
+    assert facts["Cause"] == "It drifted."
+    assert facts_of(postmortem(Incident(ALERT, "1d", windows[2:3])))["Cause"] == "That did no harm."
 
 
 def test_the_loss_is_that_of_the_windows_of_the_incident() -> None:

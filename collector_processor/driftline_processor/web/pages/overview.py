@@ -168,11 +168,15 @@ def page(
         alerts: Its open alerts.
         silences: All silences.
     """
-    window_told, context = told_window(selection), common_context(selection, "", now)
+    window_told, context, timezone = (
+        told_window(selection),
+        common_context(selection, "", now),
+        selection.model.timezone,
+    )
     policies = [one.alert.policy for one in alerts if one.alert.notified is not None and not selection.past]
     tables, verdict = {"windows": windows_table(selection)}, with_alert(selection.verdict(), policies)
     lost, currency = loss_of_model(selection.versions), selection.model.currency
-    money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
+    money = "" if lost is None else loss_sentence(lost, currency, timezone)
     context |= {"verdict": verdict, "money": money, "alerts": [], "more_alerts": 0, "silences": []}
     if silences is not None:
         shown = [(one.alert, silences.covering(one.alert, now)) for one in alerts[:ALERTS]]
@@ -210,7 +214,9 @@ def page(
         "picture": _picture(selection, window_told, verdict, histories),
         "actions": list(_actions(selection, window_told, verdict)),
         "figures": figures(selection, measured),
-        "figures_of": "" if measured is window_told else window_name(measured.window, selection.model.timezone),
+        "figures_of": ""
+        if measured.window == window_told.window
+        else window_name(measured.window, selection.model.timezone),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
         "history": history_parts(

@@ -14,6 +14,7 @@ from driftline_processor.core.evaluation import (
     Cause,
     Change,
     Delay,
+    Estimate,
     Evaluation,
     Explanation,
     MetricChange,
@@ -119,6 +120,10 @@ def test_the_numbers_are_of_the_window_that_the_verdict_is_about(model: ModelVie
     other = model.windows["1mo"][2]
     assert told_window(selected(model, window="1mo", at=iso_time(other.window.start))) == other
     assert told_window(selected(model, window="1mo")) == model.windows["1mo"][-1]
+    told = model.windows["1mo"][-2]
+    told.estimated["log_loss"] = Estimate(0.5, 0.4, 0.6, 0.05, None, None, None, 900, "rows", "cbpe")
+    model.verdict = structs.replace(about, window_start=told.window.start, window_end=told.window.end)
+    assert told_window(selected(model)) is not told  # a page has its track record
     assert overview.page(selected(model), ns(2014, 1, 1)).context["figures_of"] == ""
     model.verdict = None
     assert told_window(selected(model)) == model.windows["1mo"][-1]
