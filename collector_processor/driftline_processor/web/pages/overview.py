@@ -294,6 +294,11 @@ def measured_window(selection: Selection, window_told: Evaluation) -> Evaluation
     return selection.model.deciding_window() or window_told
 
 
+def _other_period(measured: Evaluation, window_told: Evaluation, timezone: str) -> str:
+    """Return the period of the key figures; "" if it is the window of the page."""
+    return "" if measured.window == window_told.window else window_name(measured.window, timezone)
+
+
 def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
     """Return the key figures of a window: metrics by task, then figures that need no outcomes."""
     figure_list: list[Figure] = []
