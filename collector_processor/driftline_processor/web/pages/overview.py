@@ -168,15 +168,11 @@ def page(
         alerts: Its open alerts.
         silences: All silences.
     """
-    window_told, context, timezone = (
-        told_window(selection),
-        common_context(selection, "", now),
-        selection.model.timezone,
-    )
+    window_told, context = told_window(selection), common_context(selection, "", now)
     policies = [one.alert.policy for one in alerts if one.alert.notified is not None and not selection.past]
     tables, verdict = {"windows": windows_table(selection)}, with_alert(selection.verdict(), policies)
     lost, currency = loss_of_model(selection.versions), selection.model.currency
-    money = "" if lost is None else loss_sentence(lost, currency, timezone)
+    money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
     context |= {"verdict": verdict, "money": money, "alerts": [], "more_alerts": 0, "silences": []}
     if silences is not None:
         shown = [(one.alert, silences.covering(one.alert, now)) for one in alerts[:ALERTS]]
@@ -214,9 +210,7 @@ def page(
         "picture": _picture(selection, window_told, verdict, histories),
         "actions": list(_actions(selection, window_told, verdict)),
         "figures": figures(selection, measured),
-        "figures_of": ""
-        if measured.window == window_told.window
-        else window_name(measured.window, selection.model.timezone),
+        "figures_of": _other_period(measured, window_told, selection.model.timezone),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
         "history": history_parts(
