@@ -82,8 +82,10 @@ def _replays(alert: dict[str, Any], server: Connection) -> tuple[dict[str, Any],
     lengths = sorted({name for model in models for policy in model["policies"] for name in policy["known_windows"]})
     if not lengths:
         return {}, [], "Unknown: no window of the model has closed."
+    # an alert with a state is that of a policy on verdicts, and the same verdict detects nothing earlier
+    conditions = [when for when in OTHERS if not (alert["state"] and when.startswith("verdict "))]
     others = {
-        f"{when}, in windows of {window}": {"when": when, "window": window} for window in lengths for when in OTHERS
+        f"{when}, in windows of {window}": {"when": when, "window": window} for window in lengths for when in conditions
     }
     try:
         answer = client.replay_policies(server, others, alert["model"])

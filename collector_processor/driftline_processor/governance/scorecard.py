@@ -349,13 +349,13 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
             f"Only {compared} of {many(unsure + compared, 'feature')} could be compared.",
             "drift",
         )
-    days = many(sum(bool(evaluation.fraction) for view in views for evaluation in windows_of(view, period)), "window")
-    return ScoreLine(
-        "drift",
-        "kept",
-        f"None of {many(compared, 'feature')} drifts in the newest window; {days} of the period had drift.",
-        "drift",
-    )
+    evaluations = [evaluation for view in views for evaluation in windows_of(view, period)]
+    drifted = many(sum(bool(evaluation.fraction) for evaluation in evaluations), "window")
+    reason = f"None of {many(compared, 'feature')} drifts in the newest window; {drifted} of the period had drift"
+    # a column with a critical fault, such as one that never arrived, has no values whose drift could be measured
+    faulty = sum(any(one.severity == "critical" for one in evaluation.findings) for evaluation in evaluations)
+    reason += f", and {faulty:,} had critical faults of the data" if faulty else ""
+    return ScoreLine("drift", "kept", f"{reason}.", "drift")
 
 
 def _labels(views: Sequence[ModelView], period: Period) -> ScoreLine:

@@ -12,6 +12,7 @@ from driftline_processor.core.evaluation import FindingRole, LaterFinding, Verdi
 from driftline_processor.core.verdict.record import RowFinding
 from driftline_processor.core.verdict.transitions import Transition
 from driftline_processor.present.sentences.policies import policy_advice
+from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.sentences.verdict import (
     later_clause,
     verdict_action,
@@ -22,8 +23,9 @@ from driftline_processor.present.sentences.verdict import (
     verdict_later,
     verdict_now,
     verdict_sentence,
+    verdict_since,
 )
-from driftline_processor.present.times import date_words, since_words
+from driftline_processor.present.times import date_words, end_words, since_words
 from driftline_processor.present.wording import iso_time, printable, short
 
 from .times import lasted_words
@@ -167,8 +169,7 @@ def title(told: Notification, state: str) -> str:
         more = f", and {len(told.transitions) - 1} more" if len(told.transitions) > 1 else ""
         return f"{_HEADS[told.kind]}{name}: {printable(_finding_words(first.finding, verdict))}{more}"
     if told.has_verdict_words and verdict is not None and verdict.state in _STATES:
-        begin = since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
-        return f"{_HEADS[told.kind]}{name} {_STATES[verdict.state]}{begin}"
+        return f"{_HEADS[told.kind]}{name} {_STATES[verdict.state]}{verdict_since(verdict)}"
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
     if told.has_ended:
         when = since.replace(" since ", " from ")
@@ -378,13 +379,17 @@ def _finding_words(finding: RowFinding, verdict: Verdict) -> str:
     later = next(same, None)
     if later is not None:
         return later_clause(later)
+    timezone, days = verdict.timezone, verdict.of_days
     if finding.fact is None and finding.until is not None:
-        return f"the first loss ended on {date_words(finding.until, verdict.timezone, days=verdict.of_days)}"
+        return f"the first loss lasted until {end_words(finding.until, timezone, days=days)}"
     if finding.fact is None:
         return verdict_cause(verdict).rstrip(".") or "the cause is unknown"
+    if finding.role == "cause" and finding.until is None:
+        begin = since_words(finding.since, timezone, days=days, earliest=finding.since_earliest).strip()
+        return ", ".join(filter(None, (begin, clause(finding.fact))))
     role: FindingRole = "mended" if finding.role == "cause" else finding.role
-    times, place = (finding.since, finding.until), (verdict.timezone, verdict.of_days)
-    return later_clause(LaterFinding(role, finding.fact, *times, facts.NothingToDo(), finding.subject, *place))
+    times = finding.since, finding.until
+    return later_clause(LaterFinding(role, finding.fact, *times, facts.NothingToDo(), finding.subject, timezone, days))
 
 
 def _stated(finding: RowFinding) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, Final
 
 from driftline.tables.timestamps import instant
@@ -11,7 +13,9 @@ from msgspec import Struct, field
 
 from driftline_processor.core.windows.window import DAY, HOUR
 from driftline_processor.present.alerts import kind_words
-from driftline_processor.present.wording import format_percent, printable, short
+from driftline_processor.present.numbers import many, number, rounded_ends
+from driftline_processor.present.sentences.verdict import LINE_TITLES
+from driftline_processor.present.wording import format_percent, listed, printable, short
 
 ASKED: Final = (
     ("What happened?", "In plain words, for readers who were not involved."),
@@ -82,37 +86,61 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     yield "Policy", f"{_plain(alert['policy'], 80)}, {_plain(alert['severity'], 20)}"
     if alert["owner"]:
         yield "Owner", _plain(alert["owner"], 80)
-    cause = next((verdict for verdict in _verdicts(incident) if verdict.get("cause")), None)
-    if cause is not None:
-        kind = f" ({_plain(str(cause['kind']).replace('_', ' '), 40)})" if cause.get("kind") else ""
-        yield "Cause", _plain(cause["cause"], 300) + kind
+    verdict = _newest_verdict(incident)
+    if verdict.get("cause"):
+        yield LINE_TITLES["cause"], _plain(verdict["cause"], 300)
+    if verdict.get("later"):
+        yield LINE_TITLES["later"], _plain(verdict["later"], 600)
+    if verdict.get("kind"):
+        yield "Kind of change", _plain(verdict["kind"].replace("_", " "), 40)
     yield "Onset", _plain(alert["since"] or "unknown", 40)
     until = alert["until"] or alert["resolved"]
     yield "Recovery", _plain(until or "not yet: the alert is open", 40)
     yield from _delays(alert)
     acknowledgement = alert["acknowledged"]
     if acknowledgement and alert["notified"]:
-        yield "From the notification to the acknowledgement", _between(alert["notified"], acknowledgement["time"])
+        notified = max(filter(acknowledgement["time"].__ge__, _notified(alert)), default=alert["notified"])
+        yield "From the notification to the acknowledgement", _between(notified, acknowledgement["time"])
     if alert["since"] and until:
         yield "From the onset to the recovery", _between(alert["since"], until)
     yield "Alert", f"`{_code(alert['id'])}`"
 
 
-def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the delays until the notification, separately for event time and wall time.
+def _newest_verdict(incident: Incident) -> Mapping[str, Any]:
+    """Return the newest row of the record in the time of an incident, of a degraded model if there is one; else {}.
 
-    Onsets are in event time and messages in wall time; late rows and outcomes explain the difference.
+    Outcomes that arrive later revise the rows, and newer rows have more of them: the newest one knows most.
+    """
+    windows = (window for window in incident.windows if _is_within(window, incident.alert))
+    verdicts = [window["verdict"] for window in windows if window.get("verdict")]
+    unwell = {one["state"]: one for one in verdicts}
+    with_cause = (one for one in reversed(verdicts) if one.get("cause"))
+    return unwell.get("degraded") or unwell.get("at_risk") or next(with_cause, {})
+
+
+def _notified(alert: Mapping[str, Any]) -> list[str]:
+    """Return the times of the notifications of an alert; that of the newest opening if its messages are unknown."""
+    sent = (one for one in alert["messages"] if "/" not in one["channel"] and one["result"] == "delivered")
+    return sorted(one["created"] for one in sent) or [alert["notified"]]
+
+
+def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the delays until the first notification, separately for event time and wall time.
+
+    Onsets are in event time and messages in wall time; late rows and outcomes explain the difference. An alert that
+    was resolved and opened again keeps its first notification.
     """
     if not alert["since"] or not alert["notified"]:
         return
+    notified = _notified(alert)[0]
     late = instant(alert["first_seen"]) - instant(alert["fired"])
     if late < LATE:
-        yield "From the onset to the first notification", _between(alert["since"], alert["notified"])
+        yield "From the onset to the first notification", _between(alert["since"], notified)
         return
     delay_words = f"{_between(alert['since'], alert['fired'])}, in event time"
     yield "From the onset to the end of the window that detected it", delay_words
     yield "From the end of this window to its evaluation", f"{_duration(late)}, because rows or outcomes arrived late"
-    yield "From the evaluation to the first notification", _between(alert["first_seen"], alert["notified"])
+    yield "From the evaluation to the first notification", _between(alert["first_seen"], notified)
 
 
 def _events(incident: Incident) -> Iterator[tuple[str, str]]:
@@ -146,9 +174,10 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
 
 def _losses(incident: Incident) -> Iterator[str]:
     windows = [window for window in incident.windows if _is_within(window, incident.alert)]
-    loss_sentences = [loss_sentence for loss_sentence in (_errors_lost(windows), _money_lost(windows)) if loss_sentence]
+    losses = _errors_lost(windows), _errors_grown(windows), _money_lost(windows), _calls_failed(windows)
+    loss_sentences = [loss_sentence for loss_sentence in losses if loss_sentence]
     if not loss_sentences:
-        yield "Unknown: no window of this period has both outcomes and a baseline with outcomes."
+        yield "Unknown: no window of this period has both outcomes and a baseline with outcomes, and no call failed."
         return
     yield from (f"- {loss_sentence}" for loss_sentence in loss_sentences)
     outcomes = sum(window["outcomes"]["rows"] for window in windows)
@@ -162,9 +191,36 @@ def _errors_lost(windows: Sequence[Mapping[str, Any]]) -> str:
     total = _summed(windows, "accuracy", lambda window: -window["outcomes"]["rows"])
     if total is None:
         return ""
-    more, ends = total
+    more, low, high = total
     word = "more" if more >= 0 else "fewer"
+    ends = f" ({low:,.0f} to {high:,.0f})"
     return f"**{abs(more):,.0f} {word} wrong predictions**{ends} than expected from the accuracy of the baseline."
+
+
+def _errors_grown(windows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the mean rise of the absolute error of a regression; "" for other tasks, and if it is unknown."""
+    known = [window for window in windows if _change_of(window, "mae") is not None]
+    outcomes = sum(window["outcomes"]["rows"] for window in known)
+    total = _summed(known, "mae", lambda window: window["outcomes"]["rows"] / outcomes)
+    if total is None:
+        return ""
+    rise, low, high = total
+    word = "higher" if rise >= 0 else "lower"
+    ends = f" ({' to '.join(rounded_ends(low, high))})"
+    return f"**A mean absolute error {number(abs(rise))} {word}**{ends} than in the baseline."
+
+
+def _calls_failed(windows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the number of failed calls and their kinds; "" if none failed."""
+    services = [window["service"] for window in windows if window.get("service")]
+    calls, failed = (sum(service[name] for service in services) for name in ("calls", "failed"))
+    if not failed:
+        return ""
+    kinds = Counter[str]()
+    for service in services:
+        kinds.update(service["errors"])
+    named = f" ({listed([_plain(name, 40) for name, _ in kinds.most_common(3)])})" if kinds else ""
+    return f"**{many(failed, 'failed call')}**, {format_percent(failed / calls)} of {calls:,}{named}."
 
 
 def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
@@ -173,44 +229,49 @@ def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
         total = _summed(windows, name, lambda window, sign=sign: sign * window["rows"])  # type: ignore[misc]
         if total is not None:
             assumption = "rows without outcomes are assumed to be like the others"
-            return f"**{total[0]:,.0f}**{total[1]} in the unit of `{name}`; {assumption}."
+            lost, low, high = total
+            return f"**{lost:,.0f}** ({low:,.0f} to {high:,.0f}) in the unit of `{name}`; {assumption}."
     return ""
 
 
 def _summed(
     windows: Sequence[Mapping[str, Any]], name: str, weight: Callable[[Mapping[str, Any]], float]
-) -> tuple[float, str] | None:
-    """Return the sum of a change from the baseline over windows, and its interval in brackets; None if unknown.
+) -> tuple[float, float, float] | None:
+    """Return the sum of a change from the baseline over windows, and its interval; None if unknown.
 
     The ends are sums of the windows' ends, so the interval is wider than 95 % requires.
     """
     total, low, high, is_known = 0.0, 0.0, 0.0, False
     for window in windows:
-        change = (window["performance"].get("changes") or {}).get(name)
-        if not change or change.get("change") is None:
+        change = _change_of(window, name)
+        if change is None:
             continue
         is_known, factor = True, weight(window)
         ends = [change[end] if change.get(end) is not None else change["change"] for end in ("low", "high")]
         total += factor * change["change"]
         low += min(factor * end for end in ends)
         high += max(factor * end for end in ends)
-    return (total, f" ({low:,.0f} to {high:,.0f})") if is_known else None
+    return (total, low, high) if is_known else None
+
+
+def _change_of(window: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Return the change of a metric from the baseline in a window; None if it is unknown."""
+    change = (window["performance"].get("changes") or {}).get(name)
+    return change if change and change.get("change") is not None else None
+
+
+def _period(alert: Mapping[str, Any]) -> tuple[int, float]:
+    """Return begin and end of an alert in event time, unix nanoseconds; an open one has no end."""
+    until = alert["until"] or alert["resolved"]
+    return instant(alert["since"] or alert["fired"]), instant(until) if until else inf
 
 
 def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
     """Return True if a window lies in the time of an alert."""
     if not alert["since"] or not window["start"]:
         return False
-    until = alert["until"] or alert["resolved"]
-    return bool(
-        instant(window["end"]) > instant(alert["since"]) and (not until or instant(window["start"]) < instant(until))
-    )
-
-
-def _verdicts(incident: Incident) -> Iterator[Mapping[str, Any]]:
-    for window in incident.windows:
-        if _is_within(window, incident.alert) and window.get("verdict"):
-            yield window["verdict"]
+    since, end = _period(alert)
+    return instant(window["end"]) > since and instant(window["start"]) < end
 
 
 # -- what would have found it sooner ----------------------------------------------------------------------------------

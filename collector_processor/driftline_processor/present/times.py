@@ -192,9 +192,7 @@ def window_end(window: Window, timezone: str = "UTC") -> str:
     """
     if window.start == window.end:
         return ""
-    if window.name.endswith(("d", "w", "mo")):
-        return date_words(window.end - 1, timezone, days=True)
-    return end_words(window.end, timezone)
+    return end_words(window.end, timezone, days=window.name.endswith(("d", "w", "mo")))
 
 
 def ends_a_day(end: int, timezone: str = "UTC") -> bool:
@@ -203,13 +201,20 @@ def ends_a_day(end: int, timezone: str = "UTC") -> bool:
     return (after.hour, after.minute) == (0, 0)
 
 
-def end_words(end: int, timezone: str = "UTC") -> str:
+def end_words(end: int, timezone: str = "UTC", *, days: bool = False) -> str:
     """Return the exclusive end of a period for a sentence: its last day, or the time.
 
-    >>> end_words(1372636800 * 10**9), end_words(1372640400 * 10**9)
-    ('30 June 2013', '1 July 2013, 01:00')
+    Args:
+        end: Unix nanoseconds.
+        timezone: IANA name of the time zone.
+        days: Whether the time of day is left out, even if the period ends within a day.
+
+    >>> end_words(1372636800 * 10**9), end_words(1372640400 * 10**9), end_words(1372640400 * 10**9, days=True)
+    ('30 June 2013', '1 July 2013, 01:00', '1 July 2013')
     """
-    return date_words(end - 1, timezone, days=True) if ends_a_day(end, timezone) else date_words(end, timezone)
+    if days or ends_a_day(end, timezone):
+        return date_words(end - 1, timezone, days=True)
+    return date_words(end, timezone)
 
 
 def end_label(end: int, timezone: str = "UTC") -> str:

@@ -27,6 +27,7 @@ from driftline_processor.core.verdict.record import Episode
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_evidence, verdict_size
+from driftline_processor.present.times import on_words
 from driftline_processor.present.wording import capital, printable, short
 
 from .model_view import ModelView
@@ -391,10 +392,11 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
         )
 
     for stretch in _stretches(windows, broken, met):
-        _, objective = stretch.windows[0]
+        first, objective = stretch.windows[0]
         value_words = printable(objective_sentence(objective))
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
-        sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
+        when = "" if objective.since else f"{_on(first, model)}, "
+        sentence = f"{short(objective.rule, 120)} is broken{where}{f': {when}{value_words}' if value_words else ''}."
         incident = _of_stretch(model, "objective", stretch, sentence, "The objective was met again.")
         since = objective.since or _begin(model, windows, stretch, met)
         yield replace(incident, since=since)
@@ -427,8 +429,8 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
         return id(evaluation) in failing
 
     for stretch in _stretches(windows, failed, answered):
-        failure = stretch.windows[0][1]
-        sentence = f"{capital(clause(failure))}."
+        first, failure = stretch.windows[0]
+        sentence = f"{capital(_on(first, model))}, {clause(failure)}."
         if failure.metric == ERROR_RATE:
             failed_calls = _of_stretch(model, "service", stretch, sentence, "Calls succeed as before.")
             yield replace(failed_calls, since=_begin(model, windows, stretch, answered))
@@ -436,6 +438,12 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
             slower = _of_stretch(model, "latency", stretch, sentence, "Calls are as fast as before.")
             is_minor = all(failing_call.value < AT_ONCE for _, failing_call in stretch.windows)
             yield replace(slower, minor=is_minor)
+
+
+def _on(first: Evaluation, model: ModelView) -> str:
+    """Return when the first window of a problem was, whose numbers its sentence has."""
+    window = first.window
+    return on_words(window.start, window.end, model.timezone, days=window.name.endswith(("d", "w", "mo")))
 
 
 def _begin(

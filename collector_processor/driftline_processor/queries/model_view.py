@@ -27,6 +27,9 @@ from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 
 from .interruptions import Interruption
 
+ENOUGH_OUTCOMES = 30
+"""Outcomes from which a window is preferred to an older one: fewer have intervals that show nothing."""
+
 
 def has_performance(evaluation: Evaluation) -> bool:
     """Return True if any metric of a window is known."""
@@ -169,8 +172,7 @@ class ModelView(Struct):
         newest = None
         for evaluation in reversed(self.windows.get(window, ())):
             if has_performance(evaluation) and self.mature(evaluation):
-                # 30: minimum number of outcomes for a window to be preferred to an older one with more outcomes
-                if evaluation.outcome_rows >= 30:
+                if evaluation.outcome_rows >= ENOUGH_OUTCOMES:
                     return evaluation
                 newest = newest or evaluation
         return newest

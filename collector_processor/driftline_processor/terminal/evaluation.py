@@ -120,7 +120,7 @@ def show(
         console.print()
     judged_indices = [index for index, evaluation in enumerate(evaluations) if evaluation.fraction is not None]
     shown = judged_indices[-1] if judged_indices else len(evaluations) - 1
-    explained = concept_section(concept, evaluations=evaluations).on_surface(detail.surfaces)
+    explained = concept_section(concept, evaluations=evaluations, verdict=verdict).on_surface(detail.surfaces)
     console.print(evaluation_view(evaluations[shown], concept=explained, detail=detail))
     if wrong and wrong[shown].rows:
         console.print(Readable(Group(*section_views([worst_rows(wrong[shown])]))))

@@ -19,7 +19,7 @@ from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
+from driftline_processor.queries.model_view import ENOUGH_OUTCOMES, ModelView, leading_model, verdict_of
 from driftline_processor.web.parameters import nearest_window, no_window, read_moment
 
 from .place import Place, api_address, place_of
@@ -135,11 +135,29 @@ class Selection(Struct, frozen=True):
 
         A window that the address names is a time of the record, which has rows of windows of all lengths.
         """
-        if self.chosen is None:
+        if self.chosen is None or not (self.place.at or self.place.until):
             return False
         lengths = self.model.windows.values() if self.place.at else (self.windows_of_length,)
         newest = filter(None, map(newest_closed, lengths))
         return any(one.window.end > self.chosen.window.end for one in newest)
+
+    def with_outcomes(self) -> Selection:
+        """Return the selection of the newest window whose performance is known, if the address names no window.
+
+        The newest window waits for its outcomes in every model whose outcomes take longer than a window.
+        """
+        chosen = self.chosen
+        if chosen is None or self.place.at or self.place.until or chosen.outcome_rows >= ENOUGH_OUTCOMES:
+            return self
+        newest = self.model.measured(self.window)
+        of_it = (one for one in self.shown_windows if newest is not None and one.window == newest.window)
+        found = next((one for one in of_it if one.outcome_rows > chosen.outcome_rows), None)
+        if found is None:
+            return self
+        name = times.window_name(found.window, self.model.timezone)
+        return replace(
+            self, chosen=found, instead=f"{name} has the newest final outcomes; later windows wait for theirs."
+        )
 
     @property
     def as_of(self) -> str:

@@ -23,13 +23,15 @@ class NobodyWrong:
         return Worst()
 
 
+SLOW = {"policies": {"health": {"enabled": False}, "slow": {"when": "accuracy < 70 %", "in_a_row": 3}}}
+
+
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[str, str]]:
+def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """The address of a processor that was told of one model, and the id of the alert."""
     low = {"accuracy": value(0.6)}
     days = [right(0), right(1), *(wrong(day, clear=True, realized=low) for day in (2, 3, 4))]
-    keys = {"policies": {"health": {"enabled": False}, "slow": {"when": "accuracy < 70 %", "in_a_row": 3}}}
-    with watched(tmp_path / "state", **keys) as watch:
+    with watched(tmp_path / "state", **getattr(request, "param", SLOW)) as watch:
         for number in range(1, len(days) + 1):
             watch.look(model(days[:number], "churn"))
         [alert] = watch.alerts.alerts
@@ -49,6 +51,13 @@ def test_one_file_says_what_would_have_found_it_sooner(run: Run, tmp_path: Path,
     page = tmp_path / "post.html"
     assert run("postmortem", alert[:6], "--url", url, "-o", page).exit_code == 0
     assert "default-src &#x27;none&#x27;" in page.read_text()
+
+
+@pytest.mark.parametrize("running", [{}], indirect=True)
+def test_the_verdict_detects_nothing_earlier_than_an_alert_on_the_verdict(run: Run, running: tuple[str, str]) -> None:
+    text = run("postmortem", running[1], "--url", running[0]).stdout
+    assert "| Policy | health, critical |" in text
+    assert "verdict is" not in text.partition("earlier?")[2]
 
 
 def test_an_alert_that_is_not_there_is_said(run: Run, running: tuple[str, str]) -> None:

@@ -11,6 +11,7 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Fairness,
     FairnessCriterion,
+    Finding,
     GroupComparison,
     GroupRate,
     GroupRates,
@@ -116,6 +117,12 @@ class TestDrift:
         found = line("drift", [window(features={"temp": column("ok", "")})])
         assert found.grade == "kept"
         assert re.findall(r"\d+ \w+", found.reason) == ["1 feature", "0 windows"]
+
+    def test_counts_windows_with_faults_that_leave_no_values_to_compare(self) -> None:
+        missing = Finding("missing", ("age",), "critical", 0.0, 1.0, 1e-9)
+        windows = [window(0, findings=(missing,)), window(1, features={"temp": column("ok", "")})]
+        found = line("drift", windows)
+        assert found.reason.endswith("; 0 windows of the period had drift, and 1 had critical faults of the data.")
 
     def test_cannot_be_told_where_most_features_have_too_few_rows(self) -> None:
         features = {"temp": column("ok", ""), "a": column("inconclusive", ""), "b": column("inconclusive", "")}

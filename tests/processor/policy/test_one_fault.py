@@ -335,8 +335,8 @@ def test_the_first_of_two_faults_that_is_over_is_one_message_and_the_second_stay
     assert [(day, kind) for day, kind, _ in told] == [(2, "opened"), (8, "joined"), (14, "recovered"), (19, "resolved")]
     assert stated(watch.sent)[2] == ("recovered", [("cause", "missing:age", False), ("joined", "recoded:plan", True)])
     facts = watch.sent[2].facts
-    assert facts["title"].startswith("Partly recovered: late: age never arrived")
-    assert facts["title"].endswith(" from 3 to 13 July 2013, which began it")
+    was = "the first cause, from 3 to 13 July 2013: age never arrived (before, 2 % of its values were missing)"
+    assert facts["title"] == f"Partly recovered: late: {was}"
     assert "plan" in facts["action"]
     assert "age" not in facts["action"]
 
@@ -355,9 +355,11 @@ def test_a_cause_that_late_outcomes_change_is_one_message_and_none_while_past_wi
     with watched(tmp_path) as again:
         assert again.look(model(before)) == []
     assert [kind for kind, _ in stated(watch.sent)] == ["opened", "cause_changed", "cause_changed"]
-    assert changed.facts["title"].startswith("Cause changed: late: 100 % of values in plan are new texts")
+    assert changed.facts["title"].startswith(
+        "Cause changed: late: since 3 July 2013, 100 % of values in plan are new texts"
+    )
     assert "Earlier messages named another cause." in changed.facts["text"]
-    assert back.facts["title"].startswith("Cause changed: late: age never arrived")
+    assert back.facts["title"].startswith("Cause changed: late: since 3 July 2013, age never arrived")
 
 
 def test_a_fault_that_late_outcomes_remove_and_show_again_is_told_once(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from driftline_processor.core.evaluation import Cause, ColumnDrift, Evaluation, Explanation, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.web.pages.feature import carried_share, drifting_since, feature_facts
+from driftline_processor.present.sentences.causes import cause_sentence
+from driftline_processor.web.pages.feature import drifting_since, feature_facts
 from msgspec.structs import replace
 
 from tests.support.fake_view import ns, price
@@ -48,12 +49,16 @@ def test_later_windows_do_not_count() -> None:
 
 def test_facts_say_since_when_how_important_and_what_it_carries() -> None:
     known = windows("ok", "drift")
-    causes = (Cause(("temp",), "", 0.5, score_shift=-0.09),)
-    known[-1].explanation = Explanation(causes, "", score_was=0.5, score_now=0.25)
-    assert carried_share("temp", known[-1]) == pytest.approx(0.36)
+    temp = Cause(("temp",), "", 0.5, score_shift=0.36)
+    known[-1].explanation = Explanation((temp,), "", score_was=0.5, score_now=0.25)
     assert feature_facts("temp", known, known[-1], {"temp": 0.3, "dewp": 0.7}, "UTC") == [
         "since 2 January 2014",
         "importance 2nd of 2, 30 %",
         "carries 36 % of the score's shift",
     ]
     assert feature_facts("temp", known, known[0], {}, "UTC") == []
+    sentence = cause_sentence(temp)
+    assert sentence.endswith("it carries 36 % of the score's shift")
+    known[-1].explanation = Explanation((replace(temp, score_shift=-0.36),))
+    opposite = "alone, would shift the score in the opposite direction"
+    assert feature_facts("temp", known, known[-1], {}, "UTC") == ["since 2 January 2014", opposite]

@@ -45,7 +45,6 @@ def day(number: int, change: dict[str, Any] | None = None, rows: int = 1_000) ->
         "start": f"2026-07-0{number}T00:00:00Z",
         "end": f"2026-07-0{number + 1}T00:00:00Z",
         "rows": rows,
-        "verdict": {"cause": "age drifted", "kind": "concept_change"},
         "performance": {"changes": change or {}},
         "outcomes": {"rows": 800},
     }
@@ -53,6 +52,18 @@ def day(number: int, change: dict[str, Any] | None = None, rows: int = 1_000) ->
 
 def change(value: float, low: float, high: float) -> dict[str, Any]:
     return {"state": "worse", "change": value, "low": low, "high": high}
+
+
+def verdict(number: int, state: str, cause: str, later: str = "") -> dict[str, Any]:
+    """Return a day with the verdict as of its end."""
+    found = {"state": state, "cause": cause or None, "later": later or None, "kind": "data_fault"}
+    return {**day(number), "verdict": found}
+
+
+def facts_of(text: str) -> dict[str, str]:
+    """Return the table of facts, without escapes."""
+    lines = (line.strip("| ").split(" | ") for line in text.replace("\\", "").splitlines() if line.startswith("| "))
+    return {cells[0]: cells[1] for cells in lines if len(cells) == 2}
 
 
 def told(*fired: tuple[str, str | None]) -> dict[str, Any]:
@@ -78,13 +89,50 @@ def test_rows_that_were_sent_late_are_no_delay_of_the_message() -> None:
     assert [re.match(r"[\d.]+ \w+", delay)[0] for delay in delays][:3] == ["2 days", "8.79 days", "1 minute"]  # type: ignore[index]
 
 
+def test_an_alert_that_was_opened_again_keeps_its_first_notification() -> None:
+    [first, order] = ALERT["messages"]
+    again = {**first, "created": "2026-07-05T18:00:00Z"}
+    failed = {**first, "created": "2026-07-05T00:01:00Z", "result": "failed"}
+    alert = {**ALERT, "notified": "2026-07-05T18:00:00Z", "messages": [again, failed, first, order]}
+    facts = facts_of(postmortem(Incident(alert, "1d")))
+    assert facts["From the onset to the first notification"] == "2 days"
+    assert facts["From the notification to the acknowledgement"] == "30 minutes"
+
+
+def test_the_findings_are_those_of_the_newest_row_of_the_incident() -> None:
+    ended, joined = "Store has new texts. This lasted until 3 July 2013.", "Temp is in °F since 4 July 2013."
+    windows = [
+        verdict(3, "degraded", "An older belief."),
+        verdict(4, "degraded", ended, joined),
+        verdict(5, "healthy", "That did no harm."),
+        verdict(6, "degraded", "Another incident."),
+    ]
+    facts = facts_of(postmortem(Incident(ALERT, "1d", windows)))
+    assert (facts["Cause"], facts["Also"], facts["Kind of change"]) == (ended, joined, "data fault")
+    facts = facts_of(postmortem(Incident(ALERT, "1d", [*windows[2:3], verdict(4, "at_risk", "It drifted.")])))
+    assert facts["Cause"] == "It drifted."
+    assert facts_of(postmortem(Incident(ALERT, "1d", windows[2:3])))["Cause"] == "That did no harm."
+
+
 def test_the_loss_is_that_of_the_windows_of_the_incident() -> None:
     accuracy = {"accuracy": change(-0.1, -0.15, -0.05), "cost_per_prediction": change(0.5, 0.2, 0.8)}
     windows = [day(1, accuracy), day(3, accuracy), day(4, accuracy), day(7, accuracy)]
     text = postmortem(Incident(ALERT, "1d", windows))
     assert "**160 more wrong predictions** (80 to 240) " in text
     assert "**1,000** (400 to 1,600) in the unit of `cost_per_prediction`" in text
-    assert "| Cause | age drifted (concept change) |" in text
+
+
+def test_the_loss_of_a_regression_is_the_rise_of_its_error() -> None:
+    windows = [day(3, {"mae": change(2.0, 1.0, 3.0)}), day(4, {"mae": change(4.0, 3.0, 5.0)}), day(5)]
+    text = postmortem(Incident(ALERT, "1d", windows))
+    assert "- **A mean absolute error 3 higher** (2 to 4) than in the baseline." in text
+    assert "Unknown" not in text
+
+
+def test_failed_calls_are_counted() -> None:
+    service = {"calls": 1_000, "failed": 20, "errors": {"TimeoutError": 19, "ValueError": 1}}
+    text = postmortem(Incident(ALERT, "1d", [{**day(3), "service": service}, {**day(4), "service": service}]))
+    assert "- **40 failed calls**, 2 % of 2,000 (TimeoutError and ValueError)." in text
 
 
 def test_a_loss_that_nobody_knows_is_said() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.evaluation import Evaluation
+import pytest
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.present.sections import sections_of, sections_of_windows
-from driftline_processor.present.sections.section import PAGE, Section, Table
+from driftline_processor.present.sections.concept import concept, concept_sentence
+from driftline_processor.present.sections.section import PAGE, Line, Section, Table
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.terminal.model_view import decode_sections
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of, flights, fraud, many, price
@@ -86,3 +90,32 @@ def test_another_process_reads_the_sections_of_a_model() -> None:
     read = decode_sections(answer.content)
     assert (read.model, read.window) == ("flights", "1mo")
     assert [section.key for section in read.sections][-1] == "windows"
+
+
+RISE = ConceptDrift("drift", outcomes=900, before=0.2, after=0.3, since=1_372_636_800 * 10**9)
+"""Errors that rose."""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "name", "since"),
+    [
+        (None, "concept drift", " since 1 July 2013"),
+        (Verdict("healthy", 5), "concept drift", " since 1 July 2013"),
+        (Verdict("degraded", 5, kind="concept_change"), "concept drift", ""),
+        (Verdict("degraded", 5, kind="data_fault"), "errors", ""),
+        (Verdict("degraded", 5, kind="concept_change", cause_kind="output_fault"), "errors", ""),
+    ],
+)
+def test_a_rise_of_errors_is_concept_drift_without_a_fault_and_has_no_begin_beside_that_of_the_verdict(
+    verdict: Verdict | None, name: str, since: str
+) -> None:
+    words = f"{name}: in the order of the outcomes, the error rate rose from 20 % to 30 %{since}"
+    (line,) = concept(RISE, verdict=verdict).parts
+    assert isinstance(line, Line)
+    assert line.text == f"{words}."
+
+
+def test_a_slice_has_no_begin_beside_that_of_the_verdict() -> None:
+    drift = replace(RISE, slices={"country=DE": RISE})
+    verdict = Verdict("degraded", 5)
+    assert concept_sentence(drift, str, verdict=verdict).endswith("; in country=DE it rose from 20 % to 30 %")

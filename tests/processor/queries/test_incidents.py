@@ -93,7 +93,7 @@ def test_a_broken_objective_ends_where_it_is_met_and_not_where_nobody_can_tell()
     of_verdict, found = incidents_of(model(*windows))
     assert (found.kind, found.subject, times(found)) == ("objective", "accuracy >= 0.8", (2, 4))
     assert (of_verdict.subject, times(of_verdict)) == ("at_risk", (2, 4))
-    assert "0.7 (0.6 to 0.75) on 900 rows" in found.sentence
+    assert found.sentence == "accuracy >= 0.8 is broken: on 3 January 1970, 0.7 (0.6 to 0.75) on 900 rows."
     assert incidents_of(model(*windows[:3]))[0].open
 
 
@@ -120,7 +120,7 @@ def served(number: int, failed: int) -> Evaluation:
 def test_a_service_that_fails_is_an_incident_until_its_calls_are_answered() -> None:
     found = [one for one in incidents_of(model(served(1, 2), served(2, 300), served(3, 2))) if one.kind == "service"]
     assert [times(one) for one in found] == [(2, 3)]
-    assert found[0].sentence.startswith("30.0 % of 1,000 calls")
+    assert found[0].sentence.startswith("On 3 January 1970, 30.0 % of 1,000 calls")
 
 
 def measured(number: int, loss: float) -> Evaluation:

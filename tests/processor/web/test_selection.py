@@ -9,7 +9,9 @@ from urllib.parse import quote
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricChange, SlicePerformance
+from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.verdict.record import NO_RECORD
+from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.names import handle
 from driftline_processor.present.sentences.verdict import verdict_headline
 from driftline_processor.present.wording import iso_time, keep_units
@@ -96,6 +98,33 @@ def test_without_at_the_newest_closed_window_is_chosen() -> None:
     assert chosen(window="1d") == "2013-12-31"
     assert chosen(window="1d", until="2013-11-15") == "2013-11-14"
     assert chosen() == "2013-12-01"
+
+
+def test_pages_of_outcomes_show_the_newest_window_that_has_them() -> None:
+    model = flights()
+    *_, known, _, closed, open_window = model.windows["1d"]
+    closed.outcome_rows = 8
+    model.outcome_delay = OutcomeDelay(2 * DAY, "configured")
+    found = select(Place("flights", window="1d"), [model])
+    assert (unwrap(found.chosen).window, open_window.closed) == (closed.window, False)
+    shown = found.with_outcomes()
+    assert unwrap(shown.chosen).window == known.window
+    assert dates(shown.instead) == ["29 December 2013"]
+    assert (shown.past, shown.verdict()) == (False, model.verdict)
+    at = select(Place("flights", window="1d", at="2013-12-31"), [model])
+    assert at.with_outcomes() is at
+    closed.outcome_rows = 30
+    found = select(Place("flights", window="1d"), [model])
+    assert found.with_outcomes() is found
+
+
+@pytest.mark.parametrize("tab", ["performance", "predictions"])
+def test_a_page_of_outcomes_says_that_newer_windows_wait_for_theirs(browse: Browse, tab: str) -> None:
+    model = flights()
+    for one in model.windows["1d"][-9:]:
+        one.outcome_rows, one.realized = 0, {}
+    text = page(browse(FakeView([model])), f"/models/flights/{tab}?window=1d").text
+    assert "23 December 2013 has the newest final outcomes; later windows wait for theirs." in text
 
 
 def test_without_a_range_as_many_windows_are_shown_as_a_timeline_holds() -> None:

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.present.numbers import many, number, percent
 from driftline_processor.present.sections.section import Line, Section
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import short
 
+FAULTS: Final = {"data_fault", "output_fault"}
+"""Kinds of change whose errors are no drift of the concept: the relation of correct inputs to outcomes is as before."""
 
-def concept(drift: ConceptDrift | None, timezone: str = "UTC", evaluations: Sequence[Evaluation] = ()) -> Section:
-    """Lay out the stream of errors over all windows; ``evaluations``: windows whose errors a fall is compared with."""
+
+def concept(
+    drift: ConceptDrift | None,
+    timezone: str = "UTC",
+    evaluations: Sequence[Evaluation] = (),
+    verdict: Verdict | None = None,
+) -> Section:
+    """Lay out the stream of errors over all windows.
+
+    Args:
+        drift: The concept drift.
+        timezone: Time zone of the words.
+        evaluations: Windows whose errors a fall is compared with.
+        verdict: The verdict on the model: the begin and the cause of a degradation are those of the verdict.
+    """
     if drift is None:
         return Section("concept", "Concept drift")
     levels = error_levels(evaluations, drift.measure)
-    text = f"{concept_sentence(drift, lambda time: date_words(time, timezone), levels)}."
+    text = f"{concept_sentence(drift, lambda time: date_words(time, timezone), levels, verdict)}."
     surfaces = "" if drift.state == "drift" else "page explain" if drift.outcomes or drift.unusable else "page"
     line = Line(text, "bad" if drift.state == "drift" else "quiet", "concept", surfaces)
     return Section("concept", "Concept drift", (line,))
@@ -50,15 +65,35 @@ def error_levels(evaluations: Sequence[Evaluation], measure: str) -> ErrorLevels
     return ErrorLevels(1 - mean, 1 - before) if metric == "accuracy" else ErrorLevels(mean, before)
 
 
-def concept_sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorLevels | None = None) -> str:
-    """Return the state of the stream of errors as a sentence; ``moment``: writes a time.
+def concept_sentence(
+    concept: ConceptDrift,
+    moment: Callable[[int], str],
+    levels: ErrorLevels | None = None,
+    verdict: Verdict | None = None,
+) -> str:
+    """Return the state of the stream of errors as a sentence.
 
-    ``levels``: errors over all rows and of the baseline, because errors that fell may still exceed the baseline's.
+    Args:
+        concept: The concept drift.
+        moment: Writes a time.
+        levels: Errors over all rows and of the baseline, because errors that fell may still exceed the baseline's.
+        verdict: The verdict on the model: a rise has no begin of its own next to that of a degradation.
 
     >>> concept_sentence(ConceptDrift("ok", outcomes=1200, after=0.2), str)
     'concept: the error rate is 20 % over 1,200 outcomes, no rise found'
+    >>> rise = ConceptDrift("drift", outcomes=1200, before=0.2, after=0.3, since=5)
+    >>> concept_sentence(rise, str)
+    'concept drift: in the order of the outcomes, the error rate rose from 20 % to 30 % since 5'
+    >>> concept_sentence(rise, str, verdict=Verdict("degraded", 4, kind="data_fault"))
+    'errors: in the order of the outcomes, the error rate rose from 20 % to 30 %'
     """
-    whole_sentence = _stream_words(concept, moment)
+    dated = verdict is not None and verdict.state == "degraded" and verdict.since is not None
+
+    def since_of(one: ConceptDrift) -> str:
+        return f" since {moment(one.since)}" if one.since and not (dated and one.state == "drift") else ""
+
+    by_fault = verdict is not None and not FAULTS.isdisjoint((verdict.kind, verdict.cause_kind))
+    whole_sentence = _stream_words(concept, since_of(concept), "errors" if by_fault else "concept drift")
     if levels is not None and concept.state == "ok" and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
         if concept.changes:
@@ -67,19 +102,17 @@ def concept_sentence(concept: ConceptDrift, moment: Callable[[int], str], levels
             whole_sentence += f"; in the baseline it was {was}"
     # 3: slices in the sentence; the JSON has all
     for index, (name, own) in enumerate(list(concept.drifting().items())[:3]):
-        since = f" since {moment(own.since)}" if own.since else ""
         begin = "; but" if not index and concept.state != "drift" else "," if index else ";"
-        whole_sentence += f"{begin} in {short(name)} it {_rose(own)}{since}{_now(own)}"
+        whole_sentence += f"{begin} in {short(name)} it {_rose(own)}{since_of(own)}{_now(own)}"
     return whole_sentence
 
 
-def _stream_words(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
+def _stream_words(concept: ConceptDrift, since: str, name: str) -> str:
     measure = "error rate" if concept.measure == "error_rate" else "absolute error"
     outcomes = many(concept.outcomes, "outcome")
     level = _level(concept, concept.after)
-    since = f" since {moment(concept.since)}" if concept.since else ""
     if concept.state == "drift":
-        return f"concept drift: the {measure} {_rose(concept)}{since}{_now(concept)}"
+        return f"{name}: in the order of the outcomes, the {measure} {_rose(concept)}{since}{_now(concept)}"
     if concept.state == "unconfirmed":
         rise = f"the {measure} {_rose(concept)}{since} in the order in which outcomes arrived"
         return f"concept: {rise}, but no window with all of its outcomes shows this yet"

@@ -11,7 +11,7 @@ from driftline_processor.present.metrics import ends_of_calls, metric_names, met
 from driftline_processor.present.numbers import count, ends, many, number, percent
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
 from driftline_processor.present.sentences.register import clause
-from driftline_processor.present.times import date_words
+from driftline_processor.present.times import date_words, end_words
 from driftline_processor.present.wording import short
 
 LOSS_WORDS: Final = {
@@ -58,7 +58,7 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
     )
     period = ""
     if side_by_side.start:
-        period = f" from {date_words(side_by_side.start, timezone)} to {date_words(side_by_side.end, timezone)}"
+        period = f" from {date_words(side_by_side.start, timezone)} to {end_words(side_by_side.end, timezone)}"
     rows = f"{count(champion.rows)} and {count(challenger.rows)} predictions{period}"
     paired = f"{many(side_by_side.pairs, 'request')} with an outcome" if side_by_side.pairs else "no request"
     counts = f"{rows}; both versions scored {paired}."

@@ -38,7 +38,7 @@ def cause_clauses(cause: Cause) -> tuple[str, ...]:
         where = _changes(cause.changes)
         name = short(next(iter(cause.features), ""))
         sentence = f"{name} has drifted{place}{since}{': ' if where else ''}{where}"
-    return tuple(voice_of(clause) for clause in (sentence, _effect(cause, cause.score)) if clause)
+    return tuple(voice_of(clause) for clause in (sentence, _effect(cause)) if clause)
 
 
 def cause_sentence(cause: Cause) -> str:
@@ -154,13 +154,26 @@ def _changes(changes: Sequence[Change]) -> str:
     return ", ".join([*parts[:1], *(part.replace(" went from ", " from ") for part in parts[1:])])
 
 
-def _effect(cause: Cause, score: str) -> str:
-    parts = []
-    pronoun, carries, has = ("they", "carry", "have") if len(cause.features) > 1 else ("it", "carries", "has")
-    if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
-        parts.append(f"{pronoun} {carries} {format_percent(min(cause.score_shift, 1.0))} of the {score}'s shift")
-    elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
-        parts.append(f"alone, {pronoun} would shift the {score} in the opposite direction")
+def carried_words(cause: Cause, subject: str = "") -> str:
+    """Return the part of the shift of the scores that a cause carries; "" if it is unknown or small.
+
+    ``subject``: "it" or "they"; "" for a verb without a subject.
+
+    >>> carried_words(Cause(("temp",), "", 0.35, score_shift=0.34)), carried_words(Cause(("temp",), "", 0.35), "it")
+    ("carries 34 % of the score's shift", '')
+    """
+    if cause.score_shift is None or abs(cause.score_shift) < LEAST_CARRIED:
+        return ""
+    if cause.score_shift < 0:
+        would = f"{subject} would shift" if subject else "would shift"
+        return f"alone, {would} the {cause.score} in the opposite direction"
+    verb = f"{subject} carry" if subject == "they" else f"{subject} carries".strip()
+    return f"{verb} {format_percent(min(cause.score_shift, 1.0))} of the {cause.score}'s shift"
+
+
+def _effect(cause: Cause) -> str:
+    pronoun, has = ("they", "have") if len(cause.features) > 1 else ("it", "has")
+    parts = [words] if (words := carried_words(cause, pronoun)) else []
     if cause.importance is not None:
         parts.append(
             f"{'' if parts else f'{pronoun} '}{has} {format_percent(cause.importance)} of the model's importance"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline_processor.core import facts
 from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
 from driftline_processor.present.numbers import many
-from driftline_processor.present.times import date_words, on_words
+from driftline_processor.present.times import end_words, on_words
 from driftline_processor.present.wording import NAME, format_percent, listed, printable, short
 
 from .expectations import expectation_sentence
@@ -135,17 +135,17 @@ def _what_ends(fact: facts.Now) -> str:
 def _conclusive_until(fact: facts.ConclusiveUntil) -> str:
     if fact.newest:
         return "The newest window is conclusive, but one with more outcomes is not."
-    return f"No window after {date_words(fact.end, fact.timezone)} has conclusive outcomes."
+    return f"No window after {end_words(fact.end, fact.timezone)} has conclusive outcomes."
 
 
 @words_of(facts.HealthyUntil)
 def _healthy_until(fact: facts.HealthyUntil) -> str:
-    return f"The last conclusive outcomes, up to {date_words(fact.end, fact.timezone)}, showed that it was healthy."
+    return f"The last conclusive outcomes, up to {end_words(fact.end, fact.timezone)}, showed that it was healthy."
 
 
 @words_of(facts.KnownUntil)
 def _known_until(fact: facts.KnownUntil) -> str:
-    return f"That is known up to {date_words(fact.end, fact.timezone)}; later windows are inconclusive so far."
+    return f"That is known up to {end_words(fact.end, fact.timezone)}; later windows are inconclusive so far."
 
 
 @words_of(facts.NewestMayBeChance)

@@ -200,7 +200,8 @@ def _output_moved(fact: facts.OutputMoved) -> str:
 @words_of(facts.RelationChanged)
 def _relation_changed(fact: facts.RelationChanged) -> str:
     names = " and ".join(short(name, NAME) for name in fact.features)
-    return f"the correlations between the features changed{f', most strongly between {names}' if names else ''}"
+    strongest = f"between {names}" if len(fact.features) > 1 else f"those of {names}"
+    return f"the correlations between the features changed{f', most strongly {strongest}' if names else ''}"
 
 
 @words_of(facts.InputsLookAsBefore)

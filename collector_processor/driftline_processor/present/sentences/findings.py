@@ -96,7 +96,8 @@ def _never_arrived(finding: Finding) -> bool:
 
 def _absence(finding: Finding, names: str) -> str:
     similar = f"; did you mean {short(finding.similar)}?" if finding.similar else ""
-    return f"{names} never arrived (before, {format_percent(finding.was or 0.0)} of its values were missing{similar})"
+    before = f"{format_percent(finding.was)} of its values were missing" if finding.was else "no value was missing"
+    return f"{names} never arrived (before, {before}{similar})"
 
 
 def _fault(finding: Finding, place: str = "") -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import LaterFinding, Verdict
 from driftline_processor.core.fact import Fact, columns_of
-from driftline_processor.present.times import date_words, on_words, since_words, span_words
+from driftline_processor.present.times import date_words, end_words, on_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
@@ -85,8 +85,13 @@ def _but(verdict: Verdict) -> str:
 def verdict_evidence(verdict: Verdict) -> str:
     """Return the sentence with the numbers that show the state; "" if the cause is all that is known."""
     shown = [reason for reason in _reasons(verdict) if not _is_cause(reason, verdict)]
+    if verdict.state == "at_risk":  # which says that outcomes are awaited
+        shown = [reason for reason in shown if not isinstance(reason, facts.OutcomesMayCome)]
     gives_slice = isinstance(verdict.cause, facts.SliceWorse)  # and its part of the rise
-    texts = (forms(one)[-1] if gives_slice and isinstance(one, facts.SliceWorse) else clause(one) for one in shown)
+    texts = (
+        forms(one)[-1] if gives_slice and isinstance(one, facts.SliceWorse) else f"{clause(one)}{_when(one, verdict)}"
+        for one in shown
+    )
     text = "; ".join(dict.fromkeys((*texts, *([f"but {clause(verdict.but)}"] if verdict.but is not None else []))))
     if verdict.assumes:
         text = "; ".join(filter(None, (text, _ASSUMES_INDEPENDENT_ROWS)))
@@ -101,8 +106,20 @@ def verdict_cause(verdict: Verdict) -> str:
     sentence = _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
     if verdict.cause_until is None:
         return sentence
-    when = date_words(verdict.cause_until, verdict.timezone, days=verdict.of_days)
-    return f"{sentence} {'This' if sentence else 'The first loss'} ended on {when}.".strip()
+    last = end_words(verdict.cause_until, verdict.timezone, days=verdict.of_days)
+    return f"{sentence} {'This' if sentence else 'The first loss'} lasted until {last}.".strip()
+
+
+def _when(reason: Fact | None, verdict: Verdict) -> str:
+    """Return the window in which an objective was missed, with a leading space; "" for other reasons.
+
+    Each window of a degradation has its own value of an objective, and lists show several of them.
+    """
+    missed = reason.reason if isinstance(reason, facts.AndAlso) else reason
+    start, end = verdict.window_start, verdict.window_end
+    if verdict.of_window or start is None or end is None or not isinstance(missed, facts.ObjectiveMissed):
+        return ""
+    return "" if missed.rolling else f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}"
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
@@ -143,19 +160,27 @@ def verdict_later(verdict: Verdict) -> str:
 
 
 def later_clause(later: LaterFinding) -> str:
-    """Return what began after a degradation as a clause, with its begin.
+    """Return what began after a degradation, or was its first cause, as a clause with its times.
 
-    >>> loss = facts.FurtherLoss("mae", 1.94, 1.8, 2.1)
-    >>> later_clause(LaterFinding("joined", loss, 1_372_636_800 * 10**9, None, facts.NothingToDo(), "loss"))
+    >>> loss, step = facts.FurtherLoss("mae", 1.94, 1.8, 2.1), facts.NothingToDo()
+    >>> later_clause(LaterFinding("joined", loss, 1_372_636_800 * 10**9, None, step, "loss"))
     'its mean absolute error rose by another 1.94 (1.8 to 2.1) since 1 July 2013'
+    >>> later_clause(LaterFinding("mended", loss, 1_372_636_800 * 10**9, 1_372_809_600 * 10**9, step, "loss"))
+    'the first cause, from 1 to 2 July 2013: its mean absolute error rose by another 1.94 (1.8 to 2.1)'
     """
-    when = since_words(later.since, later.timezone, days=later.of_days)
-    if later.since is not None and later.until is not None:
-        when = f" {on_words(later.since, later.until, later.timezone, days=later.of_days)}"
-    effects = {"harmless": ", which did no harm", "joined": ", which made it worse", "mended": ", which began it"}
+    when = finding_times(later)
+    if later.role == "mended":
+        return f"the first cause{',' if later.until is not None else ''}{when}: {clause(later.fact)}"
+    effects = {"harmless": ", which did no harm", "joined": ", which made it worse"}
     effects |= {} if later.shown else {"joined": ", which may make it worse"}
-    effect = effects[later.role] if any(columns_of(later.fact)) or later.role == "mended" else ""
-    return f"{clause(later.fact)}{when}{effect}"
+    return f"{clause(later.fact)}{when}{effects[later.role] if any(columns_of(later.fact)) else ''}"
+
+
+def finding_times(later: LaterFinding) -> str:
+    """Return when a finding began, or the days that it lasted, with a leading space."""
+    if later.since is not None and later.until is not None:
+        return f" {on_words(later.since, later.until, later.timezone, days=later.of_days)}"
+    return since_words(later.since, later.timezone, days=later.of_days)
 
 
 def verdict_now(verdict: Verdict) -> str:
@@ -198,19 +223,33 @@ def _names(verdict: Verdict) -> set[str]:
 
 def _size(verdict: Verdict) -> str:
     is_fault = verdict.state == "at_risk" and verdict.kind == "data_fault" and verdict.cause is not None
-    return brief(verdict.cause if is_fault else next(iter(verdict.reasons), None))
+    reason = verdict.cause if is_fault else next(iter(verdict.reasons), None)
+    return f"{brief(reason)}{_when(reason, verdict)}"
 
 
 def _state(verdict: Verdict) -> str:
     """Return version, state and begin: "version 2 degraded since 1 June 2013"."""
     timezone, state = verdict.timezone, verdict_word(verdict.state)
-    start, end = (verdict.window_start, verdict.window_end) if verdict.of_window else (None, None)
-    verb = "is" if start is not None or verdict.since is None else "has been"
-    name = "" if verdict.version is None and not verdict.environment else f"{_model(verdict)} {verb} "
     place = f" for {slice_words(verdict.slice)}" if verdict.slice else ""
-    if start is not None and end is not None:
-        return f"{name}{state}{place} {on_words(start, end, timezone, days=verdict.of_days)}"
-    return f"{name}{state}{place}{since_words(verdict.since, timezone, days=verdict.of_days)}"
+    when, verb = verdict_since(verdict), "is" if verdict.since is None else "has been"
+    if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
+        days, span = verdict.of_days, (verdict.window_start, verdict.window_end)
+        last = end_words(span[1], timezone, days=True)
+        if days and verdict.state != "unknown" and last != date_words(span[0], timezone, days=True):
+            when += f", shown up to {last}"  # "from ... to" would say that it is over
+        else:
+            when, verb = f" {on_words(*span, timezone, days=days)}", "is"
+    name = "" if verdict.version is None and not verdict.environment else f"{_model(verdict)} {verb} "
+    return f"{name}{state}{place}{when}"
+
+
+def verdict_since(verdict: Verdict) -> str:
+    """Return the begin of a state, or the range of its begin, with a leading space; "" if it is unknown.
+
+    >>> verdict_since(Verdict("degraded", 1_372_809_600 * 10**9, since_earliest=1_372_636_800 * 10**9))
+    ' since between 1 and 3 July 2013'
+    """
+    return since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
 
 
 def verdict_sentence(verdict: Verdict) -> str:
@@ -235,7 +274,7 @@ def _head(verdict: Verdict) -> str:
     if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
         span = span_words(verdict.window_start, verdict.window_end, timezone, days=verdict.of_days)
         rows = f"in the window of {span}"
-    when = since_words(verdict.since, timezone, days=verdict.of_days, earliest=verdict.since_earliest)
+    when = verdict_since(verdict)
     lasts = bool(rows) or verdict.since is None
     if verdict.state in ("unknown", "lagging"):
         was = f"was healthy {rows}" if rows else "is healthy"
@@ -266,7 +305,11 @@ def _parts(verdict: Verdict) -> str:
     """
     action = advise(verdict.advice).action
     reasons = [one for one in verdict.reasons if verdict.cause_until is None or not _is_cause(one, verdict)]
-    clauses = [(isinstance(reason, facts.AndAlso), forms(reason)) for reason in reasons if forms(reason)]
+    clauses = [
+        (isinstance(reason, facts.AndAlso), [f"{form}{_when(reason, verdict)}" for form in forms(reason)])
+        for reason in reasons
+        if forms(reason)
+    ]
     left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)
     left -= count_words(_ASSUMES_INDEPENDENT_ROWS) if verdict.assumes else 0
     left -= sum(count_words(shortest) for _, (*_, shortest) in clauses)

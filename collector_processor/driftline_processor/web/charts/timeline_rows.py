@@ -22,7 +22,7 @@ from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
 from driftline_processor.queries.interruptions import InterruptionKind
-from driftline_processor.queries.model_view import ModelView
+from driftline_processor.queries.model_view import ENOUGH_OUTCOMES, ModelView
 
 from .plot import merged, place_of
 
@@ -182,11 +182,10 @@ def performance_row(
         reference: Its value in the baseline.
         slice_name: The slice, whose reference is all rows; "" = all rows.
     """
-    values, low, high = numbers_of(
-        [measured_in(window, slice_name).get(metric) for window in windows], "value", "low", "high"
-    )
+    known = [_drawn(measured_in(window, slice_name).get(metric), window) for window in windows]
+    values, low, high = numbers_of(known, "value", "low", "high")
     beside = metric if slice_name else BESIDE.get(metric, "")
-    (compared,) = numbers_of([window.realized.get(beside) for window in windows], "value")
+    (compared,) = numbers_of([_drawn(window.realized.get(beside), window) for window in windows], "value")
     (baseline,), (base_low,), (base_high,) = numbers_of([None if slice_name else reference], "value", "low", "high")
     title = "all rows" if slice_name else metric_title(beside)
     return TimelineRow(
@@ -203,6 +202,15 @@ def performance_row(
         baseline_ends=None if base_low is None or base_high is None else (base_low, base_high),
         limits=() if slice_name else limits_of(metric, windows, reference),
     )
+
+
+def _drawn(value: MetricValue | None, window: Evaluation) -> MetricValue | None:
+    """Return a value that a line may lead to; None if most outcomes are awaited and those that came are few.
+
+    A handful of outcomes at the end of a line looks like a recovery, or a fall. The table of windows has the value.
+    """
+    is_final = window.closed and not window.young
+    return value if value is None or is_final or value.rows >= ENOUGH_OUTCOMES else None
 
 
 def limits_of(

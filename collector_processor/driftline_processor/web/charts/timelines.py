@@ -37,6 +37,9 @@ GAP = 3
 
 _GAP = (0.08, 0.08)
 _UNKNOWN = ("inconclusive", "no_baseline")
+AT_ENDS = "the model at the end of each window"
+"""Title of :func:`legend_of_states`: a fault that begins within a window is known at the end of a later one."""
+
 _DOTS = {"final": ("dot", ""), "young": ("dot young", "; not final"), "open": ("dot open", "; open")}
 """State of a window's performance → class of its dot, and its words in a tooltip."""
 
@@ -66,8 +69,10 @@ def strip(
         plot.marks.append(svg.rect(plot.box(span, rows, gap=(0.1, 0.1)), f"bar verdict-{state}{_open(evaluation)}"))
         if far:
             plot.upright(span[0], "break", above=4, below=2)
-        words = f"{verdict_word(state)}, {drift_words(evaluation)}"
-        words = (words if evaluation.closed else f"open, {words}") + (", after a gap" if far else "")
+        words = f"{verdict_word(state)} at its end, {drift_words(evaluation)}"
+        words = (words if evaluation.closed else f"open, {verdict_word(state)} now, {drift_words(evaluation)}") + (
+            ", after a gap" if far else ""
+        )
         titles.append(f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {words}")
     plot.links(titles, map(address, evaluations), chosen=place, above=6, below=4)
     return plot.picture(1000, 50, "windows over time; choose one", "strip", stretch=True)

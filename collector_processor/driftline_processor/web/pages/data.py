@@ -48,6 +48,11 @@ class MissingShare(Struct, frozen=True):
     over_time: tuple[float | None, ...]
 
     @property
+    def most(self) -> float | None:
+        """Largest fraction in the windows shown; None if the feature did not arrive in any of them."""
+        return max((share for share in self.over_time if share is not None), default=None)
+
+    @property
     def change(self) -> float:
         """Largest difference from the baseline, or between two windows if the baseline has none."""
         shares = [share for share in self.over_time if share is not None]
@@ -95,7 +100,7 @@ def page(selection: Selection, now: int) -> Page:
         "expectations": table_of(
             expected, "feature rule state low high rows", Key("sentence", "", expectation_sentence)
         ),
-        "missing": table_of(missing, "feature=name baseline=was window=now change"),
+        "missing": table_of(missing, "feature=name baseline=was window=now most change"),
         "outcomes": outcomes_table(selection.shown_windows),
         "sources": table_of(
             selection.model.pane_sources,

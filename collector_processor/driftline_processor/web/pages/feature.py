@@ -19,6 +19,7 @@ from driftline_processor.present import states
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import number, percent
+from driftline_processor.present.sentences.causes import carried_words
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
@@ -370,22 +371,6 @@ def importance_rank(name: str, importance: Mapping[str, float]) -> str:
     return f"{ordinal(place)} of {len(importance)}"
 
 
-def carried_share(name: str, chosen: Evaluation) -> float | None:
-    """Return the fraction of the score's shift that is attributed to a feature; None if unknown."""
-    explanation = chosen.explanation
-    if (
-        explanation is None
-        or explanation.score_was is None
-        or explanation.score_now is None
-        or explanation.score_now == explanation.score_was
-    ):
-        return None
-    shifts = [
-        cause.score_shift for cause in explanation.causes if name in cause.features and cause.score_shift is not None
-    ]
-    return shifts[0] / (explanation.score_now - explanation.score_was) if shifts else None
-
-
 def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
     """Return how precisely values outside the baseline's range are known; "" if there are none.
 
@@ -421,7 +406,6 @@ def feature_facts(
         facts.append(f"since {date_words(since, timezone)}")
     if rank := importance_rank(name, importance):
         facts.append(f"importance {rank}, {percent(importance[name])}")
-    if (carried := carried_share(name, chosen)) is not None and carried > 0:
-        score = "score" if chosen.score is None else chosen.score.words
-        facts.append(f"carries {percent(min(carried, 1.0))} of the {score}'s shift")
-    return facts
+    causes = () if chosen.explanation is None else chosen.explanation.causes
+    carried = (carried_words(cause) for cause in causes if name in cause.features)
+    return [*facts, *([words] if (words := next(carried, "")) else [])]

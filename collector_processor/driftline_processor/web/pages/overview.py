@@ -40,7 +40,7 @@ from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
 from driftline_processor.present.sentences.verdict import BY_INPUTS, LINE_TITLES, verdict_lines
-from driftline_processor.present.times import date_words, since_words, span_words
+from driftline_processor.present.times import date_words, since_words, span_words, window_name
 from driftline_processor.present.wording import capital, iso_time, printable, short
 from driftline_processor.queries.feature_history import FeatureHistories
 from driftline_processor.queries.incidents import Incident, IncidentLog
@@ -180,7 +180,7 @@ def page(
         others = [one for one in silences.of_model(selection.model.key.model, now) if one not in of_alerts]
         context |= {"alerts": shown, "more_alerts": len(alerts) - len(shown), "silences": others}
     if window_told is None:
-        context |= {"told": None, "lines": _lines(verdict, (), selection), "actions": (), "since": "", "shown_by": ""}
+        context |= {"told": None, "lines": _lines(verdict, (), selection), "actions": (), "shown_by": ""}
         return Page("model/overview.html", context, tables, about(selection, policies))
     deciding = telling_metric(selection.shown_windows, "" if verdict is None else verdict.metric)
     timeline = timeline_of(
@@ -192,6 +192,7 @@ def page(
         selection.versions,
         annotations,
     )
+    measured = measured_window(selection, window_told)
     causes = () if window_told.explanation is None else window_told.explanation.causes
     weak = list(_weaknesses(selection, window_told))
     named = 1 if weak and window_told.objectives else NAMED  # so that all of them fit on the screen
@@ -200,7 +201,6 @@ def page(
     # 80: characters of a cause; further clauses are folded
     context |= {
         "told": window_told,
-        "since": _since(verdict, selection.model.timezone),
         "shown_by": "" if selection.as_of else _shown_by(verdict),
         "chosen": window_told,
         "measured": selection.model.measured(selection.window),
@@ -209,7 +209,8 @@ def page(
         "lines": _lines(verdict, window_told.features, selection),
         "picture": _picture(selection, window_told, verdict, histories),
         "actions": list(_actions(selection, window_told, verdict)),
-        "figures": figures(selection, measured_window(selection, window_told)),
+        "figures": figures(selection, measured),
+        "figures_of": _other_period(measured, window_told, selection.model.timezone),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
         "history": history_parts(
@@ -285,6 +286,11 @@ def measured_window(selection: Selection, window_told: Evaluation) -> Evaluation
     if selection.place.at or selection.place.until or selection.place.window:
         return window_told
     return selection.model.deciding_window() or window_told
+
+
+def _other_period(measured: Evaluation, window_told: Evaluation, timezone: str) -> str:
+    """Return the period of the key figures; "" if it is the window of the page."""
+    return "" if measured.window == window_told.window else window_name(measured.window, timezone)
 
 
 def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
@@ -426,14 +432,6 @@ def _shown_by(verdict: Verdict | None) -> str:
     if verdict is None or verdict.of_window or verdict.window_start is None or verdict.window_end is None:
         return ""
     return span_words(verdict.window_start, verdict.window_end, verdict.timezone, days=verdict.of_days)
-
-
-def _since(verdict: Verdict | None, timezone: str) -> str:
-    """Return the first day of a verdict; "" if its sentence contains the day."""
-    if verdict is None or verdict.since is None or not verdict.of_window or verdict.window_end is None:
-        return ""
-    day = date_words(verdict.since, timezone, days=True)
-    return "" if day == date_words(verdict.window_end - 1, timezone, days=True) else day
 
 
 def _incident_line(incident: Incident, selection: Selection) -> Action:

@@ -61,6 +61,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         weak: Searches weak slices; None = no search.
         find_weak: Search the weak slices of the window now, however long it takes.
     """
+    selection = selection.with_outcomes()
     context, chosen = common_context(selection, "performance", now), selection.chosen
     chosen_slice = _slice(selection)
     metrics = _metrics(selection.shown_windows, chosen_slice)
@@ -74,7 +75,9 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "can_search": weak is not None,
         "weak_found": None,
         "find_weak": False,
-        "concept": concept(_concept(selection), selection.model.timezone).on_surface(PAGE),
+        "concept": concept(_concept(selection), selection.model.timezone, verdict=selection.model.verdict).on_surface(
+            PAGE
+        ),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
         "few": 40,

@@ -93,6 +93,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 def page(selection: Selection, now: int, rows: Rows, search: Search | None = None) -> Page:
     """Return the predictions of a window, or all data of one prediction."""
+    selection = selection.with_outcomes()
     context = common_context(selection, "predictions", now)
     search = search or Search()
     context |= {"links": rows.links, "search": search}

@@ -166,7 +166,8 @@ def _sections(selection: Selection, chosen: Evaluation) -> Iterator[Section]:
     if best is not chosen and (before := performance(best).on_surface(SURFACES)) is not None:
         sections["performance"] = replace(before, note=f"{window_name(best.window, timezone)}, {before.note}")
     compared = (comparison(side, timezone) for side in selection.model.versions)
-    errors = concept(selection.model.concept if selection.model.outcomes else None, timezone)
+    drift = selection.model.concept if selection.model.outcomes else None
+    errors = concept(drift, timezone, verdict=selection.model.verdict)
     first = [sections.pop(key) for key in ("why", "performance") if key in sections]
     more = [section.on_surface(SURFACES) for section in (errors, *compared)]
     if len(selection.shown_windows) > 1:

@@ -114,7 +114,7 @@ def test_a_cause_that_ends_while_another_fault_lasts_has_its_end_and_no_advice()
     verdict = verdict_of_model(windows)
     assert (verdict.since, verdict.cause, verdict.cause_until) == (JULY + 3 * DAY, MISSING, JULY + 13 * DAY)
     assert later(windows) == [("joined", "recoded:plan", 8)]
-    assert verdict_cause(verdict).endswith("This ended on 14 July 2013.")
+    assert verdict_cause(verdict).endswith("This lasted until 13 July 2013.")
     assert verdict_action(verdict) == "Fix plan at its source, then evaluate again."
 
 
@@ -123,7 +123,7 @@ def test_what_did_no_harm_beside_a_cause_explains_the_loss_that_stays_without_it
     verdict = verdict_of_model(windows)
     assert later(windows) == [("joined", "recoded:plan", 8)]
     assert verdict.cause_until == JULY + 13 * DAY
-    assert verdict_cause(verdict).endswith(" ended on 14 July 2013.")
+    assert verdict_cause(verdict) == "The first loss lasted until 13 July 2013."
 
 
 def test_a_loss_that_stays_without_its_cause_has_another_one() -> None:
@@ -131,7 +131,9 @@ def test_a_loss_that_stays_without_its_cause_has_another_one() -> None:
     verdict = verdict_of_model(windows)
     assert (verdict.state, verdict.since, verdict.cause) == ("degraded", JULY + 3 * DAY, None)
     assert later(windows) == [("mended", "missing:age", 3)]
-    assert verdict_later(verdict).endswith(" from 4 to 8 July 2013, which began it.")
+    assert verdict_later(verdict) == (
+        "The first cause, from 4 to 8 July 2013: age never arrived (before, 2 % of its values were missing)."
+    )
     assert "age" not in verdict_action(verdict)
 
 

@@ -35,6 +35,16 @@ def test_rows_are_those_of_which_anything_is_known() -> None:
     ]
 
 
+def test_a_line_does_not_lead_to_the_first_few_outcomes_of_a_window_that_waits_for_the_others() -> None:
+    first, last = flights().windows["1d"][-3:-1]
+    of_rows = {rows: {"log_loss": MetricValue(0.4, rows, "panes")} for rows in (8, 30)}
+    for rows, young, closed, value in (
+        (8, True, True, None), (8, False, False, None), (8, False, True, 0.4), (30, True, True, 0.4),
+    ):  # fmt: skip
+        newest = replace(last, realized=of_rows[rows], young=young, closed=closed)
+        assert performance_row("log_loss", [first, newest], None).values[-1] == value
+
+
 def test_a_share_of_inputs_is_unknown_where_none_can_be_compared() -> None:
     known = flights().windows["1d"]
     row = next(row for row in timeline_of(known, None, "log_loss", None, flights()).rows if row.name == "inputs")

@@ -182,3 +182,13 @@ def test_of_many_classes_only_what_is_confused_most_is_told() -> None:
     assert found.largest == (("c3", "c7", "10", "10 %"), ("c9", "c1", "5", "5.26 %"))
     assert confusion_matrix(confusion, names[:2]) is None
     assert confusion_matrix(np.zeros((2, 2)), ("0", "1")) is None
+
+
+def test_a_bar_of_the_strip_has_the_state_at_the_end_of_its_window() -> None:
+    first = price().windows["1d"][0]
+    day = first.window.end - first.window.start
+    window = Window("1d", first.window.end, first.window.end + day)
+    shown = [first, replace(first, window=window, closed=False)]
+    drawn = timelines.strip(shown, ["degraded", "healthy"], first, lambda _: "/", "UTC")
+    assert ", degraded at its end, " in drawn
+    assert ", open, healthy now, " in drawn

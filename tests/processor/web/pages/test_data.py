@@ -139,11 +139,23 @@ def test_missing_values_are_shown_of_features_where_they_changed(browse: Browse,
     )
     client = browse(FakeView([model]))
     answer = client.get("/models/flights/data?window=1mo&format=json").json()
-    assert [(one["feature"], one["baseline"], one["window"]) for one in answer["missing"]] == [("humid", 0.004, 0.25)]
-    assert answer["missing"][0]["change"] == 0.25 - 0.004
+    (humid,) = answer["missing"]
+    assert (humid["feature"], humid["baseline"], humid["window"], humid["most"]) == ("humid", 0.004, 0.25, 0.25)
+    assert humid["change"] == 0.25 - 0.004
     body = client.get("/models/flights/data?window=1mo").text
     assert 'aria-label="fraction of missing values of humid, at most 25 %"' in body
     assert 'id="missing-humid"' in body
+
+
+def test_missing_values_of_a_past_window_are_shown_where_none_is_missing_now(browse: Browse, model: ModelView) -> None:
+    for place, evaluation in enumerate(model.windows["1mo"]):
+        missing = 1.0 if place == 2 else 0.0
+        evaluation.features["humid"] = structs.replace(
+            evaluation.features["humid"], missing_was=0.0, missing_now=missing
+        )
+    body = browse(FakeView([model])).get("/models/flights/data?window=1mo").text
+    row = body.partition('id="missing-humid"')[2].partition("</tr>")[0]
+    assert re.findall("<td>([^<]+)</td>", row) == [keep_units(one) for one in ("0 %", "0 %", "100 %")]
 
 
 def test_rows_that_were_lost_are_counted_against_what_services_counted(browse: Browse) -> None:

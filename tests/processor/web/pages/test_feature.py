@@ -32,7 +32,7 @@ def test_the_first_line_says_state_size_since_importance_and_what_it_carries(bro
     model = flights()
     assert model.baseline is not None
     july = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
-    july.explanation = Explanation((Cause(("temp",), "", 0.9, score_shift=-0.04),), "", 0.24, 0.14)
+    july.explanation = Explanation((Cause(("temp",), "", 0.9, score_shift=0.4),), "", 0.24, 0.14)
     known = replace(model.baseline, importance={"dewp": 0.6, "temp": 0.4})
     text = page(browse(FakeView([replace(model, baseline=known)])), TEMP).text
     line = "Drift, large · since 1 March 2013 · importance 2nd of 2, 40 % · carries 40 % of the score's shift."

@@ -14,6 +14,7 @@ from driftline_processor.core.evaluation import (
     Cause,
     Change,
     Delay,
+    Estimate,
     Evaluation,
     Explanation,
     MetricChange,
@@ -30,6 +31,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline, verdict_sentence
+from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages import overview
@@ -66,12 +68,6 @@ def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) ->
     assert begins < text.index(verdict_sentence(verdict))  # among the details
 
 
-def test_the_badge_says_since_when_where_the_sentence_does_not(model: ModelView) -> None:
-    assert model.verdict is not None
-    model.verdict = structs.replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
-    assert overview.page(selected(model), ns(2014, 1, 1)).context["since"] == "1 March 2013"
-
-
 def test_the_numbers_are_of_the_days_that_show_the_verdict_together(model: ModelView) -> None:
     assert model.verdict is not None
     was = MetricValue(0.5, 9_000, "panes", low=0.49, high=0.51)
@@ -87,6 +83,9 @@ def test_the_numbers_are_of_the_days_that_show_the_verdict_together(model: Model
     shown = measured_window(selected(model), model.windows["1d"][-1])
     assert (shown.window, shown.outcome_rows) == (week.window, week.outcome_rows)
     assert figures(selected(model), shown)[0].title == "log loss"
+    context = overview.page(selected(model), ns(2014, 1, 1)).context
+    assert context["chosen"] is not shown
+    assert context["figures_of"] == window_name(week.window)
 
 
 RISE = facts.ErrorsRose(metric="error_rate", before=0.176, after=0.65)
@@ -121,6 +120,11 @@ def test_the_numbers_are_of_the_window_that_the_verdict_is_about(model: ModelVie
     other = model.windows["1mo"][2]
     assert told_window(selected(model, window="1mo", at=iso_time(other.window.start))) == other
     assert told_window(selected(model, window="1mo")) == model.windows["1mo"][-1]
+    told = model.windows["1mo"][-2]
+    told.estimated["log_loss"] = Estimate(0.5, 0.4, 0.6, 0.05, None, None, None, 900, "rows", "cbpe")
+    model.verdict = structs.replace(about, window_start=told.window.start, window_end=told.window.end)
+    assert told_window(selected(model)) is not told  # a page has its track record
+    assert overview.page(selected(model), ns(2014, 1, 1)).context["figures_of"] == ""
     model.verdict = None
     assert told_window(selected(model)) == model.windows["1mo"][-1]
 
