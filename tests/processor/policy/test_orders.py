@@ -123,7 +123,7 @@ def test_a_ticket_names_another_cause_once_and_a_change_uses_up_no_limit(tmp_pat
         watch.look(model(after), model(WRONG, "early"))
         assert ids(watch) == ["jira/pay", "jira/pay-cause_changed", "jira/pay"]
         changed = watch.sent[1].facts
-    assert changed["title"].startswith("Cause changed: late: 100 % of values in plan are new texts")
+    assert changed["title"].startswith("Cause changed: late: since 3 July 2013, 100 % of values in plan are new texts")
     assert "Earlier messages named another cause." in changed["text"]
 
 

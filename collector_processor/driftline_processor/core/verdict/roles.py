@@ -198,16 +198,25 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
 def _without_loss(older: Set[Subject], before: Sequence[Evaluation], windows: Sequence[Evaluation]) -> Set[Subject]:
     """Return the older findings with which, at their size, hardly any of the loss of a degradation came.
 
-    At most :data:`NAMED` of it, as for the inputs that a loss does not return with.
+    At most :data:`NAMED` of it, as for the inputs that a loss does not return with. Outcomes of windows with a finding
+    must show it.
     """
-    rise = _Losses.of([*before, *windows]).rise(0, len(before), len(before) + len(windows))
-    if rise is None or rise.value <= RISES * rise.error or rise.before > NAMED * (rise.before + rise.value):
-        return set()
-    then, now = ({subject: _size(fact) for subject, fact in _marks(one).items()} for one in (before[-1], windows[0]))
-    return {one for one in older if one in then and then[one] >= CLOSE * now.get(one, nan)}
+    marks = [_marks(one) for one in before]
+    now = {subject: _size(fact) for subject, fact in _marks(windows[0]).items()}
+
+    def is_harmless(subject: Subject) -> bool:
+        if not _size(marks[-1].get(subject)) >= CLOSE * now.get(subject, nan):
+            return False
+        having = [one for one, of_window in zip(before, marks, strict=True) if subject in of_window]
+        rise = _Losses.of([*having, *windows]).rise(0, len(having), len(having) + len(windows))
+        if rise is None or rise.value <= RISES * rise.error:
+            return False
+        return rise.before <= NAMED * (rise.before + rise.value)
+
+    return {one for one in older if is_harmless(one)}
 
 
-def _size(fact: Fact) -> float:
+def _size(fact: Fact | None) -> float:
     """Return the fraction of the values that a finding is about; NaN if it has none."""
     return fact.now if isinstance(fact, Finding) and fact.now is not None else nan
 
