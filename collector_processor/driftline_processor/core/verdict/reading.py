@@ -26,7 +26,6 @@ from .signs import (
     signs_of_loss,
     signs_of_risk,
 )
-from .trailing_periods import LENGTHS
 
 FURTHER = 1.5
 """Factor by which a drift must exceed the size at which outcomes showed it to be harmless, to be a risk again."""
@@ -141,7 +140,7 @@ def harmless_parts(reading: Reading, inside: Iterable[Reading] = ()) -> dict[str
     """Return the size of each part that drifted in a window, or was in an incident, without a degradation.
 
     A part of an incident that did not drift in the window has an unlimited size. What shorter windows with half of its
-    rows show has drifted in it, too. Of days that are added up, nothing else tells.
+    rows show has drifted in it, too.
 
     Args:
         reading: The window, or the last days together.
@@ -149,7 +148,7 @@ def harmless_parts(reading: Reading, inside: Iterable[Reading] = ()) -> dict[str
     """
     if reading.state != "healthy":
         return {}
-    shown = {} if reading.evaluation.window.name in LENGTHS else _parts(reading.evaluation)
+    shown = _parts(reading.evaluation)
     rows = Counter[tuple[str, str]]()
     sizes: dict[str, float] = {}
     for one in (one.evaluation for one in inside):

@@ -70,6 +70,9 @@ def test_a_state_begins_gets_worse_and_ends(before: VerdictState | None, after: 
         ((AGE, over(PLAN), PLAN), (AGE, over(PLAN), PLAN), []),
         ((AGE,), (cause("drift:plan"),), [("cause_changed", "drift:plan")]),
         ((cause("unknown"),), (AGE,), [("cause_changed", "missing:age")]),
+        ((AGE,), (cause("concept_change"),), [("cause_changed", "concept_change")]),
+        ((cause("unknown"),), (cause("calibration"),), []),
+        ((cause("concept_change"),), (cause("service"),), [("cause_changed", "service")]),
         (
             (AGE, PLAN),
             (cause("recoded:plan"), RowFinding("joined", "missing:age", 1)),
