@@ -477,6 +477,17 @@ class _Losses(NamedTuple):
         error = sqrt(max(own, between * sum(float((share**2).sum()) for share in shares)))
         return _Rise(means[1] - means[0], error, means[0]) if error > 0 else None
 
+    def shows(self, first: int) -> bool:
+        """Return True if the windows from one on are significantly worse than the baseline, or no metric is known."""
+        if not self.metric:
+            return True
+        known = np.isfinite(self.worse) & np.isfinite(self.errors) & (self.rows > 0)
+        known[:first] = False
+        if not known.any():
+            return False
+        share = self.rows[known] / self.rows[known].sum()
+        return float(share @ self.worse[known]) > NORMAL * sqrt(float(((share * self.errors[known]) ** 2).sum()))
+
     def changes(self, first: int, end: int) -> list[int]:
         """Return the windows in which the loss rose or fell significantly and by a material amount, in order."""
         places = {self.step(first, end), self.step(first, end, falls=True)} - {None}

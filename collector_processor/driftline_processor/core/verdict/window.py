@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -72,19 +72,31 @@ def verdict_of(
     if over is None:
         return _shown_by(replace(verdict, later=_later_findings(later, windows, reading)), reading)
     ended = windows[over].window.start if reading.start is not None else None
-    lasting = [part for part in later if part.over is None]
-    if not lasting:
-        mended = _of_mended(verdict, windows, ended)
+    until = {"cause_until": ended, "cause_kind": verdict.kind}
+    if all(part.over is not None for part in later):
         found = _later_findings(later, windows, reading)
-        return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
-    # without the cause, what lasts is what degrades the model, whatever it added to the cause
-    later = [part._replace(role="joined", shown=True) if part in lasting else part for part in later]
-    found = _later_findings(later, windows, reading)
+        if course.losses.shows(over):
+            mended = _of_mended(verdict, windows, ended)
+            return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
+        # whether the model is degraded without its cause is not known yet
+        wait = facts.WaitForOutcomes(immature=windows[-1].immature)
+        return _shown_by(replace(verdict, later=found, advice=wait, **until), reading)
+    found, kind = _what_is_left(later, windows, reading)
     advice = next(one.advice for one in found if one.until is None)
-    kind = _KINDS.get(lasting[0].subject[0]) or ("data_fault" if isinstance(lasting[0].fact, Finding) else "")
-    of_cause = {"cause_until": ended, "cause_kind": verdict.kind}
-    changed = replace(verdict, later=found, advice=advice, kind=kind or verdict.kind, **of_cause)
-    return _shown_by(changed, reading)
+    return _shown_by(replace(verdict, later=found, advice=advice, kind=kind or verdict.kind, **until), reading)
+
+
+def _what_is_left(
+    later: Sequence[LaterPart], windows: Sequence[Evaluation], reading: Reading
+) -> tuple[tuple[LaterFinding, ...], ChangeKind | Literal[""]]:
+    """Return the later findings of a degradation whose cause is over, and the kind of the first that lasts.
+
+    What lasts is what degrades the model, whatever it added to the cause.
+    """
+    later = [part._replace(role="joined", shown=True) if part.over is None else part for part in later]
+    first = next(part for part in later if part.over is None)
+    kind = _KINDS.get(first.subject[0]) or ("data_fault" if isinstance(first.fact, Finding) else "")
+    return _later_findings(later, windows, reading), kind
 
 
 _KINDS: Mapping[str, ChangeKind] = {"service": "service", **dict.fromkeys(OF_OUTPUT, "output_fault")}

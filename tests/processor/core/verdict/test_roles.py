@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Finding, LaterFinding, Verdict
 from driftline_processor.present.sentences.verdict import (
     verdict_action,
     verdict_cause,
     verdict_later,
 )
+from msgspec.structs import replace
 
-from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, right, value, verdict_of_model
+from tests.support.loss_days import days as days_of_losses
+from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, right, value, verdict_of_model, window
 
 RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-12)
 RANGE = Finding("out_of_range", ("income",), "major", 0.0, 0.2, 1e-12)
@@ -239,3 +242,15 @@ def test_the_end_of_a_cause_that_began_in_a_part_of_a_window_is_found() -> None:
     partly = Finding("missing", ("age",), "minor", 0.02, 0.3, 1e-9)
     windows = days({"findings": [partly]}, *[{"findings": [MISSING]}] * 6, *[{}] * 6)
     assert later(windows) == [("mended", "missing:age", 3)]
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["no outcomes yet", "outcomes that show a loss"])
+def test_a_model_whose_fault_is_mended_is_not_retrained_before_outcomes_show_a_loss_without_it(is_known: bool) -> None:
+    losses = days_of_losses(*[0.5] * 10, *[0.9] * 6)
+    faulty = [replace(one, findings=[MISSING]) for one in losses[10:14]]
+    verdict = verdict_of_model([*losses[:10], *faulty, *(losses[14:] if is_known else (window(14), window(15)))])
+    assert (verdict.state, verdict.since) == ("degraded", JULY + 10 * DAY)
+    assert isinstance(verdict.advice, facts.Retrain if is_known else facts.WaitForOutcomes)
+    over = JULY + 14 * DAY
+    assert (verdict.cause, verdict.cause_until) == ((None, None) if is_known else (MISSING, over))
+    assert [(one.role, one.until) for one in verdict.later] == ([("mended", over)] if is_known else [])
