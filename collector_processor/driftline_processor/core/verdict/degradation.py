@@ -63,8 +63,11 @@ class Degradation(NamedTuple):
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
         run = run._replace(since=first_rows(run.since, look.closed))
-        since = kept_begin(run, onset, look.last(), look.together)
-        alone, run = alone and since == run.since, run._replace(since=since)
+        last = look.last()
+        since = kept_begin(run, onset, last, look.together)
+        if last is not None and since == last.since != run.since:  # a begin that is kept keeps its range
+            return cls(run._replace(since=since), longer, last.earliest, alone=False)
+        run = run._replace(since=since)
         return cls(run, longer, earliest_begin(run, onset, look.closed), alone)
 
     def verdict(self, look: Look) -> Verdict:

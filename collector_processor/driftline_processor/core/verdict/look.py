@@ -23,10 +23,12 @@ class LastDegradation(NamedTuple):
     Attributes:
         since: Its begin, unix nanoseconds.
         end: End of the newest window at whose end it lasted.
+        earliest: The earliest begin that its rows left open; None if that is its begin.
     """
 
     since: int
     end: int
+    earliest: int | None = None
 
 
 class Look(NamedTuple):
@@ -83,7 +85,7 @@ def look_at(
     # a window that contains a recovery says nothing about now
     of_now = [one for one in closed if not _contains(one, together.recovered)]
     run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [*of_now, *periods], doubtful)
-    run = _since_recovery(run, together.recovered, closed)
+    run = _since_recovery(run, together.recovered, closed, last)
     unsettled = [lengths[name] for name, found in of_lengths.items() if not found]
     return Look(closed, lengths, runs, unsettled, together, doubtful, run, previous, last)
 
@@ -100,21 +102,27 @@ def _contains(reading: Reading, time: int) -> bool:
     return window.start < time < window.end
 
 
-def _since_recovery(run: Run | None, recovered: int, closed: Iterable[Reading]) -> Run | None:
-    """Return the run that decides, if it began before a recovery since its first window after it.
+def _since_recovery(
+    run: Run | None, recovered: int, closed: Iterable[Reading], last: Callable[[], LastDegradation | None]
+) -> Run | None:
+    """Return the run that decides, with a begin after the recovery if the model was not degraded in between.
 
-    Between the fault that is over and the newest one, windows may show neither.
+    Between a fault that is over and the newest one, windows may show neither, so that they are one run. Where one of
+    two faults ends, the loss falls, too, but the degradation goes on.
     """
     if run is None or run.since is None or run.since >= recovered:
         return run
     reading, name = run.reading, run.reading.evaluation.window.name
     if reading.state == "healthy":
         return run._replace(since=recovered)
-    if reading.signs[0].reason not in COMPARED:
+    known = last()
+    if reading.signs[0].reason not in COMPARED or known is None:
         return run
+    if known.since >= recovered:
+        return run._replace(since=known.since)
     later = (one for one in closed if one.evaluation.window.name == name and one.state == reading.state)
-    since = (one.since() for one in later if one.evaluation.window.start >= recovered)
-    return run._replace(since=next(since, reading.since()))
+    first = next((one for one in later if one.evaluation.window.start >= recovered), reading)
+    return run._replace(since=first.since()) if known.end < first.evaluation.window.start else run
 
 
 def _is_over(run: Run, recovered: int) -> bool:

@@ -444,7 +444,9 @@ def _last_degradation(rows: Sequence[Row], block: int | None = None) -> LastDegr
     """Return the newest degradation of rows before a block; None without one."""
     degraded = (row for row in reversed(rows[:block]) if row.state == "degraded" and row.since is not None)
     row = next(degraded, None)
-    return None if row is None or row.since is None else LastDegradation(row.since, row.end)
+    if row is None or row.since is None:
+        return None
+    return LastDegradation(row.since, row.end, next((one.since_earliest for one in row.findings), None))
 
 
 def _concept_as_of(context: VerdictContext, end: int) -> ConceptDrift | None:

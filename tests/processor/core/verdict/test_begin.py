@@ -9,6 +9,7 @@ from driftline_processor.core.facts import NeverAsGood
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.verdict.begin import first_rows, kept_begin
 from driftline_processor.core.verdict.look import LastDegradation
+from driftline_processor.core.verdict.model import decide
 from driftline_processor.core.verdict.reading import read_window
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.runs import Run
@@ -163,3 +164,13 @@ def test_a_model_that_became_worse_was_as_good_as_its_baseline_before(good_days:
     ]
     cause = verdict_of_model([*short, *long]).cause
     assert isinstance(cause, NeverAsGood) == (good_days == 0)
+
+
+@pytest.mark.parametrize("earliest", [JULY + 18 * DAY, None])
+def test_a_begin_that_is_kept_keeps_its_range(earliest: int | None) -> None:
+    month = replace(wrong(0, clear=True), window=Window("1mo", JULY, JULY + 30 * DAY))
+    before = replace(few(-31), window=Window("1mo", JULY - 31 * DAY, JULY))
+    last = LastDegradation(JULY + 20 * DAY, JULY + 21 * DAY, earliest)
+    verdict = decide([before, month], last=lambda: last).verdict()
+    assert (verdict.since, verdict.since_earliest) == (last.since, earliest)
+    assert decide([before, month]).verdict().since_earliest == JULY - 31 * DAY
