@@ -260,18 +260,13 @@ def _change_of(window: Mapping[str, Any], name: str) -> Mapping[str, Any] | None
     return change if change and change.get("change") is not None else None
 
 
-def _period(alert: Mapping[str, Any]) -> tuple[int, float]:
-    """Return begin and end of an alert in event time, unix nanoseconds; an open one has no end."""
-    until = alert["until"] or alert["resolved"]
-    return instant(alert["since"] or alert["fired"]), instant(until) if until else inf
-
-
 def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
     """Return True if a window lies in the time of an alert."""
     if not alert["since"] or not window["start"]:
         return False
-    since, end = _period(alert)
-    return instant(window["end"]) > since and instant(window["start"]) < end
+    until = alert["until"] or alert["resolved"]
+    end = instant(until) if until else inf
+    return instant(window["end"]) > instant(alert["since"]) and instant(window["start"]) < end
 
 
 # -- what would have found it sooner ----------------------------------------------------------------------------------

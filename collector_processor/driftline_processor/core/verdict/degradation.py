@@ -52,13 +52,9 @@ class Degradation(NamedTuple):
     def of(cls, look: Look, run: Run) -> Degradation:
         """Return a run of degraded windows with its begin."""
         windows = without_older(_windows_of(run, look.closed), _windows_before(run, look.closed))
-        alone, onset = run.alone, onset_of(run, look.closed, look.together, windows)
-        shown = _first_of_output(run, look.closed) if onset is None else onset
-        if shown is not None and run.since is not None:
-            # other signs of a slice may be older, or its first range wider
-            is_after = run.since < shown.earliest or run.reading.signs[0].reason == "slice_loss"
-            dates = not _began_before(run, shown, look.closed) if is_after else shown.latest < run.since
-            alone, run = alone and onset is None, run._replace(since=shown.latest if dates else run.since)
+        onset = onset_of(run, look.closed, look.together, windows)
+        step = _first_of_output(run, look.closed) if onset is None else onset
+        alone, run = run.alone and onset is None, _dated_by(run, step, look.closed)
         longer = longest_of_episode(run, look.runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
@@ -83,6 +79,16 @@ class Degradation(NamedTuple):
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:
             verdict = replace(verdict, of_days=False)  # hours told when it began
         return verdict if self.earliest is None else replace(verdict, since_earliest=self.earliest)
+
+
+def _dated_by(run: Run, step: Onset | None, closed: Iterable[Reading]) -> Run:
+    """Return a run since the step of what it shows: an earlier one, or a later one if a lone window precedes it."""
+    if step is None or run.since is None:
+        return run
+    # other signs of a slice may be older, or its first range wider
+    is_after = run.since < step.earliest or run.reading.signs[0].reason == "slice_loss"
+    dates = not _began_before(run, step, closed) if is_after else step.latest < run.since
+    return run._replace(since=step.latest) if dates else run
 
 
 def _began_before(run: Run, onset: Onset, closed: Iterable[Reading]) -> bool:

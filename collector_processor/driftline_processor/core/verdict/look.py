@@ -83,7 +83,7 @@ def look_at(
     periods = [read_outcomes(period, context) for period in together.windows]
     doubtful = None if together.doubtful is None else read_outcomes(together.doubtful, context)
     # a window that contains a recovery says nothing about now
-    of_now = [one for one in closed if not _contains(one, together.recovered)]
+    of_now = [one for one in closed if not _contains(one, together.recovered)] if together.recovered else closed
     run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [*of_now, *periods], doubtful)
     run = _since_recovery(run, together.recovered, closed, last)
     unsettled = [lengths[name] for name, found in of_lengths.items() if not found]

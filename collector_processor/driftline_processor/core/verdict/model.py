@@ -132,12 +132,12 @@ def _at_risk(look: Look) -> Decision | None:
     if risk is None:
         return None
     quiet = facts.NewestWithoutDrift() if risk.turn is not None else _last_known(look.closed, run)
-    since = _since_known(risk, look.previous)
+    since = _begin_of_risk(risk, look.previous)
     verdict = partial(verdict_of, risk.reading, since, (quiet,), alone=risk.alone and since == risk.since)
     return Decision("at_risk", since, verdict)
 
 
-def _since_known(risk: Run, previous: Verdict | None) -> int | None:
+def _begin_of_risk(risk: Run, previous: Verdict | None) -> int | None:
     """Return the begin of a risk: that of the last verdict, if the same drift lasts since then.
 
     Newer conclusive outcomes that do not show it to be harmless would move it.
@@ -152,11 +152,11 @@ def _since_known(risk: Run, previous: Verdict | None) -> int | None:
 def _inside(reading: Reading, closed: Iterable[Reading]) -> list[Reading]:
     """Return the shorter windows of the rows of a window."""
     window = reading.evaluation.window
-    within = (
-        one for one in closed if window.start <= one.evaluation.window.start < one.evaluation.window.end <= window.end
-    )
+    shorter = (one for one in closed if 0 < length_of(one) < length_of(reading))
     return [
-        one for one in within if one.evaluation.window.end - one.evaluation.window.start < window.end - window.start
+        one
+        for one in shorter
+        if window.start <= one.evaluation.window.start and one.evaluation.window.end <= window.end
     ]
 
 

@@ -148,20 +148,22 @@ def harmless_parts(reading: Reading, inside: Iterable[Reading] = ()) -> dict[str
     """
     if reading.state != "healthy":
         return {}
-    shown = _parts(reading.evaluation)
+    shown = _sizes_of_parts(reading)
     rows = Counter[tuple[str, str]]()
     sizes: dict[str, float] = {}
-    for one in (one.evaluation for one in inside):
-        for part, size in _parts(one).items():
-            rows[one.window.name, part] += one.rows
+    for one in inside:
+        for part, size in _sizes_of_parts(one).items():
+            rows[one.evaluation.window.name, part] += one.evaluation.rows
             sizes[part] = max(size, sizes.get(part, 0.0))
     most = (part for (_, part), number in rows.items() if 2 * number >= reading.evaluation.rows)
     return shown | {part: max(sizes[part], shown.get(part, 0.0)) for part in most}
 
 
-def _parts(evaluation: Evaluation) -> dict[str, float]:
-    sizes = {one.part: abs(one.effect or 0.0) for one in signs_of_risk(evaluation) if one.part}
-    return dict.fromkeys(evaluation.incident, math.inf) | sizes
+def _sizes_of_parts(reading: Reading) -> dict[str, float]:
+    """Return the parts that drifted in a window, or are in an incident. Without a decision, its signs are of risk."""
+    signs = signs_of_risk(reading.evaluation) if reading.decides else reading.signs
+    sizes = {one.part: abs(one.effect or 0.0) for one in signs if one.part}
+    return dict.fromkeys(reading.evaluation.incident, math.inf) | sizes
 
 
 def _is_harmless(sign: Sign, harmless: Mapping[str, float]) -> bool:

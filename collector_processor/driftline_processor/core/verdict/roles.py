@@ -206,7 +206,7 @@ def _without_loss(older: Set[Subject], before: Sequence[Evaluation], windows: Se
 
     def is_harmless(subject: Subject) -> bool:
         if not _size(marks[-1].get(subject)) >= CLOSE * now.get(subject, nan):
-            return False
+            return False  # it grew, or its size is unknown
         having = [one for one, of_window in zip(before, marks, strict=True) if subject in of_window]
         rise = _Losses.of([*having, *windows]).rise(0, len(having), len(having) + len(windows))
         if rise is None or rise.value <= RISES * rise.error:
@@ -406,7 +406,7 @@ class _Rise(NamedTuple):
 
     @property
     def is_material(self) -> bool:
-        """True if a change is significant though its place was selected, and large beside the loss before it."""
+        """True if a change is large for the loss before it, and significant also after the choice of its place."""
         return abs(self.value) > max(RISES_ALONE * self.error, MATERIAL * max(self.before, 0.0))
 
 
@@ -462,10 +462,7 @@ class _Losses(NamedTuple):
 
         ``since``: the first of these, if it is not ``at``.
         """
-        known = np.isfinite(self.worse) & np.isfinite(self.errors) & (self.rows > 0)
-        places = np.arange(len(self.rows))
-        bounds = (first, at), (at if since is None else since, end)
-        sides = [np.flatnonzero(known & (low <= places) & (places < high)) for low, high in bounds]
+        sides = [self._known(first, at), self._known(at if since is None else since, end)]
         if not all(map(len, sides)):
             return None
         shares = [self.rows[side] / self.rows[side].sum() for side in sides]
@@ -477,13 +474,18 @@ class _Losses(NamedTuple):
         error = sqrt(max(own, between * sum(float((share**2).sum()) for share in shares)))
         return _Rise(means[1] - means[0], error, means[0]) if error > 0 else None
 
+    def _known(self, first: int, end: int) -> I64:
+        """Return the places of some windows of which the loss and its error are known, int64 (k,)."""
+        places = np.arange(first, end)
+        is_known = np.isfinite(self.worse[first:end]) & np.isfinite(self.errors[first:end]) & (self.rows[first:end] > 0)
+        return places[is_known]
+
     def shows(self, first: int) -> bool:
         """Return True if the windows from one on are significantly worse than the baseline, or no metric is known."""
         if not self.metric:
             return True
-        known = np.isfinite(self.worse) & np.isfinite(self.errors) & (self.rows > 0)
-        known[:first] = False
-        if not known.any():
+        known = self._known(first, len(self.rows))
+        if not len(known):
             return False
         share = self.rows[known] / self.rows[known].sum()
         return float(share @ self.worse[known]) > NORMAL * sqrt(float(((share * self.errors[known]) ** 2).sum()))

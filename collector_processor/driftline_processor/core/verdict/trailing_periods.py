@@ -154,6 +154,8 @@ def _since_other_faults(windows: Sequence[Evaluation]) -> int:
 
     A fault that one window has, or lacks, is no change: it may be chance.
     """
+    if not any(window.findings for window in windows):
+        return 0
     faults = [{(one.check, one.features) for one in window.findings if is_fault(one)} for window in windows]
     since, lasting = 0, faults[0]
     for window, (before, now) in zip(windows, pairwise(faults), strict=False):

@@ -63,16 +63,16 @@ def _of_findings(before: Sequence[RowFinding], after: Sequence[RowFinding]) -> I
     old, new = _cause(known.values()), _cause(now.values())
     # what joined is the cause of what is left once the first cause is over, and known already
     goes_on = new is not None and new.subject in known if old is None else old.subject in over
-    if before and new is not None and not goes_on and not (old is not None and _is_same_cause(old, new)):
+    if before and new is not None and not goes_on and not _is_same_cause(old, new):
         yield Transition("cause_changed", new)
     if before:
         yield from (Transition("joined", one) for name, one in now.items() if name not in known and one is not new)
     yield from (Transition("recovered", over[name]) for name in known if name in over)
 
 
-def _is_same_cause(old: RowFinding, new: RowFinding) -> bool:
+def _is_same_cause(old: RowFinding | None, new: RowFinding) -> bool:
     """Return True if two causes are about the same, or neither is named: then only the advice differs."""
-    return old.subject == new.subject or {old.subject, new.subject} <= UNNAMED
+    return old is not None and (old.subject == new.subject or {old.subject, new.subject} <= UNNAMED)
 
 
 def _lasting(findings: Iterable[RowFinding]) -> dict[str, RowFinding]:

@@ -13,7 +13,7 @@ from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import short
 
 FAULTS: Final = {"data_fault", "output_fault"}
-"""Kinds of change whose errors are no drift of the concept: the relation of correct inputs to outcomes is as before."""
+"""Kinds of change that raise the errors while the relation of the true inputs to the outcomes stays as it was."""
 
 
 def concept(

@@ -69,10 +69,8 @@ def strip(
         plot.marks.append(svg.rect(plot.box(span, rows, gap=(0.1, 0.1)), f"bar verdict-{state}{_open(evaluation)}"))
         if far:
             plot.upright(span[0], "break", above=4, below=2)
-        words = f"{verdict_word(state)} at its end, {drift_words(evaluation)}"
-        words = (words if evaluation.closed else f"open, {verdict_word(state)} now, {drift_words(evaluation)}") + (
-            ", after a gap" if far else ""
-        )
+        told = f"{verdict_word(state)} at its end" if evaluation.closed else f"open, {verdict_word(state)} now"
+        words = f"{told}, {drift_words(evaluation)}{', after a gap' if far else ''}"
         titles.append(f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {words}")
     plot.links(titles, map(address, evaluations), chosen=place, above=6, below=4)
     return plot.picture(1000, 50, "windows over time; choose one", "strip", stretch=True)

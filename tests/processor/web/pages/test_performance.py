@@ -122,7 +122,7 @@ def test_an_open_window_is_hollow_and_one_that_waits_for_outcomes_pale(browse: B
     drawn = card(browse(FakeView([model])).get(JULY).text, "log_loss")
     assert drawn.count('circle class="dot"') == 8
     assert drawn.count('circle class="dot young"') == 2
-    for rows, drawn_open in ((29, 0), (30, 1)):  # a few first outcomes are no point
+    for rows, drawn_open in ((29, 0), (30, 1)):  # an open window with fewer outcomes has no dot
         view = flights()
         newest = view.windows["1d"][-1]
         newest.realized = {"log_loss": structs.replace(newest.realized["log_loss"], rows=rows)}
