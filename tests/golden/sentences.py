@@ -312,6 +312,7 @@ FACTS: tuple[Fact, ...] = (
     facts.FailuresCertain(metric="error_rate", limit=0.05),
     facts.ConstantCertainlyBetter(*OUTCOMES),
     facts.LevelCertainlyOff(*OUTCOMES),
+    facts.BiasCertain(*OUTCOMES),
     facts.CertainlyWorse(*OUTCOMES),
     facts.DaysTogether(days=30),
     facts.RiseDetected(outcomes=12_000),

@@ -1,9 +1,8 @@
 """Compare each metric of a window with the baseline's, without an objective.
 
 The interval of the difference decides; window and baseline are both uncertain, each with its days. *Worse*: the
-difference is significant at 1 % over all metrics of the window, and its 95 % interval reaches beyond the margin
-(:mod:`.margin`). *Not worse*: the whole interval is on the good side of the margin. Otherwise the state is
-inconclusive.
+difference is significant at 1 % over all metrics of the window, and at least the margin (:mod:`.margin`). *Not worse*:
+the whole interval is on the good side of the margin. Otherwise the state is inconclusive.
 
 The metrics of a window are positively correlated, so the p-values are corrected by Benjamini and Hochberg's procedure,
 which keeps its level for such tests (Benjamini and Yekutieli, 2001). In windows without a worse metric the false
@@ -53,8 +52,7 @@ class Compared(Struct, frozen=True):
         was: The metrics of the baseline.
         confidence: Confidence of the displayed intervals.
         final: Whether the window's performance is final; else no state is decided.
-        days: Metrics whose variance between days is known, None = all. For other metrics, a window of few days is worse
-            only by the margin or more.
+        days: Metrics whose variance between days is known, None = all.
         margins: The margin of each metric that has one.
         autocorrelation: That of the baseline's days, of each metric whose days resemble their neighbours.
     """
@@ -173,7 +171,7 @@ def _change(
     state: BaselineComparison = "inconclusive"
     reason: InconclusiveReason = ""
     if compared.final and at_most is not None:
-        least = LEAST * error_of(name, was.value or 0.0) if margin is None else 0.0 if days else margin
+        least = LEAST * error_of(name, was.value or 0.0) if margin is None else margin
         if margin is not None and at_most < margin:
             state = "not_worse"
         elif p <= LEVEL and side.degradation >= least:

@@ -1,15 +1,16 @@
-"""The margin of a metric: the change for the worse that leaves a model healthy, a quarter of its skill.
+"""The margin of a metric: the change for the worse that leaves a model healthy.
 
-The *skill* of a baseline is the distance of a metric from its value for the best constant prediction, on the same
-outcomes: what the model is worth. A model that loses less than a quarter of it is still the model that was chosen; a
-quarter of the loss itself can be all of the skill. A metric without skill has no margin, so it cannot show that a model
-is healthy.
+It is a quarter of the skill, and at most half of the error. The *skill* of a baseline is the distance of a metric from
+its value for the best constant prediction, on the same outcomes: what the model is worth. A model that loses less than
+a quarter of it is still the model that was chosen; a quarter of the loss itself can be all of the skill. A quarter of
+the skill of a very good model is several times its error: with 97 % of right answers, another 15 points. A metric
+without skill has no margin, so it cannot show that a model is healthy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from math import isfinite, pi, sqrt
+from math import inf, isfinite, pi, sqrt
 
 import numpy as np
 from driftline.panes.pane import Pane
@@ -23,6 +24,9 @@ from driftline_processor.core.outcomes.sums import confusion, losses
 
 SHARE = 0.25
 """Fraction of the skill that a healthy model may lose."""
+
+OF_ERROR = 0.5
+"""Fraction of its error by which that of a healthy model may rise."""
 
 LARGEST_OF_AREA = 0.05
 """Largest margin of an area under the ROC curve, however good the baseline ranks."""
@@ -116,7 +120,8 @@ def margins(
 ) -> dict[str, float]:
     """Return the margin of each metric of a baseline that has one, in the unit of the metric.
 
-    Of a metric that no constant prediction has, such as a precision, it is a quarter of the error.
+    Of a metric that no constant prediction has, such as a precision, it is a quarter of the error. Of a baseline
+    without errors, the error is the end of its interval.
 
     Args:
         reference: The metrics of the baseline.
@@ -135,11 +140,21 @@ def margins(
         elif parsed is not None and metric is not None and metric.direction and value.value is not None:
             most = skill(name, value.value, constant[name]) if name in constant else error_of(name, value.value)
             if most > 0:
-                known[name] = min(SHARE * most, LARGEST_OF_AREA) if parsed.base in AREAS else SHARE * most
+                margin = min(SHARE * most, OF_ERROR * _error_at_most(name, value))
+                known[name] = min(margin, LARGEST_OF_AREA) if parsed.base in AREAS else margin
     decides = next((name for name in order if name in known), next(iter(order), None))
     if "" in given and decides is not None and decides not in given:
         known[decides] = given[""]
     return known
+
+
+def _error_at_most(name: str, value: MetricValue) -> float:
+    """Return the error of a metric; without errors, the largest that its interval allows, else no limit."""
+    error = error_of(name, value.value or 0.0)
+    if error > 0:
+        return error
+    end = value.low if direction(name) > 0 else value.high
+    return inf if end is None else error_of(name, end) or inf
 
 
 def deciding_order(names: Iterable[str], reference: Mapping[str, MetricValue]) -> list[str]:

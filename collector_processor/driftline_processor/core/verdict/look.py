@@ -12,7 +12,7 @@ from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.windows.window import DAY
 
 from .reading import Reading, read_outcomes
-from .runs import Run, length_of, runs_of_states
+from .runs import Run, length_of, runs_of_states, still_shows
 from .signs import COMPARED, OF_OUTPUT, Sign, compared_change
 from .trailing_periods import LEVEL, Excluded, TrailingPeriods, trailing_periods
 
@@ -79,6 +79,7 @@ def look_at(
     together = trailing_periods([one.evaluation for one in closed if one.evaluation.closed], excluded)
     newest = (found[-1] for found in of_lengths.values() if found)
     runs = [run for run in newest if run.until is None and not _is_over(run, together.recovered)]
+    runs = [run for run in runs if not _has_faded(run, closed)]
     context = replace(closed[-1].context, concept=None)
     periods = [read_outcomes(period, context) for period in together.windows]
     doubtful = None if together.doubtful is None else read_outcomes(together.doubtful, context)
@@ -130,6 +131,23 @@ def _is_over(run: Run, recovered: int) -> bool:
     reading = run.reading
     compared = all(sign.reason in COMPARED for sign in reading.signs)
     return reading.state == "degraded" and compared and 0 < reading.evaluation.window.start < recovered
+
+
+def _has_faded(run: Run, closed: Sequence[Reading]) -> bool:
+    """Return True if newer windows of shorter lengths, with that of a run as one period, no longer show its loss.
+
+    The next window of the length of the run may be months away.
+    """
+    fault, length = run.reading, length_of(run.reading)
+    if fault.state != "degraded" or fault.signs[0].reason not in COMPARED:
+        return False
+    newer, covered = list[Reading](), fault.evaluation.window.end
+    shorter = _by_length(one for one in closed if one.evaluation.has_mature_outcomes and length_of(one) < length)
+    for of_name in sorted(shorter.values(), key=lambda windows: -length_of(windows[0])):
+        following = [one for one in of_name if one.evaluation.window.start >= covered]
+        newer += following
+        covered = max((one.evaluation.window.end for one in following), default=covered)
+    return bool(newer) and not still_shows(fault, newer)
 
 
 def _runs_of_periods(periods: Iterable[Reading], runs: Sequence[Run]) -> list[Run]:

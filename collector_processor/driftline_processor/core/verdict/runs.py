@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.windows.window import looks_a_day
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .reading import Reading
-from .signs import COMPARED, compared_change
+from .signs import COMPARED, Sign, compared_change, deciding_change
 
 TO_TURN = 2
 """Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
@@ -82,9 +85,22 @@ def windows_to_turn(length: int) -> int:
 def weight_of(reading: Reading) -> int:
     """Return the count of a window towards a change of state."""
     if not reading.clear:
-        return 1
+        return TO_TURN if _is_rare(reading) else 1
     at_once = any(sign.at_once for sign in reading.signs)
     return windows_to_turn(length_of(reading)) if at_once else TO_TURN
+
+
+BY_CHANCE = 0.05
+"""Windows of one length in a year that show a loss by chance, of which one is enough to be degraded."""
+
+YEAR = 365 * DAY
+
+
+def _is_rare(reading: Reading) -> bool:
+    """Return True if chance shows the loss of a window in one of twenty years."""
+    changes = reading.evaluation.realized_changes
+    p = (changes[sign.metric].p_value for sign in reading.signs if sign.reason == "worse")
+    return any(one is not None and one <= BY_CHANCE * length_of(reading) / YEAR for one in p)
 
 
 def length_of(reading: Reading) -> int:
@@ -216,16 +232,30 @@ showed it is among the worst, so that those after a lasting one show less.
 
 
 def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
-    """Return True if the rows of a degraded window and of newer, undecided ones show its loss as one period."""
-    sign, loss, weight = fault.signs[0], 0.0, 0.0
-    for one in (fault, *newer):
-        change = compared_change(sign, one.evaluation)
+    """Return True if the rows of a degraded window and of newer, undecided ones show its loss as one period.
+
+    As in a window, that is a loss of at least the margin, and a level is a loss only if errors did not fall.
+    """
+    signs = [fault.signs[0]]
+    if signs[0].reason == "level" and (decides := deciding_change(fault.evaluation)) is not None:
+        signs.append(replace(signs[0], reason="worse", metric=decides[0], effect=-direction(decides[0])))
+    return all(
+        _shows(sign, [one.evaluation for one in (fault, *newer)], own=place == 0) for place, sign in enumerate(signs)
+    )
+
+
+def _shows(sign: Sign, windows: Iterable[Evaluation], *, own: bool) -> bool:
+    """Return True if windows show the loss of a sign as one period, each weighted by what it knows."""
+    loss, weight, margin = 0.0, 0.0, 0.0
+    for one in windows:
+        change = compared_change(sign, one)
         if change is None or change.low is None or change.high is None or change.low >= change.high:
             return True  # nothing to add up
         half = (change.high - change.low) / 2
         loss += math.copysign(change.change, change.change * (sign.effect or 0.0)) / half**2
         weight += 1 / half**2
-    return loss > ENDED * math.sqrt(weight)
+        margin = change.margin or 0.0
+    return loss > ENDED * math.sqrt(weight) and loss >= margin * weight if own else loss > 0
 
 
 def lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:

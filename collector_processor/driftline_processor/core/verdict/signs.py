@@ -39,6 +39,7 @@ from driftline_processor.core.output_faults import (
     outcomes_of_one_class,
     output_faults,
 )
+from driftline_processor.core.performance.changes import LEVEL
 from driftline_processor.core.performance.difficulty import OFF, is_mostly_harder, losses_of_period
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -200,6 +201,7 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
     return [
         *_faulty_outcomes(evaluation),
         *_faulty_data(evaluation),
+        *_worse_inside_margin(evaluation),
         *_miscalibrated(evaluation),
         *_worse_estimates(evaluation),
         *_moved_predictions(evaluation),
@@ -207,6 +209,23 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
         *_moved_slices(evaluation),
         *_moved_together(evaluation),
     ]
+
+
+def _worse_inside_margin(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield a sign if the deciding metric is significantly worse, and the margin is inside its interval."""
+    decides = deciding_change(evaluation)
+    if decides is None or not evaluation.has_mature_outcomes:
+        return
+    name, change = decides
+    if change.state == "inconclusive" and change.p_value is not None and change.p_value <= LEVEL:
+        fact = may_be_worse(name, change, "", evaluation.outcome_rows)
+        yield Sign("worse", fact, facts.CertainlyWorse(*_outcomes(evaluation)), name, *_signed(change))
+
+
+def may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> facts.MayBeWorse:
+    """Return the fact that a metric may be worse, with its interval; ``outcomes``: how many are known."""
+    certain = is_certainly_worse(metric, change)
+    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes)
 
 
 def compared_change(sign: Sign, evaluation: Evaluation) -> MetricChange | None:
@@ -238,7 +257,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         return None
     decides = deciding_change(evaluation)
     if decides is not None:
-        return _no_worse(evaluation, *decides) if is_fine(*decides) and not is_miscalibrated(evaluation) else None
+        return _no_worse(evaluation, *decides) if is_fine(*decides) and off_by(evaluation) is None else None
     met = [objective for objective in evaluation.objectives if objective.state == "met"]
     of_outcomes = [objective for objective in met if not _of_service(objective)]
     if not of_outcomes or len(met) < len(evaluation.objectives):
@@ -445,14 +464,17 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the predicted rate differs from the actual rate by more than in the baseline."""
+    """Yield a sign if the level of predictions differs from that of outcomes by more than in the baseline.
+
+    Unless the loss fell, or is no worse: then the model errs no more than before, and the level is a risk.
+    """
     change, beside_constant = evaluation.level, evaluation.constant_comparison
-    loss = evaluation.realized_changes.get("log_loss")
-    if change is None or change.state != "worse" or (loss is not None and loss.change <= 0):
+    losses = (evaluation.realized_changes.get(name) for name in ("log_loss", "mae"))
+    fine = any(loss is not None and (loss.change <= 0 or loss.state == "not_worse") for loss in losses)
+    if change is None or change.state != "worse" or fine:
         return
-    bias = evaluation.realized.get("bias")
-    if bias is not None and bias.value is not None:
-        bias_fact = facts.BiasRose(value=bias.value, low=bias.low, high=bias.high)
+    bias_fact = _bias(evaluation)
+    if bias_fact is not None:
         certainty = facts.CertainlyWorse(*_outcomes(evaluation))
         yield Sign("level", bias_fact, certainty, "bias", *_signed(change), clear=is_clear(change.low, change.high))
         return
@@ -464,6 +486,12 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
         yield Sign(
             "level", level_fact, certain, "mean_score", *_signed(change), clear=is_clear(change.low, change.high)
         )
+
+
+def _bias(evaluation: Evaluation) -> facts.BiasRose | None:
+    """Return the mean error of predicted numbers; None without one."""
+    bias = evaluation.realized.get("bias")
+    return None if bias is None or bias.value is None else facts.BiasRose(bias.value, bias.low, bias.high)
 
 
 OF_GAP = 0.25
@@ -513,23 +541,29 @@ def _is_off(evaluation: Evaluation) -> bool:
     return rates is not None and abs(rates[0] - rates[1]) >= SHARE * rates[1]
 
 
-def is_miscalibrated(evaluation: Evaluation) -> bool:
-    """Return True if the predicted rate is surely off by a quarter of the actual rate: relevant, whatever it costs.
+def off_by(evaluation: Evaluation) -> facts.LevelOfScores | facts.BiasRose | None:
+    """Return by what the level of predictions is off, if it surely is, and by a relevant amount; None otherwise.
 
-    Where positives are rare, even this costs less log loss than the margin.
+    A predicted rate by a quarter of the actual rate, whatever it costs: where positives are rare, even this costs less
+    log loss than the margin. Predicted numbers by the margin of their error.
     """
-    return level_off(evaluation) is not None and _is_off(evaluation)
+    bias, level = _bias(evaluation), evaluation.level
+    if bias is not None:
+        return bias if evaluation.has_mature_outcomes and level is not None and level.state == "worse" else None
+    return level_off(evaluation) if _is_off(evaluation) else None
 
 
 def _miscalibrated(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the predicted rate is off in a window whose deciding metric is no worse."""
-    level, level_fact, decides = evaluation.level, level_off(evaluation), deciding_change(evaluation)
-    if level is None or level_fact is None or not is_miscalibrated(evaluation):
+    """Yield a sign if the level of predictions is off in a window whose outcomes do not show a loss."""
+    level, level_fact, decides = evaluation.level, off_by(evaluation), deciding_change(evaluation)
+    if level is None or level_fact is None or decides is None:
         return
-    if decides is None or not is_fine(*decides):
+    of_numbers = isinstance(level_fact, facts.BiasRose)
+    if not of_numbers and not is_fine(*decides):
         return
-    certainty = facts.LevelCertainlyOff(*_outcomes(evaluation))
-    yield Sign("level", level_fact, certainty, "mean_score", *_signed(level), clear=is_clear(level.low, level.high))
+    certain, metric = (facts.BiasCertain, "bias") if of_numbers else (facts.LevelCertainlyOff, "mean_score")
+    certainty = certain(*_outcomes(evaluation))
+    yield Sign("level", level_fact, certainty, metric, *_signed(level), clear=is_clear(level.low, level.high))
 
 
 def is_surely_off(evaluation: Evaluation) -> bool:

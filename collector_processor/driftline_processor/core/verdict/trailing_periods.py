@@ -316,13 +316,9 @@ class _Days(NamedTuple):
         return found
 
     def _shows_loss(self, first: int, last: int, level: float) -> bool:
-        """Return True if days are worse at a level, beyond the margin."""
-        found = self.worsening(self.mean(first, last))
-        if found is None or self.margin is None:
-            return False
-        worse, error, freedom = found
-        reach = student_quantile(CONFIDENCE, freedom) * error
-        return _p_value(worse, error, freedom) <= level and worse + reach >= self.margin
+        """Return True if days are worse at a level, by the margin or more."""
+        loss = self.worsening(self.mean(first, last))
+        return self.margin is not None and loss is not None and loss[0] >= self.margin and _p_value(*loss) <= level
 
     def _excludes(self, fault: int, newest: int, last: int, excluded: Excluded) -> bool:
         """Return True if the days from ``newest`` to ``last`` differ from those of a fault, and show no loss."""
@@ -360,7 +356,7 @@ class _Days(NamedTuple):
         if self.margin is not None and worse + half < self.margin:
             reason = next((why for why in self.incomparable[first:] if why), "")
             state = "inconclusive" if reason else "not_worse"
-        elif self.margin is not None and p <= LEVEL:
+        elif self.margin is not None and worse >= self.margin and p <= LEVEL:
             state, reason = "worse", ""
         rows = int(self.rows[first:].sum())
         of_days = MetricValue(value, rows, "panes", low=value - own_half, high=value + own_half, interval="blocks")

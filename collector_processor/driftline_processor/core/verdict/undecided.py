@@ -9,7 +9,6 @@ from driftline_processor.core import facts
 from driftline_processor.core.estimate.estimator import FEWEST
 from driftline_processor.core.evaluation import (
     Evaluation,
-    InconclusiveReason,
     MetricChange,
     UnknownReason,
 )
@@ -19,11 +18,7 @@ from driftline_processor.core.performance.objective_states import POWER
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 from .context import NO_CONTEXT, VerdictContext
-from .signs import (
-    deciding_change,
-    inconclusive_reason,
-    is_certainly_worse,
-)
+from .signs import deciding_change, inconclusive_reason, may_be_worse
 
 REACH = NORMAL + POWER
 """Normal quantile of 0.95 plus the power: standard errors between a value and its limit at which a test at 5 % has 90 %
@@ -88,12 +83,6 @@ _REASONS: Mapping[type[Fact], UnknownReason] = {
 def unknown_reason(evaluation: Evaluation) -> UnknownReason:
     """Return why a window does not show whether its model is healthy."""
     return _REASONS.get(type(inconclusive(evaluation))) or inconclusive_reason(evaluation) or "not_comparable"
-
-
-def may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> Fact:
-    """Return the fact that a metric may be worse, with its interval; ``outcomes``: how many are known."""
-    certain = is_certainly_worse(metric, change)
-    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes)
 
 
 def labels_needed(evaluation: Evaluation) -> facts.Needed | None:

@@ -32,9 +32,11 @@ from .signs import (
     deciding_change,
     is_fine,
     level_off,
+    may_be_worse,
+    off_by,
 )
 from .trailing_periods import LENGTHS
-from .undecided import inconclusive, may_be_worse, unknown_reason
+from .undecided import inconclusive, unknown_reason
 
 
 def verdict_of(
@@ -343,18 +345,20 @@ def _risks(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContex
     if first.part == OUTCOMES:
         return (first.fact,)
     cause = first_cause(evaluation, signs)
-    explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate")
+    explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate", "worse")
     moved = first.fact if first.reason not in ("inputs", "slice") or not explained else None
     open_change = _open_change(evaluation)
     moves_score = moved is not None and cause.features and open_change is None
     why = cause.reason(facts.LikelyCause if moves_score else facts.FirstCause) if explained else None
     if open_change is None:
         return moved, why, facts.AndAlso(reason=inconclusive(evaluation, context))
-    level = level_off(evaluation)
+    level = level_off(evaluation) or off_by(evaluation)
     if level is not None:
         decides = deciding_change(evaluation)
         fine = decides is not None and is_fine(*decides)
         return level, None if fine else facts.AndAlso(reason=open_change), why
+    if first.reason == "worse":
+        return first.fact, why
     if moved is None:
         return open_change, facts.AndAlso(reason=why)
     return open_change, facts.AndAlso(reason=moved), why

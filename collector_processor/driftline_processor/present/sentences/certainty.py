@@ -29,6 +29,7 @@ for _kind, _certain in {
     facts.BetterThanBaseline: "even the worst value in the confidence interval is better than in the baseline",
     facts.ConstantCertainlyBetter: "a constant prediction has a significantly lower log loss on the same rows",
     facts.LevelCertainlyOff: "the predicted fraction is outside the confidence interval of the actual one",
+    facts.BiasCertain: "0 is outside the confidence interval of the mean error",
     facts.CertainlyBelowChance: "even the highest value in the confidence interval is below 0.5",
     facts.CertainlyWorse: "even the best value in the confidence interval is worse than in the baseline",
 }.items():

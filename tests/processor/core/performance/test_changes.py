@@ -99,9 +99,12 @@ class TestTheState:
     def test_is_worse_just_beyond_the_margin_where_the_rows_are_many(self) -> None:
         assert accuracy(undated(9_000_000, 1_000_000), [rows(8_750_000, 1_250_000)], dated=False).state == "worse"
 
-    def test_without_a_setting_the_margin_is_a_quarter_of_the_skill(self) -> None:
-        change = accuracy(undated(18_000, 2_000), [rows(4_500, 500)], dated=False, settings=STANDARD)
-        assert change.margin == pytest.approx((0.9 - 0.5) / 4)
+    def test_without_a_setting_the_margin_is_a_quarter_of_the_skill_and_at_most_half_of_the_error(self) -> None:
+        weak, good = undated(14_000, 6_000), undated(18_000, 2_000)
+        of_weak = accuracy(weak, [rows(3_500, 1_500)], dated=False, settings=STANDARD)
+        of_good = accuracy(good, [rows(4_500, 500)], dated=False, settings=STANDARD)
+        assert of_weak.margin == pytest.approx((0.7 - 0.5) / 4)
+        assert of_good.margin == pytest.approx(0.1 / 2)
 
     def test_of_a_baseline_no_better_than_a_constant_has_no_margin_and_is_never_not_worse(self) -> None:
         idle = undated(10_000, 10_000)
