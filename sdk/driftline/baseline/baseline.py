@@ -17,6 +17,7 @@ import numpy as np
 
 from driftline.baseline.sections.feature_marks import HASHED, ROUNDED, AppliedRules
 from driftline.baseline.sections.importance import Importance, Predict, permutation_importance
+from driftline.baseline.sections.outcome_spread import OutcomeSpread
 from driftline.baseline.sections.ranges import Ranges
 from driftline.baseline.sections.seasons import check_timezone
 from driftline.faults import logger
@@ -277,7 +278,7 @@ class Baseline(Document):
         if provisional:
             period = None if seasons.period is None else seasons.period.widened()
             seasons = replace(seasons, ranges=Ranges.counted(pane, bins), period=period)
-        extras = replace(seasons, marks=marks)
+        extras = replace(seasons, marks=marks, outcome_spread=OutcomeSpread.of(first.task, actual or ()))
         key = first.key
         return cls(
             model=key.model,

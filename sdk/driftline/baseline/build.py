@@ -14,6 +14,7 @@ import numpy as np
 
 from driftline.baseline.sections.catalogue import GATHERERS, Extras
 from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
+from driftline.baseline.sections.outcome_spread import OutcomeSpread
 from driftline.baseline.sections.slices import SlicesGatherer
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
 from driftline.faults import logger
@@ -147,7 +148,7 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
         bins=bins,
         pane=pane,
         texts=texts,
-        extras=replace(extras, marks=marks),
+        extras=replace(extras, marks=marks, outcome_spread=OutcomeSpread.of(task, [sampled.actual])),
         sample=reference,
         actual=sampled.actual,
     )

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from math import inf, isfinite, pi, sqrt
 
 import numpy as np
+from driftline.baseline.sections.outcome_spread import OutcomeSpread
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
@@ -49,15 +50,16 @@ on the rate of positives: a month with fewer late flights has a worse F1 with th
 """
 
 
-def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> dict[str, float]:
+def constants(
+    reference: Mapping[str, MetricValue], pane: Pane, task: Task, spread: OutcomeSpread | None = None
+) -> dict[str, float]:
     """Return the value of each metric for the best constant prediction, on the outcomes of a baseline.
-
-    A pane has no median of the outcomes, so the MAE of a constant is that of normal outcomes with the same variance.
 
     Args:
         reference: The metrics of the baseline.
         pane: The sums of the baseline.
         task: The task of the model.
+        spread: How far the outcomes are from their median. Default: as far as normal outcomes of the same variance.
 
     >>> from driftline.panes.outcome_sums import fold_outcomes
     >>> from driftline.tables.table import Column
@@ -70,7 +72,8 @@ def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> d
     """
     known = {name: metric.constant for name, metric in METRICS.items() if metric.constant is not None}
     if task.predicts_number:
-        return known | _of_numbers(pane, task)
+        of_median = {} if spread is None else {"mae": spread.deviation}
+        return known | _of_numbers(pane, task) | of_median
     shares = _class_shares(reference, pane, task)
     if task.classes:
         known["balanced_accuracy"] = 1 / len(task.classes)

@@ -23,6 +23,7 @@ from .estimation import Estimation, EstimationGatherer
 from .feature_marks import AppliedRules, NonFeatures
 from .importance import Importance
 from .loss_cells import LossByPart, LossByPartGatherer
+from .outcome_spread import OutcomeSpread
 from .pca_fit import PcaFit, PcaFitGatherer
 from .ranges import Ranges, RangesGatherer
 from .scores import ClassScores, ClassScoresGatherer, ScoreByFeature, ScoreByFeatureGatherer
@@ -52,6 +53,7 @@ class Extras:
         estimation: Learned parameters of performance estimation.
         slice_outcomes: Performance per slice.
         losses: Loss per cell of each feature, and per value of each slice key.
+        outcome_spread: Distance of the outcomes of a regression from their median.
     """
 
     importance: Importance | None = None
@@ -69,6 +71,7 @@ class Extras:
     estimation: Estimation | None = None
     slice_outcomes: SliceOutcomes | None = None
     losses: LossByPart | None = None
+    outcome_spread: OutcomeSpread | None = None
 
     __repr__ = short_record
 
