@@ -284,7 +284,16 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     certainty: Fact = facts.BetterThanBaseline(*_outcomes(evaluation))
     if not better:
         certainty = facts.InsideMargin(*_outcomes(evaluation), metric=name, margin=change.margin)
-    return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better)
+    return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better or _is_clearly_inside(name, change))
+
+
+def _is_clearly_inside(name: str, change: MetricChange) -> bool:
+    """Return True if a change is so far inside its margin that one window is enough."""
+    if change.margin is None or change.low is None or change.high is None:
+        return False
+    ends = (-direction(name) * end for end in (change.low, change.high))
+    low, high = sorted(change.margin - end for end in ends)
+    return low > 0 and is_clear(low, high)
 
 
 def is_certainly_worse(name: str, change: MetricChange) -> bool:
