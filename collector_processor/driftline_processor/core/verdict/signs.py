@@ -284,7 +284,8 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     certainty: Fact = facts.BetterThanBaseline(*_outcomes(evaluation))
     if not better:
         certainty = facts.InsideMargin(*_outcomes(evaluation), metric=name, margin=change.margin)
-    return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better or _is_clearly_inside(name, change))
+    clear = better or _is_clearly_inside(name, change)
+    return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=clear)
 
 
 def _is_clearly_inside(name: str, change: MetricChange) -> bool:
