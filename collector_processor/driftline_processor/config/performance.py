@@ -198,7 +198,9 @@ class Performance(Section):
         "[healthy](../concepts/delayed-labels.md#the-margin), in the unit of the metric. Write one number for the "
         "metric that decides, or one number per metric.",
         examples=["0.02", "{log_loss: 0.02, roc_auc: 0.01}"],
-        json_schema_extra={"default": "a quarter of the [skill](../concepts/delayed-labels.md#the-margin)"},
+        json_schema_extra={
+            "default": "a quarter of the [skill](../concepts/delayed-labels.md#the-margin), at most half of the error"
+        },
     )
     cutoffs: tuple[Cutoff, ...] = Field(
         default=(),

@@ -364,8 +364,8 @@ class MetricChange(Struct, frozen=True):
     """A metric of a window compared with the baseline's, without an objective.
 
     Attributes:
-        state: ``worse`` if the whole interval of the change is on the bad side and reaches beyond the margin;
-            ``not_worse`` if none of it does; else ``inconclusive``.
+        state: ``worse`` if the change is significant and at least the margin; ``not_worse`` if the whole interval is
+            inside the margin; else ``inconclusive``.
         change: Value less that of the baseline, in the metric's unit.
         low: Lower end of the interval of the change.
         high: Upper end of the same interval.

@@ -33,7 +33,7 @@ class PerformanceSettings(Struct, frozen=True):
         outcomes: "implicit" counts a list without outcomes as a list without clicks (:mod:`.implicit_feedback`);
             "sampled" means that rows were sampled for review, each with its weight.
         margin: Metric → the change for the worse that leaves the model healthy, in the metric's unit. Default: a
-            quarter of the skill (:mod:`.margin`).
+            quarter of the skill, at most half of the error (:mod:`.margin`).
     """
 
     confidence: float = CONFIDENCE
