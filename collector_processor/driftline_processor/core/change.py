@@ -51,6 +51,7 @@ from driftline_processor.core.output_faults import (
     outcomes_of_one_class,
     output_faults,
 )
+from driftline_processor.core.performance.changes import is_significant
 from driftline_processor.core.quality.check import STRUCTURAL
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
@@ -338,7 +339,7 @@ def _is_worse(evaluation: Evaluation) -> bool:
     """Return True if the outcomes show a loss, or may: days that show one together must have their evidence."""
     changes = evaluation.realized_changes
     compared = [evaluation.level, evaluation.constant_comparison, *changes.values()]
-    return any(change is not None and change.state == "worse" for change in compared) or any(
+    return any(map(is_significant, compared)) or any(
         change.margin is not None and -direction(name) * change.change >= change.margin
         for name, change in changes.items()
     )
@@ -424,7 +425,7 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
         return KindOfChange(kind, "level_off", (*rates, *moved))
     if kind == "concept_change":
         return KindOfChange(kind, "meaning_changed", (*rates, facts.NoInputExplains(), *moved))
-    worse = next((name for name, change in evaluation.realized_changes.items() if change.state == "worse"), None)
+    worse = next((name for name, change in evaluation.realized_changes.items() if is_significant(change)), None)
     if worse is not None and evidence is None and evaluation.features and not moved:
         return KindOfChange("concept_change", "meaning_changed", (facts.WorseWithoutDrift(metric=worse),))
     if fit is not None and fit.p_value > LEVEL and moved:

@@ -158,6 +158,20 @@ def made_inconclusive(
     }
 
 
+def is_significant(change: MetricChange | None) -> bool:
+    """Return True if a metric of a window with all outcomes is significantly worse, whatever the size of the loss.
+
+    >>> is_significant(MetricChange("inconclusive", -0.01, p_value=0.001, margin=0.02, reason="too_few_rows"))
+    True
+    """
+    if change is None or change.state != "inconclusive":
+        return change is not None and change.state == "worse"
+    return change.reason in _TOO_FEW and change.p_value is not None and change.p_value <= LEVEL
+
+
+_TOO_FEW: tuple[InconclusiveReason, ...] = ("too_few_rows", "too_few_days")
+
+
 def _change(
     name: str, p: float, side: _Side, compared: Compared, now: MetricValue, was: MetricValue, limits: Interval
 ) -> MetricChange:

@@ -18,6 +18,7 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.performance.changes import is_significant
 
 if TYPE_CHECKING:
     # imports opentelemetry.proto, which evaluating files does not need
@@ -113,7 +114,7 @@ def _gain(run: TrainingRun, windows: Sequence[Evaluation], metric: str) -> Retra
 def _with_share(gain: RetrainGain, before: Sequence[Evaluation], metric: str) -> RetrainGain:
     if gain.before is None or gain.after is None or gain.reference is None:
         return replace(gain, reason=facts.NoBaselineOutcomesBeforeRun())
-    worse = [one.realized_changes[metric].state == "worse" for one in before if metric in one.realized_changes]
+    worse = [is_significant(one.realized_changes.get(metric)) for one in before]
     worsened = -direction(metric) * (gain.before - gain.reference)
     if not any(worse) or worsened <= 0:
         return replace(gain, reason=facts.NotWorseBeforeRun())

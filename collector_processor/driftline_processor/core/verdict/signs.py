@@ -39,7 +39,7 @@ from driftline_processor.core.output_faults import (
     outcomes_of_one_class,
     output_faults,
 )
-from driftline_processor.core.performance.changes import LEVEL
+from driftline_processor.core.performance.changes import is_significant
 from driftline_processor.core.performance.difficulty import OFF, is_mostly_harder, losses_of_period
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -217,7 +217,7 @@ def _worse_inside_margin(evaluation: Evaluation) -> Iterator[Sign]:
     if decides is None or not evaluation.has_mature_outcomes:
         return
     name, change = decides
-    if change.state == "inconclusive" and change.p_value is not None and change.p_value <= LEVEL:
+    if change.state == "inconclusive" and is_significant(change):
         fact = may_be_worse(name, change, "", evaluation.outcome_rows)
         yield Sign("worse", fact, facts.CertainlyWorse(*_outcomes(evaluation)), name, *_signed(change))
 
@@ -696,7 +696,7 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         metric = "error_rate" if state.measure == "error_rate" else "mae"
         errors_fact = facts.ErrorsRose(metric=metric, before=state.before, after=state.after)
         certainty = facts.RiseDetected(outcomes=state.outcomes or concept.outcomes)
-        lasts = errors is None or (errors.state == "worse" and _lasts(evaluation, error_metric, errors, state))
+        lasts = errors is None or (is_significant(errors) and _lasts(evaluation, error_metric, errors, state))
         rise = state.after - state.before
         yield Sign(
             "errors", errors_fact, certainty, metric, rise, clear=bool(name) or lasts, slice=name, since=state.since
@@ -760,7 +760,7 @@ def _has_recovered(error_metric: str, errors: MetricChange, rise: float) -> bool
 
 def _beyond_days(evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
     """Return False for a rise of errors within the variance of days, unless the window itself is worse."""
-    return (errors is not None and errors.state == "worse") or _mean_beyond_days(evaluation, error_metric, errors, rise)
+    return is_significant(errors) or _mean_beyond_days(evaluation, error_metric, errors, rise)
 
 
 def _lasts(evaluation: Evaluation, error_metric: str, errors: MetricChange, rise: ConceptDrift) -> bool:

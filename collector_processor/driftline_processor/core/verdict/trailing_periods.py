@@ -33,7 +33,7 @@ from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, varianc
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class
-from driftline_processor.core.performance.changes import made_inconclusive
+from driftline_processor.core.performance.changes import is_significant, made_inconclusive
 from driftline_processor.core.performance.difficulty import at_equal_difficulty, losses_of_period
 from driftline_processor.core.performance.margin import AREAS
 from driftline_processor.core.performance.settings import STANDARD
@@ -402,6 +402,6 @@ def _single(name: str, window: Evaluation) -> tuple[float, float, float, float]:
     """Return the same of a day that is one window."""
     value, change = window.realized[name], window.realized_changes[name]
     error, worse = nan if change.error is None else change.error, nan
-    if change.state == "worse" and change.low is not None and change.high is not None:
+    if is_significant(change) and change.low is not None and change.high is not None:
         worse = change.low if direction(name) < 0 else -change.high
     return float(value.rows), value.value or 0.0, error, worse
