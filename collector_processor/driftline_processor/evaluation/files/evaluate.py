@@ -41,6 +41,7 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.sample_size import find_small_baseline
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.verdict.context import VerdictContext
@@ -164,6 +165,8 @@ def evaluate_files(
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
+    if inputs.reference is not None and (small := find_small_baseline(baseline, performance)) is not None:
+        say(clause(small))
     options = _options_of_rows(inputs, options)
     as_in_service = inputs.settings is not None or table is not None
     default_columns = _without_slices(baseline) if as_in_service and not options.slices else baseline
