@@ -294,6 +294,9 @@ FACTS: tuple[Fact, ...] = (
         for reason in ("too_few_rows", "too_few_days", "not_comparable", "easier_outcomes", "harder_outcomes", "")
         for ends in ({"low": -0.03, "high": 0.08}, {"low": None, "high": None})
     ),
+    facts.MayBeWorse(
+        "log_loss", -0.1, 0.3, certain=False, margin=0.05, reason="too_few_days", outcomes=90, by_rows=(-0.03, 0.01)
+    ),
     facts.MayBeWorse(metric="accuracy", low=-0.08, high=-0.01, certain=True, margin=None, reason="", outcomes=90),
     facts.NoPrediction(pause=2 * HOUR),
     facts.WindowsWait(windows=1),

@@ -180,7 +180,8 @@ def _more_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact:
         if needed is None or outcomes > evaluation.rows:
             return facts.SendOutcomes()
         return facts.SendOutcomesOrLabel(needed=needed)
-    if decides is not None and lacks_days(evaluation, *decides):
+    if decides is not None and lacks_days(decides[1]):
+        needed = None if outcomes <= evaluation.outcome_rows else needed
         return longer_window(evaluation, context, "too_few_days", needed=needed, rows=evaluation.rows)
     if needed is None or outcomes <= evaluation.outcome_rows:
         if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
@@ -250,7 +251,7 @@ def _larger_baseline(evaluation: Evaluation, metric: str, change: MetricChange) 
 def _near_margin(evaluation: Evaluation, metric: str, change: MetricChange) -> Fact | None:
     """Return the advice to choose a margin if as many outcomes show that a model is as good, but not of this one."""
     needed = labels_needed(evaluation)
-    if needed is None or needed.outcomes > evaluation.outcome_rows or lacks_days(evaluation, metric, change):
+    if needed is None or needed.outcomes > evaluation.outcome_rows or lacks_days(change):
         return None
     return facts.ChooseMargin(metric, change.change, change.margin or 0.0)
 

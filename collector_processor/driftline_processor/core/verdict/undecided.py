@@ -86,7 +86,8 @@ def unknown_reason(evaluation: Evaluation) -> UnknownReason:
 def may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> Fact:
     """Return the fact that a metric may be worse, with its interval; ``outcomes``: how many are known."""
     certain = is_certainly_worse(metric, change)
-    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes)
+    by_rows = change.by_rows if lacks_days(change) else None
+    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes, by_rows)
 
 
 def labels_needed(evaluation: Evaluation) -> facts.Needed | None:
@@ -117,11 +118,12 @@ def _needed_to_decide(evaluation: Evaluation, metric: str, change: MetricChange)
     If the variance between days is unknown, it is the number by rows alone.
     """
     of_baseline = half_interval(evaluation.reference, metric)
-    if change.low is None or change.high is None or not change.margin:
+    low, high = change.by_rows if change.by_rows and lacks_days(change) else (change.low, change.high)
+    if low is None or high is None or not change.margin:
         return None
     if evaluation.maturity == "mature" and change.reason not in ("too_few_rows", "too_few_days"):
         return None  # more outcomes of these rows are not conclusive either
-    of_window = math.sqrt(max(((change.high - change.low) / 2) ** 2 - of_baseline**2, 0.0))
+    of_window = math.sqrt(max(((high - low) / 2) ** 2 - of_baseline**2, 0.0))
     outcomes = outcomes_needed(evaluation.outcome_rows, of_window, of_baseline, change.margin)
     if outcomes is None:
         return None
@@ -131,7 +133,6 @@ def _needed_to_decide(evaluation: Evaluation, metric: str, change: MetricChange)
     return facts.Needed(most, metric, length=round(span * most / max(evaluation.outcome_rows, 1)))
 
 
-def lacks_days(evaluation: Evaluation, metric: str, change: MetricChange) -> bool:
+def lacks_days(change: MetricChange) -> bool:
     """Return True if neither a window nor its baseline has enough days to estimate how days differ."""
-    value = evaluation.realized.get(metric)
-    return change.reason == "too_few_days" and (value is None or value.interval != "blocks")
+    return change.reason == "too_few_days" and change.by_rows is not None

@@ -230,15 +230,14 @@ def _wait_for_outcomes(fact: facts.WaitForOutcomes) -> Advice:
 
 def _why_longer(longer: facts.LongerWindow) -> str:
     needed, rows = longer.needed, longer.rows or 0
+    days = (
+        f"this window has too few days to estimate how days differ (it takes {FEW}, or a baseline of {FEWEST_LENDING})"
+    )
     if needed is None:
-        if longer.reason == "too_few_days":
-            return "this window has too few days"
-        return f"its {many_are(rows, 'outcome')} known, and too few"
-    outcomes = f"about {roughly(needed.outcomes):,} outcomes{traffic_words(needed.length)}"
-    shown = _show(needed, outcomes)
+        return days if longer.reason == "too_few_days" else f"its {many_are(rows, 'outcome')} known, and too few"
+    shown = _show(needed, f"about {roughly(needed.outcomes):,} outcomes{traffic_words(needed.length)}")
     if longer.reason == "too_few_days":
-        days = f"too few days to estimate how days differ (it takes {FEW}, or a baseline of {FEWEST_LENDING})"
-        return f"this window has {days}; if they do not differ, and {shown.removeprefix('if ')}"
+        return f"{days}; if they do not differ, and {shown.removeprefix('if ')}"
     return f"{shown}; this window has {many(rows)}"
 
 

@@ -97,7 +97,7 @@ def test_the_number_of_outcomes_is_that_of_the_undecided_metric(
             "days at this traffic) show it in nine of ten cases; this window has 100 rows.",
         ),
         (
-            known(0, {"log_loss": DAYS}, outcome_rows=100, rows=100, coverage=1.0, realized={"log_loss": value(0.5)}),
+            known(0, {"log_loss": replace(DAYS, by_rows=(-0.1, 0.3))}, outcome_rows=100, rows=100, coverage=1.0),
             "Evaluate a longer window: this window has too few days to estimate how days differ (it takes 5, or a "
             "baseline of 7); if they do not differ, and its log loss is as good as in the baseline, about 4,400 "
             "outcomes (about 44 days at this traffic) show it in nine of ten cases.",
