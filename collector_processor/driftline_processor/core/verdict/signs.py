@@ -839,9 +839,15 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield critical new values and the drift of inputs, sorted by the importance of their cause if known."""
+    """Yield new values and the drift of inputs, sorted by the importance of their cause if known.
+
+    New values that are not critical are signs if the drift of their column is not: no day of the baseline has them, so
+    they wait neither for more days nor for more rows.
+    """
     for finding in evaluation.findings:
-        if finding.severity == "critical" and not is_fault(finding) and not is_of_output(finding):
+        if is_fault(finding) or is_of_output(finding):
+            continue
+        if finding.severity == "critical" or (finding.severity == "major" and _hides_new_values(finding, evaluation)):
             yield _fault_sign("inputs", finding, facts.FindingCertain())
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
@@ -852,6 +858,12 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     for column in moved:
         shown_fact = facts.ColumnMoved(name=column.name)
         yield _drift_sign("inputs", f"feature:{column.name}", shown_fact, column, evaluation)
+
+
+def _hides_new_values(finding: Finding, evaluation: Evaluation) -> bool:
+    """Return True if a column has new values, and its drift does not show them."""
+    columns = [evaluation.features.get(name) for name in finding.features]
+    return finding.check in (OUT_OF_RANGE.name, UNSEEN.name) and not any(one and _matters(one) for one in columns)
 
 
 def _matters(column: ColumnDrift) -> bool:

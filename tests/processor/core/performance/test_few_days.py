@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import driftline
 import numpy as np
 import pandas as pd
 import pytest
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Finding, State
+from msgspec.structs import replace
 
 from tests.support.unwrap import of_type, unwrap
+from tests.support.verdict_examples import verdict_of_window
+from tests.support.verdict_windows import window
 
 
 def rows(rng: np.random.Generator, n: int, start: str) -> pd.DataFrame:
@@ -25,8 +30,14 @@ def evaluated(*, time: bool) -> Evaluation:
     before, after = rows(rng, 1_000, "2026-03-02"), rows(rng, 500, "2026-03-04")
     if not time:
         before, after = before.drop(columns="time"), after.drop(columns="time")
-    options = {"task": "binary", "score": "score", "actual": "y", "positive_class": "1", "progress": False}
-    found = driftline.evaluate(after, baseline=before, **options, **({"time": "time"} if time else {}))
+    options: dict[str, Any] = {
+        "task": "binary",
+        "score": "score",
+        "actual": "y",
+        "positive_class": "1",
+        "progress": False,
+    }
+    found: Any = driftline.evaluate(after, baseline=before, **options | ({"time": "time"} if time else {}))
     evaluation: Evaluation = found.result.evaluations[0]
     return evaluation
 
@@ -46,3 +57,14 @@ def test_two_days_are_undecided_and_say_what_their_rows_alone_would_say() -> Non
     assert of_type(verdict.reasons[0], facts.MayBeWorse).by_rows == change.by_rows
     advice = of_type(verdict.advice, facts.EvaluateLongerWindow)
     assert (advice.reason, advice.needed, advice.rows) == ("too_few_days", None, 500)
+
+
+@pytest.mark.parametrize("state", ["inconclusive", "within_normal_variation"])
+def test_new_values_wait_for_no_days(state: State) -> None:
+    new = Finding("out_of_range", ("age",), "major", 0.0, 0.48, 1e-12)
+    column = ColumnDrift("feature", "age", state, "ks", 40, {}, reason="too_few_rows")
+    undecided = window(0, features={"age": column}, findings=(new,))
+    assert verdict_of_window(undecided).state == "at_risk"
+    assert verdict_of_window(replace(undecided, findings=())).state == "unknown"
+    few = replace(new, severity="minor")
+    assert verdict_of_window(replace(undecided, findings=(few,))).state == "unknown"
