@@ -165,8 +165,7 @@ def evaluate_files(
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
-    if inputs.reference is not None and (small := find_small_baseline(baseline, performance)) is not None:
-        say(clause(small))
+    _ask_for_margin(inputs, baseline, performance, say)
     options = _options_of_rows(inputs, options)
     as_in_service = inputs.settings is not None or table is not None
     default_columns = _without_slices(baseline) if as_in_service and not options.slices else baseline
@@ -266,6 +265,12 @@ def _read_baseline(
     if (fault := find_baseline_fault(baseline)) is not None:
         say(clause(fault))
     return baseline
+
+
+def _ask_for_margin(inputs: EvaluationInputs, baseline: Baseline, settings: PerformanceSettings, say: Say) -> None:
+    """Say what a baseline cannot show, and which margin it can, unless the owner has set one."""
+    if inputs.reference is not None and (small := find_small_baseline(baseline, settings)) is not None:
+        say(clause(small))
 
 
 def _without_slices(baseline: Baseline) -> Baseline:
