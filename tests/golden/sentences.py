@@ -294,6 +294,9 @@ FACTS: tuple[Fact, ...] = (
         for reason in ("too_few_rows", "too_few_days", "not_comparable", "easier_outcomes", "harder_outcomes", "")
         for ends in ({"low": -0.03, "high": 0.08}, {"low": None, "high": None})
     ),
+    facts.MayBeWorse(
+        "log_loss", -0.1, 0.3, certain=False, margin=0.05, reason="too_few_days", outcomes=90, by_rows=(-0.03, 0.01)
+    ),
     facts.MayBeWorse(metric="accuracy", low=-0.08, high=-0.01, certain=True, margin=None, reason="", outcomes=90),
     facts.NoPrediction(pause=2 * HOUR),
     facts.WindowsWait(windows=1),
@@ -460,6 +463,9 @@ FACTS: tuple[Fact, ...] = (
     facts.OwnFirstWeek(rows=12_000),
     facts.OwnFirstRows(covered=7 * HOUR, rows=1_850, until=JULY, shift=1.25),
     facts.OwnFirstRows(covered=3 * DAY, rows=9_850, until=JULY, shift=0.25),
+    facts.BaselineReach("log_loss", 0.431, 0.012, 0.021, 12_000, needed=127_000, length=30 * DAY),
+    facts.BaselineReach("accuracy", 0.9, 0.01, 0.03, 12_000, needed=5_260, length=0),
+    facts.BaselineReach("roc_auc", 0.8, 0.05, 0.03, 12_000, needed=None, length=30 * DAY),
     facts.BaselineWithoutSkill(metric="log_loss", value=0.7, constant=0.61),
     facts.BaselineLevelOff(
         level=facts.LevelOfScores(
@@ -545,7 +551,8 @@ ADVICE: tuple[Fact, ...] = (
         needed=None,
         rows=None,
     ),
-    facts.EvaluateLongerWindow(reason="too_few_rows", needed=facts.Needed(900, "log_loss"), rows=100),
+    facts.EvaluateLongerWindow(reason="too_few_rows", needed=facts.Needed(900, "log_loss", length=9 * DAY), rows=100),
+    facts.EvaluateLongerWindow(reason="too_few_days", needed=facts.Needed(900, "log_loss", length=9 * DAY), rows=100),
     facts.EvaluateLongerWindow(reason="too_few_rows", needed=None, rows=100),
     facts.EvaluateMoreRows(**DAYS_LACK),
     facts.SetObjective(),
@@ -556,13 +563,14 @@ ADVICE: tuple[Fact, ...] = (
     facts.CheckAlert(policy="slow"),
     facts.CheckOutcomeDelay(),
     facts.WaitForFirstWindow(),
-    facts.SendOutcomesOrLabel(needed=facts.Needed(1_200, "accuracy")),
+    facts.SendOutcomesOrLabel(needed=facts.Needed(1_200, "accuracy", drop=0.05)),
     facts.LabelMore(more=670, needed=facts.Needed(790, "log_loss")),
     facts.LabelMore(more=670, needed=facts.Needed(790, "precision", "precision >= 0.9")),
     facts.WaitToRetrain(outcomes=8, needed=50, wrong=3),
     facts.WaitToRetrain(outcomes=8, needed=50, wrong=None, slice="country=NL"),
     facts.BuildLargerBaseline(metric="log_loss", half=0.08, margin=0.05, rows=12_000),
-    facts.BuildLargerBaseline(metric="accuracy", half=0.08, margin=0.05, rows=12_000),
+    facts.BuildLargerBaseline(metric="accuracy", half=0.025, margin=0.05, rows=12_000, needed=45_120),
+    facts.ChooseMargin(metric="accuracy", change=-0.04, margin=0.05),
     facts.IgnoreDrift(small=True),
     facts.IgnoreDrift(small=False),
     facts.LookAgain(then=facts.Retrain(since=SINCE_JULY)),

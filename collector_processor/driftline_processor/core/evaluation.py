@@ -374,6 +374,7 @@ class MetricChange(Struct, frozen=True):
         reason: Why the state is ``inconclusive``.
         error: Standard error of the window's own value as a part of a longer period, with how days differ and resemble
             their neighbours; None if that is unknown.
+        by_rows: The interval if days do not differ, of a metric that decides with too few days; else None.
     """
 
     state: BaselineComparison
@@ -384,6 +385,7 @@ class MetricChange(Struct, frozen=True):
     margin: float | None = None
     reason: InconclusiveReason = ""
     error: float | None = None
+    by_rows: tuple[float, float] | None = None
 
 
 class ServiceLevel(Struct, frozen=True):

@@ -194,7 +194,10 @@ class ChancePossible(FactStruct):
 
 
 class MayBeWorse(FactStruct):
-    """A change that is inconclusive at the ``margin``; ``certain``: the metric is worse by some amount."""
+    """A change that is inconclusive at the ``margin``.
+
+    ``certain``: the metric is worse by some amount. ``by_rows``: the interval if days do not differ, with too few days.
+    """
 
     metric: str
     low: float | None
@@ -203,6 +206,7 @@ class MayBeWorse(FactStruct):
     margin: float | None
     reason: InconclusiveReason
     outcomes: int
+    by_rows: tuple[float, float] | None = None
 
 
 class AndAlso(FactStruct):

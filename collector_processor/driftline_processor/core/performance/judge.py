@@ -68,7 +68,7 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 from .changes import LEVEL, Compared, judge_changes, made_inconclusive
 from .difficulty import OFF, Losses, at_equal_difficulty, gap_margin
 from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
-from .margin import AREAS, constants
+from .margin import AREAS, constants, deciding_metric
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .outstanding import at_bound, bounds_of
@@ -493,7 +493,29 @@ def _changes(
         autocorrelation={name: one.autocorrelation for name, (one, *_) in lent.items() if one is not None},
     )
     changes = judge_changes(compared)
-    return changes | _settled(changes, compared, sums) if evaluation.maturity == "immature" else changes
+    if evaluation.maturity == "immature":
+        return changes | _settled(changes, compared, sums)
+    return changes | _by_rows(changes, compared, evaluation.realized, sums, settings)
+
+
+def _by_rows(
+    changes: Mapping[str, MetricChange],
+    compared: Compared,
+    found: Mapping[str, MetricValue],
+    sums: PerformanceSums,
+    settings: PerformanceSettings,
+) -> dict[str, MetricChange]:
+    """Return the change of the metric that decides with its interval by rows alone, if it has too few days."""
+    name = deciding_metric(changes, compared.was(compared.confidence), compared.margins)
+    change = None if name is None else changes.get(name)
+    if name is None or change is None or change.reason != "too_few_days" or change.error is not None:
+        return {}
+    alone = performance_sums(sums.pane, (), sums.task, settings, sums.unseen, days=False)
+    rows = Compared(lambda confidence: intervals_at(confidence, found, alone, {}), compared.was, compared.confidence)
+    limits = judge_changes(rows).get(name)
+    if limits is None or limits.low is None or limits.high is None:
+        return {}
+    return {name: replace(change, by_rows=(limits.low, limits.high))}
 
 
 def _settled(changes: Mapping[str, MetricChange], compared: Compared, sums: PerformanceSums) -> dict[str, MetricChange]:

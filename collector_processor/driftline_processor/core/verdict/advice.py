@@ -9,12 +9,14 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     InconclusiveReason,
+    MetricChange,
     SlicePerformance,
 )
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.performance.margin import DECIDING
 from driftline_processor.core.performance.objective import LEAST_ROWS
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED
+from driftline_processor.core.performance.sample_size import baseline_rows_needed, half_interval, margin_shown
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
@@ -35,10 +37,11 @@ from .signs import (
     inconclusive_reason,
     is_fault,
     is_surely_off,
+    lacks_days,
     metric_moved,
     worse_metrics,
 )
-from .undecided import half_of_baseline, has_no_skill, labels_needed, needs_unreviewed
+from .undecided import has_no_skill, labels_needed, needs_unreviewed
 
 _REPAIRS: Mapping[str, type[facts.Repair]] = {
     DUPLICATES.name: facts.StopDuplicates,
@@ -158,15 +161,13 @@ def _beyond_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact | 
     """Return what an inconclusive window with outcomes needs instead of more of them; None if more will do."""
     if has_no_skill(evaluation):
         return facts.RecalibrateFirst()
-    reason = inconclusive_reason(evaluation)
-    larger = _larger_baseline(evaluation) if reason in ("too_few_days", "too_few_rows") else None
-    if larger is not None:
-        return larger
-    if reason == "too_few_days":
-        return longer_window(evaluation, context, "too_few_days")
-    decides = deciding_change(evaluation)
+    reason, decides = inconclusive_reason(evaluation), deciding_change(evaluation)
     if decides is not None and needs_unreviewed(evaluation, decides[0]):
         return facts.ReviewDecisions()
+    if decides is not None and reason in ("too_few_days", "too_few_rows"):
+        return _larger_baseline(evaluation, *decides) or _near_margin(evaluation, *decides)
+    if reason == "too_few_days":
+        return longer_window(evaluation, context, "too_few_days")
     if reason == "harder_outcomes":
         return facts.CompareWithSuchRows()
     return None if evaluation.reference or evaluation.objectives else facts.SetObjective()
@@ -174,12 +175,15 @@ def _beyond_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact | 
 
 def _more_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact:
     """Return how to get as many outcomes as can be conclusive."""
-    needed = labels_needed(evaluation)
+    needed, decides = labels_needed(evaluation), deciding_change(evaluation)
     outcomes = 0 if needed is None else needed.outcomes
     if evaluation.outcome_rows == 0:
         if needed is None or outcomes > evaluation.rows:
             return facts.SendOutcomes()
         return facts.SendOutcomesOrLabel(needed=needed)
+    if decides is not None and lacks_days(decides[1]):
+        needed = None if outcomes <= evaluation.outcome_rows else needed
+        return longer_window(evaluation, context, "too_few_days", needed=needed, rows=evaluation.rows)
     if needed is None or outcomes <= evaluation.outcome_rows:
         if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
             return longer_window(evaluation, context, "too_few_rows", rows=evaluation.outcome_rows)
@@ -196,7 +200,7 @@ def longer_window(
     needed: facts.Needed | None = None,
     rows: int | None = None,
 ) -> Fact:
-    """Return how to get a longer window: wait for an open one that contains this one, else configure one.
+    """Return how to get a longer window: wait for an open one with this one and the outcomes, else configure one.
 
     Args:
         evaluation: The window.
@@ -205,11 +209,12 @@ def longer_window(
         needed: The outcomes that can be conclusive; None if unknown.
         rows: The rows of the window, if they are too few.
     """
-    window = evaluation.window
+    window, least = evaluation.window, 0 if needed is None else needed.length
     longer = [
         coming
         for coming in context.coming
         if coming.start <= window.start and window.end <= coming.end and coming != window
+        if coming.end - coming.start >= least
     ]
     if longer:
         first = min(longer, key=lambda coming: coming.end)
@@ -234,18 +239,22 @@ def keep(evaluation: Evaluation) -> Fact:
     return facts.NothingToDo()
 
 
-def _larger_baseline(evaluation: Evaluation) -> Fact | None:
-    """Return the advice to build a larger baseline if no window can be conclusive with this one; else None."""
-    decides = deciding_change(evaluation)
-    if decides is None or not decides[1].margin or half_of_baseline(evaluation, decides[0]) < decides[1].margin:
+def _larger_baseline(evaluation: Evaluation, metric: str, change: MetricChange) -> Fact | None:
+    """Return the advice to build a larger baseline if a window as large does not show that a model is as good."""
+    half, margin = half_interval(evaluation.reference, metric), change.margin or 0.0
+    if margin >= margin_shown(half) or metric.partition("@")[0] not in DECIDING:
+        return None  # other metrics decide only in a window with too few rows for these
+    needed, rows = labels_needed(evaluation), evaluation.reference[metric].rows
+    larger = baseline_rows_needed(rows, half, margin)
+    return facts.BuildLargerBaseline(metric, half, margin, larger, None if needed is None else needed.outcomes)
+
+
+def _near_margin(evaluation: Evaluation, metric: str, change: MetricChange) -> Fact | None:
+    """Return the advice to choose a margin if as many outcomes show that a model is as good, but not of this one."""
+    needed = labels_needed(evaluation)
+    if needed is None or needed.outcomes > evaluation.outcome_rows or lacks_days(change):
         return None
-    metric, margin = decides[0], decides[1].margin
-    if metric.partition("@")[0] not in DECIDING:
-        return None  # it decides only in a window with too few rows for the others
-    half = half_of_baseline(evaluation, metric)
-    # twice: so that a window as large as the baseline has half of the variance that the margin allows
-    rows = 2 * evaluation.reference[metric].rows * (half / margin) ** 2
-    return facts.BuildLargerBaseline(metric, half, margin, round(rows))
+    return facts.ChooseMargin(metric, change.change, change.margin or 0.0)
 
 
 def _repair_data(fault: Finding) -> Fact:

@@ -225,7 +225,13 @@ def _worse_inside_margin(evaluation: Evaluation) -> Iterator[Sign]:
 def may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> facts.MayBeWorse:
     """Return the fact that a metric may be worse, with its interval; ``outcomes``: how many are known."""
     certain = is_certainly_worse(metric, change)
-    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes)
+    by_rows = change.by_rows if lacks_days(change) else None
+    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes, by_rows)
+
+
+def lacks_days(change: MetricChange) -> bool:
+    """Return True if neither a window nor its baseline has enough days to estimate how days differ."""
+    return change.reason == "too_few_days" and change.by_rows is not None
 
 
 def compared_change(sign: Sign, evaluation: Evaluation) -> MetricChange | None:
@@ -883,9 +889,15 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield critical new values and the drift of inputs, sorted by the importance of their cause if known."""
+    """Yield new values and the drift of inputs, sorted by the importance of their cause if known.
+
+    New values that are not critical are signs if the drift of their column is not: no day of the baseline has them, so
+    they wait neither for more days nor for more rows.
+    """
     for finding in evaluation.findings:
-        if finding.severity == "critical" and not is_fault(finding) and not is_of_output(finding):
+        if is_fault(finding) or is_of_output(finding):
+            continue
+        if finding.severity == "critical" or (finding.severity == "major" and _hides_new_values(finding, evaluation)):
             yield _fault_sign("inputs", finding, facts.FindingCertain())
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
@@ -896,6 +908,12 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     for column in moved:
         shown_fact = facts.ColumnMoved(name=column.name)
         yield _drift_sign("inputs", f"feature:{column.name}", shown_fact, column, evaluation)
+
+
+def _hides_new_values(finding: Finding, evaluation: Evaluation) -> bool:
+    """Return True if a column has new values, and its drift does not show them."""
+    columns = [evaluation.features.get(name) for name in finding.features]
+    return finding.check in (OUT_OF_RANGE.name, UNSEEN.name) and not any(one and _matters(one) for one in columns)
 
 
 def _matters(column: ColumnDrift) -> bool:

@@ -8,14 +8,17 @@ from typing import NamedTuple
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.fact import Fact
+from driftline_processor.core.intervals.day_spread import FEW, FEWEST_LENDING
+from driftline_processor.core.performance.sample_size import margin_shown
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_words, size_of_change
-from driftline_processor.present.numbers import many, many_are, number
+from driftline_processor.present.numbers import many, many_are, number, roughly
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
 from .objectives import about_rows
 from .outcomes import TIME_FIXES, correction_words, unknown_outcomes_sentence
+from .references import longest_window_words, margin_words, traffic_words
 from .register import Makers, clause, clauses, voice_of
 
 
@@ -176,10 +179,23 @@ def _wait_to_retrain(fact: facts.WaitToRetrain) -> Advice:
 
 @advice_of(facts.BuildLargerBaseline)
 def _build_larger_baseline(fact: facts.BuildLargerBaseline) -> Advice:
-    half, margin = (size_of_change(fact.metric, size, None, None) for size in (fact.half, fact.margin))
-    known = f"the baseline's {metric_words(fact.metric)} is known to ±{half} only, and the margin is {margin}"
-    build = f"Build the baseline from more days, {about_rows(fact.rows)}, or set a margin"
-    return Advice("build a larger baseline", f"{build}: {known}, so no window can show that the model is as good.")
+    name, half, margin, enough = margin_words(fact.metric, fact.half, fact.margin, margin_shown(fact.half))
+    known = f"the baseline's {name} is known to ±{half} only, and the margin is {margin}"
+    shown = longest_window_words(fact.half, fact.margin)
+    if fact.needed is not None:
+        outcomes = f"{roughly(fact.needed):,} outcomes"
+        shown = f"it takes windows of about {outcomes} to show in nine of ten that a model is as good"
+    build = f"Build the baseline from more days, {about_rows(fact.rows)}"
+    sentence = f"{build}, or set a margin, if only a change of {enough} or more matters: {known}, so {shown}."
+    return Advice("build a larger baseline", sentence)
+
+
+@advice_of(facts.ChooseMargin)
+def _choose_margin(fact: facts.ChooseMargin) -> Advice:
+    name, change, margin = margin_words(fact.metric, abs(fact.change), fact.margin)
+    near = f"they would show a model that is as good, and this one is {change} worse, with a margin of {margin}"
+    sentence = f"Decide how much worse its {name} may become, and set the margin. More outcomes may not help: {near}."
+    return Advice(f"choose the margin of its {name}", sentence)
 
 
 @advice_of(facts.RetrainWithRange)
@@ -213,17 +229,27 @@ def _wait_for_outcomes(fact: facts.WaitForOutcomes) -> Advice:
 
 
 def _why_longer(longer: facts.LongerWindow) -> str:
+    needed, rows = longer.needed, longer.rows or 0
+    days = (
+        f"this window has too few days to estimate how days differ (it takes {FEW}, or a baseline of {FEWEST_LENDING})"
+    )
+    if needed is None:
+        return days if longer.reason == "too_few_days" else f"its {many_are(rows, 'outcome')} known, and too few"
+    shown = _show(needed, f"about {roughly(needed.outcomes):,} outcomes{traffic_words(needed.length)}")
     if longer.reason == "too_few_days":
-        return "a window with more days can be conclusive"
-    rows = longer.rows or 0
-    if longer.needed is None:
-        return f"its {many_are(rows, 'outcome')} known, and too few"
-    outcomes = f"about {longer.needed.outcomes:,} outcomes can be conclusive for {_undecided(longer.needed)}"
-    return f"{outcomes}, and this window has {many(rows)}"
+        return f"{days}; if they do not differ, and {shown.removeprefix('if ')}"
+    return f"{shown}; this window has {many(rows)}"
 
 
-def _undecided(needed: facts.Needed) -> str:
-    return f"'{printable(needed.rule)}'" if needed.rule else f"its {metric_words(needed.metric)}"
+def _show(needed: facts.Needed, outcomes: str) -> str:
+    """Return what a number of outcomes is conclusive for, with the condition on which it depends."""
+    name = metric_words(needed.metric)
+    if needed.rule:
+        return f"{outcomes} can be conclusive for '{printable(needed.rule)}'"
+    if needed.drop:
+        drop = size_of_change(needed.metric, needed.drop, None, None)
+        return f"{outcomes} detect a drop of its {name} by {drop} in nine of ten cases"
+    return f"if its {name} is as good as in the baseline, {outcomes} show it in nine of ten cases"
 
 
 @advice_of(facts.WaitForLongerWindow)
@@ -246,15 +272,14 @@ def _evaluate_more_rows(fact: facts.EvaluateMoreRows) -> Advice:
 @advice_of(facts.SendOutcomesOrLabel)
 def _send_outcomes_or_label(fact: facts.SendOutcomesOrLabel) -> Advice:
     label = f"label {fact.needed.outcomes:,}"
-    sentence = f"Send its outcomes, or {label} of its rows, which can be conclusive for {_undecided(fact.needed)}."
+    sentence = f"Send its outcomes, or {label} of its rows: {_show(fact.needed, 'so many outcomes')}."
     return Advice(f"send its outcomes, or {label} rows", sentence)
 
 
 @advice_of(facts.LabelMore)
 def _label_more(fact: facts.LabelMore) -> Advice:
-    conclusive = f"{fact.needed.outcomes:,} labelled rows can be conclusive for {_undecided(fact.needed)}"
-    sentence = f"Label {fact.more:,} more of its rows: {conclusive}."
-    return Advice(f"label {fact.more:,} more rows", sentence)
+    shown = _show(fact.needed, f"{fact.needed.outcomes:,} labelled rows")
+    return Advice(f"label {fact.more:,} more rows", f"Label {fact.more:,} more of its rows: {shown}.")
 
 
 @advice_of(facts.IgnoreDrift)

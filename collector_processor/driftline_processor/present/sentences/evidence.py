@@ -243,7 +243,8 @@ def _may_be_worse(fact: facts.MayBeWorse) -> tuple[str, ...]:
     if fact.low is None:
         return f"its outcomes do not show whether its {name} is worse", too_few or "its outcomes are inconclusive"
     within = "" if fact.margin is None else f"; margin {size_of_change(fact.metric, fact.margin, None, None)}"
-    change = f"difference from the baseline: {signed_ends(fact.metric, fact.low, fact.high)}{within}"
+    alone = f", {signed_ends(fact.metric, *fact.by_rows)} if days do not differ" if fact.by_rows else ""
+    change = f"difference from the baseline: {signed_ends(fact.metric, fact.low, fact.high)}{alone}{within}"
     worse = f"its {name} {'is probably' if fact.certain else 'may be'} worse ({change})"
     return (f"{worse}, and {too_few}", worse, too_few) if too_few else (worse,)
 
