@@ -198,6 +198,12 @@ class DistributionFunction(Struct, frozen=True):
         return np.interp(values, self.points, self.below, left=0.0, right=1.0)
 
 
+def atoms_of(points: F64) -> Mask:
+    """Return True for the bins between ascending points that hold one value, such as a sentinel: bool (k - 1,)."""
+    narrow: Mask = np.diff(points) <= 1e-6 * np.abs(points[1:]) + 1e-300
+    return narrow
+
+
 def distribution_function(
     bins: NumberBins, sums: Sums, least: float | None = None, greatest: float | None = None
 ) -> DistributionFunction:

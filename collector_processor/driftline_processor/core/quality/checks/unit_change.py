@@ -17,6 +17,7 @@ from driftline_processor.core.quality.feature_sums import (
     CheckInput,
     DistributionFunction,
     Mixture,
+    atoms_of,
     largest,
     mixture,
 )
@@ -294,8 +295,7 @@ class _Window:
         Fewer nights in winter are still whole nights.
         """
         points, share = self.points, fit.of.share
-        narrow = np.diff(points) <= 1e-6 * np.abs(points[1:]) + 1e-300
-        narrow &= (points[:-1] != 0) & (points[1:] != 0)
+        narrow = atoms_of(points) & (points[:-1] != 0) & (points[1:] != 0)
         if not narrow.any():
             return True
         other = self.changed.was.at(fit.conversion.back(points))
