@@ -66,4 +66,4 @@ def _value(pair: FeaturePair, place: int) -> dict[str, Any]:
     return {"low": float(edges[place - 1]), "high": float(edges[place])}
 
 
-CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen"}))
+CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen", "pile_up"}))

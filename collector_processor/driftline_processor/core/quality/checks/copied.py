@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.panes.bins import NumberBins
 
 from driftline_processor.core.drift.multivariate.pca import correlations, pairs_of
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
@@ -13,6 +12,8 @@ from driftline_processor.core.quality.feature_sums import (
     CheckInput,
     DistributionFunction,
     atoms_of,
+    edges_of,
+    is_resolved,
     largest,
 )
 from driftline_processor.core.quality.octaves import left_within, octaves_of, sample_of
@@ -40,7 +41,7 @@ def find(look: CheckInput) -> CheckResult:
             if name in changed or not len(other.points):
                 continue
             same_rows = (one.pair.name, name) in together
-            if (not same_rows and one.distance < SEPARATE) or not _is_resolved(one, other):
+            if (not same_rows and one.distance < SEPARATE) or not is_resolved(edges_of(one.pair), other.at):
                 continue
             left = _distance(one, other)
             left = max(left, left_within(octaves_of(one.pair), one.pair, sample_of(other)))
@@ -51,19 +52,6 @@ def find(look: CheckInput) -> CheckResult:
             found = suspicion(CHECK.name, [one.pair.name], one.p, was=0.0, now=1.0, concerned=1.0, sources=(best[1],))
             suspicions.append(found)
     return CheckResult(int(np.count_nonzero(look.table.number)), suspicions)
-
-
-def _is_resolved(one: ChangedNumber, other: DistributionFunction) -> bool:
-    """Return True if the bins of a feature separate the values of another one, beside frequent single values.
-
-    Otherwise any two columns with the same sentinel, or whose values all lie in one bin, look like copies. Powers of
-    two outside the bins also have a mean and a deviation.
-    """
-    assert isinstance(one.pair.bins, NumberBins)
-    edges = one.pair.bins.edges
-    steps = np.diff(other.at(edges))
-    beside = 1.0 - float(steps[atoms_of(edges)].sum())
-    return bool(steps[~atoms_of(edges)].max(initial=0.0) <= 0.5 * beside)
 
 
 def _distance(one: ChangedNumber, other: DistributionFunction) -> float:
