@@ -108,13 +108,13 @@ FINDINGS = (
     Finding("out_of_range", ("temp",), "minor", 0.0, 0.002, 0.0, infinite=0.001, far=0.001),
     Finding("out_of_range", ("temp",), "minor", 0.0, 0.001, 0.0, far=0.001, lengths=True),
     Finding("score_constant", (), "critical", 0.0014, 0.97, 0.0, 0.3684, 0.3702),
+    Finding("pile_up", ("pay",), "critical", 0.0, 0.52, 0.0, low=0.0, high=0.0),
+    Finding("pile_up", ("pay",), "major", 0.01, 0.4, 0.0, low=24_931.4, high=25_227.0, side="above"),
+    Finding("unit_change", ("temp",), "critical", 0.0, 1.0, 0.0, factors=(-1.0,)),
     Finding("score_out_of_range", (), "critical", 0.0, 1.0, 0.0),
     Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=0.3, high=0.3),
     Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=30.0, high=32.5),
     Finding("score_classes", (), "critical", 0.02, 1.0, 0.0),
-    Finding("pile_up", ("pay",), "critical", 0.0, 0.52, 0.0, low=0.0, high=0.0),
-    Finding("pile_up", ("pay",), "major", 0.01, 0.4, 0.0, low=24_931.4, high=25_227.0, side="above"),
-    Finding("unit_change", ("temp",), "critical", 0.0, 1.0, 0.0, factors=(-1.0,)),
 )
 COLD = Cause(("temp",), "", 0.35, (Change("values below 5", 0.41, 0.06),))
 CAUSES = (
