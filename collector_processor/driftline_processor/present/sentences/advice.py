@@ -111,7 +111,10 @@ def _repair_output(fact: facts.RepairOutput) -> Advice:
         case "score_classes" | "classes_without_score":
             sentence = f"Send the probabilities that predict_proba returns, not the classes of predict: {why}."
             return Advice("send probabilities as scores", sentence)
-        case "score_constant":
+        case "new_classes":
+            sentence = f"Check whether its service has loaded another model, and build a new baseline if so: {why}."
+            return Advice("check its service for another model", sentence)
+        case "score_constant" | "output_collapsed":
             sentence = f"Check whether its service returns a default value, or has loaded another model: {why}."
             return Advice("check its service for a default value", sentence)
         case _:
