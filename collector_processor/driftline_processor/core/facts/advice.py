@@ -60,8 +60,11 @@ class ChangeVersion(FactStruct):
 
 
 class Retrain(FactStruct):
+    """Retrain; ``rule_out``: inputs with a possible fault, to be ruled out first."""
+
     since: Since
     check_outcomes: bool = False
+    rule_out: ColumnNames = ()
 
 
 class WaitToRetrain(FactStruct):
@@ -86,18 +89,25 @@ class RetrainWithSlice(FactStruct):
     slice: str
     since: Since
     check_outcomes: bool = False
+    rule_out: ColumnNames = ()
 
 
 class Recalibrate(FactStruct):
     roc_auc: float | None
     baseline: float | None
     since: Since
+    rule_out: ColumnNames = ()
 
 
 class RetrainWithRange(FactStruct):
     column: ColumnName
     outside: float
     since: Since
+    rule_out: ColumnNames = ()
+
+
+LearnAnew = Retrain | RetrainWithSlice | RetrainWithRange | Recalibrate
+"""Advice that a fault of an input would make wrong."""
 
 
 class CheckThreshold(FactStruct):

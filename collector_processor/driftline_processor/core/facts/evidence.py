@@ -120,6 +120,24 @@ class ScoreMissing(OfScores): ...
 class ClassesWithoutScore(OfScores): ...
 
 
+class NewClasses(OfScores):
+    """Predicted classes that the baseline does not have."""
+
+
+class OutputCollapsed(OfScores):
+    """Nearly all predictions are one class, or scores of a narrow range, while no input drifted.
+
+    Attributes:
+        first: Label of the class, or of the first cell of the range.
+        last: Label of the last cell.
+        name: Name of the output, such as "score".
+    """
+
+    first: str
+    last: str
+    name: str
+
+
 class LevelOfScores(FactStruct):
     """The predicted and the actual rate of positives, the interval of the latter, and both rates of the baseline."""
 

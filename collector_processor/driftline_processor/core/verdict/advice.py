@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Evaluation,
@@ -19,6 +21,7 @@ from driftline_processor.core.performance.objective_states import ALL_REVIEWED
 from driftline_processor.core.performance.sample_size import baseline_rows_needed, half_interval, margin_shown
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
+from driftline_processor.core.quality.checks.pile_up import CHECK as PILE_UP
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import closes_at
@@ -81,7 +84,38 @@ def repair(
         return _change_version(better)
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
     wait = _wait_to_retrain(windows or (evaluation,), where)
-    return wait or _learn_anew(evaluation, cause, episode, where, outcomes_since)
+    advice = wait or _learn_anew(evaluation, cause, episode, where, outcomes_since)
+    if isinstance(advice, facts.LearnAnew):
+        return replace(advice, rule_out=_changed_at_once(evaluation, cause, (windows or (evaluation,))[0]))
+    return advice
+
+
+AT_ONCE = 0.5
+"""Minimum PSI of an input in the first window of a degradation, as a fraction of that in the newest, for a change at
+once: the degradation may begin in the middle of its first window.
+"""
+
+
+def _changed_at_once(evaluation: Evaluation, cause: FirstCause, first: Evaluation) -> tuple[str, ...]:
+    """Return the inputs that left their values when a degradation began, those of the cause first.
+
+    So does a faulty source; the world mostly changes step by step. Small and moderate drift stays in the old range.
+    """
+    left = {
+        name
+        for finding in evaluation.findings
+        if finding.severity != "minor" and finding.check in (OUT_OF_RANGE.name, UNSEEN.name, PILE_UP.name)
+        for name in finding.features
+    }
+    names = dict.fromkeys((*cause.features, *cause.other_features, *evaluation.features))
+    changed = []
+    for name in names:
+        now, was = evaluation.features.get(name), first.features.get(name)
+        if now is None or was is None or now.state != "drift" or not (now.size == "large" or name in left):
+            continue
+        if (was.effect or 0.0) >= AT_ONCE * (now.effect or 0.0):
+            changed.append(name)
+    return tuple(changed)
 
 
 def _learn_anew(evaluation: Evaluation, cause: FirstCause, episode: Episode, where: str, since: facts.Since) -> Fact:

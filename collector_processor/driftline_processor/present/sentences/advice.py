@@ -114,7 +114,10 @@ def _repair_output(fact: facts.RepairOutput) -> Advice:
         case "score_classes" | "classes_without_score":
             sentence = f"Send the probabilities that predict_proba returns, not the classes of predict: {why}."
             return Advice("send probabilities as scores", sentence)
-        case "score_constant":
+        case "new_classes":
+            sentence = f"Check whether its service has loaded another model, and build a new baseline if so: {why}."
+            return Advice("check its service for another model", sentence)
+        case "score_constant" | "output_collapsed":
             sentence = f"Check whether its service returns a default value, or has loaded another model: {why}."
             return Advice("check its service for a default value", sentence)
         case _:
@@ -134,37 +137,43 @@ def _change_version(fact: facts.ChangeVersion) -> Advice:
 
 @advice_of(facts.Retrain)
 def _retrain(fact: facts.Retrain) -> Advice:
-    rows = _outcomes_since(fact.since)
-    if fact.check_outcomes:
-        sentence = f"{_CHECK_OUTCOMES} Then retrain the model on data that include {rows}, and build a new baseline."
-        return Advice("check its outcomes, then retrain the model", sentence)
-    return Advice("retrain the model", f"Retrain the model on data that include {rows}, and build a new baseline.")
-
-
-_CHECK_OUTCOMES = (
-    "First check that outcomes are still recorded in the same way, because a change in recording looks like a degraded "
-    "model."
-)
+    step = f"retrain the model on data that include {_outcomes_since(fact.since)}, and build a new baseline."
+    return _after_checks("retrain the model", step, fact.rule_out, fact.check_outcomes)
 
 
 @advice_of(facts.RetrainWithSlice)
 def _retrain_with_slice(fact: facts.RetrainWithSlice) -> Advice:
     name = slice_words(fact.slice)
     action = f"retrain the model with more rows of {name}"
-    rows = _outcomes_since(fact.since)
-    until = f"Until then, do not rely on it for {name}."
-    if fact.check_outcomes:
-        return Advice(f"check its outcomes, then {action}", f"{_CHECK_OUTCOMES} Then {action}, from {rows}. {until}")
-    return Advice(action, f"{capital(action)}, from {rows}. {until}")
+    step = f"{action}, from {_outcomes_since(fact.since)}. Until then, do not rely on it for {name}."
+    return _after_checks(action, step, fact.rule_out, fact.check_outcomes)
 
 
 @advice_of(facts.Recalibrate)
 def _recalibrate(fact: facts.Recalibrate) -> Advice:
-    rows = _outcomes_since(fact.since)
+    rows, action = _outcomes_since(fact.since), "recalibrate the model"
     if fact.roc_auc is None or fact.baseline is None:
-        return Advice("recalibrate the model", f"Recalibrate its predictions on {rows}: on average they are off.")
+        return _after_checks(action, f"recalibrate its predictions on {rows}: on average they are off.", fact.rule_out)
     ranks = f"its ROC AUC is {number(fact.roc_auc)}, {number(fact.baseline)} in the baseline"
-    return Advice("recalibrate the model", f"Recalibrate its score on {rows}: its score is miscalibrated ({ranks}).")
+    step = f"recalibrate its score on {rows}: its score is miscalibrated ({ranks})."
+    return _after_checks(action, step, fact.rule_out)
+
+
+def _after_checks(action: str, step: str, rule_out: Sequence[str], check_outcomes: bool = False) -> Advice:
+    """Return advice whose step follows the checks that rule out a fault of inputs or outcomes."""
+    checks = []
+    if rule_out:
+        checks.append(f"rule out a fault at the source of {_names(rule_out)}, whose values changed at once")
+        action = f"rule out a fault of {_names(rule_out)}, then {action}"
+    if check_outcomes:
+        checks.append(
+            "check that outcomes are still recorded, and inputs still joined to their rows, in the same way, because "
+            "another recording looks like a degraded model"
+        )
+        action = action if rule_out else f"check its outcomes, then {action}"
+    if not checks:
+        return Advice(action, capital(step))
+    return Advice(action, f"First {', and '.join(checks)}. Then {step}")
 
 
 @advice_of(facts.WaitToRetrain)
@@ -203,10 +212,9 @@ def _retrain_with_range(fact: facts.RetrainWithRange) -> Advice:
     name = short(fact.column, NAME)
     rows = _outcomes_since(fact.since)
     values = f"{format_percent(fact.outside)} of the values of {name} are new to it"
-    sentence = (
-        f"Retrain the model on data that include {rows}: {values}. First rule out a fault at the source of {name}."
-    )
-    return Advice("retrain the model with rows from the new range", sentence)
+    first = f"First rule out a fault at the source of {_names(fact.rule_out or (fact.column,))}."
+    sentence = f"{first} Then retrain the model on data that include {rows}: {values}."
+    return Advice("rule out a fault, then retrain the model with rows from the new range", sentence)
 
 
 @advice_of(facts.CheckThreshold)

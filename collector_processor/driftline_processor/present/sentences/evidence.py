@@ -120,6 +120,21 @@ def _classes_without_score(fact: facts.ClassesWithoutScore) -> str:
     return f"{format_percent(fact.now)} of its predictions are classes without a score; {before}"
 
 
+@words_of(facts.NewClasses)
+def _new_classes(fact: facts.NewClasses) -> str:
+    return f"{format_percent(fact.now)} of its predictions are classes that the baseline does not have"
+
+
+@words_of(facts.OutputCollapsed)
+def _output_collapsed(fact: facts.OutputCollapsed) -> str:
+    place = f"are of class {short(fact.first)}"
+    if fact.name == "score":
+        low, high = fact.first.partition(" – ")[0], fact.last.rpartition(" – ")[2]
+        place = f"are in the range {low} to {high}" if low != high else f"are {low}"
+    before = f"{format_percent(fact.was)} in the baseline"
+    return f"{format_percent(fact.now)} of its predictions {place} ({before}), while no input drifted"
+
+
 @words_of(facts.LevelOfScores)
 def _level_of_scores(fact: facts.LevelOfScores) -> tuple[str, ...]:
     interval = "" if fact.low is None or fact.high is None else percents(fact.low, fact.high)
