@@ -94,6 +94,11 @@ class Recalibrate(FactStruct):
     since: Since
 
 
+class RecalibrateIntervals(FactStruct):
+    moved: MetricMoved
+    since: Since
+
+
 class RetrainWithRange(FactStruct):
     column: ColumnName
     outside: float

@@ -211,9 +211,9 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
 
 def compared_change(sign: Sign, evaluation: Evaluation) -> MetricChange | None:
     """Return what a window shows of the comparison of a sign; None if it compares nothing."""
-    if sign.reason == "level":
-        return evaluation.level
-    return evaluation.constant_comparison if sign.reason == "constant" else evaluation.realized_changes.get(sign.metric)
+    if sign.reason == "constant":
+        return evaluation.constant_comparison
+    return evaluation.realized_changes.get(sign.metric, evaluation.level if sign.reason == "level" else None)
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
@@ -514,17 +514,24 @@ def _is_off(evaluation: Evaluation) -> bool:
 
 
 def is_miscalibrated(evaluation: Evaluation) -> bool:
-    """Return True if the predicted rate is surely off by a quarter of the actual rate: relevant, whatever it costs.
+    """Return True if the predicted rate is surely off by a quarter of the actual rate, or intervals do not cover.
 
-    Where positives are rare, even this costs less log loss than the margin.
+    Both are relevant, whatever they cost. Where positives are rare, even this costs less log loss than the margin.
     """
-    return level_off(evaluation) is not None and _is_off(evaluation)
+    return (level_off(evaluation) is not None and _is_off(evaluation)) or bool(uncovered(evaluation))
+
+
+def uncovered(evaluation: Evaluation) -> list[str]:
+    """Return the intervals between quantiles that cover too many or too few outcomes."""
+    return [name for name in worse_metrics(evaluation) if not direction(name)]
 
 
 def _miscalibrated(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the predicted rate is off in a window whose deciding metric is no worse."""
+    """Yield a sign if intervals do not cover, or if the predicted rate is off while the deciding metric is no worse."""
+    for name in uncovered(evaluation):
+        yield replace(_worse_sign(name, evaluation), reason="level")
     level, level_fact, decides = evaluation.level, level_off(evaluation), deciding_change(evaluation)
-    if level is None or level_fact is None or not is_miscalibrated(evaluation):
+    if level is None or level_fact is None or not _is_off(evaluation):
         return
     if decides is None or not is_fine(*decides):
         return

@@ -32,6 +32,7 @@ from .signs import (
     deciding_change,
     is_fine,
     level_off,
+    uncovered,
 )
 from .trailing_periods import LENGTHS
 from .undecided import inconclusive, may_be_worse, unknown_reason
@@ -350,7 +351,7 @@ def _risks(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContex
     why = cause.reason(facts.LikelyCause if moves_score else facts.FirstCause) if explained else None
     if open_change is None:
         return moved, why, facts.AndAlso(reason=inconclusive(evaluation, context))
-    level = level_off(evaluation)
+    level = first.fact if first.metric in uncovered(evaluation) else level_off(evaluation)
     if level is not None:
         decides = deciding_change(evaluation)
         fine = decides is not None and is_fine(*decides)

@@ -164,6 +164,12 @@ def _recalibrate(fact: facts.Recalibrate) -> Advice:
     return Advice("recalibrate the model", f"Recalibrate its score on {rows}: its score is miscalibrated ({ranks}).")
 
 
+@advice_of(facts.RecalibrateIntervals)
+def _recalibrate_intervals(fact: facts.RecalibrateIntervals) -> Advice:
+    rows = _outcomes_since(fact.since)
+    return Advice("recalibrate its intervals", f"Recalibrate its intervals on {rows}: {clause(fact.moved)}.")
+
+
 @advice_of(facts.WaitToRetrain)
 def _wait_to_retrain(fact: facts.WaitToRetrain) -> Advice:
     place = f" for {slice_words(fact.slice)}" if fact.slice else ""
