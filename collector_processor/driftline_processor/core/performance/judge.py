@@ -464,8 +464,6 @@ def _compare_with_baseline(
     evaluation.reference = reference_of(reference, settings, span)
     if sums is not None:
         evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
-        if settings.outcomes == "explicit":
-            evaluation.realized_changes = _without_claims(evaluation.realized_changes, sums.pane)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:
         evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
@@ -476,10 +474,20 @@ def _compare_with_baseline(
         evaluation.level = _level(evaluation, sums, settings, reference)
         covered = _coverage(evaluation, sums, settings, reference)
         evaluation.realized_changes = _at_equal_difficulty(evaluation, sums, reference) | covered
+    if sums is not None and settings.outcomes == "explicit" and has_selection_bias(sums.pane, reference):
+        _withdraw_claims(evaluation)
+        return
     tiles = outcomes.losses() if evaluation.closed and evaluation.maturity == "mature" else None
     if tiles is not None:
         chance = SLICE_LEVEL / looks_a_day(span)
         evaluation.slice_change = find_slice_change(reference, tiles, chance, margins_of(reference, settings))
+
+
+def _withdraw_claims(evaluation: Evaluation) -> None:
+    """Withdraw the comparisons of a window whose outcomes are a selection of its rows: they are not of all rows."""
+    of_rows = evaluation.realized_changes
+    evaluation.realized_changes = made_inconclusive(of_rows, ("worse", "not_worse", "inconclusive"), "not_comparable")
+    evaluation.level = evaluation.constant_comparison = None
 
 
 def _level(
@@ -557,14 +565,6 @@ def _settled(changes: Mapping[str, MetricChange], compared: Compared, sums: Perf
         for name in bounds.keys() & changes.keys() & least.keys() & greatest.keys()
         if least[name].state == greatest[name].state != "inconclusive"
     }
-
-
-def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, MetricChange]:
-    """Return changes without ``not_worse`` if outcomes are a selection of the rows: they say nothing of the others."""
-    claims = any(change.state == "not_worse" for change in changes.values())
-    if not claims or not has_selection_bias(pane):
-        return changes
-    return made_inconclusive(changes, ("not_worse",), "not_comparable")
 
 
 def _at_equal_difficulty(evaluation: Evaluation, sums: PerformanceSums, baseline: Baseline) -> dict[str, MetricChange]:

@@ -625,6 +625,8 @@ def is_harder(evaluation: Evaluation) -> bool:
 
 def is_fine(name: str, change: MetricChange) -> bool:
     """Return True if a metric is certainly no worse: the window would have shown it, or its interval does."""
+    if change.reason == "not_comparable":
+        return False
     return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
@@ -674,7 +676,7 @@ def _shows_rise(
     window, rise = evaluation.window, (state.after or 0.0) - (state.before or 0.0)
     if window.end > window.start and state.since is not None and state.since >= window.end:
         return False
-    if evaluation.outcome_rows < FEWEST_OUTCOMES:
+    if evaluation.outcome_rows < FEWEST_OUTCOMES or (errors is not None and errors.reason == "not_comparable"):
         return False
     if name:  # otherwise all rows may have become as bad
         return errors is None or rise > (_largest_rise(error_metric, errors) or 0.0)
