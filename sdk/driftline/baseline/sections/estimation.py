@@ -423,7 +423,7 @@ def _learn_multiclass(task: Task, rows: _LabelledRows, groups: int, _bins: Model
 
 def _learn_regression(task: Task, rows: _LabelledRows, groups: int, bins: ModelBins) -> LearnedEstimation:
     learned = _learned_losses(task, rows, bins)
-    return Estimation(losses=learned), {} if learned is None else _expected_losses(rows, groups, learned)
+    return Estimation(losses=learned), {} if learned is None else _expected_losses(task, rows, groups, bins, learned)
 
 
 def _learn_nothing(_task: Task, _rows: _LabelledRows, _groups: int, _bins: ModelBins) -> LearnedEstimation:
@@ -491,17 +491,34 @@ def _learned_losses(task: Task, rows: _LabelledRows, bins: ModelBins) -> LossTre
     return LossTrees.learned({name: cells.astype(np.intp) for name, cells in rows.cells.items()}, bins, losses)
 
 
-def _expected_losses(rows: _LabelledRows, groups: int, learned: LossTrees) -> Mapping[str, F64]:
+def _expected_losses(
+    task: Task, rows: _LabelledRows, groups: int, bins: ModelBins, learned: LossTrees
+) -> Mapping[str, F64]:
+    """Return the expected losses of each time block, by trees of the other half of the time.
+
+    An estimate is of rows after those that it was learned from. Trees know the errors of their own rows and of the days
+    around them, which hide how wrong an estimate is at another time.
+    """
+    losses = _predicted_losses(rows, learned)
+    middle = np.median(rows.place[rows.place < groups - 1]) if (rows.place < groups - 1).any() else 0
+    halves = [rows.place < middle, (rows.place >= middle) & (rows.place < groups - 1)]
+    for half, other in (halves, halves[::-1]):
+        trees = _learned_losses(task, rows.take(np.flatnonzero(other)), bins)
+        if trees is not None:
+            losses[half] = _predicted_losses(rows.take(np.flatnonzero(half)), trees)
+    columns = [rows.weight, rows.weight**2, *(rows.weight * loss for loss in losses.T)]
+    columns += [(rows.weight * loss) ** 2 for loss in losses.T]
+    return {EXPECTED: np.column_stack([np.bincount(rows.place, column, minlength=groups) for column in columns])}
+
+
+def _predicted_losses(rows: _LabelledRows, learned: LossTrees) -> F64:
     places = np.stack(
         [
             rows.cells[name] if (order := learned.orders.get(name)) is None else order[rows.cells[name]]
             for name in learned.inputs
         ]
     )
-    losses = np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
-    columns = [rows.weight, rows.weight**2, *(rows.weight * loss for loss in losses.T)]
-    columns += [(rows.weight * loss) ** 2 for loss in losses.T]
-    return {EXPECTED: np.column_stack([np.bincount(rows.place, column, minlength=groups) for column in columns])}
+    return np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
 
 
 def _block(task: Task, rows: _LabelledRows, place: int, expected: Mapping[str, F64]) -> Pane:
