@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-import driftline
 import numpy as np
 import pandas as pd
 from driftline.baseline.baseline import Baseline
 from driftline_processor.core.evaluation import Evaluation
+
+from tests.support.evaluated import evaluated
 
 DAYS = 70
 
@@ -33,10 +34,8 @@ def _baseline() -> Baseline:
 
 def _windows(length: str) -> list[Evaluation]:
     now = _rows(84, 2, "2026-03-16")
-    report = driftline.evaluate(
-        now, baseline=_baseline(), score="score", actual="actual", time="time", window=length, progress=False
-    )
-    return list(report.result.evaluations)
+    result = evaluated(now, _baseline(), score="score", actual="actual", time="time", window=length)
+    return list(result.evaluations)
 
 
 def test_intervals_of_weeks_contain_the_realized_loss_although_weeks_differ() -> None:

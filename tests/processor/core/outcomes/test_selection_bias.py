@@ -12,6 +12,8 @@ from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.pane import Pane
 from driftline_processor.core.outcomes.selection_bias import has_selection_bias
 
+from tests.support.evaluated import evaluated
+
 
 def pane(scores: np.ndarray, known: np.ndarray) -> Pane:
     every, labelled = (
@@ -96,9 +98,9 @@ def test_a_selection_by_score_shows_neither_health_nor_a_loss(kind: str, withdra
     before, found, states = _rows(5_000, 1), 0, set[str]()
     for seed in range(10):
         now = _known(_rows(2_000, 5_000 + seed), kind, seed)
-        report = driftline.evaluate(now, baseline=before, task="binary", progress=False)
-        found += report.result.evaluations[0].realized_changes["log_loss"].reason == "not_comparable"
-        states.add(report.result.verdict.state)
+        result = evaluated(now, before, task="binary")
+        found += result.evaluations[0].realized_changes["log_loss"].reason == "not_comparable"
+        states.add(result.verdict.state)
     assert found == withdrawn
     if withdrawn:
         assert states == {"unknown"}
@@ -106,5 +108,5 @@ def test_a_selection_by_score_shows_neither_health_nor_a_loss(kind: str, withdra
 
 def test_a_baseline_of_the_same_selection_is_comparable() -> None:
     before, now = _known(_rows(8_000, 1), "high scores", 1), _known(_rows(4_000, 2), "high scores", 2)
-    report = driftline.evaluate(now, baseline=before, task="binary", progress=False)
-    assert report.result.evaluations[0].realized_changes["log_loss"].reason != "not_comparable"
+    result = evaluated(now, before, task="binary")
+    assert result.evaluations[0].realized_changes["log_loss"].reason != "not_comparable"

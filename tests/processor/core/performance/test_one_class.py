@@ -9,6 +9,8 @@ import pytest
 from driftline.tables.table import Column
 from driftline_processor.core.performance.one_class import DayCounts, OneClassRule, faulty_rows, one_class_rule
 
+from tests.support.evaluated import evaluated
+
 DAY = 86_400 * 10**9
 
 
@@ -27,9 +29,9 @@ def test_two_days_of_one_class_do_not_degrade_the_sound_days(seed: int) -> None:
     day = np.arange(len(now)) // 144 + 1
     now.loc[day == 3, "actual"], now.loc[day == 5, "actual"] = 0, 1
     before = _rows(4_000, 1, "2026-01-01")
-    report = driftline.evaluate(now, baseline=before, task="binary", window="1d", progress=False)
-    assert report.result.verdict.state == "unknown"
-    assert report.result.evaluations[2].slice_change is None
+    result = evaluated(now, before, task="binary", window="1d")
+    assert result.verdict.state == "unknown"
+    assert result.evaluations[2].slice_change is None
 
 
 def test_a_day_counts_over_all_batches() -> None:

@@ -12,6 +12,8 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.special_functions import ndtri
 
+from tests.support.evaluated import evaluated
+
 LEVELS = (0.1, 0.5, 0.9)
 
 
@@ -36,16 +38,15 @@ def _verdict(
             rows.assign(time=pd.date_range(start, periods=len(rows), freq="10min"))
             for rows, start in ((before, "2026-01-01"), (now, "2026-02-01"))
         )
-    report = driftline.evaluate(
+    result = evaluated(
         now,
-        baseline=before,
+        before,
         task="regression",
         score=[f"q{level}" for level in levels],
         quantiles=levels,
-        window=window,
-        progress=False,
+        window=window or "",
     )
-    verdict = report.result.verdict
+    verdict = result.verdict
     assert isinstance(verdict, Verdict)
     return verdict
 
@@ -77,15 +78,14 @@ def test_intervals_that_became_too_wide_without_a_loss_are_a_risk(window: str | 
 
 def test_a_quantile_far_from_the_centre_is_not_judged_by_its_absolute_error() -> None:
     """The quantile at 0.05 of wide intervals has a larger absolute error; its pinball loss decides."""
-    report = driftline.evaluate(
+    result = evaluated(
         _rows(2_000, 2, levels=(0.05, 0.95)),
-        baseline=_rows(4_000, 1, levels=(0.05, 0.95)),
+        _rows(4_000, 1, levels=(0.05, 0.95)),
         task="regression",
         score=["q0.05", "q0.95"],
         quantiles=(0.05, 0.95),
-        progress=False,
     )
-    changes = report.result.evaluations[0].realized_changes
+    changes = result.evaluations[0].realized_changes
     assert {"mae", "rmse"}.isdisjoint(changes)
     assert changes["quantile_loss@0.05"].state == "not_worse"
 
