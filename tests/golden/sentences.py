@@ -546,6 +546,7 @@ ADVICE: tuple[Fact, ...] = (
     facts.RetrainWithSlice(slice="country=NL", since=SINCE_JULY, check_outcomes=True),
     facts.Recalibrate(roc_auc=0.7, baseline=0.71, since=SINCE_JULY),
     facts.Recalibrate(roc_auc=None, baseline=None, since=SINCE_JULY),
+    facts.RecalibrateIntervals(moved=MOVED, since=SINCE_JULY),
     facts.RetrainWithRange(column="age", outside=0.57, since=SINCE_JULY),
     facts.CheckThreshold(moved=MOVED),
     facts.WaitForEndOfWindow(end=JULY, timezone="UTC"),

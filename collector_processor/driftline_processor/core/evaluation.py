@@ -781,7 +781,7 @@ class Explanation(Struct, frozen=True):
 
 EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted", "label_shift"]
 Trust = Literal["ok", "failed", "unknown"]
-EstimateReason = Literal["too_few_rows", "not_comparable", "label_shift"]
+EstimateReason = Literal["too_few_rows", "too_few_days", "not_comparable", "label_shift"]
 """Reason why an estimate has no interval: too few rows or outcomes, rows unlike those of the reference, or outcomes
 that may have shifted, after which nobody knows what the metric would be."""
 

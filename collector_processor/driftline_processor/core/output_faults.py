@@ -14,6 +14,7 @@ from driftline_processor.core.drift.display_cells import OTHER
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Finding
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import normal_quantile
+from driftline_processor.core.performance.one_class import BY_CHANCE
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.quality.checks.score_classes import CHECK as CLASSES
@@ -27,9 +28,9 @@ CHECKS = (OUT_OF_RANGE.name, CLASSES.name, CONSTANT.name)
 """Names of the checks of the score."""
 
 
-BY_CHANCE, DOUBTFUL = 1e-6, 0.01
-"""Maximum probability of outcomes of only one class, at the rate of the baseline: for a fault, and for a window that
-may be part of one, so that its outcomes show nothing about the model.
+DOUBTFUL = 0.01
+"""Maximum probability of outcomes of only one class, at the rate of the baseline, for a window that may be part of a
+fault (:data:`.performance.one_class.BY_CHANCE`), so that its outcomes show nothing about the model.
 """
 
 

@@ -99,6 +99,11 @@ class Recalibrate(FactStruct):
     rule_out: ColumnNames = ()
 
 
+class RecalibrateIntervals(FactStruct):
+    moved: MetricMoved
+    since: Since
+
+
 class RetrainWithRange(FactStruct):
     column: ColumnName
     outside: float

@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
 )
 from driftline_processor.core.fact import Fact
-from driftline_processor.core.performance.margin import DECIDING
+from driftline_processor.core.performance.margin import DECIDING, OF_CENTRE
 from driftline_processor.core.performance.objective import LEAST_ROWS
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED
 from driftline_processor.core.performance.sample_size import baseline_rows_needed, half_interval, margin_shown
@@ -42,6 +42,7 @@ from .signs import (
     is_surely_off,
     lacks_days,
     metric_moved,
+    uncovered,
     worse_metrics,
 )
 from .undecided import has_no_skill, labels_needed, needs_unreviewed
@@ -122,6 +123,8 @@ def _learn_anew(evaluation: Evaluation, cause: FirstCause, episode: Episode, whe
     """Return how to learn what has changed: with a slice, a new level, a new range, or all of it."""
     if where and cause.kind not in KINDS_OF_ALL_ROWS:
         return facts.RetrainWithSlice(slice=where, since=since, check_outcomes=cause.kind == "concept_change")
+    if _only_its_intervals_are_off(evaluation):
+        return _recalibrate(evaluation, since)
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         return _recalibrate(evaluation, since)
     new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)
@@ -154,6 +157,8 @@ def look_again(advice: Fact | None) -> Fact | None:
 
 
 def _recalibrate(evaluation: Evaluation, since: facts.Since) -> Fact:
+    for name in uncovered(evaluation):
+        return facts.RecalibrateIntervals(moved=metric_moved(name, evaluation), since=since)
     sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
     auc, was = (None if side is None else side.value for side in sides)
     return facts.Recalibrate(roc_auc=auc, baseline=was, since=since)
@@ -167,7 +172,9 @@ def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictC
     if fault is not None:
         return _REPAIRS.get(fault.metric, facts.RepairData)(fault.fact)
     if signs[0].reason == "level":
-        since = facts.Since(evaluation.window.start, context.timezone, of_days=False)
+        window = evaluation.window
+        start = window.start if window.end > window.start else None
+        since = facts.Since(start, context.timezone, of_days=False)
         return _wait_to_retrain((evaluation,)) or _recalibrate(evaluation, since)
     return outcomes_wanted(evaluation, context)
 
@@ -264,7 +271,7 @@ def keep(evaluation: Evaluation) -> Fact:
     if fault is not None:
         return _repair_data(fault)
     at_threshold = [name for name in in_report_order(worse_metrics(evaluation)) if name not in OF_RANKS]
-    if at_threshold:
+    if at_threshold and "roc_auc" in evaluation.realized:  # others have no threshold
         return facts.CheckThreshold(moved=metric_moved(at_threshold[0], evaluation))
     if has_small_drift(evaluation):
         return facts.IgnoreDrift(small=True)
@@ -341,6 +348,11 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True
     return is_surely_off(evaluation)
+
+
+def _only_its_intervals_are_off(evaluation: Evaluation) -> bool:
+    """Return True if intervals do not cover while predictions of the centre are no worse."""
+    return bool(uncovered(evaluation)) and not OF_CENTRE & set(worse_metrics(evaluation))
 
 
 def repair_later(part: LaterPart, since: facts.Since, windows: Sequence[Evaluation]) -> Fact:

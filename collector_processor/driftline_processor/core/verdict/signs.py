@@ -236,9 +236,9 @@ def lacks_days(change: MetricChange) -> bool:
 
 def compared_change(sign: Sign, evaluation: Evaluation) -> MetricChange | None:
     """Return what a window shows of the comparison of a sign; None if it compares nothing."""
-    if sign.reason == "level":
-        return evaluation.level
-    return evaluation.constant_comparison if sign.reason == "constant" else evaluation.realized_changes.get(sign.metric)
+    if sign.reason == "constant":
+        return evaluation.constant_comparison
+    return evaluation.realized_changes.get(sign.metric, evaluation.level if sign.reason == "level" else None)
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
@@ -263,7 +263,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         return None
     decides = deciding_change(evaluation)
     if decides is not None:
-        return _no_worse(evaluation, *decides) if is_fine(*decides) and off_by(evaluation) is None else None
+        return _no_worse(evaluation, *decides) if is_fine(*decides) and not is_miscalibrated(evaluation) else None
     met = [objective for objective in evaluation.objectives if objective.state == "met"]
     of_outcomes = [objective for objective in met if not _of_service(objective)]
     if not of_outcomes or len(met) < len(evaluation.objectives):
@@ -569,8 +569,20 @@ def off_by(evaluation: Evaluation) -> facts.LevelOfScores | facts.BiasRose | Non
     return level_off(evaluation) if _is_off(evaluation) else None
 
 
+def is_miscalibrated(evaluation: Evaluation) -> bool:
+    """Return True if the level of predictions is surely off, or intervals do not cover: relevant, whatever it costs."""
+    return off_by(evaluation) is not None or bool(uncovered(evaluation))
+
+
+def uncovered(evaluation: Evaluation) -> list[str]:
+    """Return the intervals between quantiles that cover too many or too few outcomes."""
+    return [name for name in worse_metrics(evaluation) if not direction(name)]
+
+
 def _miscalibrated(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the level of predictions is off in a window whose outcomes do not show a loss."""
+    """Yield a sign if intervals do not cover, or the level of predictions is off while outcomes do not show a loss."""
+    for name in uncovered(evaluation):
+        yield replace(_worse_sign(name, evaluation), reason="level")
     level, level_fact, decides = evaluation.level, off_by(evaluation), deciding_change(evaluation)
     if level is None or level_fact is None or decides is None:
         return
@@ -668,6 +680,8 @@ def is_harder(evaluation: Evaluation) -> bool:
 
 def is_fine(name: str, change: MetricChange) -> bool:
     """Return True if a metric is certainly no worse: the window would have shown it, or its interval does."""
+    if change.reason == "not_comparable":
+        return False
     return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
@@ -717,7 +731,7 @@ def _shows_rise(
     window, rise = evaluation.window, (state.after or 0.0) - (state.before or 0.0)
     if window.end > window.start and state.since is not None and state.since >= window.end:
         return False
-    if evaluation.outcome_rows < FEWEST_OUTCOMES:
+    if evaluation.outcome_rows < FEWEST_OUTCOMES or (errors is not None and errors.reason == "not_comparable"):
         return False
     if name:  # otherwise all rows may have become as bad
         return errors is None or rise > (_largest_rise(error_metric, errors) or 0.0)

@@ -176,6 +176,12 @@ def _after_checks(action: str, step: str, rule_out: Sequence[str], check_outcome
     return Advice(action, f"First {', and '.join(checks)}. Then {step}")
 
 
+@advice_of(facts.RecalibrateIntervals)
+def _recalibrate_intervals(fact: facts.RecalibrateIntervals) -> Advice:
+    rows = _outcomes_since(fact.since)
+    return Advice("recalibrate its intervals", f"Recalibrate its intervals on {rows}: {clause(fact.moved)}.")
+
+
 @advice_of(facts.WaitToRetrain)
 def _wait_to_retrain(fact: facts.WaitToRetrain) -> Advice:
     place = f" for {slice_words(fact.slice)}" if fact.slice else ""
