@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from driftline_processor.core import facts
 from driftline_processor.core.drift.display_cells import OTHER
+from driftline_processor.core.drift.reference import SCORE_NAMES
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Finding
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import normal_quantile
@@ -131,9 +132,11 @@ def _narrow_range(column: ColumnDrift, width: int | None, least: float, most: fl
     """
     if column.state != "drift" or column.was is None or column.now is None:
         return None
-    cells = len(column.cells)
+    # the outer cells of numbers have no end: values there left the range, and may be far apart
+    start = 1 if column.name == SCORE_NAMES.regression else 0
+    cells = len(column.cells) - start
     for size in range(1, (width or cells) + 1):
-        for first in range(cells - size + 1):
+        for first in range(start, cells - size + 1):
             was, now = (float(one[first : first + size].sum()) for one in (column.was, column.now))
             if now >= least:
                 ends = column.cells[first], column.cells[first + size - 1]
