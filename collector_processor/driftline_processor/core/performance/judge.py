@@ -499,15 +499,23 @@ def _level(
     if level is not None:
         return level
     margin = margins_of(reference, settings).get("mae")
-    return bias_change(evaluation.realized, evaluation.reference, margin, final=final)
+    now = _among_days("bias", evaluation, sums, settings, reference)
+    return bias_change(now, evaluation.reference, margin, final=final)
+
+
+def _among_days(
+    start: str, evaluation: Evaluation, sums: PerformanceSums, settings: PerformanceSettings, reference: Baseline
+) -> dict[str, MetricValue]:
+    """Return the metrics whose names begin with a text, with intervals that know how the baseline's days differ."""
+    found = {name: value for name, value in evaluation.realized.items() if name.startswith(start)}
+    return intervals_at(settings.confidence, found, sums, _lent(evaluation, reference, settings))
 
 
 def _coverage(
     evaluation: Evaluation, sums: PerformanceSums, settings: PerformanceSettings, reference: Baseline
 ) -> dict[str, MetricChange]:
     """Return how the coverage of intervals between quantiles differs from the baseline's, with how days differ."""
-    covered = {name: value for name, value in evaluation.realized.items() if name.startswith("interval_coverage@")}
-    now = intervals_at(settings.confidence, covered, sums, _lent(evaluation, reference, settings))
+    now = _among_days("interval_coverage@", evaluation, sums, settings, reference)
     final = evaluation.maturity == "mature"
     return coverage_changes(now, evaluation.reference, settings.confidence, final=final)
 
