@@ -780,7 +780,7 @@ def _has_recovered(error_metric: str, errors: MetricChange, rise: float) -> bool
 
 def _beyond_days(evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
     """Return False for a rise of errors within the variance of days, unless the window itself is worse."""
-    return is_significant(errors) or _mean_beyond_days(evaluation, error_metric, errors, rise)
+    return (errors is not None and errors.state == "worse") or _mean_beyond_days(evaluation, error_metric, errors, rise)
 
 
 def _lasts(evaluation: Evaluation, error_metric: str, errors: MetricChange, rise: ConceptDrift) -> bool:
@@ -797,7 +797,7 @@ def _mean_beyond_days(
 
     The mean of k windows has an interval that is shorter by the root of k. The detector selected the beginning, so the
     rise must be :data:`CHOSEN` times as large. A window without outcomes uses an upper bound for one day from the
-    baseline. A rise from a good period to the baseline's level is not a degradation.
+    baseline. A rise from a good period to the baseline's level is not a degradation, nor is one inside the margin.
     """
     window, reference_value = evaluation.window, evaluation.reference.get(error_metric)
     since = _measured_since(rise)
@@ -811,7 +811,8 @@ def _mean_beyond_days(
     before = rise.before or 0.0
     if reference_value is not None and reference_value.value is not None:
         before = max(before, 1 - reference_value.value if error_metric == "accuracy" else reference_value.value)
-    return (rise.after or 0.0) - before >= chosen(window.end - window.start) * half
+    margin = (errors.margin if errors is not None else None) or 0.0
+    return (rise.after or 0.0) - before >= max(chosen(window.end - window.start) * half, margin)
 
 
 def chosen(length: int) -> float:
