@@ -63,7 +63,7 @@ def answered_windows(tools: Iterable[str], question: Question) -> tuple[pd.DataF
         for name, answer in found.items():
             for row, answers in answer["answers"].items():
                 column = f"{tool} {answer['version']}: {row}"
-                windows.loc[name, column] = [answers[str(key)] for key in windows.loc[name, "key"]]
+                windows.loc[name, column] = [answers[str(key)] for key in classes[name]["key"]]
     return windows.drop(columns="key").reset_index(), failed
 
 

@@ -164,7 +164,7 @@ def loss_of(rows: pd.DataFrame, task: str) -> F64:
         return np.asarray(-np.log(np.clip(np.where(positive, chance, 1 - chance), CLIP, 1 - CLIP)))
     names = class_scores(rows)
     if not names:
-        return (rows["prediction"] != rows["label"]).to_numpy(np.float64)
+        return np.asarray(rows["prediction"] != rows["label"], np.float64)
     columns = [names.index(f"p_{label}") for label in rows["label"]]
     chances = rows[names].to_numpy(np.float64)[np.arange(len(rows)), columns]
     return np.asarray(-np.log(np.clip(chances, CLIP, 1 - CLIP)))

@@ -39,7 +39,7 @@ def states_of(current: pd.DataFrame, baseline: pd.DataFrame, task: str, factor: 
         factor: Times the margins that Driftline takes from the baseline; another than 1 is written to a configuration.
         options: Those of :func:`driftline.evaluate`.
     """
-    columns = {"task": task, "actual": "label", "progress": False}
+    columns: dict[str, Any] = {"task": task, "actual": "label", "progress": False}
     columns |= {name: options.pop(name) for name in ("score", "predicted") if name in options} or {"score": "score"}
     columns |= {"positive_class": "1"} if task == "binary" else {}
     with TemporaryDirectory() as folder:

@@ -150,6 +150,19 @@ def test_a_tool_that_cannot_read_a_stream_has_no_answer_and_the_table_says_why()
     assert "NannyML, realized performance: no answer: no scores (b)" in table
 
 
+def test_a_peer_is_bold_where_it_does_better_on_streams_that_came_later() -> None:
+    answers = {f"driftline 1: {row}": ["worse", "at_risk", "fine"] for row in ("windows", "model")}
+    answers |= {f"driftline 0: {row} at first": ["fine", "at_risk", "fine"] for row in ("windows", "model")}
+    answers |= {"nannyml 1: realized": ["fine", "fine", "fine"], "evidently 1: decisive": ["worse", "worse", "fine"]}
+    windows = pd.DataFrame({"stream": ["gas", "gas", "bank"], "class": ["worse", "equivalent", "worse"], **answers})
+    windows["driftline 1: estimates"] = ["0/5", "3/4", "0/5"]
+    lines = [list(row.values()) for row in table_rows(promises_table(windows))]
+    assert lines[0][2:] == ["0 / 0 of 1", "0 / 0 of 1", "1 / 1 of 1", "0 of 1", "1 of 1"]
+    assert lines[1][2:] == ["1 / 1 of 1", "1 / 1 of 1", "0 / 0 of 1", "1 of 1", "0 of 1"]
+    assert lines[2][2:] == ["0 / 0 of 0", "0 / 0 of 1", "0 / 0 of 1", "**1 of 1**", "0 of 1"]
+    assert lines[5][2:] == ["0 of 0", "–", "3 of 4", "–", "–"]
+
+
 def test_every_stream_has_windows_of_its_length_in_order() -> None:
     assert set(streams_in(None)) == set(STREAMS) - {"tennis"}
     for name in streams_in(None):
