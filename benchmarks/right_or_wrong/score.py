@@ -45,7 +45,7 @@ def streams_table(windows: pd.DataFrame) -> str:
     head = ["called worse / fine / neither", *(f"{classes.count(name)} windows: {HEADS[name]}" for name in CLASSES)]
     rows = {key: words for key, words in ROWS.items() if key in columns}
     lines = [[words, *cells_of(zip(classes, windows[columns[key]], strict=True))] for key, words in rows.items()]
-    versions = dict.fromkeys(column.partition(":")[0] for column in columns.values() if ":" in column)
+    versions = dict.fromkeys(columns[key].partition(":")[0] for key in rows)
     reasons = [
         f"{words}: {reason} ({', '.join(of_reason['stream'].unique())})\n"
         for key, words in rows.items()
