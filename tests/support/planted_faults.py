@@ -239,6 +239,31 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
         lambda f, _: {**f, "hour": (f["hour"] + 5) % 24},
         facts("critical", ("hour",), 1.0, 0.0, hours=5),
     ),
+    "zero for half of the values": (
+        "pile_up",
+        lambda f, _: some(f, "income", 1_000, np.zeros_like),
+        facts("critical", ("income",), 0.5, 0.0, low=0.0, high=0.0),
+    ),
+    "a sentinel": (
+        "pile_up",
+        lambda f, _: some(f, "share", 400, lambda v: np.full(len(v), -999.0)),
+        facts("major", ("share",), 0.2, 0.0, low=-999.0, high=-999.0),
+    ),
+    "the mean in place of missing values": (
+        "pile_up",
+        lambda f, _: some(f, "income", 800, lambda v: np.full(len(v), 25_000.0)),
+        facts("major", ("income",), 0.404, 0.01, low=24895.38208, high=25228.77269),
+    ),
+    "a limit": (
+        "pile_up",
+        lambda f, _: {**f, "income": np.minimum(f["income"], 25_000.0)},
+        facts("major", ("income",), 0.371, 0.01, low=24895.38208, high=25228.77269, side="above"),
+    ),
+    "the opposite sign": (
+        "unit_change",
+        lambda f, _: {**f, "age": -f["age"]},
+        facts("critical", ("age",), 1.0, 0.0, factors=(-1.0,)),
+    ),
     "other names": (
         "recoded",
         lambda f, _: {**f, "region": np.array([f"{name[0]}.".upper() for name in f["region"]], object)},

@@ -99,11 +99,13 @@ def build(
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
         from driftline_processor.core.performance.judge import find_baseline_fault
+        from driftline_processor.core.performance.sample_size import reach_of
+        from driftline_processor.core.performance.settings import STANDARD
         from driftline_processor.present.numbers import many
         from driftline_processor.present.sentences import clause
 
-        if (fault := find_baseline_fault(baseline)) is not None:
-            say(clause(fault))
+        for remark in filter(None, (find_baseline_fault(baseline), reach_of(baseline, STANDARD))):
+            say(clause(remark))
         contents = f"{many(len(baseline.bins.features), 'feature')} of {many(baseline.pane.rows)}"
         typer.echo(f"{output}: {contents}; next, run: driftline evaluate DATA... --baseline {output}")
 

@@ -169,6 +169,7 @@ def _misfit(sides: Sequence[F64], was: Sequence[F64]) -> float:
 
 GROSS = {
     "missing": ("major", "critical"),
+    "pile_up": ("major", "critical"),
     "stale": ("major", "critical"),
     "duplicates": ("critical",),
 }

@@ -374,6 +374,7 @@ class MetricChange(Struct, frozen=True):
         reason: Why the state is ``inconclusive``.
         error: Standard error of the window's own value as a part of a longer period, with how days differ and resemble
             their neighbours; None if that is unknown.
+        by_rows: The interval if days do not differ, of a metric that decides with too few days; else None.
     """
 
     state: BaselineComparison
@@ -384,6 +385,7 @@ class MetricChange(Struct, frozen=True):
     margin: float | None = None
     reason: InconclusiveReason = ""
     error: float | None = None
+    by_rows: tuple[float, float] | None = None
 
 
 class ServiceLevel(Struct, frozen=True):
@@ -779,7 +781,7 @@ class Explanation(Struct, frozen=True):
 
 EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted", "label_shift"]
 Trust = Literal["ok", "failed", "unknown"]
-EstimateReason = Literal["too_few_rows", "not_comparable", "label_shift"]
+EstimateReason = Literal["too_few_rows", "too_few_days", "not_comparable", "label_shift"]
 """Reason why an estimate has no interval: too few rows or outcomes, rows unlike those of the reference, or outcomes
 that may have shifted, after which nobody knows what the metric would be."""
 

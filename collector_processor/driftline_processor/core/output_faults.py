@@ -1,4 +1,7 @@
-"""Faults of a model's scores: missing, out of range, classes, constant, the wrong way round; outcomes of one class."""
+"""Faults of a model's output: scores that are missing, out of range, classes, constant or the wrong way round.
+
+Also predictions that collapsed to one class or a narrow range, new predicted classes, and outcomes of one class.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Evaluation, Finding
+from driftline_processor.core.drift.display_cells import OTHER
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Finding
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import normal_quantile
+from driftline_processor.core.performance.one_class import BY_CHANCE
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.quality.checks.score_classes import CHECK as CLASSES
@@ -23,9 +28,9 @@ CHECKS = (OUT_OF_RANGE.name, CLASSES.name, CONSTANT.name)
 """Names of the checks of the score."""
 
 
-BY_CHANCE, DOUBTFUL = 1e-6, 0.01
-"""Maximum probability of outcomes of only one class, at the rate of the baseline: for a fault, and for a window that
-may be part of one, so that its outcomes show nothing about the model.
+DOUBTFUL = 0.01
+"""Maximum probability of outcomes of only one class, at the rate of the baseline, for a window that may be part of a
+fault (:data:`.performance.one_class.BY_CHANCE`), so that its outcomes show nothing about the model.
 """
 
 
@@ -70,12 +75,70 @@ def output_faults(evaluation: Evaluation) -> Iterator[OutputFault]:
             was, now = finding.was or 0.0, finding.now or 0.0
             if finding.check == check and now - was >= FAULTY:
                 yield OutputFault(finding, check, now - was)
+    yield from _collapsed(evaluation)
     area = evaluation.realized.get("roc_auc")
     if evaluation.maturity != "mature" or area is None or area.value is None or area.low is None or area.high is None:
         return
     if area.high < 0.5:
         reversed_ranking = facts.RanksTheWrongWay(value=area.value, low=area.low, high=area.high)
         yield OutputFault(reversed_ranking, "roc_auc", area.value - 0.5, area.low - 0.5, area.high - 0.5)
+
+
+COLLAPSED, MOST_BEFORE = 0.9, 0.25
+"""Minimum fraction of the scores in a range that had at most the second fraction of the baseline's, for a collapse."""
+
+ONE_CLASS, MOST_OF_CLASS = 0.99, 0.9
+"""The same of one predicted class: nearly all predictions may be of a class that most were of before."""
+
+
+def _collapsed(evaluation: Evaluation) -> Iterator[OutputFault]:
+    """Yield the collapse of predictions to one class, else of scores to a narrow range; and new predicted classes.
+
+    A model whose inputs did not change does not change its answers. Inputs that are all alike have one answer, and so
+    have outcomes of one class, of which a model is as good as before: neither is a fault of the output.
+    """
+    predicted = evaluation.predicted
+    new = 0.0 if predicted is None else _new_classes(predicted)
+    if new >= FAULTY:
+        yield OutputFault(facts.NewClasses(0.0, new), "new_classes", new)
+    if not evaluation.features or any(feature.state == "drift" for feature in evaluation.features.values()):
+        return
+    compared = {change.state for change in evaluation.realized_changes.values() if change.margin is not None}
+    if "not_worse" in compared and "worse" not in compared:
+        return
+    for column, width, least, most in (
+        (predicted, 1, ONE_CLASS, MOST_OF_CLASS),
+        (evaluation.score, None, COLLAPSED, MOST_BEFORE),
+    ):
+        found = None if column is None else _narrow_range(column, width, least, most)
+        if found is not None:
+            yield OutputFault(found, "collapsed", found.now - found.was)
+            return
+
+
+def _new_classes(predicted: ColumnDrift) -> float:
+    """Return the fraction of predicted classes of which the baseline has none."""
+    if predicted.state != "drift" or predicted.was is None or predicted.now is None or OTHER not in predicted.cells:
+        return 0.0
+    place = predicted.cells.index(OTHER)
+    return 0.0 if predicted.was[place] else float(predicted.now[place])
+
+
+def _narrow_range(column: ColumnDrift, width: int | None, least: float, most: float) -> facts.OutputCollapsed | None:
+    """Return the collapse of a column into the fewest display cells that have nearly all values; None without one.
+
+    ``width``: maximum number of cells; None = any.
+    """
+    if column.state != "drift" or column.was is None or column.now is None:
+        return None
+    cells = len(column.cells)
+    for size in range(1, (width or cells) + 1):
+        for first in range(cells - size + 1):
+            was, now = (float(one[first : first + size].sum()) for one in (column.was, column.now))
+            if now >= least:
+                ends = column.cells[first], column.cells[first + size - 1]
+                return facts.OutputCollapsed(was, now, *ends, column.words) if was <= most else None
+    return None
 
 
 def _has_classes(evaluation: Evaluation) -> bool:

@@ -81,6 +81,15 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def roughly(n: int) -> int:
+    """Return an estimated count with two digits.
+
+    >>> roughly(1421), roughly(78)
+    (1400, 78)
+    """
+    return round(n, -max(0, len(str(n)) - 2))
+
+
 def many(n: int, noun: str = "row") -> str:
     """Return a count with its noun.
 

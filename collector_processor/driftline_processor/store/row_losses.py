@@ -16,6 +16,7 @@ from driftline.tables.table import F64
 
 from driftline_processor.config.values import Keep
 from driftline_processor.core.explain.loss_evidence import RowLosses
+from driftline_processor.core.performance.one_class import faulty_rows
 from driftline_processor.core.weak_slices.search import rows_to_search
 from driftline_processor.core.weak_slices.slice_change import LossTiles, sums_of_tiles
 from driftline_processor.core.windows.window import Window
@@ -152,7 +153,9 @@ class StoredLosses:
                 for part, over in losses.bins(baseline.bins).items()
                 if (bin_index := bin_of_part(part, over, features, slices)) is not None
             }
-            sums = sums_of_tiles(losses, codes, loss[1], numbers_of(rows, "weight"), tile, len(keys) + 1)
+            faulty = faulty_rows(baseline, actual_of(rows), time)
+            values = loss[1] if faulty is None else np.where(faulty, np.nan, loss[1])
+            sums = sums_of_tiles(losses, codes, values, numbers_of(rows, "weight"), tile, len(keys) + 1)
         for index, key in enumerate(keys):
             newest = int(time[tile == index].max(initial=0))
             self._losses[key] = _Losses({part: of_part[index] for part, of_part in sums.items()}, newest)

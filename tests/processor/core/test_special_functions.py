@@ -9,9 +9,8 @@ from driftline_processor.core.drift import normal_variation
 from driftline_processor.core.estimate import importance_weighting, point
 from driftline_processor.core.intervals import confidence
 from driftline_processor.core.intervals.confidence import CONFIDENCE
-from driftline_processor.core.performance import objective_states
+from driftline_processor.core.performance import objective_states, sample_size
 from driftline_processor.core.quality import feature_sums
-from driftline_processor.core.verdict import undecided
 from scipy import special
 
 FUNCTIONS = {
@@ -42,7 +41,7 @@ def test_a_function_takes_numbers_and_arrays() -> None:
         (point.DEVIATIONS, special.ndtri((1 + CONFIDENCE) / 2)),
         (objective_states.POWER, special.ndtri(objective_states._TELLS)),
         (confidence.NORMAL, special.ndtri((1 + CONFIDENCE) / 2)),
-        (undecided.REACH, special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(objective_states._TELLS)),
+        (sample_size.REACH, special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(objective_states._TELLS)),
         (
             importance_weighting._STUDENT_QUANTILE,
             special.stdtrit(importance_weighting.GROUPS - 1, (1 + CONFIDENCE) / 2),

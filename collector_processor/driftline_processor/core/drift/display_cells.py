@@ -21,6 +21,9 @@ MOST_VALUES = 16
 MOST_CATEGORIES = 12
 """Limit of categories that get a cell each, the most frequent of both samples: the space of a card on the page."""
 
+OTHER = "other"
+"""Label of the cell of all other categories, and of those that the baseline does not have."""
+
 WIDTHS = 20
 """Cells of equal width of a number. Fewer would hide a second mode; more are noise at 1,000 rows."""
 
@@ -224,7 +227,7 @@ class FrequentCategories(Struct, frozen=True, eq=False):
         drawn_was, drawn_now = self.was[shown], now[shown]
         rest_was, rest_now = float(self.was.sum() - drawn_was.sum()), float(now.sum() - drawn_now.sum())
         if max(rest_was, rest_now) > NOTHING:
-            return Cells((*categories, "other"), np.append(drawn_was, rest_was), np.append(drawn_now, rest_now))
+            return Cells((*categories, OTHER), np.append(drawn_was, rest_was), np.append(drawn_now, rest_now))
         return Cells(tuple(categories), drawn_was, drawn_now)
 
 

@@ -204,6 +204,11 @@ decisions, other metrics of classes, and learned losses. With them the intervals
 nominal coverage.
 """
 
+FEWEST_PERIODS = 3
+"""Minimum periods of the baseline, as long as the window, for the error of its estimates: with two, Student's t is 12.7
+standard errors, and an interval says nothing.
+"""
+
 LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
 """Minimum rows of the reference, and of a class: with fewer, learned values overfit by more than an interval accounts
 for.
@@ -387,6 +392,15 @@ class ReferenceLearning(Struct, eq=False, dict=True):
         beyond = off.variance * days / (days - 1) if errors and days > 1 else off.variance
         return differ, StretchVariance(beyond, days)
 
+    def error_of(
+        self, _metric: str, _per_row: tuple[float, float], off: StretchVariance, span: int
+    ) -> tuple[StretchVariance, float] | None:
+        """Return the variance of the error of an estimate, and the length of a window in its periods.
+
+        None if the baseline does not show how wrong an estimate of such a window is.
+        """
+        return off, span / self.lasting if self.lasting else 1.0
+
     def estimated_rows(self, pane: Pane) -> int:
         """Return the rows of a pane in its sums for estimates."""
         rows = pane.parts.get("rows")
@@ -550,6 +564,30 @@ class _RegressionLearning(ReferenceLearning):
         chance = [variance / rows for rows, _, _, variance in block_sums if rows > 0]
         differ = stretch_variance([mean for rows, _, mean, _ in block_sums if rows > 0], chance)
         return explain_target_shift(_pane, _baseline, differ.over(_span / self.length if self.length else 1.0))
+
+    def error_of(
+        self, metric: str, per_row: tuple[float, float], off: StretchVariance, span: int
+    ) -> tuple[StretchVariance, float] | None:
+        """Return the variance of the errors of periods as long as the window, at times that they are not learned from.
+
+        Neighbouring days have the same season, so their errors do not average out: a month may be as wrong as its days.
+        """
+        blocks = self.estimation.blocks
+        if blocks is None:
+            return off, 1.0
+        each = max(1, round(span / blocks.length))
+        known = [
+            (stretch.rows, value - expected)
+            for stretch in self._stretches_of(blocks)
+            if (value := stretch.realized.get(metric)) is not None
+            and (expected := stretch.expected.get(metric)) is not None
+        ]
+        periods = [np.array(known[at : at + each]) for at in range(0, len(known) - each + 1, each)]
+        if len(periods) < FEWEST_PERIODS:
+            return None
+        rows = [float(period[:, 0].sum()) for period in periods]
+        errors = [float(period[:, 0] @ period[:, 1]) / n for period, n in zip(periods, rows, strict=True)]
+        return estimate_error_variance(errors, [per_row[0] / n for n in rows]), 1.0
 
     def _weight(self, pane: Pane) -> float:
         sums = pane.parts.get(LOSS)
@@ -738,9 +776,8 @@ class _EstimateBuilder:
         offsets: Mapping[str, float],
     ) -> None:
         self._learned, self._cut, self._rows, self._method, self._offsets = learned, cut, rows, method, offsets
-        self._lengths, self._lasting = (
-            span / length if length else 1.0 for length in (learned.length, learned.lasting)
-        )
+        self._span = span
+        self._lengths = span / learned.length if learned.length else 1.0
 
     def estimate(
         self, name: str, point: Point, realized: MetricValue | None, labelled: Mapping[str, Point]
@@ -764,13 +801,15 @@ class _EstimateBuilder:
             )
         per_row = learned.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
         differ, off = learned.differ(self._cut, name, per_row)
-        time = off.over(self._lasting)
+        known = learned.error_of(name, per_row, off, self._span)
+        off, lasting = known or (off, 1.0)
+        time, reason = off.over(lasting), point.reason if known else point.reason or "too_few_days"
         error = math.sqrt(point.chance + point.learned + time)
         lowest, highest = limits(name)
-        width = half_width(point.chance + point.learned, off, self._lasting, DEVIATIONS)
+        width = half_width(point.chance + point.learned, off, lasting, DEVIATIONS)
         low: float | None = max(lowest, point.value - width)
         high: float | None = min(highest, point.value + width)
-        if point.reason is not None:
+        if reason is not None:
             low = high = None
         lower = upper = alert = None
         if value is not None and learned.has_bounds(name, self._cut, rows):
@@ -779,7 +818,7 @@ class _EstimateBuilder:
             alert = not lower <= point.value <= upper
         estimates = (float(point.value), low, high, error, lower, upper, alert, rows)
         judgement = _label_error(labelled.get(name), realized, time)
-        return Estimate(*estimates, "panes", self._method, value, *judgement, reason=point.reason)
+        return Estimate(*estimates, "panes", self._method, value, *judgement, reason=reason)
 
 
 def _label_error(

@@ -315,7 +315,7 @@ def _filled(mean: F64, rows: F64, fewest_rows: float) -> F64:
     return filled
 
 
-MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
+MOSTLY = frozenset({"missing", "pile_up", "unseen", "out_of_range"})
 """Checks whose findings explain a change if they are at least half of it."""
 
 

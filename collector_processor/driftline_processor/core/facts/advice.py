@@ -60,8 +60,11 @@ class ChangeVersion(FactStruct):
 
 
 class Retrain(FactStruct):
+    """Retrain; ``rule_out``: inputs with a possible fault, to be ruled out first."""
+
     since: Since
     check_outcomes: bool = False
+    rule_out: ColumnNames = ()
 
 
 class WaitToRetrain(FactStruct):
@@ -86,11 +89,18 @@ class RetrainWithSlice(FactStruct):
     slice: str
     since: Since
     check_outcomes: bool = False
+    rule_out: ColumnNames = ()
 
 
 class Recalibrate(FactStruct):
     roc_auc: float | None
     baseline: float | None
+    since: Since
+    rule_out: ColumnNames = ()
+
+
+class RecalibrateIntervals(FactStruct):
+    moved: MetricMoved
     since: Since
 
 
@@ -98,6 +108,11 @@ class RetrainWithRange(FactStruct):
     column: ColumnName
     outside: float
     since: Since
+    rule_out: ColumnNames = ()
+
+
+LearnAnew = Retrain | RetrainWithSlice | RetrainWithRange | Recalibrate
+"""Advice that a fault of an input would make wrong."""
 
 
 class CheckThreshold(FactStruct):
@@ -114,17 +129,22 @@ class WaitForOutcomes(FactStruct):
 
 
 class Needed(Struct, frozen=True):
-    """The number of outcomes that can be conclusive.
+    """The number of outcomes that are conclusive in nine of ten cases.
 
     Attributes:
         outcomes: The number.
         metric: The metric of which they are.
-        rule: The objective on it; "" if the metric is compared with the baseline.
+        rule: The objective on it, if the metric keeps its value; "" if the metric is compared with the baseline, and as
+            good.
+        length: How long these outcomes take if they come as often as in the window, nanoseconds; 0 if unknown.
+        drop: The drop of the metric that they detect; 0.0: they show that it is as good.
     """
 
     outcomes: int
     metric: str
     rule: str = ""
+    length: int = 0
+    drop: float = 0.0
 
 
 class LongerWindow(FactStruct):
@@ -146,19 +166,35 @@ class EvaluateMoreRows(LongerWindow): ...
 
 
 class BuildLargerBaseline(FactStruct):
-    """The baseline is so small that no window can be conclusive.
+    """The baseline is so small that a window as large does not show that a model is as good.
 
     Attributes:
         metric: The metric that decides.
-        half: Half the confidence interval of its value in the baseline, at least as wide as the margin.
+        half: Half the confidence interval of its value in the baseline.
         margin: The margin.
         rows: Rows of a baseline that is large enough.
+        needed: Outcomes with which nine of ten windows show it; None if no number does.
     """
 
     metric: str
     half: float
     margin: float
     rows: int
+    needed: int | None = None
+
+
+class ChooseMargin(FactStruct):
+    """The outcomes show that a model is as good as its baseline, and this one is near its margin.
+
+    Attributes:
+        metric: The metric that decides.
+        change: Its difference from the baseline.
+        margin: The margin.
+    """
+
+    metric: str
+    change: float
+    margin: float
 
 
 class SetObjective(FactStruct): ...

@@ -120,6 +120,24 @@ class ScoreMissing(OfScores): ...
 class ClassesWithoutScore(OfScores): ...
 
 
+class NewClasses(OfScores):
+    """Predicted classes that the baseline does not have."""
+
+
+class OutputCollapsed(OfScores):
+    """Nearly all predictions are one class, or scores of a narrow range, while no input drifted.
+
+    Attributes:
+        first: Label of the class, or of the first cell of the range.
+        last: Label of the last cell.
+        name: Name of the output, such as "score".
+    """
+
+    first: str
+    last: str
+    name: str
+
+
 class LevelOfScores(FactStruct):
     """The predicted and the actual rate of positives, the interval of the latter, and both rates of the baseline."""
 
@@ -194,7 +212,10 @@ class ChancePossible(FactStruct):
 
 
 class MayBeWorse(FactStruct):
-    """A change that is inconclusive at the ``margin``; ``certain``: the metric is worse by some amount."""
+    """A change that is inconclusive at the ``margin``.
+
+    ``certain``: the metric is worse by some amount. ``by_rows``: the interval if days do not differ, with too few days.
+    """
 
     metric: str
     low: float | None
@@ -203,6 +224,7 @@ class MayBeWorse(FactStruct):
     margin: float | None
     reason: InconclusiveReason
     outcomes: int
+    by_rows: tuple[float, float] | None = None
 
 
 class AndAlso(FactStruct):

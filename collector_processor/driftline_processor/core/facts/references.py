@@ -16,6 +16,28 @@ class OwnFirstRows(FactStruct):
     shift: float
 
 
+class BaselineReach(FactStruct):
+    """What windows compared with a baseline can show.
+
+    Attributes:
+        metric: The metric that decides.
+        value: Its value in the baseline.
+        half: Half its confidence interval.
+        margin: Its margin.
+        outcomes: Outcomes of the baseline.
+        needed: Outcomes with which nine of ten windows show that a model is as good; None if no number does.
+        length: Nanoseconds from the first row of the baseline to the last; 0 if rows have no time.
+    """
+
+    metric: str
+    value: float
+    half: float
+    margin: float
+    outcomes: int
+    needed: int | None
+    length: int
+
+
 class BaselineWithoutSkill(FactStruct):
     metric: str
     value: float

@@ -1,30 +1,39 @@
 """Whether the rows with outcomes are a selection of a window's rows, by their scores.
 
-Where only rejected loans are followed up, or only high scores are reviewed, the rows with outcomes say nothing of the
-others. The scores of both are compared over deciles of all rows.
+If only rejected loans are followed up, only high scores are reviewed, or positives arrive first, the rows with outcomes
+say nothing about the others, and cannot be compared with those of a baseline of all rows. Their scores are compared
+with those of the rows without an outcome.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import grid_counts
+from driftline.panes.bins import SCORE_BINS, NumberBins, score_edges
 from driftline.panes.pane import Pane
+from driftline.tables.table import F64
 
-from driftline_processor.core.special_functions import chdtrc
+from driftline_processor.core.special_functions import kolmogorov
 
-DECILES = 10
 ALPHA = 0.001
 """Significance level: one window of a thousand without a selection."""
 
-LEAST = 0.1
-"""Total variation distance between the scores of rows with outcomes and of all rows from which on it matters."""
+LEAST = 0.05
+"""Minimum distance between the scores of rows with outcomes and of all rows: a fraction of all rows may differ by it,
+and it is the largest margin of an area under the ROC curve.
+"""
 
 FEWEST = 50
-"""Minimum outcomes, five per decile."""
+"""Minimum outcomes; with fewer, a distance below 0.3 is not significant."""
 
 
-def has_selection_bias(pane: Pane) -> bool:
-    """Return True if rows with outcomes have other scores than all rows of a binary model.
+def has_selection_bias(pane: Pane, baseline: Baseline | None = None) -> bool:
+    """Return True if rows with outcomes have other scores than the other rows of a binary model.
+
+    ``baseline``: a baseline whose outcomes are such a selection, too, is comparable.
 
     >>> from driftline.panes.bins import SCORE_BINS
     >>> scores, none = np.zeros(SCORE_BINS), np.zeros(SCORE_BINS)
@@ -39,15 +48,31 @@ def has_selection_bias(pane: Pane) -> bool:
     sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
     if every is None or sides[0] is None or sides[1] is None:
         return False
-    labelled = sides[0] + sides[1]
+    is_selection = _is_selection(every, sides[0] + sides[1])
+    return is_selection and not (baseline is not None and _is_selected(baseline))
+
+
+def _is_selection(every: F64, labelled: F64) -> bool:
+    """Return True if labelled rows have other scores than the others; both are counts over the same bins."""
     total, known = float(every.sum()), float(labelled.sum())
     if known < FEWEST or known >= total:
         return False
-    decile = np.minimum((np.cumsum(every) - every / 2) * DECILES // total, DECILES - 1).astype(np.intp)
-    expected, counted = (np.bincount(decile, one, DECILES) for one in (every * known / total, labelled))
-    filled = expected > 0
-    distance = float(np.abs(counted - expected).sum()) / known / 2
-    # drawn without replacement, labelled rows vary less than independent ones
-    spread = expected[filled] * (1 - known / total)
-    statistic = float(((counted - expected)[filled] ** 2 / np.maximum(spread, 1e-9)).sum())
-    return distance >= LEAST and float(chdtrc(np.count_nonzero(filled) - 1, statistic)) <= ALPHA
+    rest = np.maximum(every - labelled, 0.0)
+    unknown = float(rest.sum())
+    if unknown <= 0:
+        return False
+    distance = float(np.abs(np.cumsum(labelled) / known - np.cumsum(rest) / unknown).max())
+    p_value = float(kolmogorov(math.sqrt(known * unknown / total) * distance))
+    return distance * unknown / total >= LEAST and p_value <= ALPHA
+
+
+def _is_selected(baseline: Baseline) -> bool:
+    """Return True if the outcomes of a baseline are a selection: its scores are counted over its own bins."""
+    pane, bins = baseline.pane, baseline.bins.score
+    sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
+    every = pane.parts.get("score")
+    if every is None or sides[0] is None or sides[1] is None or not isinstance(bins, NumberBins):
+        return False
+    place = np.searchsorted(bins.edges, score_edges(), side="right")
+    labelled = np.bincount(place, (sides[0] + sides[1])[:SCORE_BINS], minlength=bins.size)
+    return _is_selection(every[: bins.size], labelled[: bins.size].astype(np.float64))

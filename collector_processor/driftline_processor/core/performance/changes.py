@@ -29,7 +29,7 @@ from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, 
 from driftline_processor.core.metrics import direction, metric_named
 from driftline_processor.core.special_functions import ndtr
 
-from .margin import AREAS, deciding_metric, error_of, is_of_family
+from .margin import AREAS, deciding_metric, error_of, is_of_family, is_off_centre
 
 LEVEL = 0.01
 """Maximum fraction of windows as good as their baseline in which any metric is called worse: evidence/worse.json."""
@@ -212,7 +212,7 @@ def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, Met
     if metric is None or not metric.direction or metric.of_all_rows:
         return None
     one, other = now.get(name), was.get(name)
-    if one is None or other is None or one.value is None or other.value is None:
+    if one is None or other is None or one.value is None or other.value is None or is_off_centre(name, now):
         return None
     than = Interval(other.low, other.high, other.interval)
     limits = difference(one.value, Interval(one.low, one.high, one.interval), other.value, than)

@@ -47,6 +47,7 @@ from driftline_processor.core.intervals.confidence import (
     Interval,
     WeightSums,
     clopper_pearson,
+    normal_quantile,
     student,
 )
 from driftline_processor.core.intervals.day_spread import FEW, FEWEST_LENDING, DaySpread, day_spread
@@ -56,6 +57,7 @@ from driftline_processor.core.intervals.time_blocks import MOST, has_day_blocks
 from driftline_processor.core.labels.delay import delay_of, judge_sla
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.metrics.losses import losses_of
+from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.outcomes.coverage import sent_rows
@@ -68,7 +70,7 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 from .changes import LEVEL, Compared, judge_changes, made_inconclusive
 from .difficulty import OFF, Losses, at_equal_difficulty, gap_margin
 from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
-from .margin import AREAS, constants
+from .margin import AREAS, SHARE, constants, deciding_metric, error_of
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .outstanding import at_bound, bounds_of
@@ -234,6 +236,37 @@ def bias_change(
         return None
     half, usual = (now.high - now.low) / 2, ((was.high or was.value) - (was.low or was.value)) / 2
     return _gap_change((now.value, half), (was.value, usual), margin, final=final)
+
+
+def coverage_changes(
+    realized: Mapping[str, MetricValue], reference: Mapping[str, MetricValue], confidence: float, *, final: bool
+) -> dict[str, MetricChange]:
+    """Return how the coverage of each interval between quantiles differs from the baseline's.
+
+    Too wide is as wrong as too narrow. ``worse`` if its gap to the nominal coverage grew by at least three standard
+    errors and a quarter of the rows that the interval promises to miss.
+
+    >>> was, narrow, near, wide = (
+    ...     {"interval_coverage@0.8": MetricValue(value, 900, "panes", low=value - 0.02, high=value + 0.02)}
+    ...     for value in (0.81, 0.38, 0.78, 1.0)
+    ... )
+    >>> [coverage_changes(now, was, 0.95, final=True).popitem()[1].state for now in (narrow, near, wide)]
+    ['worse', 'inconclusive', 'worse']
+    """
+    changes = {}
+    for name in realized.keys() & reference.keys():
+        parsed, now, was = parse_name(name), realized[name], reference[name]
+        if parsed is None or parsed.base != "interval_coverage" or parsed.at is None:
+            continue
+        if now.value is None or now.low is None or now.high is None or was.value is None:
+            continue
+        half, usual = (now.high - now.low) / 2, ((was.high or was.value) - (was.low or was.value)) / 2
+        gaps = (now.value - parsed.at, half), (was.value - parsed.at, usual)
+        gap, change = _gap_change(*gaps, SHARE * error_of(name, parsed.at), final=final), now.value - was.value
+        low, high = change - hypot(half, usual), change + hypot(half, usual)
+        error = half / normal_quantile(confidence)
+        changes[name] = replace(gap, change=change, low=low, high=high, error=error)
+    return changes
 
 
 def _gap_change(
@@ -431,8 +464,6 @@ def _compare_with_baseline(
     evaluation.reference = reference_of(reference, settings, span)
     if sums is not None:
         evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
-        if settings.outcomes == "explicit":
-            evaluation.realized_changes = _without_claims(evaluation.realized_changes, sums.pane)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:
         evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
@@ -441,11 +472,22 @@ def _compare_with_baseline(
             lent = _lent(evaluation, reference, settings)
             evaluation.constant_comparison = against_constant(evaluation, sums, settings, lent)
         evaluation.level = _level(evaluation, sums, settings, reference)
-        evaluation.realized_changes = _at_equal_difficulty(evaluation, sums, reference)
+        covered = _coverage(evaluation, sums, settings, reference)
+        evaluation.realized_changes = _at_equal_difficulty(evaluation, sums, reference) | covered
+    if sums is not None and settings.outcomes == "explicit" and has_selection_bias(sums.pane, reference):
+        _withdraw_claims(evaluation)
+        return
     tiles = outcomes.losses() if evaluation.closed and evaluation.maturity == "mature" else None
     if tiles is not None:
         chance = SLICE_LEVEL / looks_a_day(span)
         evaluation.slice_change = find_slice_change(reference, tiles, chance, margins_of(reference, settings))
+
+
+def _withdraw_claims(evaluation: Evaluation) -> None:
+    """Withdraw the comparisons of a window whose outcomes are a selection of its rows: they are not of all rows."""
+    of_rows = evaluation.realized_changes
+    evaluation.realized_changes = made_inconclusive(of_rows, ("worse", "not_worse", "inconclusive"), "not_comparable")
+    evaluation.level = evaluation.constant_comparison = None
 
 
 def _level(
@@ -458,6 +500,16 @@ def _level(
         return level
     margin = margins_of(reference, settings).get("mae")
     return bias_change(evaluation.realized, evaluation.reference, margin, final=final)
+
+
+def _coverage(
+    evaluation: Evaluation, sums: PerformanceSums, settings: PerformanceSettings, reference: Baseline
+) -> dict[str, MetricChange]:
+    """Return how the coverage of intervals between quantiles differs from the baseline's, with how days differ."""
+    covered = {name: value for name, value in evaluation.realized.items() if name.startswith("interval_coverage@")}
+    now = intervals_at(settings.confidence, covered, sums, _lent(evaluation, reference, settings))
+    final = evaluation.maturity == "mature"
+    return coverage_changes(now, evaluation.reference, settings.confidence, final=final)
 
 
 def _changes(
@@ -493,7 +545,29 @@ def _changes(
         autocorrelation={name: one.autocorrelation for name, (one, *_) in lent.items() if one is not None},
     )
     changes = judge_changes(compared)
-    return changes | _settled(changes, compared, sums) if evaluation.maturity == "immature" else changes
+    if evaluation.maturity == "immature":
+        return changes | _settled(changes, compared, sums)
+    return changes | _by_rows(changes, compared, evaluation.realized, sums, settings)
+
+
+def _by_rows(
+    changes: Mapping[str, MetricChange],
+    compared: Compared,
+    found: Mapping[str, MetricValue],
+    sums: PerformanceSums,
+    settings: PerformanceSettings,
+) -> dict[str, MetricChange]:
+    """Return the change of the metric that decides with its interval by rows alone, if it has too few days."""
+    name = deciding_metric(changes, compared.was(compared.confidence), compared.margins)
+    change = None if name is None else changes.get(name)
+    if name is None or change is None or change.reason != "too_few_days" or change.error is not None:
+        return {}
+    alone = performance_sums(sums.pane, (), sums.task, settings, sums.unseen, days=False)
+    rows = Compared(lambda confidence: intervals_at(confidence, found, alone, {}), compared.was, compared.confidence)
+    limits = judge_changes(rows).get(name)
+    if limits is None or limits.low is None or limits.high is None:
+        return {}
+    return {name: replace(change, by_rows=(limits.low, limits.high))}
 
 
 def _settled(changes: Mapping[str, MetricChange], compared: Compared, sums: PerformanceSums) -> dict[str, MetricChange]:
@@ -513,14 +587,6 @@ def _settled(changes: Mapping[str, MetricChange], compared: Compared, sums: Perf
         for name in bounds.keys() & changes.keys() & least.keys() & greatest.keys()
         if least[name].state == greatest[name].state != "inconclusive"
     }
-
-
-def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, MetricChange]:
-    """Return changes without ``not_worse`` if outcomes are a selection of the rows: they say nothing of the others."""
-    claims = any(change.state == "not_worse" for change in changes.values())
-    if not claims or not has_selection_bias(pane):
-        return changes
-    return made_inconclusive(changes, ("not_worse",), "not_comparable")
 
 
 def _at_equal_difficulty(evaluation: Evaluation, sums: PerformanceSums, baseline: Baseline) -> dict[str, MetricChange]:

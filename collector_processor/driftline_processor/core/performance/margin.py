@@ -10,7 +10,7 @@ without skill has no margin, so it cannot show that a model is healthy.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from math import inf, isfinite, pi, sqrt
+from math import exp, inf, isfinite, pi, sqrt
 
 import numpy as np
 from driftline.baseline.sections.outcome_spread import OutcomeSpread
@@ -19,8 +19,9 @@ from driftline.tables.table import F64
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import METRICS, direction, metric_named
-from driftline_processor.core.metrics.name_grammar import parse_name
+from driftline_processor.core.metrics.name_grammar import name_with_number, parse_name
 from driftline_processor.core.outcomes.sums import confusion, losses
 
 SHARE = 0.25
@@ -34,7 +35,10 @@ LARGEST_OF_AREA = 0.05
 
 AREAS = frozenset({"roc_auc", "roc_auc_ovr"})
 
-DECIDING = ("log_loss", "roc_auc", "roc_auc_ovr", "accuracy", "balanced_accuracy", "mae", "rmse", "ndcg", "ctr")
+DECIDING = (
+    *("log_loss", "roc_auc", "roc_auc_ovr", "accuracy", "balanced_accuracy"),
+    *("mae", "rmse", "quantile_loss", "ndcg", "ctr"),
+)
 """The metrics that decide whether a model is healthy: the first one that the baseline has a margin for."""
 
 NOT_OF_RARE = ("log_loss", "accuracy")
@@ -44,16 +48,38 @@ RARE = 0.05
 """Fraction of the rarer class below which the area under the ROC curve decides."""
 
 
-FAMILY = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "rmse", "ndcg", "recall"})
+FAMILY = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "rmse", "quantile_loss", "ndcg", "recall"})
 """Metrics that show a degradation, whichever decides; ``recall`` per class only. The others depend on the threshold or
 on the rate of positives: a month with fewer late flights has a worse F1 with the same model.
 """
+
+
+OF_CENTRE = frozenset({"mae", "rmse"})
+"""Losses of a prediction of the centre. A regression that declares quantiles without 0.5 predicts none: its quantile at
+0.05 is far from the outcomes, and closer to them if it is worse.
+"""
+
+
+def is_off_centre(name: str, names: Collection[str]) -> bool:
+    """Return True for a loss of the centre among the metrics of a regression that predicts other quantiles only.
+
+    >>> is_off_centre("mae", ["mae", "quantile_loss@0.05"]), is_off_centre("mae", ["mae", "quantile_loss@0.5"])
+    (True, False)
+    """
+    return (
+        name in OF_CENTRE
+        and "quantile_loss@0.5" not in names
+        and any(other.startswith("quantile_loss@") for other in names)
+    )
 
 
 def constants(
     reference: Mapping[str, MetricValue], pane: Pane, task: Task, spread: OutcomeSpread | None = None
 ) -> dict[str, float]:
     """Return the value of each metric for the best constant prediction, on the outcomes of a baseline.
+
+    A pane has no quantiles of the outcomes, so the quantile loss of a constant is that of normal outcomes with the same
+    variance.
 
     Args:
         reference: The metrics of the baseline.
@@ -106,7 +132,14 @@ def _of_numbers(pane: Pane, task: Task) -> dict[str, float]:
         return {}
     mean = sums["actual"] / sums["weight"]
     deviation = sqrt(max(sums["squared_actual"] / sums["weight"] - mean**2, 0.0))
-    return {"rmse": deviation, "mae": deviation * sqrt(2 / pi)}
+    # the quantile loss of a normal variable at its quantile z is its density there
+    of_quantiles = {
+        name_with_number("quantile_loss", level): deviation
+        * exp(-(normal_quantile(2 * level - 1) ** 2) / 2)
+        / sqrt(2 * pi)
+        for level in task.quantiles
+    }
+    return {"rmse": deviation, "mae": deviation * sqrt(2 / pi)} | of_quantiles
 
 
 def skill(name: str, value: float, constant: float) -> float:
@@ -172,7 +205,9 @@ def deciding_order(names: Iterable[str], reference: Mapping[str, MetricValue]) -
     bases = {name: parsed.base if (parsed := parse_name(name)) is not None else name for name in names}
     rate = reference.get("actual_rate")
     rare = rate is not None and rate.value is not None and min(rate.value, 1 - rate.value) < RARE
-    named = [name for name, base in bases.items() if base in DECIDING and "[" not in name]
+    named = [
+        name for name, base in bases.items() if base in DECIDING and "[" not in name and not is_off_centre(name, bases)
+    ]
     named.sort(key=lambda name: (DECIDING.index(bases[name]), rank(name), name))
     usable = [name for name in named if not (rare and name in NOT_OF_RARE)]
     return usable or sorted((name for name in bases if name not in named), key=lambda name: (rank(name), name))

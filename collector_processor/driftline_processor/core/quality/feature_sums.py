@@ -7,7 +7,7 @@ baseline can be compared with the window in another unit, or with another column
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, Self
 from weakref import WeakKeyDictionary
@@ -196,6 +196,28 @@ class DistributionFunction(Struct, frozen=True):
         if not len(self.points):
             return np.zeros(len(values))
         return np.interp(values, self.points, self.below, left=0.0, right=1.0)
+
+
+def atoms_of(points: F64) -> Mask:
+    """Return True for the bins between ascending points that hold one value, such as a sentinel: bool (k - 1,)."""
+    narrow: Mask = np.diff(points) <= 1e-6 * np.abs(points[1:]) + 1e-300
+    return narrow
+
+
+def edges_of(pair: FeaturePair) -> F64:
+    """Return the edges of the bins of a number."""
+    assert isinstance(pair.bins, NumberBins)
+    return pair.bins.edges
+
+
+def is_resolved(edges: F64, below: Callable[[F64], F64]) -> bool:
+    """Return True if bins separate the values of a distribution that is not their own, beside frequent single values.
+
+    At most half of the values may lie in one bin: cold days that have no bin of their own beside a sentinel of -200
+    look like any other small or negative values. Powers of two outside the bins also have a mean and a deviation.
+    """
+    steps, atoms = np.diff(below(edges)), atoms_of(edges)
+    return bool(steps[~atoms].max(initial=0.0) <= 0.5 * (1.0 - float(steps[atoms].sum())))
 
 
 def distribution_function(
@@ -474,6 +496,11 @@ class CheckInput(Struct, frozen=True, dict=True):
         """Numbers whose distribution differs significantly from the baseline."""
         differ = self.table.where(self.table.may_differ())
         return [one for pair in differ if (one := changed_number(pair)) is not None]
+
+    @cached_property
+    def most_changed(self) -> bool:
+        """True if most of the other numbers changed, too: then something else than a fault of one column moved it."""
+        return 2 * (len(self.changed) - 1) > int(np.count_nonzero(self.table.number)) - 1
 
     @cached_property
     def functions(self) -> dict[str, DistributionFunction]:

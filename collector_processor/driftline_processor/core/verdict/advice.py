@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     InconclusiveReason,
+    MetricChange,
     SlicePerformance,
 )
 from driftline_processor.core.fact import Fact
-from driftline_processor.core.performance.margin import DECIDING
+from driftline_processor.core.performance.margin import DECIDING, OF_CENTRE
 from driftline_processor.core.performance.objective import LEAST_ROWS
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED
+from driftline_processor.core.performance.sample_size import baseline_rows_needed, half_interval, margin_shown
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
+from driftline_processor.core.quality.checks.pile_up import CHECK as PILE_UP
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import closes_at
@@ -35,10 +40,12 @@ from .signs import (
     inconclusive_reason,
     is_fault,
     is_surely_off,
+    lacks_days,
     metric_moved,
+    uncovered,
     worse_metrics,
 )
-from .undecided import half_of_baseline, has_no_skill, labels_needed, needs_unreviewed
+from .undecided import has_no_skill, labels_needed, needs_unreviewed
 
 _REPAIRS: Mapping[str, type[facts.Repair]] = {
     DUPLICATES.name: facts.StopDuplicates,
@@ -78,13 +85,46 @@ def repair(
         return _change_version(better)
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
     wait = _wait_to_retrain(windows or (evaluation,), where)
-    return wait or _learn_anew(evaluation, cause, episode, where, outcomes_since)
+    advice = wait or _learn_anew(evaluation, cause, episode, where, outcomes_since)
+    if isinstance(advice, facts.LearnAnew):
+        return replace(advice, rule_out=_changed_at_once(evaluation, cause, (windows or (evaluation,))[0]))
+    return advice
+
+
+AT_ONCE = 0.5
+"""Minimum PSI of an input in the first window of a degradation, as a fraction of that in the newest, for a change at
+once: the degradation may begin in the middle of its first window.
+"""
+
+
+def _changed_at_once(evaluation: Evaluation, cause: FirstCause, first: Evaluation) -> tuple[str, ...]:
+    """Return the inputs that left their values when a degradation began, those of the cause first.
+
+    So does a faulty source; the world mostly changes step by step. Small and moderate drift stays in the old range.
+    """
+    left = {
+        name
+        for finding in evaluation.findings
+        if finding.severity != "minor" and finding.check in (OUT_OF_RANGE.name, UNSEEN.name, PILE_UP.name)
+        for name in finding.features
+    }
+    names = dict.fromkeys((*cause.features, *cause.other_features, *evaluation.features))
+    changed = []
+    for name in names:
+        now, was = evaluation.features.get(name), first.features.get(name)
+        if now is None or was is None or now.state != "drift" or not (now.size == "large" or name in left):
+            continue
+        if (was.effect or 0.0) >= AT_ONCE * (now.effect or 0.0):
+            changed.append(name)
+    return tuple(changed)
 
 
 def _learn_anew(evaluation: Evaluation, cause: FirstCause, episode: Episode, where: str, since: facts.Since) -> Fact:
     """Return how to learn what has changed: with a slice, a new level, a new range, or all of it."""
     if where and cause.kind not in KINDS_OF_ALL_ROWS:
         return facts.RetrainWithSlice(slice=where, since=since, check_outcomes=cause.kind == "concept_change")
+    if _only_its_intervals_are_off(evaluation):
+        return _recalibrate(evaluation, since)
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         return _recalibrate(evaluation, since)
     new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)
@@ -117,6 +157,8 @@ def look_again(advice: Fact | None) -> Fact | None:
 
 
 def _recalibrate(evaluation: Evaluation, since: facts.Since) -> Fact:
+    for name in uncovered(evaluation):
+        return facts.RecalibrateIntervals(moved=metric_moved(name, evaluation), since=since)
     sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
     auc, was = (None if side is None else side.value for side in sides)
     return facts.Recalibrate(roc_auc=auc, baseline=was, since=since)
@@ -130,7 +172,9 @@ def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictC
     if fault is not None:
         return _REPAIRS.get(fault.metric, facts.RepairData)(fault.fact)
     if signs[0].reason == "level":
-        since = facts.Since(evaluation.window.start, context.timezone, of_days=False)
+        window = evaluation.window
+        start = window.start if window.end > window.start else None
+        since = facts.Since(start, context.timezone, of_days=False)
         return _wait_to_retrain((evaluation,)) or _recalibrate(evaluation, since)
     return outcomes_wanted(evaluation, context)
 
@@ -158,15 +202,13 @@ def _beyond_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact | 
     """Return what an inconclusive window with outcomes needs instead of more of them; None if more will do."""
     if has_no_skill(evaluation):
         return facts.RecalibrateFirst()
-    reason = inconclusive_reason(evaluation)
-    larger = _larger_baseline(evaluation) if reason in ("too_few_days", "too_few_rows") else None
-    if larger is not None:
-        return larger
-    if reason == "too_few_days":
-        return longer_window(evaluation, context, "too_few_days")
-    decides = deciding_change(evaluation)
+    reason, decides = inconclusive_reason(evaluation), deciding_change(evaluation)
     if decides is not None and needs_unreviewed(evaluation, decides[0]):
         return facts.ReviewDecisions()
+    if decides is not None and reason in ("too_few_days", "too_few_rows"):
+        return _larger_baseline(evaluation, *decides) or _near_margin(evaluation, *decides)
+    if reason == "too_few_days":
+        return longer_window(evaluation, context, "too_few_days")
     if reason == "harder_outcomes":
         return facts.CompareWithSuchRows()
     return None if evaluation.reference or evaluation.objectives else facts.SetObjective()
@@ -174,12 +216,15 @@ def _beyond_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact | 
 
 def _more_outcomes(evaluation: Evaluation, context: VerdictContext) -> Fact:
     """Return how to get as many outcomes as can be conclusive."""
-    needed = labels_needed(evaluation)
+    needed, decides = labels_needed(evaluation), deciding_change(evaluation)
     outcomes = 0 if needed is None else needed.outcomes
     if evaluation.outcome_rows == 0:
         if needed is None or outcomes > evaluation.rows:
             return facts.SendOutcomes()
         return facts.SendOutcomesOrLabel(needed=needed)
+    if decides is not None and lacks_days(decides[1]):
+        needed = None if outcomes <= evaluation.outcome_rows else needed
+        return longer_window(evaluation, context, "too_few_days", needed=needed, rows=evaluation.rows)
     if needed is None or outcomes <= evaluation.outcome_rows:
         if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
             return longer_window(evaluation, context, "too_few_rows", rows=evaluation.outcome_rows)
@@ -196,7 +241,7 @@ def longer_window(
     needed: facts.Needed | None = None,
     rows: int | None = None,
 ) -> Fact:
-    """Return how to get a longer window: wait for an open one that contains this one, else configure one.
+    """Return how to get a longer window: wait for an open one with this one and the outcomes, else configure one.
 
     Args:
         evaluation: The window.
@@ -205,11 +250,12 @@ def longer_window(
         needed: The outcomes that can be conclusive; None if unknown.
         rows: The rows of the window, if they are too few.
     """
-    window = evaluation.window
+    window, least = evaluation.window, 0 if needed is None else needed.length
     longer = [
         coming
         for coming in context.coming
         if coming.start <= window.start and window.end <= coming.end and coming != window
+        if coming.end - coming.start >= least
     ]
     if longer:
         first = min(longer, key=lambda coming: coming.end)
@@ -225,7 +271,7 @@ def keep(evaluation: Evaluation) -> Fact:
     if fault is not None:
         return _repair_data(fault)
     at_threshold = [name for name in in_report_order(worse_metrics(evaluation)) if name not in OF_RANKS]
-    if at_threshold:
+    if at_threshold and "roc_auc" in evaluation.realized:  # others have no threshold
         return facts.CheckThreshold(moved=metric_moved(at_threshold[0], evaluation))
     if has_small_drift(evaluation):
         return facts.IgnoreDrift(small=True)
@@ -234,18 +280,22 @@ def keep(evaluation: Evaluation) -> Fact:
     return facts.NothingToDo()
 
 
-def _larger_baseline(evaluation: Evaluation) -> Fact | None:
-    """Return the advice to build a larger baseline if no window can be conclusive with this one; else None."""
-    decides = deciding_change(evaluation)
-    if decides is None or not decides[1].margin or half_of_baseline(evaluation, decides[0]) < decides[1].margin:
+def _larger_baseline(evaluation: Evaluation, metric: str, change: MetricChange) -> Fact | None:
+    """Return the advice to build a larger baseline if a window as large does not show that a model is as good."""
+    half, margin = half_interval(evaluation.reference, metric), change.margin or 0.0
+    if margin >= margin_shown(half) or metric.partition("@")[0] not in DECIDING:
+        return None  # other metrics decide only in a window with too few rows for these
+    needed, rows = labels_needed(evaluation), evaluation.reference[metric].rows
+    larger = baseline_rows_needed(rows, half, margin)
+    return facts.BuildLargerBaseline(metric, half, margin, larger, None if needed is None else needed.outcomes)
+
+
+def _near_margin(evaluation: Evaluation, metric: str, change: MetricChange) -> Fact | None:
+    """Return the advice to choose a margin if as many outcomes show that a model is as good, but not of this one."""
+    needed = labels_needed(evaluation)
+    if needed is None or needed.outcomes > evaluation.outcome_rows or lacks_days(change):
         return None
-    metric, margin = decides[0], decides[1].margin
-    if metric.partition("@")[0] not in DECIDING:
-        return None  # it decides only in a window with too few rows for the others
-    half = half_of_baseline(evaluation, metric)
-    # twice: so that a window as large as the baseline has half of the variance that the margin allows
-    rows = 2 * evaluation.reference[metric].rows * (half / margin) ** 2
-    return facts.BuildLargerBaseline(metric, half, margin, round(rows))
+    return facts.ChooseMargin(metric, change.change, change.margin or 0.0)
 
 
 def _repair_data(fault: Finding) -> Fact:
@@ -298,6 +348,11 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True
     return is_surely_off(evaluation)
+
+
+def _only_its_intervals_are_off(evaluation: Evaluation) -> bool:
+    """Return True if intervals do not cover while predictions of the centre are no worse."""
+    return bool(uncovered(evaluation)) and not OF_CENTRE & set(worse_metrics(evaluation))
 
 
 def repair_later(part: LaterPart, since: facts.Since, windows: Sequence[Evaluation]) -> Fact:

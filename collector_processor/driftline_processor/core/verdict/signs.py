@@ -225,14 +225,20 @@ def _worse_inside_margin(evaluation: Evaluation) -> Iterator[Sign]:
 def may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> facts.MayBeWorse:
     """Return the fact that a metric may be worse, with its interval; ``outcomes``: how many are known."""
     certain = is_certainly_worse(metric, change)
-    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes)
+    by_rows = change.by_rows if lacks_days(change) else None
+    return facts.MayBeWorse(metric, change.low, change.high, certain, change.margin, reason, outcomes, by_rows)
+
+
+def lacks_days(change: MetricChange) -> bool:
+    """Return True if neither a window nor its baseline has enough days to estimate how days differ."""
+    return change.reason == "too_few_days" and change.by_rows is not None
 
 
 def compared_change(sign: Sign, evaluation: Evaluation) -> MetricChange | None:
     """Return what a window shows of the comparison of a sign; None if it compares nothing."""
-    if sign.reason == "level":
-        return evaluation.level
-    return evaluation.constant_comparison if sign.reason == "constant" else evaluation.realized_changes.get(sign.metric)
+    if sign.reason == "constant":
+        return evaluation.constant_comparison
+    return evaluation.realized_changes.get(sign.metric, evaluation.level if sign.reason == "level" else None)
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
@@ -257,7 +263,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         return None
     decides = deciding_change(evaluation)
     if decides is not None:
-        return _no_worse(evaluation, *decides) if is_fine(*decides) and off_by(evaluation) is None else None
+        return _no_worse(evaluation, *decides) if is_fine(*decides) and not is_miscalibrated(evaluation) else None
     met = [objective for objective in evaluation.objectives if objective.state == "met"]
     of_outcomes = [objective for objective in met if not _of_service(objective)]
     if not of_outcomes or len(met) < len(evaluation.objectives):
@@ -563,8 +569,20 @@ def off_by(evaluation: Evaluation) -> facts.LevelOfScores | facts.BiasRose | Non
     return level_off(evaluation) if _is_off(evaluation) else None
 
 
+def is_miscalibrated(evaluation: Evaluation) -> bool:
+    """Return True if the level of predictions is surely off, or intervals do not cover: relevant, whatever it costs."""
+    return off_by(evaluation) is not None or bool(uncovered(evaluation))
+
+
+def uncovered(evaluation: Evaluation) -> list[str]:
+    """Return the intervals between quantiles that cover too many or too few outcomes."""
+    return [name for name in worse_metrics(evaluation) if not direction(name)]
+
+
 def _miscalibrated(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the level of predictions is off in a window whose outcomes do not show a loss."""
+    """Yield a sign if intervals do not cover, or the level of predictions is off while outcomes do not show a loss."""
+    for name in uncovered(evaluation):
+        yield replace(_worse_sign(name, evaluation), reason="level")
     level, level_fact, decides = evaluation.level, off_by(evaluation), deciding_change(evaluation)
     if level is None or level_fact is None or decides is None:
         return
@@ -662,6 +680,8 @@ def is_harder(evaluation: Evaluation) -> bool:
 
 def is_fine(name: str, change: MetricChange) -> bool:
     """Return True if a metric is certainly no worse: the window would have shown it, or its interval does."""
+    if change.reason == "not_comparable":
+        return False
     return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
@@ -711,7 +731,7 @@ def _shows_rise(
     window, rise = evaluation.window, (state.after or 0.0) - (state.before or 0.0)
     if window.end > window.start and state.since is not None and state.since >= window.end:
         return False
-    if evaluation.outcome_rows < FEWEST_OUTCOMES:
+    if evaluation.outcome_rows < FEWEST_OUTCOMES or (errors is not None and errors.reason == "not_comparable"):
         return False
     if name:  # otherwise all rows may have become as bad
         return errors is None or rise > (_largest_rise(error_metric, errors) or 0.0)
@@ -883,9 +903,15 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield critical new values and the drift of inputs, sorted by the importance of their cause if known."""
+    """Yield new values and the drift of inputs, sorted by the importance of their cause if known.
+
+    New values that are not critical are signs if the drift of their column is not: no day of the baseline has them, so
+    they wait neither for more days nor for more rows.
+    """
     for finding in evaluation.findings:
-        if finding.severity == "critical" and not is_fault(finding) and not is_of_output(finding):
+        if is_fault(finding) or is_of_output(finding):
+            continue
+        if finding.severity == "critical" or (finding.severity == "major" and _hides_new_values(finding, evaluation)):
             yield _fault_sign("inputs", finding, facts.FindingCertain())
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
@@ -896,6 +922,12 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     for column in moved:
         shown_fact = facts.ColumnMoved(name=column.name)
         yield _drift_sign("inputs", f"feature:{column.name}", shown_fact, column, evaluation)
+
+
+def _hides_new_values(finding: Finding, evaluation: Evaluation) -> bool:
+    """Return True if a column has new values, and its drift does not show them."""
+    columns = [evaluation.features.get(name) for name in finding.features]
+    return finding.check in (OUT_OF_RANGE.name, UNSEEN.name) and not any(one and _matters(one) for one in columns)
 
 
 def _matters(column: ColumnDrift) -> bool:

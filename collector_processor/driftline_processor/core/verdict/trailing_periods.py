@@ -35,6 +35,7 @@ from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class
 from driftline_processor.core.performance.changes import is_significant, made_inconclusive
 from driftline_processor.core.performance.difficulty import at_equal_difficulty, losses_of_period
+from driftline_processor.core.performance.judge import coverage_changes
 from driftline_processor.core.performance.margin import AREAS
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
@@ -73,7 +74,7 @@ NEWEST_DOUBTFUL = (2, 3, 5, 7)
 DOUBT = 0.005
 """P-value of the newest days up to which no longer period says that the model is healthy."""
 
-MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "ndcg"})
+MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "quantile_loss", "interval_coverage", "ndcg"})
 """Metrics of which the mean over windows is compared."""
 
 INCOMPARABLE: tuple[InconclusiveReason, ...] = ("not_comparable", "easier_outcomes")
@@ -204,6 +205,7 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
         if not AREAS.isdisjoint(newest.realized_changes):
             change = changes["log_loss"]
             changes["log_loss"] = at_equal_difficulty(change, losses.now, losses.was, losses.level, few="too_few_days")
+    changes |= coverage_changes(realized, newest.reference, STANDARD.confidence, final=True)
     decides = deciding_change(newest)
     if decides is not None and decides[0] not in changes:
         changes = made_inconclusive(changes, ("not_worse",), "too_few_days")

@@ -13,18 +13,11 @@ from driftline_processor.core.evaluation import (
     UnknownReason,
 )
 from driftline_processor.core.fact import Fact
-from driftline_processor.core.intervals.confidence import NORMAL
-from driftline_processor.core.performance.objective_states import POWER
+from driftline_processor.core.performance.sample_size import REACH, half_interval, outcomes_needed
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 from .context import NO_CONTEXT, VerdictContext
-from .signs import deciding_change, inconclusive_reason, may_be_worse
-
-REACH = NORMAL + POWER
-"""Normal quantile of 0.95 plus the power: standard errors between a value and its limit at which a test at 5 % has 90 %
-power.
-"""
-
+from .signs import deciding_change, inconclusive_reason, lacks_days, may_be_worse
 
 WORTH_FINDING = 0.05
 """Drop of accuracy that the requested labels should detect: five points, as between versions (evidence/versions.json).
@@ -86,10 +79,10 @@ def unknown_reason(evaluation: Evaluation) -> UnknownReason:
 
 
 def labels_needed(evaluation: Evaluation) -> facts.Needed | None:
-    """Return the number of outcomes of the undecided metric that can be conclusive; None if unknown.
+    """Return the number of outcomes of the undecided metric that are conclusive in nine of ten cases; None if unknown.
 
     The metric that decides is the undecided one; without one, all objectives must be met, so it is the one that needs
-    most. If no outcome is known, the number detects a drop of accuracy by :data:`WORTH_FINDING` with 90 % power.
+    most. If no outcome is known, the number detects a drop of accuracy by :data:`WORTH_FINDING`.
     """
     decides = deciding_change(evaluation)
     if decides is not None:
@@ -98,7 +91,7 @@ def labels_needed(evaluation: Evaluation) -> facts.Needed | None:
     if accuracy is not None and accuracy.value is not None:
         share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
         outcomes = math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10
-        return facts.Needed(max(FEWEST, outcomes), "accuracy")
+        return facts.Needed(max(FEWEST, outcomes), "accuracy", drop=WORTH_FINDING)
     needed = [
         facts.Needed(objective.needed, objective.metric, objective.rule)
         for objective in evaluation.objectives
@@ -108,22 +101,21 @@ def labels_needed(evaluation: Evaluation) -> facts.Needed | None:
 
 
 def _needed_to_decide(evaluation: Evaluation, metric: str, change: MetricChange) -> facts.Needed | None:
-    """Return the outcomes with which half the interval of a change is the margin; None if unknown.
+    """Return the outcomes with which nine of ten windows show that a model is as good; None if no number is known.
 
-    The variance of the window falls with its outcomes, that of the baseline does not.
+    If the variance between days is unknown, it is the number by rows alone.
     """
-    of_baseline = half_of_baseline(evaluation, metric) ** 2
-    if change.low is None or change.high is None or not change.margin or change.margin**2 <= of_baseline:
+    of_baseline = half_interval(evaluation.reference, metric)
+    low, high = change.by_rows if change.by_rows and lacks_days(change) else (change.low, change.high)
+    if low is None or high is None or not change.margin:
         return None
-    if evaluation.maturity == "mature" and change.reason != "too_few_rows":
+    if evaluation.maturity == "mature" and change.reason not in ("too_few_rows", "too_few_days"):
         return None  # more outcomes of these rows are not conclusive either
-    of_window = max(((change.high - change.low) / 2) ** 2 - of_baseline, 0.0)
-    outcomes = math.ceil(evaluation.outcome_rows * of_window / (change.margin**2 - of_baseline) / 10) * 10
+    of_window = math.sqrt(max(((high - low) / 2) ** 2 - of_baseline**2, 0.0))
+    outcomes = outcomes_needed(evaluation.outcome_rows, of_window, of_baseline, change.margin)
+    if outcomes is None:
+        return None
     covered = (one.needed for one in evaluation.immature if isinstance(one, facts.CoverageTooLow))
-    return facts.Needed(max(outcomes, *(math.ceil(share * evaluation.rows) for share in covered), 0), metric)
-
-
-def half_of_baseline(evaluation: Evaluation, metric: str) -> float:
-    """Return half the interval of a metric in the baseline; 0.0 if unknown."""
-    was = evaluation.reference.get(metric)
-    return 0.0 if was is None or was.low is None or was.high is None else (was.high - was.low) / 2
+    most = max(outcomes, *(math.ceil(share * evaluation.rows) for share in covered), 0)
+    span = evaluation.window.end - evaluation.window.start
+    return facts.Needed(most, metric, length=round(span * most / max(evaluation.outcome_rows, 1)))

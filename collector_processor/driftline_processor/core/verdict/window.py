@@ -34,6 +34,7 @@ from .signs import (
     level_off,
     may_be_worse,
     off_by,
+    uncovered,
 )
 from .trailing_periods import LENGTHS
 from .undecided import inconclusive, unknown_reason
@@ -352,7 +353,8 @@ def _risks(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContex
     why = cause.reason(facts.LikelyCause if moves_score else facts.FirstCause) if explained else None
     if open_change is None:
         return moved, why, facts.AndAlso(reason=inconclusive(evaluation, context))
-    level = level_off(evaluation) or off_by(evaluation)
+    uncovers = first.metric in uncovered(evaluation)
+    level = first.fact if uncovers else level_off(evaluation) or off_by(evaluation)
     if level is not None:
         decides = deciding_change(evaluation)
         fine = decides is not None and is_fine(*decides)

@@ -9,7 +9,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import places_of
 from driftline.tables.row_losses import losses_of_rows
-from driftline.tables.table import I64, Column, take_rows
+from driftline.tables.table import I64, Column, length, take_rows
 from driftline.tables.task import Task
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from driftline_processor.core.concept.losses import kind_of, reference_loss
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
+from driftline_processor.core.performance.one_class import DayCounts, one_class_rule
 from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of, increases, is_many
@@ -43,7 +44,7 @@ def detect_concept_drift(
     streams = ModelStreams(kind, reference_loss(baseline), level=level_of_errors(baseline))
     streams.stream(WHOLE)  # even without any usable outcome
     firsts = [_of_rows(rows) for rows in read.rows] if read.heard is None else read.heard
-    first_outcomes = _Firsts(read.rows, firsts, task, slices)
+    first_outcomes = _Firsts(read.rows, firsts, task, slices, _days(read.rows, firsts, baseline))
     streams.stream(WHOLE).corrected += sum(first.corrected for first in first_outcomes.firsts)
     for rows in first_outcomes.in_order(read.store):
         for name, part in first_outcomes.losses(rows).by_slice(slices):
@@ -53,12 +54,16 @@ def detect_concept_drift(
 
 
 class _Firsts(Struct, frozen=True):
-    """The rows of all files and the first outcome of each row; ``slices``: key → monitored values."""
+    """The rows of all files and the first outcome of each row.
+
+    ``slices``: key → monitored values. ``days``: outcomes per day, whose faulty days are left out; None without a rule.
+    """
 
     reads: Sequence[FileRows]
     firsts: Sequence[FirstOutcomes]
     task: Task
     slices: Mapping[str, Sequence[str]]
+    days: DayCounts | None = None
 
     def in_order(self, store: RowStore) -> Iterator[I64]:
         """Yield the positions of rows with an outcome, in its order of arrival: int64 (n,) per chunk."""
@@ -110,16 +115,22 @@ class _Firsts(Struct, frozen=True):
     def losses(self, rows: I64) -> FirstLosses:
         """Return the losses of the given rows, in this order."""
         if len(self.reads) == 1:
-            return _losses(self.reads[0], self.firsts[0], rows, self.task, self.slices)
+            return self._losses(self.reads[0], self.firsts[0], rows)
         owner = np.searchsorted(self._starts, rows, side="right") - 1
         parts, places = list[FirstLosses](), list[I64]()
         for index, (read, first) in enumerate(self._both()):
             own_rows = np.flatnonzero(owner == index)
-            parts.append(_losses(read, first, rows[own_rows] - self._starts[index], self.task, self.slices))
+            parts.append(self._losses(read, first, rows[own_rows] - self._starts[index]))
             places.append(own_rows)
         values, times, outcome_times = (np.concatenate([part[column] for part in parts]) for column in range(3))
         slices = {key: np.concatenate([part.places[key] for part in parts]) for key in self.slices}
         return FirstLosses(values, times, outcome_times, slices).take(np.argsort(np.concatenate(places), kind="stable"))
+
+    def _losses(self, read: FileRows, first: FirstOutcomes, rows: I64) -> FirstLosses:
+        losses = _losses(read, first, rows, self.task, self.slices)
+        if self.days is None or read.time is None:
+            return losses
+        return losses._replace(values=np.where(self.days.faulty(losses.times), np.nan, losses.values))
 
     @property
     def _starts(self) -> I64:
@@ -127,6 +138,19 @@ class _Firsts(Struct, frozen=True):
 
     def _both(self) -> Iterator[tuple[FileRows, FirstOutcomes]]:
         yield from zip(self.reads, self.firsts, strict=True)
+
+
+def _days(reads: Sequence[FileRows], firsts: Sequence[FirstOutcomes], baseline: Baseline) -> DayCounts | None:
+    """Return the outcomes per day of all files; None if no day can be faulty."""
+    rule = one_class_rule(baseline)
+    if rule is None:
+        return None
+    days = DayCounts(rule)
+    for read, first in zip(reads, firsts, strict=True):
+        if read.time is not None and length(first.actual):
+            for part in chunks_of(len(read)):
+                days.add(take_rows(first.actual, part), read.time[part])
+    return days
 
 
 def _usable_rows(read: FileRows, first: FirstOutcomes) -> NDArray[np.bool_] | None:

@@ -41,6 +41,7 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.sample_size import find_small_baseline
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.verdict.context import VerdictContext
@@ -164,6 +165,7 @@ def evaluate_files(
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
+    _ask_for_margin(inputs, baseline, performance, say)
     options = _options_of_rows(inputs, options)
     as_in_service = inputs.settings is not None or table is not None
     default_columns = _without_slices(baseline) if as_in_service and not options.slices else baseline
@@ -263,6 +265,12 @@ def _read_baseline(
     if (fault := find_baseline_fault(baseline)) is not None:
         say(clause(fault))
     return baseline
+
+
+def _ask_for_margin(inputs: EvaluationInputs, baseline: Baseline, settings: PerformanceSettings, say: Say) -> None:
+    """Say what a baseline cannot show, and which margin it can, unless the owner has set one."""
+    if inputs.reference is not None and (small := find_small_baseline(baseline, settings)) is not None:
+        say(clause(small))
 
 
 def _without_slices(baseline: Baseline) -> Baseline:

@@ -11,11 +11,11 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.loss_cells import bin_of_part, part_bins
 from driftline.tables.row_losses import RowLoss, losses_of
 from driftline.tables.table import F64, I64, PredictionTable
-from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.explain.loss_evidence import RowLosses
+from driftline_processor.core.performance.one_class import faulty_rows
 from driftline_processor.core.stable_hash import hash_numbers
 from driftline_processor.core.weak_slices.search import MOST_ROWS, rows_to_search, weak_slices
 from driftline_processor.core.weak_slices.slice_change import LossTiles, period_windows, sums_of_tiles
@@ -65,9 +65,7 @@ class WeakSliceRows:
         windows = labelled_windows.windows
         features = max(1, len(baseline.bins.features))
         max_rows = min(MOST_ROWS, WINDOW_CELLS // features, ALL_CELLS // features // windows)
-        chosen_rows = _Chosen.join(
-            [_choose(labelled_windows, window, baseline.task, max_rows) for window in range(windows)]
-        )
+        chosen_rows = _Chosen.join([_choose(labelled_windows, window, baseline, max_rows) for window in range(windows)])
         chosen_rows = chosen_rows.take(np.argsort(chosen_rows.places, kind="stable"))
         return (
             cls(chosen_rows.places, labelled_windows, chosen_rows.losses, baseline) if len(chosen_rows.places) else None
@@ -173,7 +171,7 @@ class _Chosen(NamedTuple):
         return _Chosen(self.places[i64], {by: values[i64] for by, values in self.losses.items()})
 
 
-def _choose(labelled_windows: LabelledWindows, window: int, task: Task, max_rows: int) -> _Chosen:
+def _choose(labelled_windows: LabelledWindows, window: int, baseline: Baseline, max_rows: int) -> _Chosen:
     """Return at most ``max_rows`` rows of a window with a known loss.
 
     In a window of several chunks each row draws a number from its position, and rows below a bound are chosen. The
@@ -181,7 +179,10 @@ def _choose(labelled_windows: LabelledWindows, window: int, task: Task, max_rows
     """
     chosen_parts, halved, row_count = list[_Chosen](), 0, 0
     for places, rows in labelled_windows.chunks(window):
-        losses = losses_of(task, rows.scores, rows.predicted, rows.actual)
+        losses = losses_of(baseline.task, rows.scores, rows.predicted, rows.actual)
+        faulty = faulty_rows(baseline, rows.actual, rows.time)
+        if faulty is not None:
+            losses = {by: np.where(faulty, np.nan, values) for by, values in losses.items()}
         time = np.zeros(len(rows), np.int64) if rows.time is None else rows.time
         chosen = _Chosen(places, losses)
         if not is_many(labelled_windows.size(window)):

@@ -19,6 +19,7 @@ _STANDINGS: dict[str | None, Tone] = {"ok": "good", "alert": "alert", "failed": 
 
 REASON_WORDS = {
     "too_few_rows": "no interval: too few rows or outcomes",
+    "too_few_days": "no interval: the baseline has too few periods as long as the window",
     "not_comparable": "no interval: the rows differ too much from those of the baseline",
     "label_shift": "no interval: outcomes may have shifted, and not the inputs",
 }

@@ -8,14 +8,17 @@ from typing import NamedTuple
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.fact import Fact
+from driftline_processor.core.intervals.day_spread import FEW, FEWEST_LENDING
+from driftline_processor.core.performance.sample_size import margin_shown
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_words, size_of_change
-from driftline_processor.present.numbers import many, many_are, number
+from driftline_processor.present.numbers import many, many_are, number, roughly
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
 from .objectives import about_rows
 from .outcomes import TIME_FIXES, correction_words, unknown_outcomes_sentence
+from .references import longest_window_words, margin_words, traffic_words
 from .register import Makers, clause, clauses, voice_of
 
 
@@ -111,7 +114,10 @@ def _repair_output(fact: facts.RepairOutput) -> Advice:
         case "score_classes" | "classes_without_score":
             sentence = f"Send the probabilities that predict_proba returns, not the classes of predict: {why}."
             return Advice("send probabilities as scores", sentence)
-        case "score_constant":
+        case "new_classes":
+            sentence = f"Check whether its service has loaded another model, and build a new baseline if so: {why}."
+            return Advice("check its service for another model", sentence)
+        case "score_constant" | "output_collapsed":
             sentence = f"Check whether its service returns a default value, or has loaded another model: {why}."
             return Advice("check its service for a default value", sentence)
         case _:
@@ -131,37 +137,49 @@ def _change_version(fact: facts.ChangeVersion) -> Advice:
 
 @advice_of(facts.Retrain)
 def _retrain(fact: facts.Retrain) -> Advice:
-    rows = _outcomes_since(fact.since)
-    if fact.check_outcomes:
-        sentence = f"{_CHECK_OUTCOMES} Then retrain the model on data that include {rows}, and build a new baseline."
-        return Advice("check its outcomes, then retrain the model", sentence)
-    return Advice("retrain the model", f"Retrain the model on data that include {rows}, and build a new baseline.")
-
-
-_CHECK_OUTCOMES = (
-    "First check that outcomes are still recorded in the same way, because a change in recording looks like a degraded "
-    "model."
-)
+    step = f"retrain the model on data that include {_outcomes_since(fact.since)}, and build a new baseline."
+    return _after_checks("retrain the model", step, fact.rule_out, fact.check_outcomes)
 
 
 @advice_of(facts.RetrainWithSlice)
 def _retrain_with_slice(fact: facts.RetrainWithSlice) -> Advice:
     name = slice_words(fact.slice)
     action = f"retrain the model with more rows of {name}"
-    rows = _outcomes_since(fact.since)
-    until = f"Until then, do not rely on it for {name}."
-    if fact.check_outcomes:
-        return Advice(f"check its outcomes, then {action}", f"{_CHECK_OUTCOMES} Then {action}, from {rows}. {until}")
-    return Advice(action, f"{capital(action)}, from {rows}. {until}")
+    step = f"{action}, from {_outcomes_since(fact.since)}. Until then, do not rely on it for {name}."
+    return _after_checks(action, step, fact.rule_out, fact.check_outcomes)
 
 
 @advice_of(facts.Recalibrate)
 def _recalibrate(fact: facts.Recalibrate) -> Advice:
-    rows = _outcomes_since(fact.since)
+    rows, action = _outcomes_since(fact.since), "recalibrate the model"
     if fact.roc_auc is None or fact.baseline is None:
-        return Advice("recalibrate the model", f"Recalibrate its predictions on {rows}: on average they are off.")
+        return _after_checks(action, f"recalibrate its predictions on {rows}: on average they are off.", fact.rule_out)
     ranks = f"its ROC AUC is {number(fact.roc_auc)}, {number(fact.baseline)} in the baseline"
-    return Advice("recalibrate the model", f"Recalibrate its score on {rows}: its score is miscalibrated ({ranks}).")
+    step = f"recalibrate its score on {rows}: its score is miscalibrated ({ranks})."
+    return _after_checks(action, step, fact.rule_out)
+
+
+def _after_checks(action: str, step: str, rule_out: Sequence[str], check_outcomes: bool = False) -> Advice:
+    """Return advice whose step follows the checks that rule out a fault of inputs or outcomes."""
+    checks = []
+    if rule_out:
+        checks.append(f"rule out a fault at the source of {_names(rule_out)}, whose values changed at once")
+        action = f"rule out a fault of {_names(rule_out)}, then {action}"
+    if check_outcomes:
+        checks.append(
+            "check that outcomes are still recorded, and inputs still joined to their rows, in the same way, because "
+            "another recording looks like a degraded model"
+        )
+        action = action if rule_out else f"check its outcomes, then {action}"
+    if not checks:
+        return Advice(action, capital(step))
+    return Advice(action, f"First {', and '.join(checks)}. Then {step}")
+
+
+@advice_of(facts.RecalibrateIntervals)
+def _recalibrate_intervals(fact: facts.RecalibrateIntervals) -> Advice:
+    rows = _outcomes_since(fact.since)
+    return Advice("recalibrate its intervals", f"Recalibrate its intervals on {rows}: {clause(fact.moved)}.")
 
 
 @advice_of(facts.WaitToRetrain)
@@ -176,10 +194,23 @@ def _wait_to_retrain(fact: facts.WaitToRetrain) -> Advice:
 
 @advice_of(facts.BuildLargerBaseline)
 def _build_larger_baseline(fact: facts.BuildLargerBaseline) -> Advice:
-    half, margin = (size_of_change(fact.metric, size, None, None) for size in (fact.half, fact.margin))
-    known = f"the baseline's {metric_words(fact.metric)} is known to ±{half} only, and the margin is {margin}"
-    build = f"Build the baseline from more days, {about_rows(fact.rows)}, or set a margin"
-    return Advice("build a larger baseline", f"{build}: {known}, so no window can show that the model is as good.")
+    name, half, margin, enough = margin_words(fact.metric, fact.half, fact.margin, margin_shown(fact.half))
+    known = f"the baseline's {name} is known to ±{half} only, and the margin is {margin}"
+    shown = longest_window_words(fact.half, fact.margin)
+    if fact.needed is not None:
+        outcomes = f"{roughly(fact.needed):,} outcomes"
+        shown = f"it takes windows of about {outcomes} to show in nine of ten that a model is as good"
+    build = f"Build the baseline from more days, {about_rows(fact.rows)}"
+    sentence = f"{build}, or set a margin, if only a change of {enough} or more matters: {known}, so {shown}."
+    return Advice("build a larger baseline", sentence)
+
+
+@advice_of(facts.ChooseMargin)
+def _choose_margin(fact: facts.ChooseMargin) -> Advice:
+    name, change, margin = margin_words(fact.metric, abs(fact.change), fact.margin)
+    near = f"they would show a model that is as good, and this one is {change} worse, with a margin of {margin}"
+    sentence = f"Decide how much worse its {name} may become, and set the margin. More outcomes may not help: {near}."
+    return Advice(f"choose the margin of its {name}", sentence)
 
 
 @advice_of(facts.RetrainWithRange)
@@ -187,10 +218,9 @@ def _retrain_with_range(fact: facts.RetrainWithRange) -> Advice:
     name = short(fact.column, NAME)
     rows = _outcomes_since(fact.since)
     values = f"{format_percent(fact.outside)} of the values of {name} are new to it"
-    sentence = (
-        f"Retrain the model on data that include {rows}: {values}. First rule out a fault at the source of {name}."
-    )
-    return Advice("retrain the model with rows from the new range", sentence)
+    first = f"First rule out a fault at the source of {_names(fact.rule_out or (fact.column,))}."
+    sentence = f"{first} Then retrain the model on data that include {rows}: {values}."
+    return Advice("rule out a fault, then retrain the model with rows from the new range", sentence)
 
 
 @advice_of(facts.CheckThreshold)
@@ -213,17 +243,27 @@ def _wait_for_outcomes(fact: facts.WaitForOutcomes) -> Advice:
 
 
 def _why_longer(longer: facts.LongerWindow) -> str:
+    needed, rows = longer.needed, longer.rows or 0
+    days = (
+        f"this window has too few days to estimate how days differ (it takes {FEW}, or a baseline of {FEWEST_LENDING})"
+    )
+    if needed is None:
+        return days if longer.reason == "too_few_days" else f"its {many_are(rows, 'outcome')} known, and too few"
+    shown = _show(needed, f"about {roughly(needed.outcomes):,} outcomes{traffic_words(needed.length)}")
     if longer.reason == "too_few_days":
-        return "a window with more days can be conclusive"
-    rows = longer.rows or 0
-    if longer.needed is None:
-        return f"its {many_are(rows, 'outcome')} known, and too few"
-    outcomes = f"about {longer.needed.outcomes:,} outcomes can be conclusive for {_undecided(longer.needed)}"
-    return f"{outcomes}, and this window has {many(rows)}"
+        return f"{days}; if they do not differ, and {shown.removeprefix('if ')}"
+    return f"{shown}; this window has {many(rows)}"
 
 
-def _undecided(needed: facts.Needed) -> str:
-    return f"'{printable(needed.rule)}'" if needed.rule else f"its {metric_words(needed.metric)}"
+def _show(needed: facts.Needed, outcomes: str) -> str:
+    """Return what a number of outcomes is conclusive for, with the condition on which it depends."""
+    name = metric_words(needed.metric)
+    if needed.rule:
+        return f"{outcomes} can be conclusive for '{printable(needed.rule)}'"
+    if needed.drop:
+        drop = size_of_change(needed.metric, needed.drop, None, None)
+        return f"{outcomes} detect a drop of its {name} by {drop} in nine of ten cases"
+    return f"if its {name} is as good as in the baseline, {outcomes} show it in nine of ten cases"
 
 
 @advice_of(facts.WaitForLongerWindow)
@@ -246,15 +286,14 @@ def _evaluate_more_rows(fact: facts.EvaluateMoreRows) -> Advice:
 @advice_of(facts.SendOutcomesOrLabel)
 def _send_outcomes_or_label(fact: facts.SendOutcomesOrLabel) -> Advice:
     label = f"label {fact.needed.outcomes:,}"
-    sentence = f"Send its outcomes, or {label} of its rows, which can be conclusive for {_undecided(fact.needed)}."
+    sentence = f"Send its outcomes, or {label} of its rows: {_show(fact.needed, 'so many outcomes')}."
     return Advice(f"send its outcomes, or {label} rows", sentence)
 
 
 @advice_of(facts.LabelMore)
 def _label_more(fact: facts.LabelMore) -> Advice:
-    conclusive = f"{fact.needed.outcomes:,} labelled rows can be conclusive for {_undecided(fact.needed)}"
-    sentence = f"Label {fact.more:,} more of its rows: {conclusive}."
-    return Advice(f"label {fact.more:,} more rows", sentence)
+    shown = _show(fact.needed, f"{fact.needed.outcomes:,} labelled rows")
+    return Advice(f"label {fact.more:,} more rows", f"Label {fact.more:,} more of its rows: {shown}.")
 
 
 @advice_of(facts.IgnoreDrift)

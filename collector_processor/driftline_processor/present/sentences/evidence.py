@@ -120,6 +120,21 @@ def _classes_without_score(fact: facts.ClassesWithoutScore) -> str:
     return f"{format_percent(fact.now)} of its predictions are classes without a score; {before}"
 
 
+@words_of(facts.NewClasses)
+def _new_classes(fact: facts.NewClasses) -> str:
+    return f"{format_percent(fact.now)} of its predictions are classes that the baseline does not have"
+
+
+@words_of(facts.OutputCollapsed)
+def _output_collapsed(fact: facts.OutputCollapsed) -> str:
+    place = f"are of class {short(fact.first)}"
+    if fact.name == "score":
+        low, high = fact.first.partition(" – ")[0], fact.last.rpartition(" – ")[2]
+        place = f"are in the range {low} to {high}" if low != high else f"are {low}"
+    before = f"{format_percent(fact.was)} in the baseline"
+    return f"{format_percent(fact.now)} of its predictions {place} ({before}), while no input drifted"
+
+
 @words_of(facts.LevelOfScores)
 def _level_of_scores(fact: facts.LevelOfScores) -> tuple[str, ...]:
     interval = "" if fact.low is None or fact.high is None else percents(fact.low, fact.high)
@@ -243,7 +258,8 @@ def _may_be_worse(fact: facts.MayBeWorse) -> tuple[str, ...]:
     if fact.low is None:
         return f"its outcomes do not show whether its {name} is worse", too_few or "its outcomes are inconclusive"
     within = "" if fact.margin is None else f"; margin {size_of_change(fact.metric, fact.margin, None, None)}"
-    change = f"difference from the baseline: {signed_ends(fact.metric, fact.low, fact.high)}{within}"
+    alone = f", {signed_ends(fact.metric, *fact.by_rows)} if days do not differ" if fact.by_rows else ""
+    change = f"difference from the baseline: {signed_ends(fact.metric, fact.low, fact.high)}{alone}{within}"
     worse = f"its {name} {'is probably' if fact.certain else 'may be'} worse ({change})"
     return (f"{worse}, and {too_few}", worse, too_few) if too_few else (worse,)
 

@@ -129,6 +129,8 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
                 f"{share} of values{place} are new texts, as frequent as the old values",
                 " (encoded differently?)",
             )
+        case "pile_up":
+            return _pile_up(finding, share, values)
         case "copied":
             return f"{share} of values{place} are those of {short(finding.sources[0], NAME)}", " (copied?)"
         case "unlinked":
@@ -168,6 +170,8 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
 
 def _unit_change(finding: Finding, share: str, place: str) -> tuple[str, str]:
     values = f"values{place} other than 0" if finding.without_zero and finding.factors else f"values{place}"
+    if finding.factors == (-1.0,):
+        return f"{share} of {values} have the opposite sign", ""
     if finding.factors:
         factors = " or ".join(factor_words(factor) for factor in finding.factors)
         units = ", or ".join(unit for unit in finding.units if "logarithm" not in unit)
@@ -195,6 +199,14 @@ def _constant(finding: Finding, was: float, place: str) -> tuple[str, str]:
     if finding.category is not None:
         return f"{every} {short(finding.category)!r}", before
     return f"{every} {_one_value(finding)}", before
+
+
+def _pile_up(finding: Finding, share: str, values: str) -> tuple[str, str]:
+    before = f"was {format_percent(finding.was or 0.0)}"
+    text = f"{share} of {values} are {_one_value(finding)}"
+    if finding.side:
+        return f"{text} and none is {finding.side} it", f" ({before}; limited?)"
+    return text, f" ({before}; a default?)"
 
 
 def _one_value(finding: Finding) -> str:

@@ -7,6 +7,7 @@ from driftline_processor.core.evaluation import ObjectiveState
 from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.present.metrics import measured_ends, measured_text
+from driftline_processor.present.numbers import roughly
 from driftline_processor.present.wording import NAME, short
 
 from .register import clauses, voice_of, worded, words_as, words_of
@@ -67,13 +68,12 @@ def overdue(state: ObjectiveState) -> str:
 
 
 def about_rows(rows: int) -> str:
-    """Return an estimated number of rows in words with two digits.
+    """Return an estimated number of rows in words.
 
-    >>> about_rows(1421), about_rows(78)
-    ('about 1,400 rows', 'about 78 rows')
+    >>> about_rows(1421)
+    'about 1,400 rows'
     """
-    digits = 10 ** max(0, len(str(rows)) - 2)
-    return f"about {round(rows / digits) * digits:,} rows"
+    return f"about {roughly(rows):,} rows"
 
 
 @words_of(facts.RowsDecide)

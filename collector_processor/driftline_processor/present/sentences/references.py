@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from driftline_processor.core import facts
 from driftline_processor.core.fact import Fact
+from driftline_processor.core.performance.sample_size import baseline_rows_needed, chance_of_longest, margin_shown
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.present.metrics import metric_value, metric_words
+from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
+from driftline_processor.present.numbers import many, roughly
 from driftline_processor.present.times import date_words, span_words
 from driftline_processor.present.wording import listed
 
@@ -43,6 +45,58 @@ def _own_first_rows(fact: facts.OwnFirstRows) -> str:
     until = date_words(fact.until)
     provisional = f"provisional until {until} UTC: a shift below {fact.shift:.2f} σ is not called drift"
     return f"its own first {seen}, {fact.rows:,} rows, {provisional}"
+
+
+@words_of(facts.BaselineReach)
+def _baseline_reach(fact: facts.BaselineReach) -> str:
+    larger = baseline_rows_needed(fact.outcomes, fact.half, fact.margin)
+    name, half, margin, enough = margin_words(fact.metric, fact.half, fact.margin, margin_shown(fact.half))
+    value = metric_value(fact.metric, fact.value)
+    known = f"the baseline's {name} of {value} is known to ±{half}, and the margin is {margin}"
+    if fact.needed is None:
+        rows = f"{roughly(larger):,} outcomes{traffic_words(round(fact.length * larger / fact.outcomes))}"
+        shown = f"{longest_window_words(fact.half, fact.margin)}; a baseline of about {rows} would do"
+        ask = f"If only {enough} or more matters, set performance.margin to that."
+    else:
+        length = traffic_words(round(fact.length * fact.needed / fact.outcomes))
+        shown = f"nine of ten windows of about {roughly(fact.needed):,} outcomes{length} show that a model is as good"
+        ask = "If it is not the margin, set performance.margin."
+    return f"{known}: {shown}. How much worse would matter to you? {ask}"
+
+
+def margin_words(metric: str, *sizes: float) -> tuple[str, ...]:
+    """Return a metric and sizes of its change in words.
+
+    >>> margin_words("accuracy", 0.05, 0.1)
+    ('accuracy', '5 points', '10 points')
+    """
+    return metric_words(metric), *(size_of_change(metric, size, None, None) for size in sizes)
+
+
+def longest_window_words(half: float, margin: float) -> str:
+    """Return how often a window of unlimited length shows that a model is as good.
+
+    Args:
+        half: Half the interval of the metric that decides in the baseline.
+        margin: Its margin.
+
+    >>> longest_window_words(0.05, 0.05)
+    'even the longest window shows in only 50 of 100 cases that a model is as good'
+    """
+    cases = round(100 * chance_of_longest(half, margin))
+    return f"even the longest window shows in only {cases} of 100 cases that a model is as good"
+
+
+def traffic_words(length: int) -> str:
+    """Return how long outcomes take at the traffic of a window, in brackets; "" if unknown.
+
+    >>> traffic_words(9 * DAY), traffic_words(DAY // 8), traffic_words(0)
+    (' (about 9 days at this traffic)', ' (about 3 hours at this traffic)', '')
+    """
+    if length <= 0:
+        return ""
+    days, hours = round(length / DAY), max(1, round(24 * length / DAY))
+    return f" (about {many(roughly(days), 'day') if days >= 2 else many(hours, 'hour')} at this traffic)"
 
 
 @words_of(facts.BaselineWithoutSkill)

@@ -344,7 +344,7 @@ class EstimationGatherer:
         if actual is None or table.scores is None or not len(table) or not task.losses:
             return
         random_numbers = self._random.random(len(table))
-        scores = task.monitored_score(table.scores)[:, np.newaxis] if task.predicts_number else table.scores
+        scores = table.scores
         usable = _usable(task, scores, actual)
         self._task = task
         rows = np.flatnonzero((random_numbers < self._limit) & usable[0])
@@ -354,7 +354,9 @@ class EstimationGatherer:
         if task.predicts_number:
             for name, bins in block_columns(self._bins).items():
                 if bins.size + 2 <= 256:
-                    cells[name] = cell_of(name, table.features, scores[:, 0], self._bins).astype(np.uint8)
+                    cells[name] = cell_of(name, table.features, task.monitored_score(scores), self._bins).astype(
+                        np.uint8
+                    )
         weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
         decided = decide(task, scores, table.predicted)
@@ -398,7 +400,7 @@ def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_],
     if task.predicts_number:
         truth = actual_numbers(actual)
         with np.errstate(invalid="ignore"):
-            return (np.abs(truth) <= GREATEST) & (np.abs(scores[:, 0]) <= GREATEST), truth
+            return (np.abs(truth) <= GREATEST) & (np.abs(task.monitored_score(scores)) <= GREATEST), truth
     codes = class_codes(actual, task.classes)
     truth = np.full(len(scores), -1.0) if codes is None else codes.astype(np.float64)
     return task.are_probabilities(scores) & (truth >= 0) & (truth < len(task.classes)), truth
@@ -419,9 +421,9 @@ def _learn_multiclass(task: Task, rows: _LabelledRows, groups: int, _bins: Model
     return Estimation(classes), _expected_sums(task, rows, groups, classes)
 
 
-def _learn_regression(_task: Task, rows: _LabelledRows, groups: int, bins: ModelBins) -> LearnedEstimation:
-    learned = _learned_losses(rows, bins)
-    return Estimation(losses=learned), {} if learned is None else _expected_losses(rows, groups, learned)
+def _learn_regression(task: Task, rows: _LabelledRows, groups: int, bins: ModelBins) -> LearnedEstimation:
+    learned = _learned_losses(task, rows, bins)
+    return Estimation(losses=learned), {} if learned is None else _expected_losses(task, rows, groups, bins, learned)
 
 
 def _learn_nothing(_task: Task, _rows: _LabelledRows, _groups: int, _bins: ModelBins) -> LearnedEstimation:
@@ -480,8 +482,8 @@ def _expected_sums(
     return {} if sums is None else {EXPECTED: sums}
 
 
-def _learned_losses(rows: _LabelledRows, bins: ModelBins) -> LossTrees | None:
-    wrong = rows.scores[:, 0] - rows.actual
+def _learned_losses(task: Task, rows: _LabelledRows, bins: ModelBins) -> LossTrees | None:
+    wrong = task.monitored_score(rows.scores) - rows.actual
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(rows.actual != 0, np.abs(wrong / rows.actual), np.nan)
     share[~(share <= GREATEST)] = np.nan
@@ -489,17 +491,34 @@ def _learned_losses(rows: _LabelledRows, bins: ModelBins) -> LossTrees | None:
     return LossTrees.learned({name: cells.astype(np.intp) for name, cells in rows.cells.items()}, bins, losses)
 
 
-def _expected_losses(rows: _LabelledRows, groups: int, learned: LossTrees) -> Mapping[str, F64]:
+def _expected_losses(
+    task: Task, rows: _LabelledRows, groups: int, bins: ModelBins, learned: LossTrees
+) -> Mapping[str, F64]:
+    """Return the expected losses of each time block, by trees of the other half of the time.
+
+    An estimate is of rows after those that it was learned from. Trees know the errors of their own rows and of the days
+    around them, which hide how wrong an estimate is at another time.
+    """
+    losses = _predicted_losses(rows, learned)
+    middle = np.median(rows.place[rows.place < groups - 1]) if (rows.place < groups - 1).any() else 0
+    halves = [rows.place < middle, (rows.place >= middle) & (rows.place < groups - 1)]
+    for half, other in (halves, halves[::-1]):
+        trees = _learned_losses(task, rows.take(np.flatnonzero(other)), bins)
+        if trees is not None:
+            losses[half] = _predicted_losses(rows.take(np.flatnonzero(half)), trees)
+    columns = [rows.weight, rows.weight**2, *(rows.weight * loss for loss in losses.T)]
+    columns += [(rows.weight * loss) ** 2 for loss in losses.T]
+    return {EXPECTED: np.column_stack([np.bincount(rows.place, column, minlength=groups) for column in columns])}
+
+
+def _predicted_losses(rows: _LabelledRows, learned: LossTrees) -> F64:
     places = np.stack(
         [
             rows.cells[name] if (order := learned.orders.get(name)) is None else order[rows.cells[name]]
             for name in learned.inputs
         ]
     )
-    losses = np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
-    columns = [rows.weight, rows.weight**2, *(rows.weight * loss for loss in losses.T)]
-    columns += [(rows.weight * loss) ** 2 for loss in losses.T]
-    return {EXPECTED: np.column_stack([np.bincount(rows.place, column, minlength=groups) for column in columns])}
+    return np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
 
 
 def _block(task: Task, rows: _LabelledRows, place: int, expected: Mapping[str, F64]) -> Pane:

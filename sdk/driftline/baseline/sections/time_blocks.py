@@ -306,7 +306,7 @@ class TimeBlocks(Section):
         return replace(self, by_part=features.plain_parts(self.by_part), shorts=shorts)
 
 
-PARTS = ("outcomes", "confusion", "losses", "percentage", "score_negative", "score_positive")
+PARTS = ("outcomes", "confusion", "losses", "percentage", "quantiles", "score_negative", "score_positive")
 """Parts of a pane from which performance is computed."""
 
 EXPECTED = "expected"

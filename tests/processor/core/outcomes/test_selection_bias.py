@@ -12,6 +12,8 @@ from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.pane import Pane
 from driftline_processor.core.outcomes.selection_bias import has_selection_bias
 
+from tests.support.evaluated import evaluated
+
 
 def pane(scores: np.ndarray, known: np.ndarray) -> Pane:
     every, labelled = (
@@ -67,3 +69,44 @@ def test_a_biased_sample_does_not_make_a_model_healthy() -> None:
     states = [one["verdict"]["state"] for one in found]
     assert states[0] == "healthy"
     assert states[1] != "healthy"
+
+
+def _rows(n: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=n), rng.normal(size=n)
+    score = 1 / (1 + np.exp(-(x + 0.5 * z)))
+    return pd.DataFrame({"x": x, "z": z, "score": score, "actual": (rng.random(n) < score).astype(float)})
+
+
+def _known(rows: pd.DataFrame, kind: str, seed: int) -> pd.DataFrame:
+    """Return rows of which about half have an outcome."""
+    rank = rows.score.rank(pct=True)
+    chance = {
+        "random": 0.5 + 0.0 * rank,
+        "high scores": 0.05 + 0.9 * (rank > 0.5),
+        "higher scores": rank,
+        "positives first": pd.Series(np.where(rows.actual == 1, 0.9, 0.4)),
+    }[kind]
+    return rows.assign(actual=rows.actual.where(np.random.default_rng(seed).random(len(rows)) < chance))
+
+
+@pytest.mark.parametrize(
+    ("kind", "withdrawn"), [("random", 0), ("high scores", 10), ("higher scores", 10), ("positives first", 10)]
+)
+def test_a_selection_by_score_shows_neither_health_nor_a_loss(kind: str, withdrawn: int) -> None:
+    """Ten days each: none of chance is a selection, each of the others is, and none degrades or acquits the model."""
+    before, found, states = _rows(5_000, 1), 0, set[str]()
+    for seed in range(10):
+        now = _known(_rows(2_000, 5_000 + seed), kind, seed)
+        result = evaluated(now, before, task="binary")
+        found += result.evaluations[0].realized_changes["log_loss"].reason == "not_comparable"
+        states.add(result.verdict.state)
+    assert found == withdrawn
+    if withdrawn:
+        assert states == {"unknown"}
+
+
+def test_a_baseline_of_the_same_selection_is_comparable() -> None:
+    before, now = _known(_rows(8_000, 1), "high scores", 1), _known(_rows(4_000, 2), "high scores", 2)
+    result = evaluated(now, before, task="binary")
+    assert result.evaluations[0].realized_changes["log_loss"].reason != "not_comparable"

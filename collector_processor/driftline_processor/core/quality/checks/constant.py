@@ -9,7 +9,7 @@ from driftline.panes.bins import CategoryBins
 
 from driftline_processor.core.drift.bin_edges import single_value
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
-from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, effective_rows, shares
+from driftline_processor.core.quality.feature_sums import LEAST_ROWS, CheckInput, FeaturePair, effective_rows, shares
 from driftline_processor.core.quality.share_test import LEAST, effect
 
 
@@ -38,8 +38,8 @@ def _check_pair(pair: FeaturePair) -> Suspicion | None:
     if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and place == len(pair.bins.categories)):
         return None  # unknown categories may be many; that is the check unseen
     value = _value(pair, place)
-    if not value:
-        return None
+    if not value or ("low" in value and value["low"] < value["high"] and pair.now.usable < LEAST_ROWS):
+        return None  # a few rows of one thing lie in one bin, too
     n, m = effective_rows(pair)
     smooth = (before * n + 0.5) / (n + 0.5 * len(before))  # so that bins without baseline rows have a probability
     return suspicion(
@@ -66,4 +66,4 @@ def _value(pair: FeaturePair, place: int) -> dict[str, Any]:
     return {"low": float(edges[place - 1]), "high": float(edges[place])}
 
 
-CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen"}))
+CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen", "pile_up"}))

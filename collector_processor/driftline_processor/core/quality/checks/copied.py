@@ -6,7 +6,16 @@ import numpy as np
 
 from driftline_processor.core.drift.multivariate.pca import correlations, pairs_of
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
-from driftline_processor.core.quality.feature_sums import SEPARATE, CheckInput, largest
+from driftline_processor.core.quality.feature_sums import (
+    SEPARATE,
+    ChangedNumber,
+    CheckInput,
+    DistributionFunction,
+    atoms_of,
+    edges_of,
+    is_resolved,
+    largest,
+)
 from driftline_processor.core.quality.octaves import left_within, octaves_of, sample_of
 
 MOST_LEFT, MOST_LEFT_IN_ROWS = 0.15, 0.35
@@ -32,9 +41,9 @@ def find(look: CheckInput) -> CheckResult:
             if name in changed or not len(other.points):
                 continue
             same_rows = (one.pair.name, name) in together
-            if not same_rows and one.distance < SEPARATE:
+            if (not same_rows and one.distance < SEPARATE) or not is_resolved(edges_of(one.pair), other.at):
                 continue
-            left = largest(one.now.below - other.at(one.now.points))
+            left = _distance(one, other)
             left = max(left, left_within(octaves_of(one.pair), one.pair, sample_of(other)))
             most = MOST_LEFT_IN_ROWS * one.distance if same_rows else min(one.noise, MOST_LEFT * one.distance)
             if left <= most and (best is None or left < best[0]):
@@ -43,6 +52,17 @@ def find(look: CheckInput) -> CheckResult:
             found = suspicion(CHECK.name, [one.pair.name], one.p, was=0.0, now=1.0, concerned=1.0, sources=(best[1],))
             suspicions.append(found)
     return CheckResult(int(np.count_nonzero(look.table.number)), suspicions)
+
+
+def _distance(one: ChangedNumber, other: DistributionFunction) -> float:
+    """Return the KS distance of a window and a column: of all values, or beside frequent single values if larger."""
+    atoms, below = atoms_of(one.now.points), (one.now.below, other.at(one.now.points))
+    parts = []
+    for function in below:
+        steps = np.diff(function, prepend=0.0, append=1.0)
+        steps[1:-1][atoms] = 0.0
+        parts.append(np.cumsum(steps) / max(float(steps.sum()), 1e-12))
+    return max(largest(below[0] - below[1]), largest(parts[0] - parts[1]))
 
 
 def _correlated(look: CheckInput) -> set[tuple[str, str]]:

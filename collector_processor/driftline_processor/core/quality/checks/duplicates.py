@@ -31,7 +31,9 @@ def find(look: CheckInput) -> CheckResult:
         return CheckResult(1, [])
     n = reference.rows * reference.rows / repeats.rows  # rows with as many repeats at the window's rate
     p = more_often(reference.rows - reference.distinct, n, repeats.rows - repeats.distinct, repeats.rows)
-    return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
+    # 0.2: rise from which on repeats are grave: every sum then counts a fifth of the rows twice
+    concerned = 1.0 if now - expected >= 0.2 else now - expected
+    return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=concerned)])
 
 
 CHECK = Check("duplicates", "duplicate rows", "rows", find)

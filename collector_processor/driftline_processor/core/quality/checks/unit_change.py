@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,9 @@ from driftline_processor.core.quality.feature_sums import (
     CheckInput,
     DistributionFunction,
     Mixture,
+    atoms_of,
+    edges_of,
+    is_resolved,
     largest,
     mixture,
 )
@@ -63,6 +67,7 @@ class Conversion(NamedTuple):
         range: The range of the baseline's values for which the conversion is tried.
         round: True for powers of ten and ratios of time units, which natural changes rarely resemble.
         parts: True if the conversion of a part of the values is found, too.
+        falls: True if larger values are smaller in the other unit.
         seasons: True if the other unit's values are so far away that the window may be of another season.
     """
 
@@ -73,7 +78,13 @@ class Conversion(NamedTuple):
     range: tuple[float, float] = (-math.inf, math.inf)
     round: bool = False
     parts: bool = False
+    falls: bool = False
     seasons: bool = False
+
+    def below(self, was: DistributionFunction, points: F64) -> F64:
+        """Return the fraction of the baseline's values that are below points in the other unit: float64 (k,)."""
+        back = self.back(points)
+        return 1.0 - was.at(np.nextafter(back, np.inf)) if self.falls else was.at(back)
 
 
 def multiplied(factor: float, name: str = "", *, round: bool = False, parts: bool = False) -> Conversion:
@@ -110,7 +121,11 @@ POWERS = (10.0, 100.0, 1000.0, 1e6, 0.1, 0.01, 0.001, 1e-6)
 
 OF_TIME = tuple(factor for times in (12, 24, 60, 3_600, 86_400) for factor in (float(times), 1.0 / times))
 
+OPPOSITE = Conversion("", -1.0, np.negative, np.negative, round=True, parts=True, falls=True)
+"""The opposite sign, as of a coordinate, a balance or a difference that is taken the other way round."""
+
 CONVERSIONS: tuple[Conversion, ...] = (
+    OPPOSITE,
     *(multiplied(factor, round=True, parts=True) for factor in POWERS),
     *(multiplied(factor, round=True) for factor in OF_TIME),
     *_affine("°C to °F", 1.8, 32.0, -90.0, 60.0, seasons=False),
@@ -144,15 +159,19 @@ def find(look: CheckInput) -> CheckResult:
     A finding needs a significant KS distance from the baseline, and a mixture that leaves no more of it than chance and
     the grid explain. Zeros are ignored. A factor without a name must explain the window better than a shift of all
     values does. A real change by exactly such a factor cannot be distinguished from a change of unit: hence the
-    question mark. A factor is minor if it may be growth, or if other rows of the baseline explain the values, too.
+    question mark. A factor is minor if it may be growth, or if other rows of the baseline explain the values, too. If
+    most other numbers changed, something else moved them all, and one of many fits some factor by chance: then only
+    powers of ten, ratios of time units, and conversions with an offset are found.
     """
     most = sorted(look.changed, key=lambda changed: -changed.distance)[:MOST]
     with np.errstate(all="ignore"):  # values near the largest float
-        suspicions = [suspicion for changed in most if (suspicion := _check_pair(changed)) is not None]
+        suspicions = [
+            found for changed in most if (found := _check_pair(changed, fitted=not look.most_changed)) is not None
+        ]
     return CheckResult(int(np.count_nonzero(look.table.number)), suspicions)
 
 
-def _check_pair(changed: ChangedNumber) -> Suspicion | None:
+def _check_pair(changed: ChangedNumber, fitted: bool) -> Suspicion | None:
     window = _Window(changed)
     if window.not_zero <= 0 or changed.distance < 0.05 * APART_OTHERWISE[0]:
         return None
@@ -160,6 +179,8 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
     if explanation is None:
         return None
     best, equal = explanation
+    if not fitted and best.conversion.factor and not best.conversion.round:
+        return None
     # 2: the digits that a mixture of bins tells
     pair, share = changed.pair, round(best.of.share, 2)
     found = suspicion(
@@ -214,7 +235,7 @@ class _Window:
 
     def fit(self, conversion: Conversion) -> _Fit:
         """Return the window as a mixture of the baseline and of the baseline in another unit."""
-        other = self.changed.was.at(conversion.back(self.points))
+        other = conversion.below(self.changed.was, self.points)
         mixed = mixture(self.now, self.changed.baseline_cdf, other)
         if mixed.share >= ALL and not conversion.round:
             mixed = mixed._replace(share=1.0, residual=largest(self.now - other))
@@ -234,6 +255,7 @@ class _Window:
             and self._left(fit) <= (0.6 if self._other_season(fit) else self._most_left(fit))
             and self._atoms_moved(fit)
             and self._spread(fit)
+            and is_resolved(edges_of(self.changed.pair), partial(conversion.below, self.changed.was))
             and (self.leaves(fit) or (all_of_it and bool(conversion.name and conversion.factor)))
             and (conversion.round or (self._no_shift(fit) if all_of_it else not conversion.factor or self._exact(fit)))
         )
@@ -263,7 +285,7 @@ class _Window:
 
     def _whole(self, conversion: Conversion) -> _Fit:
         """Return the fit of all values, also within powers of two."""
-        other = self.changed.was.at(conversion.back(self.points))
+        other = conversion.below(self.changed.was, self.points)
         distance, apart, residual = (
             largest(one)
             for one in (self.now - self.changed.baseline_cdf, other - self.changed.baseline_cdf, self.now - other)
@@ -294,17 +316,16 @@ class _Window:
         Fewer nights in winter are still whole nights.
         """
         points, share = self.points, fit.of.share
-        narrow = np.diff(points) <= 1e-6 * np.abs(points[1:]) + 1e-300
-        narrow &= (points[:-1] != 0) & (points[1:] != 0)
+        narrow = atoms_of(points) & (points[:-1] != 0) & (points[1:] != 0)
         if not narrow.any():
             return True
-        other = self.changed.was.at(fit.conversion.back(points))
+        other = fit.conversion.below(self.changed.was, points)
         expected = np.diff((1 - share) * self.changed.baseline_cdf + share * other)
         return float(np.abs(np.diff(self.now) - expected)[narrow].max()) <= self.changed.noise
 
     def _spread(self, fit: _Fit) -> bool:
         """Return False if the converted values are all in one bin: they may be one value, such as 0."""
-        other = self.changed.was.at(fit.conversion.back(self.points))
+        other = fit.conversion.below(self.changed.was, self.points)
         expected = np.diff(other, prepend=0.0, append=1.0)
         own = (1 - fit.of.share) * self.changed.baseline_cdf
         excess = np.maximum(np.diff(self.now - own, prepend=0.0, append=fit.of.share), 0.0)
@@ -324,8 +345,7 @@ class _Window:
         Other customers, or a winter with shorter bookings, are values that the baseline had, in other fractions.
         """
         edges = self.changed.pair.bins.edges[[0, -1]]  # type: ignore[union-attr]
-        back = fit.conversion.back(edges)
-        below = self.changed.now.at(edges), self.changed.was.at(edges), self.changed.was.at(back)
+        below = self.changed.now.at(edges), self.changed.was.at(edges), fit.conversion.below(self.changed.was, edges)
         now, was, converted = (float(one @ [1, -1]) for one in below)
         # 0.7: minimum fraction of the values that the conversion puts there
         left = now - was >= max(LEAST_OUTSIDE, 0.7 * fit.of.share * (converted - was))

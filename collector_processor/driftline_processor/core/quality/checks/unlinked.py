@@ -16,9 +16,9 @@ RELATED = 0.3
 LOST, KEPT = 0.3, 0.7
 """Maximum fraction of its correlations that an unlinked feature has, and minimum fraction that all others have."""
 
-SAME = 0.4
-"""Maximum KS distance of a feature, and of those that it was related to, from the baseline: in another season
-correlations differ, because values do.
+SAME = 0.1
+"""Maximum KS distance of a feature, and of those that it was related to, from the baseline: the values of other rows
+have the same distribution, and in another season or regime correlations differ, because values do.
 """
 
 FEWEST = 100.0
