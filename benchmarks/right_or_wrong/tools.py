@@ -56,8 +56,8 @@ def evidently(stream: Stream) -> Answers:
     """Make two reports of each window: of drift, and of the model's quality with the tests of its preset.
 
     The dataset drifts if half of its columns do. A test of quality fails if a metric differs from the baseline's by a
-    fifth, or of a regression by a tenth. ``decisive`` counts only tests of log loss, ROC AUC, the mean absolute error and, of predicted classes,
-    accuracy, for the worse: no preset does so.
+    fifth, or of a regression by a tenth. ``decisive`` counts only tests of log loss, ROC AUC, the mean absolute error
+    and, of predicted classes, accuracy, for the worse: no preset does so.
     """
     library, presets = import_module("evidently"), import_module("evidently.presets")
     columns = stream.reference[[*stream.inputs, stream.output]]
