@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -126,9 +126,9 @@ def promises_table(windows: pd.DataFrame) -> str:
             counted(promise, rows, [columns[key] for key in keys])
             for rows, keys in ((windows[known], NOW), (later, FIRST), (later, NOW))
         ]
-        now = number(promise, later, columns[NOW[1]])
+        now = fraction(promise, later, columns[NOW[1]])
         for key in PEERS:
-            found = number(promise, later, columns[key])
+            found = fraction(promise, later, columns[key])
             better = found > now if promise.wanted else found < now
             cell = counted(promise, later, [columns[key]])
             cells.append(f"**{cell}**" if better else cell)
@@ -138,15 +138,20 @@ def promises_table(windows: pd.DataFrame) -> str:
     return markdown([*head, *PEERS.values()], lines)
 
 
-def number(promise: Promise, windows: pd.DataFrame, column: str) -> int:
-    """Return how many windows of the class of a promise have its answer."""
-    return int(((windows["class"] == promise.of_class) & (windows[column] == promise.answer)).sum())
+def answers_to(promise: Promise, windows: pd.DataFrame, column: str) -> pd.Series:
+    """Return the answers about the windows of the class of a promise that a tool was asked about."""
+    return windows[column][windows["class"] == promise.of_class].dropna()
 
 
-def counted(promise: Promise, windows: pd.DataFrame, columns: Iterable[str]) -> str:
+def fraction(promise: Promise, windows: pd.DataFrame, column: str) -> float:
+    """Return the fraction of the windows that have the answer of a promise; NaN without windows."""
+    return float((answers_to(promise, windows, column) == promise.answer).mean())
+
+
+def counted(promise: Promise, windows: pd.DataFrame, columns: Sequence[str]) -> str:
     """Return the numbers of some columns of answers, as in ``45 / 43 of 50``."""
-    numbers = (str(number(promise, windows, column)) for column in columns)
-    return f"{' / '.join(numbers)} of {(windows['class'] == promise.of_class).sum()}"
+    answers = [answers_to(promise, windows, column) for column in columns]
+    return f"{' / '.join(str((one == promise.answer).sum()) for one in answers)} of {len(answers[0])}"
 
 
 def intervals_held(windows: pd.DataFrame, column: str) -> str:
