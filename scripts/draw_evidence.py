@@ -208,8 +208,10 @@ def window_counts(cell: str) -> list[int]:
 
     >>> window_counts("**34** / 0 / 3")
     [34, 0, 3]
+    >>> window_counts("**0** / 0 / 9 (9 no answer)")
+    [0, 0, 9]
     """
-    return [int(count.strip("* ")) for count in cell.split("/")]
+    return [int(count.strip("* ")) for count in cell.partition(" (")[0].split("/")]
 
 
 def streams() -> str:
@@ -222,7 +224,7 @@ def streams() -> str:
         "NannyML, realized performance": "NannyML, realized",
         "NannyML, estimated performance (CBPE, DLE)": "NannyML, estimated",
         "Evidently, tests of its quality preset": "Evidently, quality preset",
-        "Evidently, only its tests of log loss, AUC, MAE, for the worse": "Evidently, three metrics",
+        "Evidently, only its tests of log loss, AUC, MAE, accuracy, for the worse": "Evidently, four metrics",
         "Evidently, drift preset": "Evidently, drift preset",
         "River, ADWIN on the errors": "River, ADWIN on errors",
         "scipy, KS and chi-square per input, Bonferroni": "scipy, tests of inputs",

@@ -20,7 +20,7 @@ LINES = {
     "driftline windows": "the state of the window",
     "driftline model": "the state of the model when the window ended",
     "nannyml realized": "realized performance",
-    "evidently decisive": "tests of log loss, AUC and MAE, for the worse only",
+    "evidently decisive": "tests of log loss, AUC, MAE and accuracy, for the worse only",
     "evidently quality": "all tests of the quality preset",
     "river errors": "ADWIN on the errors",
     "evidently drift": "the drift preset; uses no labels",

@@ -21,7 +21,7 @@ DRIFT_ROWS = (
 )  # fmt: skip
 STREAM_ROWS = (
     "Driftline, state of the model when the window ended", "NannyML, realized performance",
-    "Evidently, only its tests of log loss, AUC, MAE, for the worse", "River, ADWIN on the errors",
+    "Evidently, only its tests of log loss, AUC, MAE, accuracy, for the worse", "River, ADWIN on the errors",
 )  # fmt: skip
 QUIET_ROWS = ("days", "keeps", "lasts", "canary", "unknown")
 
@@ -37,10 +37,11 @@ def main(arguments: list[str]) -> int:
 def tables() -> dict[str, str]:
     """Return the tables by name."""
     answers = stored("right_or_wrong")
-    streams = answers["streams"]
+    streams, promises = answers["streams"], answers["promises"]
     return {
         "drift": rows_of(DRIFT, DRIFT_ROWS, without=("Evidently", "NannyML", "whylogs")),
         "streams": markdown(streams[0], [row.values() for row in streams if next(iter(row.values())) in STREAM_ROWS]),
+        "promises": markdown(promises[0], [row.values() for row in promises]),
         "causes": causes(answers["causes"]),
         "quiet": rows_of(QUIET_LIVES, [f"verdict-quiet-{name}" for name in QUIET_ROWS]),
     }

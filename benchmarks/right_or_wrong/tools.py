@@ -1,28 +1,29 @@
 """What each tool answers about each window: worse, fine, or neither. With its defaults, as its own guide does it.
 
-    python -m benchmarks.right_or_wrong.tools TOOL STREAM...
+    python -m benchmarks.right_or_wrong.tools TOOL STREAM [--folder FOLDER] [--factor FACTOR]
 
 Run by the interpreter that has the tool; prints JSON: its version, and for each of its rows of the table the answers by
-stream and window.
+window.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .streams import Stream, window_keys
+from .streams import STREAMS, Stream, labelled, window_keys
 
 Answer = str
-"""``worse``, ``fine``, or another: why neither was said."""
+"""``worse``, ``fine``, or another: why neither was said. "no answer: REASON" if it cannot read the stream."""
 Answers = dict[str, dict[int, Answer]]
 """Answers by the name of a row of the table, and by window."""
 
@@ -31,13 +32,16 @@ THRESHOLD = 0.5
 OF_STATE: dict[str, Answer] = {"degraded": "worse", "healthy": "fine"}
 
 
-def driftline(stream: Stream) -> Answers:
-    """Evaluate the stream as one file: the state of each window, and of the model when it ended."""
-    days, rows = stream.length
+def driftline(stream: Stream, factor: float = 1.0) -> Answers:
+    """Evaluate the stream as one file: the state of each window, and of the model when it ended.
+
+    ``factor``: times the margins that Driftline would take; it reads them from its configuration.
+    """
+    task, days, rows = stream.kind
     options = {"time": "time", "window": f"{days}d"} if days else {"window_rows": rows}
-    task = "binary" if stream.binary else "regression"
-    states = import_module("benchmarks.right_or_wrong.verdicts").states_of(
-        stream.production, stream.reference, task, **options
+    verdicts = import_module("benchmarks.right_or_wrong.verdicts")
+    states = verdicts.states_of(
+        stream.production, stream.reference, task, factor, **{stream.output_option: stream.output}, **options
     )
     keys = list(dict.fromkeys(stream.keys.tolist()))
     found: Answers = {}
@@ -52,18 +56,20 @@ def evidently(stream: Stream) -> Answers:
     """Make two reports of each window: of drift, and of the model's quality with the tests of its preset.
 
     The dataset drifts if half of its columns do. A test of quality fails if a metric differs from the baseline's by a
-    fifth. ``decisive`` counts only tests of log loss, ROC AUC and the mean absolute error, for the worse: no preset
-    does so.
+    fifth, or of a regression by a tenth. ``decisive`` counts only tests of log loss, ROC AUC, the mean absolute error
+    and, of predicted classes, accuracy, for the worse: no preset does so.
     """
     library, presets = import_module("evidently"), import_module("evidently.presets")
-    columns = stream.reference[[*stream.inputs, "score"]]
+    columns = stream.reference[[*stream.inputs, stream.output]]
     numbers = list(columns.select_dtypes("number"))
     texts = [name for name in columns if name not in numbers]
-    if stream.binary:
+    task, quality = stream.kind.task, presets.ClassificationPreset
+    if task == "binary":
         kind = {
             "classification": [library.BinaryClassification(target="label", prediction_probas="score", pos_label=1)]
         }
-        quality = presets.ClassificationPreset
+    elif task == "multiclass":
+        kind = {"classification": [library.MulticlassClassification(target="label", prediction_labels="prediction")]}
     else:
         kind = {"regression": [library.Regression(target="label", prediction="score")]}
         quality = presets.RegressionPreset
@@ -72,25 +78,25 @@ def evidently(stream: Stream) -> Answers:
     def dataset(rows: pd.DataFrame) -> Any:
         return library.Dataset.from_pandas(rows[[*columns, "label"]], data_definition=definition)
 
-    reference = dataset(stream.reference)
+    reference, with_labels = dataset(stream.reference), dataset(labelled(stream.reference))
     found: Answers = {"drift": {}, "quality": {}, "decisive": {}}
     for key, rows in stream.windows.items():
-        current = dataset(rows)
-        drift = library.Report([presets.DataDriftPreset()]).run(current, reference).dict()
+        drift = library.Report([presets.DataDriftPreset()]).run(dataset(rows), reference).dict()
         share = next(one["value"]["share"] for one in drift["metrics"] if "DriftedColumnsCount" in one["metric_name"])
-        tests = library.Report([quality()], include_tests=True).run(current, reference).dict()["tests"]
+        report = library.Report([quality()], include_tests=True)
+        tests = report.run(dataset(labelled(rows)), with_labels).dict()["tests"]
         failed = [test for test in tests if test["status"].value == "FAIL"]
         found["drift"][key] = "worse" if share >= THRESHOLD else "fine"
         found["quality"][key] = "worse" if failed else "fine"
-        found["decisive"][key] = "worse" if any(map(_worse_for_evidently, failed)) else "fine"
+        found["decisive"][key] = "worse" if any(_worse_for_evidently(test, task) for test in failed) else "fine"
     return found
 
 
-def _worse_for_evidently(test: dict[str, Any]) -> bool:
+def _worse_for_evidently(test: dict[str, Any], task: str) -> bool:
     """Whether a failed test is one of a deciding metric for the worse."""
     words = test["description"].replace(",", " ").split()
     actual, expected = float(words[words.index("value") + 1]), float(words[words.index("expected") + 1])
-    if test["name"].startswith("RocAuc"):
+    if test["name"].startswith("Accuracy" if task == "multiclass" else "RocAuc"):
         return actual < expected
     return test["name"].startswith(("LogLoss", "Mean Absolute Error", "MAE")) and actual > expected
 
@@ -99,8 +105,13 @@ def nannyml(stream: Stream) -> Answers:
     """Realized performance, and its estimate without labels, in chunks of the windows' length.
 
     Its rule: a metric is beyond the mean of the baseline's chunks by three of their standard deviations; counted for
-    the worse. Metrics of its guide: ROC AUC, F1, accuracy; the mean absolute error.
+    the worse. Metrics of its guide: ROC AUC, F1, accuracy; the mean absolute error. Of several classes it needs the
+    probabilities, even for an accuracy.
     """
+    task = stream.kind.task
+    if task == "multiclass":
+        reason = "no answer: needs the probabilities of the classes"
+        return {name: dict.fromkeys(stream.windows, reason) for name in ("realized", "estimated")}
     library, chunks = import_module("nannyml"), import_module("nannyml.chunk")
 
     class Chunker(chunks.Chunker):  # type: ignore[name-defined, misc]
@@ -111,26 +122,25 @@ def nannyml(stream: Stream) -> Answers:
             return [chunks.Chunk(key=str(key), data=rows) for key, rows in groups]
 
     def prepared(rows: pd.DataFrame, keys: Any) -> pd.DataFrame:
-        decided = (rows["score"] >= THRESHOLD).astype(int)
-        return rows.assign(window=keys, decided=decided)
+        return rows.assign(window=keys, decided=(rows["score"] >= THRESHOLD).astype(int))
 
-    before = prepared(stream.reference, window_keys(stream.reference, stream.length))
+    before = labelled(prepared(stream.reference, window_keys(stream.reference, stream.kind)))
     now = pd.concat([prepared(rows, key) for key, rows in stream.windows.items()], ignore_index=True)
-    if stream.binary:
+    if task == "regression":
+        better = {"mae": 1}
+        columns = {"y_pred": "score", "y_true": "label", "metrics": list(better)}
+        ways = {"realized": library.PerformanceCalculator(chunker=Chunker(), problem_type="regression", **columns)}
+        ways["estimated"] = library.DLE(chunker=Chunker(), feature_column_names=stream.inputs, **columns)
+    else:
         better = {"roc_auc": -1, "f1": -1, "accuracy": -1}
         columns = {"y_pred_proba": "score", "y_pred": "decided", "y_true": "label", "metrics": list(better)}
         kind = {"problem_type": "classification_binary"}
         ways = {"realized": library.PerformanceCalculator(chunker=Chunker(), **kind, **columns)}
         ways["estimated"] = library.CBPE(chunker=Chunker(), **kind, **columns)
-    else:
-        better = {"mae": 1}
-        columns = {"y_pred": "score", "y_true": "label", "metrics": list(better)}
-        ways = {"realized": library.PerformanceCalculator(chunker=Chunker(), problem_type="regression", **columns)}
-        ways["estimated"] = library.DLE(chunker=Chunker(), feature_column_names=stream.inputs, **columns)
     found: Answers = {}
     for name, way in ways.items():
         if name == "realized":
-            result = way.fit(before).calculate(now)
+            result = way.fit(before).calculate(labelled(now))
         else:
             result = way.fit(before).estimate(now.drop(columns="label"))
         table = result.filter(period="analysis").to_df()
@@ -152,9 +162,9 @@ def _answer_of_nannyml(metrics: list[Any], worse: list[int]) -> Answer:
 
 
 def scipy(stream: Stream) -> Answers:
-    """Test each input and the score: Kolmogorov-Smirnov, of texts chi-square; Bonferroni at 5 %."""
+    """Test each input and the output: Kolmogorov-Smirnov, of texts chi-square; Bonferroni at 5 %."""
     stats = import_module("scipy.stats")
-    columns = [*stream.inputs, "score"]
+    columns = [*stream.inputs, stream.output]
     found: dict[int, Answer] = {}
     for key, rows in stream.windows.items():
         p_values = [_p_value(stats, stream.reference[name], rows[name]) for name in columns]
@@ -176,24 +186,26 @@ def river(stream: Stream) -> Answers:
     ADWIN reports a change and then adapts: from a change on, the model is worse while its mean is above the baseline's.
     """
     detector = import_module("river.drift").ADWIN()
-    before, now = (errors_of(rows, stream.binary) for rows in (stream.reference, stream.production))
+    task, known = stream.kind.task, stream.production["label"].notna()
+    before, now = (errors_of(labelled(rows), task) for rows in (stream.reference, stream.production))
     level = float(before.mean())
-    unit = 1.0 if stream.binary else level
+    unit = level if task == "regression" else 1.0
     for value in before:
         detector.update(value / unit)
     changed, found = False, dict[int, Answer]()
-    for value, key in zip(now, stream.keys.tolist(), strict=True):
+    for value, key in zip(now, stream.keys[known].tolist(), strict=True):
         detector.update(value / unit)
         changed = changed or detector.drift_detected
         found[key] = "worse" if changed and detector.estimation > level / unit else "fine"
     return {"errors": {key: found[key] for key in stream.windows}}
 
 
-def errors_of(rows: pd.DataFrame, binary: bool) -> Any:
+def errors_of(rows: pd.DataFrame, task: str) -> Any:
     """Return the error of each row."""
-    if binary:
-        return ((rows["score"] >= THRESHOLD) != (rows["label"] == 1)).to_numpy(np.float64)
-    return (rows["score"] - rows["label"]).abs().to_numpy()
+    if task == "regression":
+        return (rows["score"] - rows["label"]).abs().to_numpy(np.float64)
+    predicted = rows["score"] >= THRESHOLD if task == "binary" else rows["prediction"]
+    return (predicted != rows["label"]).to_numpy(np.float64)
 
 
 TOOLS: dict[str, Callable[[Stream], Answers]] = {
@@ -205,13 +217,19 @@ TOOLS: dict[str, Callable[[Stream], Answers]] = {
 }
 
 
-def answers_of(tool: str, streams: list[str]) -> Iterator[tuple[str, Answers]]:
-    """Yield each stream with a tool's answers."""
-    for name in streams:
-        yield name, TOOLS[tool](Stream(name))
+def main() -> None:
+    """Print the answers of a tool."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool", choices=TOOLS)
+    parser.add_argument("stream", choices=STREAMS)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--factor", type=float, default=1.0)
+    options = parser.parse_args()
+    stream = Stream(options.stream, options.folder)
+    answers = driftline(stream, options.factor) if options.tool == "driftline" else TOOLS[options.tool](stream)
+    print(json.dumps({"version": version(options.tool), "answers": answers}))
 
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    TOOL, *STREAMS = sys.argv[1:]
-    print(json.dumps({"version": version(TOOL), "answers": dict(answers_of(TOOL, STREAMS))}))
+    main()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from .truth import loss_of
+from .truth import loss_of, loss_of_constant
 from .verdicts import States, states_of
 
 Random = np.random.Generator
@@ -92,9 +92,8 @@ def baseline_and_days(
 
 def harm_and_skill(baseline: pd.DataFrame, current: pd.DataFrame) -> tuple[float, float]:
     """Return the log loss of the days less the baseline's, and the best constant's less the baseline's."""
-    before, now = (float(loss_of(rows, True).mean()) for rows in (baseline, current))
-    constant = baseline.assign(score=baseline["label"].mean())
-    return now - before, float(loss_of(constant, True).mean()) - before
+    before, now = (float(loss_of(rows, "binary").mean()) for rows in (baseline, current))
+    return now - before, loss_of_constant(baseline, "binary") - before
 
 
 def states_by_day(world: World, baseline: pd.DataFrame, current: pd.DataFrame) -> States:
