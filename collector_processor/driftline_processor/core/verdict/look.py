@@ -78,8 +78,7 @@ def look_at(
     of_lengths = {name: runs_of_states(of_name, previous) for name, of_name in lengths.items()}
     together = trailing_periods([one.evaluation for one in closed if one.evaluation.closed], excluded)
     newest = (found[-1] for found in of_lengths.values() if found)
-    runs = [run for run in newest if run.until is None and not _is_over(run, together.recovered)]
-    runs = [run for run in runs if not _has_faded(run, closed)]
+    runs = [run for run in newest if _lasts(run, together.recovered, closed)]
     context = replace(closed[-1].context, concept=None)
     periods = [read_outcomes(period, context) for period in together.windows]
     doubtful = None if together.doubtful is None else read_outcomes(together.doubtful, context)
@@ -124,6 +123,11 @@ def _since_recovery(
     later = (one for one in closed if one.evaluation.window.name == name and one.state == reading.state)
     first = next((one for one in later if one.evaluation.window.start >= recovered), reading)
     return run._replace(since=first.since()) if known.end < first.evaluation.window.start else run
+
+
+def _lasts(run: Run, recovered: int, closed: Sequence[Reading]) -> bool:
+    """Return True if neither its own windows nor newer ones of other lengths end a run."""
+    return run.until is None and not _is_over(run, recovered) and not _has_faded(run, closed)
 
 
 def _is_over(run: Run, recovered: int) -> bool:
