@@ -27,7 +27,7 @@ from driftline_processor.core.outcomes.resolution import possible_actuals_text
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.verdict.context import lacks_outcomes
 from driftline_processor.core.verdict.parts import parts_in_use
-from driftline_processor.core.verdict.signs import confirmed_concept
+from driftline_processor.core.verdict.rises import confirmed_concept
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.settings import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch

@@ -27,24 +27,14 @@ from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import closes_at
 
 from .cause import FirstCause, has_drifted, worst_fault
+from .comparisons import deciding_change, in_report_order, inconclusive_reason, lacks_days, metric_moved, worse_metrics
 from .context import VerdictContext
 from .episode import KINDS_OF_ALL_ROWS, Episode
+from .levels import is_surely_off, uncovered
 from .reading import Reading
+from .risks import has_small_drift, is_fault
 from .roles import LaterPart
-from .signs import (
-    OF_OUTPUT,
-    Sign,
-    deciding_change,
-    has_small_drift,
-    in_report_order,
-    inconclusive_reason,
-    is_fault,
-    is_surely_off,
-    lacks_days,
-    metric_moved,
-    uncovered,
-    worse_metrics,
-)
+from .sign import OF_OUTPUT, Sign
 from .undecided import has_no_skill, labels_needed, needs_unreviewed
 
 _REPAIRS: Mapping[str, type[facts.Repair]] = {

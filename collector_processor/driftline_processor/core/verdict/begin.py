@@ -13,11 +13,12 @@ from driftline_processor.core.intervals.onset import Onset, onset_of_step
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.windows.window import DAY
 
+from .comparisons import deciding_change
 from .episode import episode_of
 from .look import LastDegradation
 from .reading import Reading
 from .runs import Run, length_of
-from .signs import COMPARED, FEWEST_OUTCOMES, Sign, deciding_change
+from .sign import COMPARED, FEWEST_OUTCOMES, Sign
 from .trailing_periods import TrailingPeriods, tiles
 
 WIDEST = 7

@@ -19,14 +19,9 @@ from driftline_processor.core.fact import Fact
 from driftline_processor.core.output_faults import output_faults
 
 from .episode import NO_EPISODE, Episode
-from .signs import (
-    OF_OUTPUT,
-    OUTCOMES,
-    Sign,
-    has_small_drift,
-    is_fault,
-    slice_fact,
-)
+from .risks import has_small_drift, is_fault
+from .sign import OF_OUTPUT, OUTCOMES, Sign
+from .signs import slice_fact
 
 
 class FirstCause(NamedTuple):

@@ -21,7 +21,7 @@ from .now import now_of
 from .reading import Reading
 from .roles import BEFORE, OF_CALLS_OR_OUTPUT, without_older
 from .runs import TO_TURN, Run, began_before, could_show, length_of, longest_of_episode, weight_of, windows_to_turn
-from .signs import COMPARED, OF_OUTPUT
+from .sign import COMPARED, OF_OUTPUT
 from .trailing_periods import LENGTHS, tiles
 from .training_rows import never_as_good
 from .window import cause_subject, verdict_of

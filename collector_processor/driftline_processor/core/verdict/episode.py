@@ -18,7 +18,7 @@ from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, F
 from driftline_processor.core.explain.loss_evidence import add_evidence
 from driftline_processor.core.quality.check import STRUCTURAL
 
-from .signs import is_fault
+from .risks import is_fault
 
 NAMED = 0.25
 """Minimum fraction of a loss that must return with one input for it to be named as the cause."""

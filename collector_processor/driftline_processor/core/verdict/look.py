@@ -11,9 +11,10 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.windows.window import DAY
 
+from .comparisons import compared_change
 from .reading import Reading, read_outcomes
 from .runs import Run, length_of, runs_of_states, still_shows
-from .signs import COMPARED, OF_OUTPUT, Sign, compared_change
+from .sign import COMPARED, OF_OUTPUT, Sign
 from .trailing_periods import LEVEL, Excluded, TrailingPeriods, trailing_periods
 
 

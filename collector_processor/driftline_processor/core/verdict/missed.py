@@ -18,7 +18,7 @@ from driftline_processor.core.service_level.level import METRICS as SERVICE_METR
 
 from .advice import longer_window, look_again
 from .reading import Reading
-from .signs import Sign
+from .sign import Sign
 from .window import verdict_of
 
 

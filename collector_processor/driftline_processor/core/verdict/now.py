@@ -9,8 +9,9 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.performance.service_objectives import metric_of
 
+from .comparisons import deciding_change
 from .reading import Reading
-from .signs import Sign, deciding_change
+from .sign import Sign
 
 
 class _Figure(NamedTuple):

@@ -20,12 +20,9 @@ from driftline_processor.core.service_level.failing import EARLIER, tells_usual
 from driftline_processor.core.windows.window import DAY
 
 from .context import NO_CONTEXT, VerdictContext
-from .signs import (
-    Sign,
-    no_loss,
-    signs_of_loss,
-    signs_of_risk,
-)
+from .risks import signs_of_risk
+from .sign import Sign
+from .signs import no_loss, signs_of_loss
 
 FURTHER = 1.5
 """Factor by which a drift must exceed the size at which outcomes showed it to be harmless, to be a risk again."""

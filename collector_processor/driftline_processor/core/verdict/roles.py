@@ -25,8 +25,11 @@ from driftline_processor.core.intervals.onset import onset_of_step
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.quality.check import STRUCTURAL
 
+from .comparisons import deciding_change
 from .episode import CLOSE, NAMED
-from .signs import FEWEST_OUTCOMES, OF_OUTPUT, deciding_change, is_fault, signs_of_loss
+from .risks import is_fault
+from .sign import FEWEST_OUTCOMES, OF_OUTPUT
+from .signs import signs_of_loss
 
 Subject = tuple[str, tuple[str, ...]]
 """A check, metric or kind of change, and the columns that it is about."""

@@ -12,8 +12,9 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.windows.window import DAY, looks_a_day
 
+from .comparisons import compared_change, deciding_change
 from .reading import Reading
-from .signs import COMPARED, Sign, compared_change, deciding_change
+from .sign import COMPARED, Sign
 
 TO_TURN = 2
 """Consecutive windows of a day or longer that change a state; a clear window counts as this many."""

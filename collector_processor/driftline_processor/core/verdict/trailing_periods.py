@@ -41,7 +41,8 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
-from .signs import deciding_change, is_fault
+from .comparisons import deciding_change
+from .risks import is_fault
 
 LENGTHS = {"7d": 7, "30d": 30}
 """Days of a period by its name."""

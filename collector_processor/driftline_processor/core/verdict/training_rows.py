@@ -9,7 +9,9 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class
 
-from .signs import deciding_change, faulty_output, is_fault
+from .comparisons import deciding_change
+from .risks import is_fault
+from .signs import faulty_output
 
 FEWEST_WINDOWS, FEWEST_WORSE = 8, 3
 """Windows that are all worse than the baseline: eight by chance with a probability of 1 in 256; of three, each must be

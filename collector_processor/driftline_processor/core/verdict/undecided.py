@@ -16,8 +16,8 @@ from driftline_processor.core.fact import Fact
 from driftline_processor.core.performance.sample_size import REACH, half_interval, outcomes_needed
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
+from .comparisons import deciding_change, inconclusive_reason, lacks_days, may_be_worse
 from .context import NO_CONTEXT, VerdictContext
-from .signs import deciding_change, inconclusive_reason, lacks_days, may_be_worse
 
 WORTH_FINDING = 0.05
 """Drop of accuracy that the requested labels should detect: five points, as between versions (evidence/versions.json).

@@ -21,21 +21,13 @@ from driftline_processor.core.windows.window import DAY
 
 from .advice import keep, look_closer, outcomes_wanted, repair, repair_later
 from .cause import FirstCause, first_cause, harmless_drift, has_drifted, looks_as_before, may_explain, seen_in
+from .comparisons import deciding_change, is_fine, may_be_worse
 from .context import VerdictContext
 from .episode import NO_EPISODE, Episode, episode_of
+from .levels import level_off, off_by, uncovered
 from .reading import Reading, read_outcomes
 from .roles import DRIFT, LaterPart, course_of, end_of_cause, later_parts, windows_of_cause, without_older
-from .signs import (
-    OF_OUTPUT,
-    OUTCOMES,
-    Sign,
-    deciding_change,
-    is_fine,
-    level_off,
-    may_be_worse,
-    off_by,
-    uncovered,
-)
+from .sign import OF_OUTPUT, OUTCOMES, Sign
 from .trailing_periods import LENGTHS
 from .undecided import inconclusive, unknown_reason
 

@@ -46,7 +46,7 @@ from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.record import Record
-from driftline_processor.core.verdict.signs import confirmed_concept
+from driftline_processor.core.verdict.rises import confirmed_concept
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
