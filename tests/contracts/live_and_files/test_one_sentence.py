@@ -81,13 +81,16 @@ def shown(text: str) -> str:
 
 
 @pytest.mark.slow
-def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clock) -> None:
-    command = ("evaluate", FILES / "lastweek.parquet", "--baseline", FILES / "reference.parquet", *NAMED)
+def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clock, tmp_path: Path) -> None:
+    config = tmp_path / "driftline.yaml"  # without it, other windows than those of the service decide about a file
+    config.write_text("models: {late: {windows: [1w]}}", encoding="utf-8")
+    rows = (FILES / "lastweek.parquet", "--baseline", FILES / "reference.parquet")
+    command = ("evaluate", *rows, *NAMED, "--config", config, "--model", "late")
     of_file: dict[str, Any] = json.loads(run(*command, "--window", "1w", "--json").stdout)["verdict"]
     sentence, headline = of_file["sentence"], of_file["headline"]
     assert of_file["state"] == "degraded"
     assert re.findall(r"8 to 14 July 2013|\d+ %", sentence)[:3] == ["8 to 14 July 2013", "14 %", "36 %"]
-    titles = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
+    titles = {"evidence": "Evidence", "cause": "Cause", "now": "Now", "action": "Do", "certainty": "Confidence"}
     lines = [headline, *(f"{title}: {of_file[name]}" for name, title in titles.items() if of_file[name])]
     assert shown(run(*command, "--window", "1w").stdout).startswith(" ".join(lines))
 
