@@ -49,7 +49,12 @@ OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift
 
 
 def repair(
-    reading: Reading, cause: FirstCause, episode: Episode, since: int | None, windows: Sequence[Evaluation] = ()
+    reading: Reading,
+    cause: FirstCause,
+    episode: Episode,
+    since: int | None,
+    windows: Sequence[Evaluation] = (),
+    before: Sequence[Evaluation] = (),
 ) -> Fact:
     """Return the advice for a degraded model: what its kind of change asks for.
 
@@ -59,6 +64,7 @@ def repair(
         episode: What all windows of the degradation show.
         since: Since when the model is degraded, unix nanoseconds.
         windows: These windows. Default: that of the reading.
+        before: The windows before these.
     """
     evaluation, signs, context = reading.evaluation, reading.signs, reading.context
     first = signs[0]
@@ -77,7 +83,8 @@ def repair(
     wait = _wait_to_retrain(windows or (evaluation,), where)
     advice = wait or _learn_anew(evaluation, cause, episode, where, outcomes_since)
     if isinstance(advice, facts.LearnAnew):
-        return replace(advice, rule_out=_changed_at_once(evaluation, cause, (windows or (evaluation,))[0]))
+        around = (windows or (evaluation,))[0], before[-1] if before else None
+        return replace(advice, rule_out=_changed_at_once(evaluation, cause, *around))
     return advice
 
 
@@ -87,10 +94,18 @@ once: the degradation may begin in the middle of its first window.
 """
 
 
-def _changed_at_once(evaluation: Evaluation, cause: FirstCause, first: Evaluation) -> tuple[str, ...]:
+def _changed_at_once(
+    evaluation: Evaluation, cause: FirstCause, first: Evaluation, before: Evaluation | None
+) -> tuple[str, ...]:
     """Return the inputs that left their values when a degradation began, those of the cause first.
 
     So does a faulty source; the world mostly changes step by step. Small and moderate drift stays in the old range.
+
+    Args:
+        evaluation: The newest window.
+        cause: The first cause.
+        first: The first window of the degradation.
+        before: The window before it; None = the baseline.
     """
     left = {
         name
@@ -104,7 +119,9 @@ def _changed_at_once(evaluation: Evaluation, cause: FirstCause, first: Evaluatio
         now, was = evaluation.features.get(name), first.features.get(name)
         if now is None or was is None or now.state != "drift" or not (now.size == "large" or name in left):
             continue
-        if (was.effect or 0.0) >= AT_ONCE * (now.effect or 0.0):
+        most = AT_ONCE * (now.effect or 0.0)
+        earlier = None if before is None else before.features.get(name)
+        if (was.effect or 0.0) >= most and (earlier is None or (earlier.effect or 0.0) < most):
             changed.append(name)
     return tuple(changed)
 

@@ -162,11 +162,14 @@ def earliest_begin(run: Run, onset: Onset | None, closed: Sequence[Reading]) -> 
     """Return the earliest time at which a degradation may have begun; None if it is that of the run.
 
     Windows before it that cannot show it may be part of it: those without enough rows, and without an onset also
-    those that are inconclusive.
+    those that are inconclusive. A healthy window as long as those of the degradation is not.
     """
     if run.since is None:
         return None
     begin = run.since if onset is None else min(onset.earliest, run.since)
+    longest = length_of(run.reading)
+    fine = (one.evaluation.window.end for one in closed if one.state == "healthy" and length_of(one) >= longest)
+    begin = max((begin, *(end for end in fine if end <= run.since)))
     names = [one.window.name for one in tiles([one.evaluation for one in closed], 0)]
     name = run.reading.evaluation.window.name
     if onset is not None or all(one.evaluation.window.name != name for one in closed):

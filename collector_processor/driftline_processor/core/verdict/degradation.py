@@ -155,13 +155,14 @@ def _measures(longer: Run, run: Run) -> bool:
     """Return True if a longer window measures the fault of a short one more precisely.
 
     All its rows are of the same fault, and its value is one that the short one may have: the fault has not changed.
+    Another metric tells nothing about rows that are newer.
     """
     start = longer.reading.start
     if start is None or run.since is None or start < run.since or not _is_same_fault(longer, run):
         return False
     sign, of_short = longer.reading.signs[0], run.reading.signs[0]
     if sign.metric != of_short.metric or sign.effect is None or of_short.effect is None:
-        return True
+        return longer.reading.evaluation.window.end >= run.reading.evaluation.window.end
     if of_short.low is None or of_short.high is None:
         half = normal_quantile(STANDARD.confidence) * math.sqrt(0.25 / max(run.reading.evaluation.rows, 1))
         return abs(sign.effect - of_short.effect) <= half

@@ -446,7 +446,8 @@ def _last_degradation(rows: Sequence[Row], block: int | None = None) -> LastDegr
     row = next(degraded, None)
     if row is None or row.since is None:
         return None
-    return LastDegradation(row.since, row.end, next((one.since_earliest for one in row.findings), None))
+    earliest = next((one.since_earliest for one in row.findings), None)
+    return LastDegradation(row.since, row.end, earliest if earliest is not None and earliest < row.since else None)
 
 
 def _concept_as_of(context: VerdictContext, end: int) -> ConceptDrift | None:

@@ -52,17 +52,17 @@ def verdict_of(
         before: The windows before these.
     """
     if reading.state != "degraded" or len(windows) < 2:
-        return _verdict_of(reading, since, certainty, alone, windows)
+        return _verdict_of(reading, since, certainty, alone, windows, before)
     known = without_older(windows, before)
     course = course_of(known, before[-1] if before else None)
     later = later_parts(course)
     earlier = windows_of_cause(course, later)
     if len(earlier) == len(windows) and known is windows:
-        return _verdict_of(reading, since, certainty, alone, windows)
+        return _verdict_of(reading, since, certainty, alone, windows, before)
     windows, first = known, _as_it_began(reading, earlier)
     if first is None:
-        return _verdict_of(reading, since, certainty, alone, windows)
-    verdict = _verdict_of(first, since, certainty, alone, earlier)
+        return _verdict_of(reading, since, certainty, alone, windows, before)
+    verdict = _verdict_of(first, since, certainty, alone, earlier, before)
     over = end_of_cause(course, verdict.cause, later)
     if over is None:
         return _shown_by(replace(verdict, later=_later_findings(later, windows, reading)), reading)
@@ -72,7 +72,9 @@ def verdict_of(
         found = _later_findings(later, windows, reading)
         if course.losses.shows(over):
             mended = _of_mended(verdict, windows, ended)
-            return replace(_verdict_of(reading, since, certainty, alone, windows[over:]), later=(*mended, *found))
+            return replace(
+                _verdict_of(reading, since, certainty, alone, windows[over:], windows[:over]), later=(*mended, *found)
+            )
         # whether the model is degraded without its cause is not known yet
         wait = facts.WaitForOutcomes(immature=windows[-1].immature)
         return _shown_by(replace(verdict, later=found, advice=wait, **until), reading)
@@ -167,13 +169,18 @@ def _later_finding(part: LaterPart, windows: Sequence[Evaluation], reading: Read
 
 
 def _verdict_of(
-    reading: Reading, since: int | None, certainty: Sequence[Fact], alone: bool, windows: Sequence[Evaluation]
+    reading: Reading,
+    since: int | None,
+    certainty: Sequence[Fact],
+    alone: bool,
+    windows: Sequence[Evaluation],
+    before: Sequence[Evaluation],
 ) -> Verdict:
     """Return the verdict for a reading, with the cause that its windows show."""
     reading, episode = _with_episode(reading, windows)
     evaluation, start = reading.evaluation, reading.start
     cause = first_cause(evaluation, reading.signs, episode)
-    reasons, advice, own = _conclusion(reading, cause, episode, since, windows)
+    reasons, advice, own = _conclusion(reading, cause, episode, since, windows, before)
     named_cause = next((reason for reason in reasons if isinstance(reason, facts.OutcomesUnknown)), cause.fact)
     lacking = _lacking_baseline(evaluation)
     if named_cause is None and lacking is not None and _needs_baseline(reading):
@@ -278,14 +285,19 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
 
 
 def _conclusion(
-    reading: Reading, cause: FirstCause, episode: Episode, since: int | None, windows: Sequence[Evaluation]
+    reading: Reading,
+    cause: FirstCause,
+    episode: Episode,
+    since: int | None,
+    windows: Sequence[Evaluation],
+    before: Sequence[Evaluation],
 ) -> tuple[tuple[Fact | None, ...], Fact, Fact | None]:
     """Return the reasons of a state, the advice, and the certainty of the window."""
     evaluation, signs = reading.evaluation, reading.signs
     if reading.state == "degraded":
         return (
             (signs[0].fact, _why(reading, cause, episode)),
-            repair(reading, cause, episode, since, windows),
+            repair(reading, cause, episode, since, windows, before),
             signs[0].certainty,
         )
     if reading.state == "healthy" and signs[0].reason == "same_rows":
