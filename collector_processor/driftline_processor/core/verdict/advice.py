@@ -82,7 +82,8 @@ def repair(
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
     wait = _wait_to_retrain(windows or (evaluation,), where)
     advice = wait or _learn_anew(evaluation, cause, episode, where, outcomes_since)
-    if isinstance(advice, facts.LearnAnew):
+    begin_is_known = reading.start is not None or len(windows) < 2
+    if isinstance(advice, facts.LearnAnew) and begin_is_known:
         around = (windows or (evaluation,))[0], before[-1] if before else None
         return replace(advice, rule_out=_changed_at_once(evaluation, cause, *around))
     return advice

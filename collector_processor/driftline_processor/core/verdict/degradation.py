@@ -235,9 +235,12 @@ def _windows_of(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
 
 
 def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
-    """Return the newest windows of the same length that ended before a degradation, the oldest first."""
-    name, since = run.reading.evaluation.window.name, run.since or 0
-    ended = [one.evaluation for one in closed if one.evaluation.window.end <= since]
+    """Return the newest windows of the same length that ended before a degradation, the oldest first.
+
+    Rows without times have none: their windows do not say when it began.
+    """
+    name, since = run.reading.evaluation.window.name, run.since
+    ended = [one.evaluation for one in closed if since is not None and one.evaluation.window.end <= since]
     windows = [one for one in ended if one.window.name == name] or tiles(ended, 0)
     return windows[-BEFORE:]
 
