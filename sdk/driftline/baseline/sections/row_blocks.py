@@ -3,8 +3,8 @@
 Rows that a machine wrote one after the other are often autocorrelated: a turbine that is predicted badly now is
 predicted badly in the next hour. An interval that counts them as independent is too short. So if the losses of blocks
 of consecutive rows differ more than those of shuffled rows would, intervals come from these blocks, as they come from
-days if rows have times. Rows that are sorted by their outcome or their score differ between blocks for that reason
-only, so their order does not count.
+days if rows have times. If rows are sorted by their outcome or their score, or are joined class by class, blocks differ
+for that reason only, so their order does not count.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def order_matters(rows: F64, task: Task) -> bool:
     >>> order_matters(np.column_stack([calm, stormy]), task)
     False
     """
-    return _blocks_differ(rows[:, 0]) and not any(_is_sorted(column, task) for column in rows[:, 1:].T)
+    if not _blocks_differ(rows[:, 0]) or any(_is_sorted(column) for column in rows[:, 1:].T):
+        return False
+    return task.predicts_number or not _is_grouped(rows[:, 1])
 
 
 def _probability_of(task: Task, scores: F64, codes: I32) -> F64:
@@ -124,14 +126,15 @@ def _blocks_differ(losses: F64) -> bool:
     return bool((squares / freedom) ** (1 / 3) > 1 - spread + _SURELY * spread**0.5)
 
 
-def _is_sorted(values: F64, task: Task) -> bool:
-    """Return True if values only rise or only fall, or if equal values of a classifier are next to each other."""
+def _is_sorted(values: F64) -> bool:
+    """Return True if values rise or fall, and never both."""
     steps = np.diff(values)
-    if not steps.any():
-        return False
-    if (steps >= 0).all() or (steps <= 0).all():
-        return True
-    return not task.predicts_number and np.count_nonzero(steps) < len(np.unique(values))
+    return bool(steps.any()) and bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _is_grouped(codes: F64) -> bool:
+    """Return True if there are several classes, and all rows of a class are next to each other."""
+    return 0 < np.count_nonzero(np.diff(codes)) < len(np.unique(codes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
