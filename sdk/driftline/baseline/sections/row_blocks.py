@@ -134,7 +134,7 @@ def _is_sorted(values: F64) -> bool:
 
 def _is_grouped(codes: F64) -> bool:
     """Return True if there are several classes, and all rows of a class are next to each other."""
-    return 0 < np.count_nonzero(np.diff(codes)) < len(np.unique(codes))
+    return 0 < int(np.count_nonzero(np.diff(codes))) < len(np.unique(codes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
