@@ -132,13 +132,15 @@ class Design(NamedTuple):
     freedom: float
 
 
-def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | None:
+def design(influence: F64, expected: F64, fewest: float = FEWEST, *, autocorrelated: bool = True) -> Design | None:
     """Return the design effect of a metric by blocks; None if they vary as independent rows, or are too few.
 
     Args:
         influence: float64 (b,), change of the metric by each block, in the order of time; the sum is 0.
         expected: float64 (b,), variance of each under independent rows.
         fewest: Minimum (effective) blocks.
+        autocorrelated: Whether blocks may be autocorrelated. Blocks of rows count as independent: without times,
+            nothing distinguishes a level that lasts for many blocks from a change that has to be reported.
 
     >>> calm, stormy = np.tile([0.1, -0.1], 10), np.tile([0.4, -0.4], 10)
     >>> design(calm, np.full(20, 0.01)) is None
@@ -165,7 +167,8 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
         return Design(float((influences**2).sum()) / hidden / total, max(1.2, freedom))
     trends = len(expected_rows) - 1 - left
     effect = float((influences**2).sum()) * blocks / (blocks - 1 - trends) / total
-    return _of_autocorrelated(effect, autocorrelation_of(influences, trends), blocks - trends)
+    autocorrelation = autocorrelation_of(influences, trends) if autocorrelated else 0.0
+    return _of_autocorrelated(effect, autocorrelation, blocks - trends)
 
 
 def _of_autocorrelated(effect: float, autocorrelation: float, blocks: float) -> Design:
@@ -195,9 +198,9 @@ class RowsAsOne(NamedTuple):
         return max(1.0, min(effects))
 
 
-def rows_as_one(influence: F64, expected: F64, fewest: float) -> RowsAsOne:
+def rows_as_one(influence: F64, expected: F64, fewest: float, *, autocorrelated: bool = True) -> RowsAsOne:
     """Return the design effect of a fraction's rows by its own blocks; the arguments are those of :func:`design`."""
-    by_blocks = design(influence, expected, fewest)
+    by_blocks = design(influence, expected, fewest, autocorrelated=autocorrelated)
     return RowsAsOne() if by_blocks is None else RowsAsOne((by_blocks,))
 
 

@@ -52,7 +52,8 @@ class PerformanceSums(Struct, eq=False, dict=True):
         min_blocks: Effective blocks from which on blocks are used to estimate autocorrelation.
         confidence: The confidence of the intervals.
         shares: The method for intervals of fractions, ``clopper_pearson`` or ``wilson``.
-        days: Whether the blocks are days; else they are parts of a day.
+        days: Whether the blocks are days; else they are parts of a day, or consecutive rows.
+        of_rows: Whether the blocks are consecutive rows without times.
         tested: Whether the variance between seven or more days must be significant to be used.
         lent: The variance between days of the baseline, in the order in which the interval of the current metric needs
             it.
@@ -71,6 +72,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
     confidence: float = CONFIDENCE
     shares: str = "clopper_pearson"
     days: bool = False
+    of_rows: bool = False
     tested: bool = True
     lent: Sequence[DaySpread | None] = ()
     requested: list[tuple[Influence, float]] = field(default_factory=list)
@@ -203,7 +205,8 @@ class PerformanceSums(Struct, eq=False, dict=True):
             return lent_rows_as_one(
                 lent if spread_of_days is None else lent.pooled(spread_of_days), shares, rows
             ), SHOWN_LONGER
-        return rows_as_one(moved.influence, moved.expected, self.min_blocks), 1.0
+        by_blocks = rows_as_one(moved.influence, moved.expected, self.min_blocks, autocorrelated=not self.of_rows)
+        return by_blocks, 1.0
 
     def interval_by_gradient(self, value: float, moved: Influence, form: Form, rows: float) -> IntervalAndRows:
         """Return the interval of a value by the delta method; too few below 20 effective rows."""

@@ -293,7 +293,7 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline 
     blocks, length = blocks_of_baseline(baseline)
     days = length >= DAY
     sums = performance_sums(baseline.pane, blocks, baseline.task, settings, None, days=days)
-    sums.tested = False
+    sums.tested, sums.of_rows = False, not length
     found = gap(sums)
     half = None if found is None else _half(sums, found)
     if found is None or half is None:
@@ -361,7 +361,7 @@ def against_constant(
     if evaluation.maturity == "mature":
         state = "worse" if strict.low > 0 else "not_worse" if shown.high < 0 else "inconclusive"
         if state == "inconclusive":
-            reason = "too_few_days" if shown.method == "blocks" else "too_few_rows"
+            reason = "too_few_days" if shown.method == "blocks" and not sums.of_rows else "too_few_rows"
     return MetricChange(state, change, shown.low, shown.high, reason=reason)
 
 
@@ -429,6 +429,7 @@ def judge_performance(
         unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
         evaluation.unreviewed = unreviewed(unseen, task)
         sums = performance_sums(pane, outcomes.blocks, task, settings, unseen, days=days)
+        sums.of_rows = evaluation.window.end <= evaluation.window.start
         lent = _lent(evaluation, outcomes.reference or baseline, settings) if days else {}
         evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)

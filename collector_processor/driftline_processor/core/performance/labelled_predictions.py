@@ -5,11 +5,12 @@ The store's joined rows and the rows of files share this form, so that both prod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from driftline.baseline.sections.row_blocks import block_of_rows, losses_in_order, order_matters
 from driftline.baseline.slice_groups import SliceKey
 from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane
@@ -153,6 +154,27 @@ def sums_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window])
     """Return the sums of :func:`fold_by_step` without zeros."""
     rows, step = _in_steps(rows, steps)
     return BlockSums(len(steps), rows.parts(task, step, len(steps)))
+
+
+def sums_in_order(chunks: Iterable[LabelledPredictions], size: int, task: Task, *, ordered: bool) -> list[BlockSums]:
+    """Return the sums of rows without times by block of consecutive rows; of one block if their order does not matter.
+
+    Args:
+        chunks: The rows in order.
+        size: Number of all rows.
+        task: The task of the model.
+        ordered: Whether rows of the baseline are autocorrelated. Else the rows of the first chunk decide.
+    """
+    block, start, sums = block_of_rows(size), 0, list[BlockSums]()
+    for rows in chunks:
+        if not start and not ordered and rows.relevance is None:
+            ordered = order_matters(losses_in_order(task, rows.scores, rows.predicted, rows.actual), task)
+        if not ordered:
+            block = np.zeros(size, np.int64)
+        count = int(block[-1]) + 1
+        sums.append(BlockSums(count, rows.parts(task, block[start : start + len(rows)], count)))
+        start += len(rows)
+    return sums
 
 
 def calls_by_step(rows: LabelledPredictions, steps: Sequence[Window]) -> list[Pane]:

@@ -23,6 +23,9 @@ from driftline_processor.core.outcomes.review import UnseenDecisions, cells_of_d
 
 from .settings import PerformanceSettings
 
+ROW_BLOCKS = "row_blocks"
+"""``MetricValue.interval`` of windows without times whose rows are autocorrelated."""
+
 DaySpreads = Mapping[str, Sequence[DaySpread | None]]
 """Metric → the variance between days of a baseline, in the order in which its interval needs it."""
 
@@ -38,6 +41,7 @@ def with_intervals(
     days: bool = False,
     lent: DaySpreads | None = None,
     tested: bool = True,
+    of_rows: bool = False,
 ) -> dict[str, MetricValue]:
     """Return the metrics of a pane with their intervals.
 
@@ -51,6 +55,7 @@ def with_intervals(
         days: Whether blocks are days, so that few blocks are enough.
         lent: The variance between days of the baseline. Default: only the window's own blocks are used.
         tested: Whether the variance between seven or more days must be significant to be used.
+        of_rows: Whether blocks are consecutive rows without times.
 
     >>> import numpy as np
     >>> from driftline.panes.outcome_sums import fold_outcomes
@@ -63,7 +68,7 @@ def with_intervals(
     (0.751, 0.999, 'clopper_pearson', 20.0)
     """
     sums = performance_sums(pane, blocks, task, settings, unseen, days=days)
-    sums.tested = tested
+    sums.tested, sums.of_rows = tested, of_rows
     return intervals_at(settings.confidence, found, sums, lent or {})
 
 
@@ -152,6 +157,7 @@ def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> Metr
     if sums.table is not None and lacking and not sums.table.knows(_needed_cells(sums, metric, name)):
         found = UNREVIEWED, sums.rows
     (low, high, method), rows = found
+    method = ROW_BLOCKS if sums.of_rows and method == "blocks" else method
     low, high = (None if end is None else float(end) for end in (low, high))  # JSON needs Python floats
     return MetricValue(
         value=value.value,

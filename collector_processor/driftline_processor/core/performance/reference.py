@@ -26,7 +26,7 @@ from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
 
 from .margin import constants, deciding_order, margins, skill
-from .metric_intervals import DaySpreads, day_spreads, with_intervals
+from .metric_intervals import ROW_BLOCKS, DaySpreads, day_spreads, with_intervals
 from .realized import realized
 from .settings import STANDARD, PerformanceSettings
 
@@ -197,17 +197,28 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, Me
         return whole
     rows = merge(blocks)
     in_time = with_intervals(
-        realized(rows, task, settings), rows, blocks, task, settings, unseen, days=length >= DAY, tested=False
+        realized(rows, task, settings),
+        rows,
+        blocks,
+        task,
+        settings,
+        unseen,
+        days=length >= DAY,
+        tested=False,
+        of_rows=not length,
     )
     return {name: _as_sure(metric, in_time.get(name)) for name, metric in whole.items()}
 
 
 def blocks_of_baseline(baseline: Baseline) -> tuple[list[Pane], int]:
-    """Return the outcomes of a baseline by block of time, and the length of a block; [] and 0 if unknown."""
-    estimation = baseline.extras.estimation
-    if estimation is None or estimation.blocks is None:
-        return [], 0
-    return list(_in_proportion(estimation.blocks.panes, baseline.pane)), estimation.blocks.length
+    """Return the outcomes of a baseline by block of time, and the length of a block in nanoseconds.
+
+    Blocks of consecutive rows have the length 0; [] and 0 if unknown.
+    """
+    estimation, ordered = baseline.extras.estimation, baseline.extras.row_blocks
+    if estimation is not None and estimation.blocks is not None:
+        return list(_in_proportion(estimation.blocks.panes, baseline.pane)), estimation.blocks.length
+    return [] if ordered is None else list(_in_proportion(ordered.outcomes.panes, baseline.pane)), 0
 
 
 def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
@@ -221,11 +232,13 @@ def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
 
 
 def _as_sure(metric: MetricValue, in_time: MetricValue | None) -> MetricValue:
-    """Return a metric with the interval from blocks of time, shifted to its value, if there is one."""
-    if metric.value is None or in_time is None or in_time.interval != "blocks" or in_time.value is None:
+    """Return a metric with the interval from blocks of time or of rows, shifted to its value, if there is one."""
+    if metric.value is None or in_time is None or in_time.value is None:
+        return metric
+    if in_time.interval not in ("blocks", ROW_BLOCKS):
         return metric
     low, high = in_time.low, in_time.high
     if low is None or high is None:
         return metric
     offset = metric.value - in_time.value
-    return structs.replace(metric, low=low + offset, high=high + offset, interval="blocks")
+    return structs.replace(metric, low=low + offset, high=high + offset, interval=in_time.interval)

@@ -13,6 +13,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.calibration import IsotonicSteps
 from driftline.baseline.sections.estimation import GRID
+from driftline.baseline.sections.row_blocks import RowBlocks
 from driftline.baseline.sections.slices import Slices
 from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.bins import SCORE_BINS, score_bin
@@ -77,6 +78,10 @@ def _reference_at(baseline: Baseline, threshold: float | None, task: Task) -> Re
     if estimation is not None and estimation.blocks is not None:
         panes = [_redecided(pane, threshold, task, rates) for pane in estimation.blocks.panes]
         extras = replace(extras, estimation=replace(estimation, blocks=replace(estimation.blocks, panes=panes)))
+    if extras.row_blocks is not None:
+        outcomes = extras.row_blocks.outcomes
+        panes = [_redecided(pane, threshold, task, rates) for pane in outcomes.panes]
+        extras = replace(extras, row_blocks=RowBlocks(replace(outcomes, panes=panes)))
     if sliced is not None:
         of = {
             key: {value: _redecided(pane, None, task) for value, pane in panes.items()}

@@ -98,10 +98,11 @@ YEAR = 365 * DAY
 
 
 def _is_rare(reading: Reading) -> bool:
-    """Return True if chance shows the loss of a window in one of twenty years."""
+    """Return True if chance shows the loss of a window in one of twenty years; one without times counts as a day."""
     changes = reading.evaluation.realized_changes
     p = (changes[sign.metric].p_value for sign in reading.signs if sign.reason == "worse")
-    return any(one is not None and one <= BY_CHANCE * length_of(reading) / YEAR for one in p)
+    length = length_of(reading) or DAY  # as in looks_a_day
+    return any(one is not None and one <= BY_CHANCE * length / YEAR for one in p)
 
 
 def length_of(reading: Reading) -> int:

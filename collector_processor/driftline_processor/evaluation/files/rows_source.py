@@ -22,6 +22,7 @@ from driftline_processor.core.performance.labelled_predictions import (
     Values,
     slices_in_time,
     sums_by_step,
+    sums_in_order,
 )
 from driftline_processor.core.performance.realized import from_rows
 from driftline_processor.core.performance.window_outcomes import BlockSums
@@ -203,15 +204,19 @@ class RowsSource(Struct, eq=False, dict=True):
 
     @cached_property
     def _sums(self) -> Sequence[BlockSums]:
-        """The outcomes by block of time, per chunk of rows."""
+        """The outcomes by block of time, or of consecutive rows, per chunk of rows."""
         if self._labelled is None:
             return ()
+        chunks = self._labelled.chunks(self.at)
+        if self._labelled.rows.time is None:
+            ordered = self.baseline.extras.row_blocks is not None
+            return sums_in_order((rows for _, rows in chunks), self._labelled.size(self.at), self.task, ordered=ordered)
         blocks = window_blocks(self.window, self.files.settings.timezone)
-        return [sums_by_step(rows, self.task, blocks) for _, rows in self._labelled.chunks(self.at)]
+        return [sums_by_step(rows, self.task, blocks) for _, rows in chunks]
 
     @cached_property
     def blocks(self) -> Sequence[Pane]:
-        """The outcomes by block of time."""
+        """The outcomes by block of time, or of consecutive rows."""
         return BlockSums.merge(self._sums).blocks() if self._sums else ()
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:

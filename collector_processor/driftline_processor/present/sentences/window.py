@@ -32,6 +32,7 @@ _INTERVALS = {
     "log": "by Student's t, on the logarithm",
     "logit": "on the logit scale",
     "blocks": "from how blocks of time differ",
+    "row_blocks": "from how blocks of consecutive rows differ",
     "order": "between two of the ordered calls",
     "too_few_rows": "too few rows",
     "unreviewed": "there are no reviewed rows of a decision",

@@ -26,6 +26,7 @@ from .loss_cells import LossByPart, LossByPartGatherer
 from .outcome_spread import OutcomeSpread
 from .pca_fit import PcaFit, PcaFitGatherer
 from .ranges import Ranges, RangesGatherer
+from .row_blocks import RowBlocks, RowBlocksGatherer
 from .scores import ClassScores, ClassScoresGatherer, ScoreByFeature, ScoreByFeatureGatherer
 from .seasons import Seasons, SeasonsGatherer
 from .section import Section
@@ -54,6 +55,7 @@ class Extras:
         slice_outcomes: Performance per slice.
         losses: Loss per cell of each feature, and per value of each slice key.
         outcome_spread: Distance of the outcomes of a regression from their median.
+        row_blocks: Performance per block of consecutive rows, if these are autocorrelated and have no times.
     """
 
     importance: Importance | None = None
@@ -72,6 +74,7 @@ class Extras:
     slice_outcomes: SliceOutcomes | None = None
     losses: LossByPart | None = None
     outcome_spread: OutcomeSpread | None = None
+    row_blocks: RowBlocks | None = None
 
     __repr__ = short_record
 
@@ -117,5 +120,6 @@ GATHERERS: dict[str, Callable[[ReferenceSetup], Gatherer]] = {
     "estimation": EstimationGatherer,
     "slice_outcomes": SliceOutcomesGatherer,
     "losses": LossByPartGatherer,
+    "row_blocks": RowBlocksGatherer,
 }
 """Field of :class:`driftline.baseline.sections.catalogue.Extras` → constructor of its gatherer."""

@@ -321,10 +321,10 @@ SCORE_CELLS = 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeBlocks:
-    """Reference performance per time block.
+    """Reference performance per time block, or per block of consecutive rows.
 
     Attributes:
-        length: Length of a block in nanoseconds.
+        length: Length of a block in nanoseconds, or in rows.
         panes: Panes of the blocks with enough outcomes, in order, with :data:`PARTS` and :data:`EXPECTED`; scores
             are merged to 30 cells.
     """
@@ -351,7 +351,7 @@ class OutcomeBlocks:
     def check(self) -> None:
         """Raise ``ValueError`` for panes of other parts, or of too many blocks."""
         if self.length <= 0:
-            raise ValueError("length must be a whole number of nanoseconds above 0")
+            raise ValueError("length must be a whole number above 0")
         if not 2 <= len(self.panes) <= MOST_BLOCKS:
             raise ValueError(f"panes must be a list of 2 to {MOST_BLOCKS} panes")
         for pane in self.panes:

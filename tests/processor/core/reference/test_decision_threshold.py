@@ -82,6 +82,18 @@ def test_its_stretches_of_time_are_decided_anew_too() -> None:
         assert anew == pytest.approx(own, abs=0.02 * ROWS)
 
 
+def test_its_blocks_of_rows_are_decided_anew_too() -> None:
+    score, actual = scored(1)
+    runs = np.lexsort([actual, np.arange(ROWS) // 500])
+    half, third = (made(at, time=None, score=score[runs], actual=actual[runs]) for at in (0.5, 0.3))
+    found = align_threshold(half, Pane(), third.task).baseline
+    anew, own = (
+        [pane.parts["confusion"] for pane in unwrap(one.extras.row_blocks).outcomes.panes] for one in (found, third)
+    )
+    assert len(anew) == len(own) > 20
+    np.testing.assert_allclose(anew, own, atol=8)  # rows of a block of 120, of which 30 cells of scores decide
+
+
 def in_blocks(baseline: Baseline, part: str) -> F64:
     known = unwrap(baseline.extras.estimation)
     total: F64 = np.sum([pane.parts[part] for pane in unwrap(known.blocks).panes], axis=0)
