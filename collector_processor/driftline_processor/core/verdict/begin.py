@@ -166,10 +166,7 @@ def earliest_begin(run: Run, onset: Onset | None, closed: Sequence[Reading]) -> 
     """
     if run.since is None:
         return None
-    begin = run.since if onset is None else min(onset.earliest, run.since)
-    longest = length_of(run.reading)
-    fine = (one.evaluation.window.end for one in closed if one.state == "healthy" and length_of(one) >= longest)
-    begin = max((begin, *(end for end in fine if end <= run.since)))
+    begin = run.since if onset is None else max(min(onset.earliest, run.since), _end_of_health(run, run.since, closed))
     names = [one.window.name for one in tiles([one.evaluation for one in closed], 0)]
     name = run.reading.evaluation.window.name
     if onset is not None or all(one.evaluation.window.name != name for one in closed):
@@ -179,6 +176,12 @@ def earliest_begin(run: Run, onset: Onset | None, closed: Sequence[Reading]) -> 
     is_open = onset is None and 0 < len(before) <= WIDEST
     earliest = min(begin, next(denying, before[0].evaluation.window.start if is_open else begin))
     return earliest if earliest < run.since else None
+
+
+def _end_of_health(run: Run, since: int, closed: Sequence[Reading]) -> int:
+    """Return the end of the last healthy window before a begin, as long as those of the run; 0 without one."""
+    fine = (one for one in closed if one.state == "healthy" and length_of(one) >= length_of(run.reading))
+    return max((one.evaluation.window.end for one in fine if one.evaluation.window.end <= since), default=0)
 
 
 def _denies(reading: Reading, fault: Reading, onset: Onset | None) -> bool:
