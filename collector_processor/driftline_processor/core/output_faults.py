@@ -98,14 +98,14 @@ def _collapsed(evaluation: Evaluation) -> Iterator[OutputFault]:
     A model whose inputs did not change does not change its answers. Inputs that are all alike have one answer, and so
     have outcomes of one class, of which a model is as good as before: neither is a fault of the output.
     """
+    compared = {change.state for change in evaluation.realized_changes.values() if change.margin is not None}
+    if "not_worse" in compared and "worse" not in compared:
+        return
     predicted = evaluation.predicted
     new = 0.0 if predicted is None else _new_classes(predicted)
     if new >= FAULTY:
         yield OutputFault(facts.NewClasses(0.0, new), "new_classes", new)
     if not evaluation.features or any(feature.state == "drift" for feature in evaluation.features.values()):
-        return
-    compared = {change.state for change in evaluation.realized_changes.values() if change.margin is not None}
-    if "not_worse" in compared and "worse" not in compared:
         return
     for column, width, least, most in (
         (predicted, 1, ONE_CLASS, MOST_OF_CLASS),

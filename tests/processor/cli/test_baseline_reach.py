@@ -20,7 +20,7 @@ def write(path: Path, rows: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("rows", "small"), [(4_000, False), (400, True)])
+@pytest.mark.parametrize(("rows", "small"), [(4_000, False), (60, True)])
 def test_a_baseline_asks_once_how_much_worse_would_matter(run: Run, tmp_path: Path, rows: int, small: bool) -> None:
     data, baseline = write(tmp_path / "rows.csv", rows), tmp_path / "m.json"
     built = run("baseline", "build", data, *COLUMNS, "-o", baseline).stderr

@@ -108,23 +108,24 @@ def _changed_at_once(
         first: The first window of the degradation.
         before: The window before it; None = the baseline.
     """
+    features = evaluation.features
+    names = dict.fromkeys((*cause.features, *cause.other_features, *features))
+    moved = {name: now for name in names if (now := features.get(name)) is not None and now.state == "drift"}
+    if not moved:
+        return ()  # findings, and the features of other windows, are read from the store
     left = {
         name
         for finding in evaluation.findings
         if finding.severity != "minor" and finding.check in (OUT_OF_RANGE.name, UNSEEN.name, PILE_UP.name)
         for name in finding.features
     }
-    names = dict.fromkeys((*cause.features, *cause.other_features, *evaluation.features))
-    changed = []
-    for name in names:
-        now, was = evaluation.features.get(name), first.features.get(name)
-        if now is None or was is None or now.state != "drift" or not (now.size == "large" or name in left):
-            continue
-        most = AT_ONCE * (now.effect or 0.0)
-        earlier = None if before is None else before.features.get(name)
-        if (was.effect or 0.0) >= most and (earlier is None or (earlier.effect or 0.0) < most):
-            changed.append(name)
-    return tuple(changed)
+    limits = {name: AT_ONCE * (now.effect or 0.0) for name, now in moved.items() if now.size == "large" or name in left}
+
+    def reaches(window: Evaluation | None, name: str) -> bool:
+        drift = None if window is None else window.features.get(name)
+        return drift is not None and (drift.effect or 0.0) >= limits[name]
+
+    return tuple(name for name in limits if reaches(first, name) and not reaches(before, name))
 
 
 def _learn_anew(evaluation: Evaluation, cause: FirstCause, episode: Episode, where: str, since: facts.Since) -> Fact:

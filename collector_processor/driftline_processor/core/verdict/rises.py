@@ -152,6 +152,7 @@ def chosen(length: int) -> float:
     Args:
         length: Nanoseconds of a window; 0 if rows have no time.
 
+    >>> from driftline_processor.core.windows.window import DAY
     >>> [round(chosen(hours * DAY // 24), 2) for hours in (0, 168, 24, 1)]
     [1.7, 1.7, 1.7, 2.15]
     """

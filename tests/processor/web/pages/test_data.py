@@ -34,12 +34,12 @@ def chosen_window(model: ModelView, place: int = 0) -> tuple[Evaluation, str]:
 def test_findings_stand_in_a_table_and_the_rest_in_one_line(browse: Browse, model: ModelView) -> None:
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
-    assert page(client, address).part("fine").startswith("17 checks of 9 features ")
+    assert page(client, address).part("fine").startswith("18 checks of 9 features ")
     newest.findings = (Finding("unit_change", ("<temp>",), "critical", 0.0, 0.998, 0.0, factors=(10.0,)),)
     section = client.get(address).text.partition('<section id="quality">')[2].partition("</section>")[0]
     assert '<span class="badge severity-critical">critical</span></th><td>unit change</td>' in section
     assert keep_units("&lt;temp&gt;: 99.8 % of values") in section
-    assert "16 checks of 9 features " in section
+    assert "17 checks of 9 features " in section
 
 
 def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(
