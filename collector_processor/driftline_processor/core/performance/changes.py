@@ -37,6 +37,8 @@ LEVEL = 0.01
 LEAST = 0.05
 """Relative increase of the error below which a metric without a margin is not called worse, however significant."""
 
+_TOO_FEW: tuple[InconclusiveReason, ...] = ("too_few_rows", "too_few_days")
+
 OF_FAMILY = 0.9
 """Part of the level for the metrics that show a degradation by themselves (:func:`.margin.is_of_family`)."""
 
@@ -167,9 +169,6 @@ def is_significant(change: MetricChange | None) -> bool:
     if change is None or change.state != "inconclusive":
         return change is not None and change.state == "worse"
     return change.reason in _TOO_FEW and change.p_value is not None and change.p_value <= LEVEL
-
-
-_TOO_FEW: tuple[InconclusiveReason, ...] = ("too_few_rows", "too_few_days")
 
 
 def _change(

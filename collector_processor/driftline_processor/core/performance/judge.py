@@ -572,7 +572,8 @@ def _by_rows(
     if name is None or change is None or change.reason != "too_few_days" or change.error is not None:
         return {}
     alone = performance_sums(sums.pane, (), sums.task, settings, sums.unseen, days=False)
-    rows = Compared(lambda confidence: intervals_at(confidence, found, alone, {}), compared.was, compared.confidence)
+    own = {name: found[name]}
+    rows = Compared(lambda confidence: intervals_at(confidence, own, alone, {}), compared.was, compared.confidence)
     limits = judge_changes(rows).get(name)
     if limits is None or limits.low is None or limits.high is None:
         return {}

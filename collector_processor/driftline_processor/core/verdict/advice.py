@@ -166,8 +166,8 @@ def look_again(advice: Fact | None) -> Fact | None:
 
 
 def _recalibrate(evaluation: Evaluation, since: facts.Since) -> Fact:
-    for name in uncovered(evaluation):
-        return facts.RecalibrateIntervals(moved=metric_moved(name, evaluation), since=since)
+    if wrong := uncovered(evaluation):
+        return facts.RecalibrateIntervals(moved=metric_moved(wrong[0], evaluation), since=since)
     sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
     auc, was = (None if side is None else side.value for side in sides)
     return facts.Recalibrate(roc_auc=auc, baseline=was, since=since)

@@ -91,8 +91,10 @@ def weight_of(reading: Reading) -> int:
     return windows_to_turn(length_of(reading)) if at_once else TO_TURN
 
 
-BY_CHANCE = 0.05
-"""Windows of one length in a year that show a loss by chance, of which one is enough to be degraded."""
+LONE_A_YEAR = 0.05
+"""Maximum number of windows of one length in a year that show as large a loss by chance, for one to be degraded: half
+as many as for one to be a risk (:data:`.sign.LONE`).
+"""
 
 YEAR = 365 * DAY
 
@@ -102,7 +104,7 @@ def _is_rare(reading: Reading) -> bool:
     changes = reading.evaluation.realized_changes
     p = (changes[sign.metric].p_value for sign in reading.signs if sign.reason == "worse")
     length = length_of(reading) or DAY  # as in looks_a_day
-    return any(one is not None and one <= BY_CHANCE * length / YEAR for one in p)
+    return any(one is not None and one <= LONE_A_YEAR * length / YEAR for one in p)
 
 
 def length_of(reading: Reading) -> int:
@@ -238,26 +240,37 @@ def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
 
     As in a window, that is a loss of at least the margin, and a level is a loss only if errors did not fall.
     """
-    signs = [fault.signs[0]]
-    if signs[0].reason == "level" and (decides := deciding_change(fault.evaluation)) is not None:
-        signs.append(replace(signs[0], reason="worse", metric=decides[0], effect=-direction(decides[0])))
-    return all(
-        _shows(sign, [one.evaluation for one in (fault, *newer)], own=place == 0) for place, sign in enumerate(signs)
-    )
+    windows, sign = [one.evaluation for one in (fault, *newer)], fault.signs[0]
+    period = _loss_of_period(sign, windows)
+    decides = deciding_change(fault.evaluation) if sign.reason == "level" else None
+    if decides is not None:
+        errors = replace(sign, reason="worse", metric=decides[0], effect=-direction(decides[0]))
+        of_errors = _loss_of_period(errors, windows)
+        if of_errors is not None and of_errors.loss <= 0:
+            return False
+    return period is None or (period.loss >= period.margin and period.loss > ENDED * period.half)
 
 
-def _shows(sign: Sign, windows: Iterable[Evaluation], *, own: bool) -> bool:
-    """Return True if windows show the loss of a sign as one period, each weighted by what it knows."""
+class _Period(NamedTuple):
+    """The loss of several windows together, half its interval, and its margin."""
+
+    loss: float
+    half: float
+    margin: float
+
+
+def _loss_of_period(sign: Sign, windows: Iterable[Evaluation]) -> _Period | None:
+    """Return the loss that a sign is about, each window weighted by what it shows; None if they cannot be added up."""
     loss, weight, margin = 0.0, 0.0, 0.0
     for one in windows:
         change = compared_change(sign, one)
         if change is None or change.low is None or change.high is None or change.low >= change.high:
-            return True  # nothing to add up
+            return None
         half = (change.high - change.low) / 2
         loss += math.copysign(change.change, change.change * (sign.effect or 0.0)) / half**2
         weight += 1 / half**2
         margin = change.margin or 0.0
-    return loss > ENDED * math.sqrt(weight) and loss >= margin * weight if own else loss > 0
+    return _Period(loss / weight, 1 / math.sqrt(weight), margin)
 
 
 def lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:

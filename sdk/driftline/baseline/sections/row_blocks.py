@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
 
 FEWEST_ROWS = 30
-"""Minimum rows of a block. Rows that are autocorrelated over more than a block are autocorrelated blocks, which an
-interval takes into account.
+"""Minimum rows of a block. Blocks count as independent, so intervals are too short if rows are autocorrelated over
+several blocks.
 """
 
 FEWEST_BLOCKS = 5

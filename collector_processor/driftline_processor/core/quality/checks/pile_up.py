@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import OCTAVES, OFFSET_UNIT, TAILS
+from driftline.tables.table import F64
 
 from driftline_processor.core.drift.bin_edges import single_value
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
@@ -15,6 +16,7 @@ from driftline_processor.core.quality.feature_sums import (
     LEAST_ROWS,
     CheckInput,
     FeaturePair,
+    Mask,
     atoms_of,
     effective_rows,
     largest,
@@ -82,22 +84,27 @@ def _suspicion(pair: FeaturePair, pile: _Pile) -> Suspicion:
 
 def _pile(pair: FeaturePair, look: CheckInput) -> _Pile | None:
     """Return the value that rose, if the others are as before; None without one."""
-    piles = (_outside(pair), _sentinel(pair), None if look.most_changed else _inside(pair))
-    return next((pile for pile in piles if pile is not None and _rose(pile)), None)
+    outside = _outside(pair)
+    if outside is not None and _rose(outside.was, outside.now):
+        return outside
+    was, now = shares(pair.was), shares(pair.now)
+    if not _rose(was[1:-1], now[1:-1]).any():
+        return None
+    return _sentinel(pair, was, now) or (None if look.most_changed else _inside(pair, was, now))
 
 
-def _rose(pile: _Pile) -> bool:
-    return pile.now - pile.was >= LEAST_RISE and pile.now >= TIMES * pile.was
+def _rose(was: F64 | float, now: F64 | float) -> Mask:
+    """Return True for the fractions that rose by enough to be a pile-up."""
+    return np.asarray((np.subtract(now, was) >= LEAST_RISE) & (now >= np.multiply(TIMES, was)))
 
 
-def _inside(pair: FeaturePair) -> _Pile | None:
+def _inside(pair: FeaturePair, was: F64, now: F64) -> _Pile | None:
     """Return the bin that has many values more, or a limit at which all values beyond it are."""
     assert isinstance(pair.bins, NumberBins)
-    was, now, edges = shares(pair.was), shares(pair.now), pair.bins.edges
-    place = 1 + int((now - was)[1:-1].argmax())
+    edges, place = pair.bins.edges, 1 + int((now - was)[1:-1].argmax())
     noise = noise_of(*effective_rows(pair))
     rise = float(now[place] - was[place])
-    if was[place] > USUAL or rise <= 0:
+    if was[place] > USUAL or not _rose(was[place], now[place]):
         return None
     at, value = np.zeros(len(was)), single_value(edges, place)
     at[place] = 1.0
@@ -121,7 +128,7 @@ def _outside(pair: FeaturePair) -> _Pile | None:
         return None
     entry = int(now.argmax())
     weight, place = float(now[entry]), entry - 2 * OCTAVES
-    if weight < 0.5 * float(now.sum()) or (offsets is None and place):
+    if weight < LEAST_RISE * pair.now.usable or weight < 0.5 * float(now.sum()) or (offsets is None and place):
         return None
     # zeros have no position
     mean, square = (0.0 if offsets is None else float(offsets[one]) / weight for one in (entry, TAILS + entry))
@@ -134,21 +141,23 @@ def _outside(pair: FeaturePair) -> _Pile | None:
     return _Pile(was, weight / pair.now.usable, value, value + step)
 
 
-def _sentinel(pair: FeaturePair) -> _Pile | None:
+def _sentinel(pair: FeaturePair, was: F64, now: F64) -> _Pile | None:
     """Return the value at an end of the baseline's range that no other value is near, such as -200 or 999.
 
     It is farther from the others than these are from each other, or negative while they are not.
     """
     assert isinstance(pair.bins, NumberBins)
-    edges, was, now = pair.bins.edges, shares(pair.was), shares(pair.now)
-    atoms = np.flatnonzero(atoms_of(edges)).tolist()
+    edges = pair.bins.edges
     if len(edges) < 4:
         return None
+    atoms = atoms_of(edges)
     for at, gap, rest in (
         (0, edges[2] - edges[1], edges[-1] - edges[2]),
         (len(edges) - 2, edges[-2] - edges[-3], edges[-3] - edges[0]),
     ):
-        if at in atoms and (gap > rest or (at == 0 and edges[1] < 0 <= edges[2])):
+        if atoms[at] and (gap > rest or (at == 0 and edges[1] < 0 <= edges[2])):
+            if not _rose(was[at + 1], now[at + 1]):
+                return None
             value = single_value(edges, at + 1)
             return _Pile(float(was[at + 1]), float(now[at + 1]), *(value or 0.0,) * 2)
     return None
