@@ -80,7 +80,7 @@ def on_words(start: int, end: int, timezone: str = "UTC", *, days: bool = False)
     ('on 1 July 2013', 'from 1 to 2 July 2013')
     """
     span = span_words(start, end, timezone, days=days)
-    return f"{'from' if days and ' to ' in span else 'on'} {span}"
+    return f"{'from' if ' to ' in span and (days or ':' not in span) else 'on'} {span}"
 
 
 def date_label(time: int, timezone: str = "UTC", *, days: bool = False) -> str:
@@ -264,12 +264,12 @@ def since_words(time: int | None, timezone: str, *, days: bool = False, earliest
         time: The time, unix nanoseconds.
         timezone: Time zone of the words.
         days: Without the time of day.
-        earliest: The first possible time, if only a range is known.
+        earliest: The first possible time, if only a range is known; a range of days or more has no times of day.
     """
     if time is None:
         return ""
     if earliest is not None:
-        return f" since between {span_words(earliest, time + _DAY if days else time, timezone, days=days)}".replace(
-            " to ", " and "
-        )
+        days = days or time - earliest >= _DAY
+        span = span_words(earliest, time + 1 if days else time, timezone, days=days)
+        return f" since between {span}".replace(" to ", " and ")
     return f" since {date_words(time, timezone, days=days)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.present.times import date_label, date_words, span_words
+from driftline_processor.present.times import date_label, date_words, on_words, since_words, span_words
 
 JULY = 1_372_636_800 * 10**9
 """1 July 2013, 00:00 UTC."""
@@ -38,3 +38,15 @@ def test_a_moment_has_one_form_in_sentences_and_one_in_tables(time: int, zone: s
 )
 def test_a_stretch_is_named_by_its_days_where_these_are_whole(hours: int, days: bool, words: str) -> None:
     assert span_words(JULY, JULY + hours * HOUR, days=days) == words
+
+
+def test_a_range_of_days_has_no_times_of_day() -> None:
+    begin = JULY + 30 * HOUR
+    assert since_words(begin, "UTC", earliest=JULY) == " since between 1 and 2 July 2013"
+    assert since_words(begin, "UTC", days=True, earliest=JULY) == " since between 1 and 2 July 2013"
+    assert since_words(JULY + 3 * HOUR, "UTC", earliest=JULY) == " since between 1 July 2013, 00:00 and 03:00"
+
+
+def test_whole_days_are_from_the_first_to_the_last() -> None:
+    assert on_words(JULY, JULY + 48 * HOUR) == "from 1 to 2 July 2013"
+    assert on_words(JULY, JULY + 24 * HOUR) == "on 1 July 2013"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Finding, Verdict
+from driftline_processor.core.evaluation import Finding, LaterFinding, Verdict
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.sentences.verdict import (
+    verdict_action,
     verdict_cause,
     verdict_evidence,
     verdict_headline,
@@ -103,3 +104,17 @@ def test_a_model_at_risk_has_no_line_that_outcomes_are_awaited() -> None:
     assert verdict_evidence(Verdict("at_risk", JULY, reasons=(moved, awaited))) == "age drifted."
     assert verdict_evidence(Verdict("at_risk", JULY, cause=moved, reasons=(moved, awaited))) == ""
     assert verdict_evidence(Verdict("unknown", JULY, reasons=(facts.OutcomesMayCome(),))) != ""
+
+
+def test_one_retraining_is_enough() -> None:
+    def retrain(time: int) -> facts.Retrain:
+        return facts.Retrain(facts.Since(time, "UTC", of_days=True))
+
+    loss = facts.FurtherLoss("mae", 1.94, 1.8, 2.1)
+    later = LaterFinding("joined", loss, JULY + DAY, None, retrain(JULY + DAY), "loss")
+    verdict = Verdict("degraded", JULY, advice=retrain(JULY), later=(later,))
+    assert verdict_action(verdict) == (
+        "Retrain the model on data that include the outcomes since 2 July 2013, and build a new baseline."
+    )
+    repaired = replace(later, advice=facts.RepairColumns(loss, ("age",)))
+    assert verdict_action(replace(verdict, later=(repaired,))).startswith("1. Retrain the model on data")

@@ -86,7 +86,7 @@ class Now(FactStruct):
         rule: The objective on it; "" without one.
         start: Start of that window, unix nanoseconds; None if rows have no time.
         end: End of the same window.
-        waiting: Number of newer windows without outcomes so far.
+        waiting: Number of newer windows without outcomes so far, or with too few to show it.
         healthy: Number of the newest windows that look healthy again.
         left: Number of further healthy windows that end the degradation; 0 if only several days together do.
         clear_ends: Whether one clearly healthy window ends it, too.

@@ -182,11 +182,23 @@ def _healthy(look: Look) -> Decision | None:
     if run is None:
         return None
     certainty = tuple(one for one in (_after(look.closed, run), _lone(run)) if one is not None)
+    since = _begin_of_health(run, look.previous)
 
     def verdict() -> Verdict:
-        return with_missed(verdict_of(run.reading, run.since, certainty, alone=run.alone), look.lengths.values())
+        return with_missed(verdict_of(run.reading, since, certainty, alone=run.alone), look.lengths.values())
 
-    return Decision("healthy", run.since, verdict)
+    return Decision("healthy", since, verdict)
+
+
+def _begin_of_health(run: Run, previous: Verdict | None) -> int | None:
+    """Return the begin of a healthy run; not before the window that ended a risk, or an unknown state, of the record.
+
+    The windows that end a degradation are those of the run.
+    """
+    if run.since is None or previous is None or previous.state == "degraded":
+        return run.since
+    begin = previous.since if previous.state == "healthy" else run.reading.start
+    return run.since if begin is None else max(run.since, begin)
 
 
 RULES = (

@@ -9,7 +9,7 @@ from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.performance.service_objectives import metric_of
 
-from .comparisons import deciding_change
+from .comparisons import compared_change, deciding_change
 from .reading import Reading
 from .sign import Sign
 
@@ -34,7 +34,9 @@ def now_of(degraded: Reading, windows: Sequence[Evaluation], *, healthy: int, le
         clear_ends: Whether one clearly healthy window ends it, too.
     """
     sign = degraded.signs[0]
-    telling = ((one, figure) for one in reversed(windows) if (figure := _figure(sign, one)) is not None)
+    newer = (one for one in windows if one.window.end >= degraded.evaluation.window.end)
+    able = [degraded.evaluation, *(one for one in newer if _could_tell(sign, one))]
+    telling = ((one, figure) for one in reversed(able) if (figure := _figure(sign, one)) is not None)
     newest, figure = next(telling, (degraded.evaluation, _Figure()))
     window = newest.window
     return facts.Now(
@@ -48,6 +50,14 @@ def now_of(degraded: Reading, windows: Sequence[Evaluation], *, healthy: int, le
         timezone=degraded.context.timezone,
         of_days=degraded.of_days,
     )
+
+
+def _could_tell(sign: Sign, evaluation: Evaluation) -> bool:
+    """Return True if a window's interval cannot hold both the loss of a sign and none; also if it compares nothing."""
+    change = None if sign.slice else compared_change(sign, evaluation)
+    if sign.effect is None or change is None or change.low is None or change.high is None:
+        return True
+    return change.high - change.low <= 2 * abs(sign.effect)
 
 
 def _figure(sign: Sign, evaluation: Evaluation) -> _Figure | None:

@@ -116,7 +116,7 @@ def _newest_window(fact: facts.Now) -> str:
         shown += ", healthy again" if fact.healthy == 1 else ""
     if fact.healthy > 1:
         shown += f"; the {fact.healthy} newest windows look healthy"
-    waiting = f"; {many(fact.waiting, 'newer window')} cannot tell yet" if fact.waiting else ""
+    waiting = f"; {many(fact.waiting, 'newer window')} cannot tell" if fact.waiting else ""
     return f"{when}, {shown}{waiting}"
 
 
@@ -136,7 +136,8 @@ def _what_ends(fact: facts.Now) -> str:
 def _conclusive_until(fact: facts.ConclusiveUntil) -> str:
     if fact.newest:
         return "The newest window is conclusive, but one with more outcomes is not."
-    return f"No window after {end_words(fact.end, fact.timezone)} has conclusive outcomes."
+    last = end_words(fact.end, fact.timezone)
+    return f"The last conclusive window ended on {last}; newer ones, and those with more outcomes, are inconclusive."
 
 
 @words_of(facts.HealthyUntil)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import LaterFinding, Verdict
 from driftline_processor.core.fact import Fact, columns_of
@@ -110,16 +112,32 @@ def verdict_cause(verdict: Verdict) -> str:
     return f"{sentence} {'This' if sentence else 'The first loss'} lasted until {last}.".strip()
 
 
-def _when(reason: Fact | None, verdict: Verdict) -> str:
-    """Return the window in which an objective was missed, with a leading space; "" for other reasons.
+OF_WINDOW = (
+    facts.BiasRose
+    | facts.LevelOfScores
+    | facts.MetricMoved
+    | facts.ObjectiveMissed
+    | facts.WorseInsideMargin
+    | facts.WorseThanConstant
+)
+"""Kinds of reasons whose figures are those of the deciding window."""
 
-    Each window of a degradation has its own value of an objective, and lists show several of them.
+
+def _when(reason: Fact | None, verdict: Verdict) -> str:
+    """Return the window of the figures of a reason, with a leading space; "" where it is clear.
+
+    Each window of a degradation has its own value of an objective, and lists show several of them. Other figures are
+    those of the newest rows, unless newer ones, which :func:`verdict_now` has, show less.
     """
-    missed = reason.reason if isinstance(reason, facts.AndAlso) else reason
+    told = reason.reason if isinstance(reason, facts.AndAlso) else reason
     start, end = verdict.window_start, verdict.window_end
-    if verdict.of_window or start is None or end is None or not isinstance(missed, facts.ObjectiveMissed):
+    if verdict.of_window or start is None or end is None or not isinstance(told, OF_WINDOW):
         return ""
-    return "" if missed.rolling else f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}"
+    if not isinstance(told, facts.ObjectiveMissed):
+        dated = isinstance(verdict.now, facts.Now) and verdict.now.end > end
+    else:
+        dated = not told.rolling
+    return f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}" if dated else ""
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
@@ -135,10 +153,15 @@ def verdict_action(verdict: Verdict) -> str:
     """Return the sentence on what to do, without a reason that :func:`verdict_cause` gives."""
     causes = [reason for reason in _reasons(verdict) if _is_cause(reason, verdict)]
     shown = [*causes, *(later.fact for later in verdict.later)]
-    steps = [_step(verdict.advice, shown)]
-    steps += [_step(later.advice, shown) for later in verdict.later if later.until is None]
-    steps = limited([*dict.fromkeys(steps)])
+    advices = (verdict.advice, *(later.advice for later in verdict.later if later.until is None))
+    newest = {_undated(advice): advice for advice in advices}  # one retraining is enough
+    steps = limited([*dict.fromkeys(_step(advice, shown) for advice in newest.values())])
     return steps[0] if len(steps) == 1 else " ".join(f"{n}. {step}" for n, step in enumerate(steps, 1))
+
+
+def _undated(advice: Fact | None) -> Fact | None:
+    """Return a retraining without the time since which outcomes are those of a degraded model; other advice as is."""
+    return replace(advice, since=facts.Since(None, "", of_days=True)) if isinstance(advice, facts.Retrain) else advice
 
 
 def limited(sentences: Sequence[str]) -> list[str]:

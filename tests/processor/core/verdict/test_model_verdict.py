@@ -193,6 +193,16 @@ def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> 
     assert verdict_of_model([right(0), wrong(1), wrong(2), right(3), right(4)], previous=before).since == day(3)
 
 
+@pytest.mark.parametrize(("state", "since"), [("healthy", 0), ("degraded", 0), ("at_risk", 2), ("unknown", 2)])
+def test_after_a_risk_a_model_is_healthy_since_the_window_that_shows_it(state: VerdictState, since: int) -> None:
+    verdict = verdict_of_model([right(0), window(1), right(2)], previous=Verdict(state, day(-1)))
+    assert (verdict.state, verdict.since) == ("healthy", day(-1) if state == "healthy" else day(since))
+
+
+def test_a_begin_after_a_risk_stays() -> None:
+    assert verdict_of_model([right(0), right(2), right(3)], previous=Verdict("healthy", day(2))).since == day(2)
+
+
 @pytest.mark.parametrize(
     ("traffic", "state"),
     [

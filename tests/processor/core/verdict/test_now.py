@@ -8,7 +8,7 @@ import pytest
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences.verdict import verdict_lines, verdict_now
+from driftline_processor.present.sentences.verdict import verdict_evidence, verdict_headline, verdict_lines, verdict_now
 from msgspec.structs import replace
 
 from tests.support.unwrap import of_type
@@ -26,7 +26,9 @@ from tests.support.verdict_windows import (
     wrong,
 )
 
-UNSURE = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5)}, realized={"log_loss": value(0.6)})
+UNSURE = known(2, {"log_loss": change("inconclusive", 0.1, -0.05, 0.25)}, realized={"log_loss": value(0.6)})
+FEW_ROWS = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5)}, realized={"log_loss": value(0.6)})
+"""A window whose interval holds both the loss of :func:`wrong` and none."""
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
 ENDS = "2 healthy windows in a row, or one clearly healthy one, end the degradation."
 NULL_SCORES = replace(column(p=0.5), missing_was=0.0, missing_now=0.33)
@@ -53,8 +55,12 @@ def failing(day: int, rate: float) -> Evaluation:
         ),
         ([wrong(0), wrong(1), UNSURE], f"On 3 July 2013, its log loss was 0.6 (baseline 0.49); {ENDS}"),
         (
+            [wrong(0), wrong(1), FEW_ROWS],
+            f"On 2 July 2013, its log loss was 0.69 (baseline 0.49); 1 newer window cannot tell; {ENDS}",
+        ),
+        (
             [wrong(0), wrong(1), window(2, **YOUNG), window(3, **YOUNG)],
-            f"On 2 July 2013, its log loss was 0.69 (baseline 0.49); 2 newer windows cannot tell yet; {ENDS}",
+            f"On 2 July 2013, its log loss was 0.69 (baseline 0.49); 2 newer windows cannot tell; {ENDS}",
         ),
         (
             [wrong(0), wrong(1), right(2), window(3, rows=0)],
@@ -99,6 +105,14 @@ def test_other_states_have_no_such_line(windows: list[Evaluation]) -> None:
     assert verdict_of_model(windows).now is None
 
 
+def test_figures_that_newer_rows_do_not_show_have_their_dates() -> None:
+    verdict = verdict_of_model([wrong(0), wrong(1), right(2)])
+    assert verdict_headline(verdict) == "Degraded since 1 July 2013: log loss up 0.2 to 0.69 on 2 July 2013"
+    evidence = "Its log loss rose by 0.2 (0.02 to 0.38) to 0.69"
+    assert verdict_evidence(verdict) == f"{evidence} on 2 July 2013."
+    assert verdict_evidence(verdict_of_model([wrong(0), wrong(1), FEW_ROWS])) == f"{evidence}."
+
+
 def test_rows_without_a_time_leave_it_to_newer_rows() -> None:
     rows = replace(wrong(0), window=Window("", 0, 0))
     now = "In these rows, its log loss was 0.69 (baseline 0.49); newer rows show whether it lasts."
@@ -115,8 +129,8 @@ def test_what_only_many_days_show_together_ends_by_many_days() -> None:
     days = [replace(day, reference={"log_loss": value(0.49, 0.488, 0.492)}) for day in days]
     verdict = verdict_of_model(days)
     now = of_type(verdict.now, facts.Now)
-    assert (now.left, now.start) == (0, JULY + 29 * DAY)
+    assert (now.left, now.start) == (0, JULY + 23 * DAY)
     assert verdict_now(verdict) == (
-        "On 30 July 2013, its log loss was 0.55 (baseline 0.49); "
+        "From 24 to 30 July 2013, its log loss was 0.55 (baseline 0.49); "
         "the degradation ends when the newest days together are significantly better."
     )
