@@ -73,7 +73,7 @@ class Degradation(NamedTuple):
         verdict = _measured(verdict, run, look)
         # what joined would be the cause of a longer window, whose rows are of both
         if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
-            verdict = _with_cause_of(verdict, _verdict(self.longer, self.longer.since, look.closed))
+            verdict = _with_cause_of(verdict, _verdict(self.longer, run.since, look.closed))
         verdict = _with_training_rows(verdict, look, run.since if self.earliest is None else self.earliest)
         zone = verdict.timezone
         if run.since is not None and verdict.of_days and window_of("1d", run.since, zone).start != run.since:

@@ -132,21 +132,26 @@ def _at_risk(look: Look) -> Decision | None:
     if risk is None:
         return None
     quiet = facts.NewestWithoutDrift() if risk.turn is not None else _last_known(look.closed, run)
-    since = _begin_of_risk(risk, look.previous)
+    since = _begin_of_risk(risk, look)
     verdict = partial(verdict_of, risk.reading, since, (quiet,), alone=risk.alone and since == risk.since)
     return Decision("at_risk", since, verdict)
 
 
-def _begin_of_risk(risk: Run, previous: Verdict | None) -> int | None:
+def _begin_of_risk(risk: Run, look: Look) -> int | None:
     """Return the begin of a risk: that of the last verdict, if the same drift lasts since then.
 
-    Newer conclusive outcomes that do not show it to be harmless would move it.
+    Newer conclusive outcomes that do not show it to be harmless would move it. A risk that follows another state
+    begins after the last healthy window.
     """
     since, known = risk.since, risk.reading.signs[0].since
-    before = previous.since if previous is not None and previous.state == "at_risk" else None
-    if since is None or known is None or before is None:
-        return since
-    return before if known <= before < since else since
+    if since is None:
+        return None
+    if look.previous is not None and look.previous.state == "at_risk" and look.previous.since is not None:
+        before = look.previous.since
+        return before if since < before or (known is not None and known <= before) else since
+    end = risk.reading.evaluation.window.end
+    ended = (one.evaluation.window.end for one in look.closed if one.state == "healthy")
+    return max((since, *(one for one in ended if one < end)))
 
 
 def _inside(reading: Reading, closed: Iterable[Reading]) -> list[Reading]:

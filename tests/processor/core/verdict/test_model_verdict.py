@@ -199,6 +199,14 @@ def test_after_a_risk_a_model_is_healthy_since_the_window_that_shows_it(state: V
     assert (verdict.state, verdict.since) == ("healthy", day(-1) if state == "healthy" else day(since))
 
 
+def test_a_risk_that_follows_another_state_begins_after_the_last_healthy_window() -> None:
+    open_change = {"log_loss": change("inconclusive", 0.02, -0.04, 0.08)}
+    week = known(-6, open_change, length=7, name="1w", outcome_rows=28_000, **CLEAR)
+    risk = verdict_of_model([right(-2), week], previous=Verdict("healthy", day(-9)))
+    assert (risk.state, risk.since) == ("at_risk", day(-1))
+    assert verdict_of_model([right(-2), week], previous=Verdict("at_risk", day(-3))).since == day(-3)
+
+
 def test_a_begin_after_a_risk_stays() -> None:
     assert verdict_of_model([right(0), right(2), right(3)], previous=Verdict("healthy", day(2))).since == day(2)
 
