@@ -284,9 +284,9 @@ def _unknown(reading: Reading, since: int | None, look: Look) -> Verdict:
 
 
 def _most_informative(closed: Sequence[Reading]) -> Reading:
-    """Return the inconclusive window of the last day with most outcomes; the newest window without any.
+    """Return the newest inconclusive window of any length with most outcomes; the newest window without any.
 
-    An hour may look worse while its day shows that it is not.
+    An hour may look worse while its day shows that it is not, and the last week while its quarter does.
     """
     newest = closed[-1].evaluation.window.end
     telling = [
@@ -294,7 +294,7 @@ def _most_informative(closed: Sequence[Reading]) -> Reading:
         for reading in closed
         if not reading.decides
         and reading.evaluation.has_mature_outcomes
-        and reading.evaluation.window.end > newest - DAY
+        and reading.evaluation.window.end > newest - max(DAY, length_of(reading))
     ]
     return max(telling, key=lambda reading: reading.evaluation.outcome_rows, default=closed[-1])
 

@@ -126,15 +126,15 @@ OF_WINDOW = (
 def _when(reason: Fact | None, verdict: Verdict) -> str:
     """Return the window of the figures of a reason, with a leading space; "" where it is clear.
 
-    Each window of a degradation has its own value of an objective, and lists show several of them. Other figures are
-    those of the newest rows, unless newer ones, which :func:`verdict_now` has, show less.
+    Each window of a degradation has its own value of an objective, and lists show several of them. The figures of the
+    first reason are those of the newest rows, unless :func:`verdict_now` has newer ones.
     """
     told = reason.reason if isinstance(reason, facts.AndAlso) else reason
     start, end = verdict.window_start, verdict.window_end
     if verdict.of_window or start is None or end is None or not isinstance(told, OF_WINDOW):
         return ""
     if not isinstance(told, facts.ObjectiveMissed):
-        dated = isinstance(verdict.now, facts.Now) and verdict.now.end > end
+        dated = reason == verdict.reasons[0] and isinstance(verdict.now, facts.Now) and verdict.now.end > end
     else:
         dated = not told.rolling
     return f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}" if dated else ""

@@ -207,6 +207,14 @@ def test_a_risk_that_follows_another_state_begins_after_the_last_healthy_window(
     assert verdict_of_model([right(-2), week], previous=Verdict("at_risk", day(-3))).since == day(-3)
 
 
+def test_an_unknown_model_is_described_by_its_most_informative_newest_window() -> None:
+    month = known(-30, {"log_loss": change("inconclusive", 0.02, -0.01, 0.06)}, length=28, name="1mo")
+    week = known(-4, {"log_loss": change("inconclusive", 0.1, -0.4, 0.6)}, length=7, name="1w", outcome_rows=1)
+    assert verdict_of_model([month, week]).window_start == day(-30)
+    late = known(31, {"log_loss": change("inconclusive", 0.1, -0.4, 0.6)}, length=7, name="1w", outcome_rows=1)
+    assert verdict_of_model([month, week, late]).window_start == day(31)
+
+
 def test_a_begin_after_a_risk_stays() -> None:
     assert verdict_of_model([right(0), right(2), right(3)], previous=Verdict("healthy", day(2))).since == day(2)
 
