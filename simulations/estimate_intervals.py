@@ -94,8 +94,11 @@ UNCALIBRATED = Scored()
 DAY = 86_400 * 10**9
 
 
-def by_days(days: int, each: int, apart: float) -> Callable[[Random], Found]:
-    """Draw a day of a binary model whose days differ, in scores and in what comes of them: by ``apart``, in logits."""
+def by_days(days: int, each: int, apart: float, *, timed: bool = True) -> Callable[[Random], Found]:
+    """Draw a day of a binary model whose days differ, in scores and in what comes of them: by ``apart``, in logits.
+
+    Without times, a day is so many consecutive rows.
+    """
 
     def rows(rng: Random) -> tuple[F64, F64]:
         scores, outcomes = rng.normal(0, apart, 2).tolist()
@@ -104,11 +107,13 @@ def by_days(days: int, each: int, apart: float) -> Callable[[Random], Found]:
     def draw(rng: Random) -> Found:
         p, y = np.concatenate([np.stack(rows(rng)) for _ in range(days)], axis=1)
         time = (np.arange(days * each) * (DAY // each)).astype("datetime64[ns]")
-        frame = {"p": p, "y": y, "t": time}
-        built = Baseline.from_frame(frame, score="p", actual="y", time="t", features=[], model="m", task="binary")
+        frame = {"p": p, "y": y} | ({"t": time} if timed else {})
+        column = "t" if timed else None
+        built = Baseline.from_frame(frame, score="p", actual="y", time=column, features=[], model="m", task="binary")
         p, y = rows(rng)
         pane = _pane(score_grid(BINARY, p[:, np.newaxis], None, None, np.zeros(each, np.int64)), each)
-        return estimate_metrics(pane, built, BINARY, DAY), _realized(BINARY, p[:, np.newaxis], Column(numbers=y))
+        found = estimate_metrics(pane, built, BINARY, DAY if timed else 0)
+        return found, _realized(BINARY, p[:, np.newaxis], Column(numbers=y))
 
     return draw
 
@@ -252,9 +257,11 @@ def _rows() -> Iterator[Held]:
         for n in (2_000, 20_000):
             what = f"two classes, one row in 700 is decided {name!r}, baseline and window of {n:,} rows"
             yield Held(f"rarely-{name}-{n}", holding(binary(n, n, 0.0, world=world)), 300, what)
-    for days in (7, 14):
+    for days in (7, 14, 90):
         what = f"two classes, a day of 400 rows of a baseline of {days} days that differ"
         yield Held(f"unlike-days-{days}", holding(by_days(days, 400, 0.3)), 300, what)
+    what = "two classes, 400 rows of a baseline of 30 times 400 consecutive rows without times that differ"
+    yield Held("unlike-rows", holding(by_days(30, 400, 0.3, timed=False)), 300, what)
     for shift in (0.0, 0.2, 1.7):
         what = (
             f"by importance weights, baseline of 5,000 rows, window of 2,000, of which {shift / 3.4:.0%} lie beyond it"

@@ -781,9 +781,10 @@ class Explanation(Struct, frozen=True):
 
 EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted", "label_shift"]
 Trust = Literal["ok", "failed", "unknown"]
-EstimateReason = Literal["too_few_rows", "too_few_days", "not_comparable", "label_shift"]
-"""Reason why an estimate has no interval: too few rows or outcomes, rows unlike those of the reference, or outcomes
-that may have shifted, after which nobody knows what the metric would be."""
+EstimateReason = Literal["too_few_rows", "too_few_days", "not_comparable", "label_shift", "record_failed"]
+"""Reason why an estimate has no interval: too few rows or outcomes, too few periods of the reference, rows unlike those
+of the reference, outcomes that may have shifted, after which nobody knows what the metric would be, or outcomes of
+earlier windows that showed estimates of this metric to be wrong."""
 
 ShiftExplanation = Literal["labels", "inputs", "either"]
 """What explains a shift of the scores: a new rate of positives, shifted inputs, or either."""

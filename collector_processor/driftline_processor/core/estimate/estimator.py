@@ -144,7 +144,7 @@ class StretchVariance(Struct, frozen=True):
 
     def over(self, lengths: float) -> float:
         """Return the variance of a window of this length in periods, plus that of the reference."""
-        return self.variance * (1 / max(lengths, 1.0) + 1 / self.stretches) if self.stretches > 1 else 0.0
+        return self.variance * (1 / lengths + 1 / self.stretches) if self.stretches > 1 else 0.0
 
 
 NO_STRETCHES = StretchVariance(0.0, 0)
@@ -232,6 +232,8 @@ class ReferenceLearning(Struct, eq=False, dict=True):
         method: Method of the estimates.
         learned_of_own_rows: True if the learned values are biased on the reference's own rows; losses are tested on
             other rows than those that they are learned from.
+        blocks: Performance per period of the reference: per time block, or per block of consecutive rows if rows
+            without times are autocorrelated. None without either.
     """
 
     method: ClassVar[EstimateMethod] = "cbpe"
@@ -242,6 +244,7 @@ class ReferenceLearning(Struct, eq=False, dict=True):
     reference: dict[str, MetricValue]
     rates: Rates | None
     estimation: Estimation
+    blocks: OutcomeBlocks | None
     _pane: Pane
     _per_row: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
     _differ: dict[tuple[int, str], tuple[StretchVariance, StretchVariance]] = field(default_factory=dict)
@@ -249,8 +252,8 @@ class ReferenceLearning(Struct, eq=False, dict=True):
 
     @property
     def length(self) -> int:
-        """Length of a period of the reference in nanoseconds; 0 without periods."""
-        return 0 if self.estimation.blocks is None else self.estimation.blocks.length
+        """Length of a period of the reference in nanoseconds, or in rows if rows have no times; 0 without periods."""
+        return 0 if self.blocks is None else self.blocks.length
 
     @property
     def lasting(self) -> int:
@@ -258,8 +261,23 @@ class ReferenceLearning(Struct, eq=False, dict=True):
 
         For example, 28 periods of six hours are seven days: an error in the morning is the same at night.
         """
-        many = 0 if self.estimation.blocks is None else len(self.estimation.blocks.panes)
+        many = 0 if self.blocks is None else len(self.blocks.panes)
         return max(self.length, DAY) if many * self.length >= FEWEST_DAYS * DAY else self.length
+
+    def lengths(self, rows: float, span: int, length: int) -> float:
+        """Return the length of a window in periods of the reference; 1 if it is unknown.
+
+        A day in weeks is 1/7: a week is the mean of its days, so single days differ more than weeks do. Parts of a day
+        count as the day, and fewer rows than a block as a block, since their errors last as long.
+
+        Args:
+            rows: Rows of the window.
+            span: Length of the window in nanoseconds; 0 if unknown.
+            length: Length of a period, :attr:`length` or :attr:`lasting`.
+        """
+        if length and self.estimation.blocks is None:
+            return max(rows / length, 1.0)
+        return max(span, min(length, DAY)) / length if span and length else 1.0
 
     def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
         """Return the expected value of each metric of a pane, and the bin of the score grid at which its model decides.
@@ -340,10 +358,8 @@ class ReferenceLearning(Struct, eq=False, dict=True):
         return self._per_row[cut]
 
     def _reference_points(self, _cut: int) -> dict[str, Point]:
-        blocks = self.estimation.blocks
-        expected_sums = (
-            [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
-        )
+        panes = () if self.blocks is None else self.blocks.panes
+        expected_sums = [pane.parts[EXPECTED] for pane in panes if EXPECTED in pane.parts]
         return self._expected_of_sums(np.sum(expected_sums, axis=0)) if expected_sums else {}
 
     def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
@@ -372,11 +388,10 @@ class ReferenceLearning(Struct, eq=False, dict=True):
         return self._stretches
 
     def _of_blocks(self, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
-        blocks = self.estimation.blocks
-        if blocks is None:
+        if self.blocks is None:
             return NO_STRETCHES, NO_STRETCHES
         values, chance, errors, of_errors = [], [], [], []
-        for stretch in self._stretches_of(blocks):
+        for stretch in self._stretches_of(self.blocks):
             value, expected_value = stretch.realized.get(metric), stretch.expected.get(metric)
             if value is None:
                 continue
@@ -393,13 +408,18 @@ class ReferenceLearning(Struct, eq=False, dict=True):
         return differ, StretchVariance(beyond, days)
 
     def error_of(
-        self, _metric: str, _per_row: tuple[float, float], off: StretchVariance, span: int
+        self, _metric: str, _per_row: tuple[float, float], off: StretchVariance, rows: float, span: int
     ) -> tuple[StretchVariance, float] | None:
         """Return the variance of the error of an estimate, and the length of a window in its periods.
 
         None if the baseline does not show how wrong an estimate of such a window is.
+
+        Args:
+            off: Variance of the errors of estimates of the reference's periods, see :meth:`differ`.
+            rows: Rows of the window.
+            span: Length of the window in nanoseconds; 0 if unknown.
         """
-        return off, span / self.lasting if self.lasting else 1.0
+        return off, self.lengths(rows, span, self.lasting)
 
     def estimated_rows(self, pane: Pane) -> int:
         """Return the rows of a pane in its sums for estimates."""
@@ -457,7 +477,7 @@ class _BinaryLearning(ReferenceLearning):
         name = "actual_rate"
         per_row = self.per_row(self._usual_cut).get(name)
         differ = NO_STRETCHES if per_row is None else self.differ(self._usual_cut, name, per_row)[0]
-        between = differ.over(_span / self.length if self.length else 1.0)
+        between = differ.over(self.lengths(float(window.sum()), _span, self.length))
         return explain_shift(
             window, _pane, _baseline, self.rates, between * _few_periods_factor(differ) if between > 0 else between
         )
@@ -525,10 +545,10 @@ class _MulticlassLearning(ReferenceLearning):
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
         if self.estimated_rows(_pane) < FEWEST:
             return None
-        blocks = self.estimation.blocks
-        between = 0.0 if blocks is None else decisions_between(blocks.panes, len(self.task.classes))
-        lengths = _span / self.length if self.length else 1.0
-        between_stretches = StretchVariance(between, 0 if blocks is None else len(blocks.panes)).over(lengths)
+        panes = () if self.blocks is None else self.blocks.panes
+        between = decisions_between(panes, len(self.task.classes))
+        lengths = self.lengths(self.estimated_rows(_pane), _span, self.length)
+        between_stretches = StretchVariance(between, len(panes)).over(lengths)
         return explain_class_shift(_pane, _baseline, between_stretches)
 
     def _weight(self, pane: Pane) -> float:
@@ -557,37 +577,42 @@ class _RegressionLearning(ReferenceLearning):
         return ReferenceLearning.points(self, pane) if _shift is None else ({}, 0)
 
     def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
-        if self.estimated_rows(_pane) < FEWEST:
+        rows_of_window = self.estimated_rows(_pane)
+        if rows_of_window < FEWEST:
             return None
-        blocks = () if self.estimation.blocks is None else self.estimation.blocks.panes
+        blocks = () if self.blocks is None else self.blocks.panes
         block_sums = [(effective_rows(block), *sums) for block in blocks if (sums := target_sums(block)) is not None]
         chance = [variance / rows for rows, _, _, variance in block_sums if rows > 0]
         differ = stretch_variance([mean for rows, _, mean, _ in block_sums if rows > 0], chance)
-        return explain_target_shift(_pane, _baseline, differ.over(_span / self.length if self.length else 1.0))
+        between = differ.over(self.lengths(rows_of_window, _span, self.length))
+        return explain_target_shift(_pane, _baseline, between)
 
     def error_of(
-        self, metric: str, per_row: tuple[float, float], off: StretchVariance, span: int
+        self, metric: str, per_row: tuple[float, float], off: StretchVariance, rows: float, span: int
     ) -> tuple[StretchVariance, float] | None:
         """Return the variance of the errors of periods as long as the window, at times that they are not learned from.
 
         Neighbouring days have the same season, so their errors do not average out: a month may be as wrong as its days.
+        Blocks of consecutive rows have no estimates, so they are compared with the loss of the whole reference.
         """
-        blocks = self.estimation.blocks
+        blocks, whole = self.blocks, self.reference.get(metric)
         if blocks is None:
             return off, 1.0
-        each = max(1, round(span / blocks.length))
+        each = max(1, round(self.lengths(rows, span, blocks.length)))
+        without_estimates = None if whole is None or self.estimation.blocks is not None else whole.value
         known = [
             (stretch.rows, value - expected)
             for stretch in self._stretches_of(blocks)
             if (value := stretch.realized.get(metric)) is not None
-            and (expected := stretch.expected.get(metric)) is not None
+            and (expected := stretch.expected.get(metric, without_estimates)) is not None
         ]
         periods = [np.array(known[at : at + each]) for at in range(0, len(known) - each + 1, each)]
         if len(periods) < FEWEST_PERIODS:
             return None
-        rows = [float(period[:, 0].sum()) for period in periods]
-        errors = [float(period[:, 0] @ period[:, 1]) / n for period, n in zip(periods, rows, strict=True)]
-        return estimate_error_variance(errors, [per_row[0] / n for n in rows]), 1.0
+        of_periods = [float(period[:, 0].sum()) for period in periods]
+        errors = [float(period[:, 0] @ period[:, 1]) / n for period, n in zip(periods, of_periods, strict=True)]
+        chance = per_row[0] if without_estimates is None else sum(per_row)
+        return estimate_error_variance(errors, [chance / n for n in of_periods]), 1.0
 
     def _weight(self, pane: Pane) -> float:
         sums = pane.parts.get(LOSS)
@@ -625,8 +650,9 @@ def learn_reference(baseline: Baseline) -> ReferenceLearning:
     if cached is None:
         pane, task = baseline.pane, baseline.task
         rates = rates_of(pane) if task.has_threshold else None
-        estimation = baseline.extras.estimation or Estimation()
-        cached = _LEARNING.of(task)(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
+        estimation, ordered = baseline.extras.estimation or Estimation(), baseline.extras.row_blocks
+        blocks = ordered.outcomes if estimation.blocks is None and ordered is not None else estimation.blocks
+        cached = _LEARNING.of(task)(task, effective_rows(pane), realized(pane, task), rates, estimation, blocks, pane)
         _CACHE[baseline] = cached
     return cached
 
@@ -676,7 +702,7 @@ def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Mean
     cut = learning.cut(pane)
     per_row = learning.per_row(cut).get("actual_rate")
     off = NO_STRETCHES if per_row is None else learning.differ(cut, "actual_rate", per_row)[1]
-    between = off.over(span / learning.lasting if learning.lasting else 1.0)
+    between = off.over(learning.lengths(learning.estimated_rows(pane), span, learning.lasting))
     return Meaning(learning.rates, between * _few_periods_factor(off) if between > 0 else between)
 
 
@@ -777,7 +803,7 @@ class _EstimateBuilder:
     ) -> None:
         self._learned, self._cut, self._rows, self._method, self._offsets = learned, cut, rows, method, offsets
         self._span = span
-        self._lengths = span / learned.length if learned.length else 1.0
+        self._lengths = learned.lengths(rows, span, learned.length)
 
     def estimate(
         self, name: str, point: Point, realized: MetricValue | None, labelled: Mapping[str, Point]
@@ -801,7 +827,7 @@ class _EstimateBuilder:
             )
         per_row = learned.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
         differ, off = learned.differ(self._cut, name, per_row)
-        known = learned.error_of(name, per_row, off, self._span)
+        known = learned.error_of(name, per_row, off, rows, self._span)
         off, lasting = known or (off, 1.0)
         time, reason = off.over(lasting), point.reason if known else point.reason or "too_few_days"
         error = math.sqrt(point.chance + point.learned + time)

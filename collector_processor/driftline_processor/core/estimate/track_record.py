@@ -4,7 +4,9 @@ A window is checked when its outcomes are final and at least 30 are known: the e
 compared with their realized value. It is *missed* if the two differ by more than three standard errors, and by more
 than a tolerance: 0.02 for a fraction, a tenth of the reference's value for a loss. Of the last ten checked windows,
 
-- two missed ones make the record ``failed``: the estimate triggers no policy;
+- two missed ones make the record ``failed``: the estimate triggers no policy, and later windows have no interval,
+  since P(y|x) is no longer that of the reference and an interval would not contain the realized value as often as
+  promised;
 - three or more checked windows otherwise make it ``ok``;
 - fewer leave it ``unknown``.
 
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import structs
@@ -115,10 +117,11 @@ def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> lis
     checked: deque[dict[str, Estimate]] = deque(maxlen=LAST)
     recorded = []
     for index, evaluation in enumerate(evaluations):
+        before = tuple(checked)
         if judged(evaluation):
             checked.append(evaluation.estimated)
         if index >= first:
-            recorded.append(_recorded(evaluation, checked) if evaluation.estimated else evaluation)
+            recorded.append(_recorded(evaluation, before, checked) if evaluation.estimated else evaluation)
     return recorded
 
 
@@ -136,16 +139,25 @@ def with_current_records(evaluations: Sequence[Evaluation]) -> Sequence[Evaluati
     return [recorded[index] if index in worse else one for index, one in enumerate(evaluations)]
 
 
-def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) -> Evaluation:
-    estimated = {
-        name: structs.replace(
-            estimate, record=record(name, [own[name] for own in earlier if name in own], estimate.reference)
-        )
-        for name, estimate in evaluation.estimated.items()
-    }
+_Checked = Iterable[Mapping[str, Estimate]]
+"""The estimates of windows whose outcomes check them, the oldest first."""
+
+
+def _recorded(evaluation: Evaluation, before: _Checked, checked: _Checked) -> Evaluation:
+    """Return an evaluation with records; ``before``: the checked windows without its own."""
+    estimated = {}
+    for name, estimate in evaluation.estimated.items():
+        interval: dict[str, Any] = {}
+        if _record_of(name, estimate, before).state == "failed":
+            interval = {"low": None, "high": None, "reason": estimate.reason or "record_failed"}
+        estimated[name] = structs.replace(estimate, record=_record_of(name, estimate, checked), **interval)
     recorded = structs.replace(evaluation, estimated=estimated, estimated_changes=estimated_changes(estimated))
     recorded.business = evaluation.business  # a cached property, which is not copied
     return recorded
+
+
+def _record_of(name: str, estimate: Estimate, checked: _Checked) -> TrackRecord:
+    return record(name, [own[name] for own in checked if name in own], estimate.reference)
 
 
 def judged(evaluation: Evaluation) -> bool:

@@ -22,6 +22,7 @@ REASON_WORDS = {
     "too_few_days": "no interval: the baseline has too few periods as long as the window",
     "not_comparable": "no interval: the rows differ too much from those of the baseline",
     "label_shift": "no interval: outcomes may have shifted, and not the inputs",
+    "record_failed": "no interval: outcomes showed that earlier estimates were wrong",
 }
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.calibration import ResampledCalibration, resample_calibration
-from driftline.baseline.sections.estimation import RowGroups, class_sums, score_grid
+from driftline.baseline.sections.estimation import RowGroups, class_sums, loss_sums, score_grid
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Text
+from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Text
 from driftline.tables.task import Task
 from driftline_processor.core.estimate import cbpe_binary, cbpe_multiclass
 from driftline_processor.core.estimate.cbpe_binary import rates_of
@@ -307,6 +307,69 @@ def test_few_days_that_differ_count_by_students_t_and_as_days() -> None:
     assert known.differ(2_049, "actual_rate", (0.0, 0.0))[1].stretches == 7
     wild = stretch_variance([0.9, 0.8, 0.7], [0.0, 0.0, 0.0])
     assert half_width(0.0, wild, 1.0, 1.959963984540054) == pytest.approx(4.302653 * (0.01 * 4 / 3) ** 0.5, rel=1e-6)
+
+
+def _in_groups(groups: int, each: int, rng: np.random.Generator) -> tuple[F64, F64]:
+    """Return groups of consecutive rows whose outcomes differ from those that the scores lead to expect."""
+    p = scores(groups * each, rng)[0]
+    level = np.repeat(rng.normal(0, 0.15, groups), each)
+    return p, (rng.random(len(p)) < np.clip(0.2 + 0.6 * p + level, 0, 1)).astype(float)
+
+
+def _hold_the_actual_rate(built: Baseline, span: int, rng: np.random.Generator) -> float:
+    windows, inside = 100, 0
+    for _ in range(windows):
+        p, y = _in_groups(1, 200, rng)
+        one = estimate_metrics(pane(p), built, BINARY, span)["actual_rate"]
+        inside += unwrap(one.low) <= float(y.mean()) <= unwrap(one.high)
+    return inside / windows
+
+
+def test_the_interval_of_a_day_is_that_of_a_day_although_the_blocks_of_the_baseline_are_weeks() -> None:
+    rng = np.random.default_rng(20)
+    p, y = _in_groups(84, 200, rng)
+    time = (np.arange(len(p)) * (DAY // 200)).astype("datetime64[ns]")
+    frame = {"p": p, "y": y, "t": time}
+    built = Baseline.from_frame(frame, score="p", actual="y", time="t", features=[], model="m", task="binary")
+    known = learn_reference(built)
+    assert known.length == 7 * DAY
+    spans = (0, DAY // 24, DAY, 7 * DAY, 28 * DAY)
+    assert [known.lengths(200, span, known.length) for span in spans] == pytest.approx([1, 1 / 7, 1 / 7, 1, 4])
+    assert _hold_the_actual_rate(built, DAY, rng) >= 0.93
+
+
+def test_intervals_of_autocorrelated_rows_without_times_are_as_wide_as_blocks_of_rows_differ() -> None:
+    rng = np.random.default_rng(21)
+    p, y = _in_groups(60, 240, rng)
+    frame = {"p": p, "y": y}
+    built = Baseline.from_frame(frame, score="p", actual="y", features=[], model="m", task="binary")
+    known = learn_reference(built)
+    assert known.length == 240
+    assert [known.lengths(rows, 0, known.length) for rows in (100, 240, 960)] == [1, 1, 4]
+    assert _hold_the_actual_rate(built, 0, rng) >= 0.93
+
+
+def test_losses_of_autocorrelated_rows_without_times_are_as_uncertain_as_other_parts_of_the_baseline() -> None:
+    rng = np.random.default_rng(22)
+    x = rng.normal(0, 1, 3_600)
+    wide = np.repeat(np.exp(0.5 * rng.normal(size=30)), 120)
+    frame = {"x": x, "p": 2 * x, "y": 2 * x + wide * rng.normal(0, 1, len(x))}
+
+    def interval(order: I64, rows: int) -> Estimate:
+        of_order = {name: column[order] for name, column in frame.items()}
+        built = Baseline.from_frame(of_order, score="p", actual="y", features=["x"], model="m", task="regression")
+        columns = {"x": Column(numbers=x[:rows])}
+        learned = unwrap(unwrap(built.extras.estimation).losses)
+        group = RowGroups(np.zeros(rows, np.int64), 1)
+        sums = loss_sums(columns, 2 * x[:rows, np.newaxis], group, built.bins, learned)
+        window = Pane({"rows": np.full(3, float(rows))} | {one.part: one.dense(1)[0] for one in sums})
+        return estimate_metrics(window, built, Task("regression"), 0)["mae"]
+
+    kept, shuffled = np.arange(3_600), rng.permutation(3_600)
+    by_blocks, by_rows = interval(kept, 300), interval(shuffled, 300)
+    assert unwrap(by_blocks.high) - unwrap(by_blocks.low) > 2 * (unwrap(by_rows.high) - unwrap(by_rows.low))
+    longer = interval(kept, 1_800)
+    assert (longer.low, longer.high, longer.reason) == (None, None, "too_few_days")
 
 
 def test_there_is_no_interval_where_none_would_hold() -> None:

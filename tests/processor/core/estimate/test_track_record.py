@@ -10,7 +10,11 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.estimate.track_record import LAST, estimated_changes, standing, with_track_records
 from driftline_processor.core.evaluation import Estimate, Evaluation, Maturity, TrackRecord
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sections.estimates import estimate_sentence, track_record_sentence
+from driftline_processor.present.sections.estimates import (
+    estimate_interval,
+    estimate_sentence,
+    track_record_sentence,
+)
 from msgspec import structs
 from msgspec.structs import replace
 
@@ -36,6 +40,17 @@ def test_two_windows_that_are_missed_by_far_make_a_record_fail_and_ten_right_one
     assert states([0.01, -0.18, None, -0.17, None]) == ["unknown", "unknown", "unknown", "failed", "failed"]
     assert states([0.01] * 3 + [None]) == ["unknown", "unknown", "ok", "ok"]
     assert states([-0.18, -0.18, *[0.0] * LAST])[-3:] == ["failed", "ok", "ok"]
+
+
+def test_windows_after_a_failed_record_have_no_interval_until_it_is_right_again() -> None:
+    found = with_track_records(windows([-0.18, None, -0.17, None, *[0.0] * LAST, None]))
+    reasons = [one.estimated["accuracy"].reason for one in found]
+    assert reasons[:3] == [None] * 3, "outcomes of its own do not take back what a window was promised"
+    assert reasons[3] == "record_failed"
+    assert (found[3].estimated["accuracy"].low, found[3].estimated["accuracy"].high) == (None, None)
+    assert found[3].estimated["accuracy"].value == 0.9
+    assert reasons[-1] is None
+    assert estimate_interval(found[3].estimated["accuracy"]).startswith("no interval: outcomes showed")
 
 
 def test_what_is_of_no_matter_fails_nothing_however_many_rows_prove_it() -> None:
