@@ -267,6 +267,32 @@ def _is_loss(excess: LossPart) -> bool:
     return excess.value > 0 and excess.value**2 > Z**2 * excess.variance
 
 
+def may_explain(evidence: LossEvidence | None) -> bool:
+    """Return True if an input may explain a loss after all: it does in one direction."""
+    return evidence is not None and evidence.largest_part >= EXPLAINED * evidence.excess.value
+
+
+def no_input_explains(
+    evaluation: Evaluation, evidence: LossEvidence | None, *, meaning: bool
+) -> facts.NoInputExplains | None:
+    """Return the fact that no input explains a loss, with those that changed; None if one may explain it.
+
+    Args:
+        evaluation: The window.
+        evidence: What the rows of the loss show about its cause.
+        meaning: Whether the meaning of inputs or outcomes changed if no input did.
+    """
+    if may_explain(evidence):
+        return None
+    inputs = evaluation.features.values()
+    drifted = [column.name for column in inputs if column.state == "drift"]
+    changed = dict.fromkeys([*drifted, *(name for finding in evaluation.findings for name in finding.features)])
+    weighted = {} if evidence is None else evidence.inputs
+    names = tuple(sorted(changed.keys() & weighted.keys(), key=lambda name: -weighted[name].value))
+    is_open = len(names) < len(changed) or any(column.state == "inconclusive" for column in inputs)
+    return facts.NoInputExplains(meaning=meaning and not changed and not is_open, changed=names, open=is_open)
+
+
 def explains_ranking(kind: str, output: OutputFault, evaluation: Evaluation) -> bool:
     """Return True if a proven kind of change explains that scores rank the wrong way: they are not inverted."""
     if output.metric != "roc_auc":
@@ -425,7 +451,8 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     if kind == "calibration":
         return KindOfChange(kind, "level_off", (*rates, *moved))
     if kind == "concept_change":
-        return KindOfChange(kind, "meaning_changed", (*rates, facts.NoInputExplains(), *moved))
+        unexplained = no_input_explains(evaluation, evidence, meaning=False)
+        return KindOfChange(kind, "meaning_changed", (*rates, *filter(None, [unexplained]), *moved))
     worse = next((name for name, change in evaluation.realized_changes.items() if is_significant(change)), None)
     if worse is not None and evidence is None and evaluation.features and not moved:
         return KindOfChange("concept_change", "meaning_changed", (facts.WorseWithoutDrift(metric=worse),))

@@ -204,7 +204,16 @@ class InputsLookAsBefore(FactStruct):
 
 
 class NoInputExplains(FactStruct):
+    """No input is shown to explain a loss.
+
+    ``changed``: inputs that drifted or have a finding; most of the loss remains with their distributions of the
+    baseline. ``open``: whether other inputs changed without such a proof, or may have. ``meaning``: no input changed, so
+    the meaning of inputs or outcomes did.
+    """
+
     meaning: bool = False
+    changed: ColumnNames = ()
+    open: bool = False
 
 
 class ChancePossible(FactStruct):

@@ -8,12 +8,11 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.change import EXPLAINED, explains_ranking
+from driftline_processor.core.change import explains_ranking, may_explain
 from driftline_processor.core.evaluation import (
     ChangeKind,
     Evaluation,
     Finding,
-    LossEvidence,
 )
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.output_faults import output_faults
@@ -148,8 +147,3 @@ def worst_fault(evaluation: Evaluation) -> Finding | None:
 def has_drifted(episode: Episode) -> bool:
     """Return True if inputs that drifted for certain explain the loss, and not only scores that are less sure."""
     return episode.evidence is None or bool(episode.evidence.inputs)
-
-
-def may_explain(evidence: LossEvidence | None) -> bool:
-    """Return True if an input may explain a loss after all: it does in one direction."""
-    return evidence is not None and evidence.largest_part >= EXPLAINED * evidence.excess.value

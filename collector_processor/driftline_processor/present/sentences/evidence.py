@@ -12,10 +12,12 @@ from driftline_processor.present.metrics import (
     signed_ends,
     size_of_change,
 )
+from driftline_processor.present.names import first_names
 from driftline_processor.present.numbers import many_are, number, percents
 from driftline_processor.present.times import on_words
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
+from .causes import NAMED
 from .register import clause, forms, voice_of, words_as, words_of
 
 
@@ -230,6 +232,12 @@ def _inputs_look_as_before(fact: facts.InputsLookAsBefore) -> tuple[str, ...]:
 
 @words_of(facts.NoInputExplains)
 def _no_input_explains(fact: facts.NoInputExplains) -> tuple[str, ...]:
+    unproved = "no input is shown to explain it"
+    if fact.changed:
+        old = "its old distribution" if len(fact.changed) == 1 else "their old distributions"
+        return f"{first_names(fact.changed, NAMED)} changed, but with {old} most of the degradation remains", unproved
+    if fact.open:
+        return (unproved,)
     plain = "no input explains it"
     return (f"{plain}, so the meaning of inputs or outcomes changed", plain) if fact.meaning else (plain,)
 
