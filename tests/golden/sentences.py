@@ -283,6 +283,7 @@ FACTS: tuple[Fact, ...] = (
     facts.HarmlessCause(cause=CAUSE, others=(), of_newest=True),
     facts.SliceWorse(slice="country=NL", metric="log_loss", was=0.45, now=1.2, share=0.9, days=14),
     facts.SliceWorse(slice="", metric="log_loss", was=0.45, now=1.2, share=1.0, days=1),
+    facts.SliceWorse("country=rare or new category", "log_loss", 0.45, 1.2, share=0.9, days=14, rest=0.5),
     facts.SliceCertainlyWorse(rows=301, p_value=1e-6),
     facts.InputsLookAsBefore(cause=CAUSE),
     facts.InputsLookAsBefore(cause=None),

@@ -1160,6 +1160,7 @@ class SliceChange(Struct, frozen=True):
         since: When the rise began, at the latest, unix nanoseconds; None if rows have no time.
         since_earliest: The earliest beginning that the days leave open, if it is before ``since``; else None.
         days: Length of the compared period in days: since the likeliest beginning.
+        is_mixed: Whether it is of rare and new categories, so that ``was`` is the loss of the rare ones alone.
     """
 
     name: str
@@ -1177,6 +1178,7 @@ class SliceChange(Struct, frozen=True):
     since: int | None = None
     since_earliest: int | None = None
     days: int = 1
+    is_mixed: bool = False
 
 
 class DriftSummary(Struct, frozen=True, eq=False):

@@ -183,8 +183,12 @@ def _errors_rose(fact: facts.ErrorsRose) -> str:
 @words_of(facts.SliceWorse)
 def _slice_worse(fact: facts.SliceWorse) -> tuple[str, ...]:
     place = f" for {slice_words(fact.slice)}" if fact.slice else ""
-    rise = f"its {metric_words(fact.metric)}{place} rose from {metric_value(fact.metric, fact.was)} in the baseline"
-    rise += f" to {metric_value(fact.metric, fact.now)}{f' over {fact.days} days' if fact.days > 1 else ''}"
+    metric, over = metric_words(fact.metric), f" over {fact.days} days" if fact.days > 1 else ""
+    was, now = (metric_value(fact.metric, value) for value in (fact.was, fact.now))
+    if fact.rest is not None:
+        level = f"its {metric}{place} is {now}{over}, and {metric_value(fact.metric, fact.rest)} for all other rows"
+        return f"{level} (in the baseline, {was} for rare categories; the new ones have no baseline)", level
+    rise = f"its {metric}{place} rose from {was} in the baseline to {now}{over}"
     if fact.share == 1:
         return f"{rise}, and that of all other rows did not rise significantly", rise
     return f"{rise}, {format_percent(fact.share)} of the rise over all rows", rise
@@ -193,6 +197,8 @@ def _slice_worse(fact: facts.SliceWorse) -> tuple[str, ...]:
 def slice_cause(worse: facts.SliceWorse) -> str:
     """Return which rows have the rise of a loss whose size is said already."""
     rows, metric, share = slice_words(worse.slice), metric_words(worse.metric), worse.share
+    if worse.rest is not None:
+        return voice_of(f"the rows with {rows}; the baseline had the rare ones only")
     if share == 1:
         return voice_of(f"only the rows with {rows}: the {metric} of all other rows did not rise significantly")
     return voice_of(f"the rows with {rows} have {format_percent(share)} of the rise of the {metric} over all rows")
