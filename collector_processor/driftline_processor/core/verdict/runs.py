@@ -238,17 +238,14 @@ showed it is among the worst, so that those after a lasting one show less.
 def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
     """Return True if the rows of a degraded window and of newer, undecided ones show its loss as one period.
 
-    As in a window, that is a loss of at least the margin, and a level is a loss only if errors did not fall.
+    As in a window, that is a loss of at least the margin, and a level is a loss only if that of the errors is, too.
     """
     windows, sign = [one.evaluation for one in (fault, *newer)], fault.signs[0]
-    period = _loss_of_period(sign, windows)
-    decides = deciding_change(fault.evaluation) if sign.reason == "level" else None
+    signs, decides = [sign], deciding_change(fault.evaluation) if sign.reason == "level" else None
     if decides is not None:
-        errors = replace(sign, reason="worse", metric=decides[0], effect=-direction(decides[0]))
-        of_errors = _loss_of_period(errors, windows)
-        if of_errors is not None and of_errors.loss <= 0:
-            return False
-    return period is None or (period.loss >= period.margin and period.loss > ENDED * period.half)
+        signs.append(replace(sign, reason="worse", metric=decides[0], effect=-direction(decides[0])))
+    periods = (_loss_of_period(one, windows) for one in signs)
+    return all(one is None or (one.loss >= one.margin and one.loss > ENDED * one.half) for one in periods)
 
 
 class _Period(NamedTuple):
