@@ -67,7 +67,8 @@ def first_cause(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode 
     causes = () if evaluation.explanation is None else evaluation.explanation.causes
     if episode.evidence is not None and not may_explain(episode.evidence):
         causes = ()
-    first = episode.cause or next(iter(causes), None)
+    proved = None if episode.share is None else episode.cause
+    first = proved or next(iter(causes), episode.cause)
     if first is None:
         return FirstCause(None, kind)
     names = dict.fromkeys(name for cause in causes for name in cause.features if name not in first.features)

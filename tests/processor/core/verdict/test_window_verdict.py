@@ -272,6 +272,17 @@ def test_inputs_that_changed_are_named_and_those_that_may_have_leave_open_what_e
     assert kind.evidence[0] == replace(reason, meaning=False)
 
 
+@pytest.mark.parametrize(("covered", "first"), [(0.9, "temp"), (0.3, "dewp")])
+def test_what_changed_most_goes_first_if_new_values_leave_open_what_explains_a_loss(covered: float, first: str) -> None:
+    inputs = {"temp": LossPart(0.1, 0.01**2), "dewp": LossPart(0.0, 0.01**2, covered)}
+    excess, together = LossPart(0.2, 0.01**2), LossPart(0.2, 0.01**2, covered)
+    rows = LossEvidence(4_000, "log_loss", excess, inputs, together, largest_part=0.2)
+    both = {name: column(name=name) for name in ("temp", "dewp")}
+    moved = explained(replace(COLD, features=("dewp",)), COLD)
+    verdict = verdict_of_window(wrong(loss_evidence=rows, explanation=moved, features=both))
+    assert of_type(verdict.cause, Cause).features == (first,)
+
+
 def test_what_a_regression_predicts_is_no_score() -> None:
     moved = replace(column(), column="score", name="predicted value")
     assert verdict_of_window(window(score=moved)).reasons[0] == facts.OutputMoved(
