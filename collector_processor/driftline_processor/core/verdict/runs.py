@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -289,8 +290,10 @@ def run_of_risk(
 ) -> Run | None:
     """Return the newest lasting run of windows at risk; None without any.
 
-    A risk begins with as many consecutive windows as change a state, or with a clear one, and ends with two windows
-    without it. Drift that the deciding window showed to be harmless is ignored unless it grows.
+    A risk begins with as many consecutive windows with the same sign as change a state, or with a clear one. Signs of
+    different columns do not confirm each other: among many columns, each window has one by chance now and then. A risk
+    ends with two windows without any sign. Drift that the deciding window showed to be harmless is ignored unless it
+    grows.
 
     Args:
         lengths: Closed windows by length, the oldest first.
@@ -307,18 +310,19 @@ def run_of_risk(
         ]
         run: list[Reading] = []
         quiet: Turn | None = None
-        in_a_row, needed = 0, windows_to_turn(length_of(readings[0]))
+        in_a_row, needed = Counter[tuple[str, str]](), windows_to_turn(length_of(readings[0]))
         sure = len(readings) == 1
         for newer_reading in newer:
             if newer_reading.state == "at_risk":
-                in_a_row = in_a_row + 1 if quiet is None else 1
-                sure = sure or newer_reading.clear or in_a_row >= needed
+                shown = {(sign.reason, sign.part) for sign in newer_reading.signs}
+                in_a_row = Counter({sign: 1 + (in_a_row[sign] if quiet is None else 0) for sign in shown})
+                sure = sure or newer_reading.clear or max(in_a_row.values()) >= needed
                 run.append(newer_reading)
                 quiet = None
             elif newer_reading.evaluation.rows and run and quiet is None:
                 quiet = Turn(newer_reading, newer_reading.start, 1, 1)
             elif newer_reading.evaluation.rows:
-                run, quiet, sure, in_a_row = [], None, False, 0
+                run, quiet, sure, in_a_row = [], None, False, Counter()
         if run and sure:
             runs.append(Run(run[-1], run[0].since(ended), quiet, len(readings)))
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
