@@ -278,6 +278,7 @@ FACTS: tuple[Fact, ...] = (
     facts.NoInputExplains(changed=("age", "plan", "region", "pay")),
     facts.NoInputExplains(open=True),
     facts.ProportionsChanged(),
+    facts.ProportionsChanged("cat", 0.09, 0.32, 0.95, 0.8),
     facts.FirstCause(cause=FINDINGS[18], others=("age", "pay")),
     facts.HarmlessCause(cause=CAUSE, others=()),
     facts.HarmlessCause(cause=CAUSE, others=(), of_newest=True),

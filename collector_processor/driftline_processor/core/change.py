@@ -40,9 +40,11 @@ from driftline_processor.core.evaluation import (
     LossPart,
     MetricValue,
 )
+from driftline_processor.core.explain.class_mix import class_mix
 from driftline_processor.core.explain.loss_evidence import METRICS, Recalibration, RowLosses, loss_evidence, recalibrate
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.output_faults import (
     INVERTED,
     SURELY_INVERTED,
@@ -238,7 +240,7 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
     ranks = skill is None or skill.value >= kept
     if skill is not None and gain >= RECALIBRATED * excess:
         ranks = ranks or (kept - skill.value) ** 2 < UNSURE**2 * skill.variance
-    if ranks and _is_label_shift(evidence):
+    if (ranks and _is_label_shift(evidence)) or _explains_mix(evidence, limit("label_shift", EXPLAINED)):
         return "label_shift"
     if explained:
         return "covariate_shift"
@@ -293,6 +295,25 @@ def no_input_explains(
     return facts.NoInputExplains(meaning=meaning and not changed and not is_open, changed=names, open=is_open)
 
 
+def _explains_mix(evidence: LossEvidence, least: float = EXPLAINED) -> bool:
+    """Return True if the proportions of several classes explain a loss; the errors within the classes are the rest."""
+    mix = evidence.mix
+    return mix is not None and mix.part.covered >= COVERED and is_explained(mix.part, evidence.excess.value, least)
+
+
+def proportions_changed(evidence: LossEvidence | None) -> facts.ProportionsChanged:
+    """Return the fact that the proportions of the classes changed, with what they explain of the error rate if known.
+
+    Args:
+        evidence: What the rows of a label shift show about its cause.
+    """
+    if evidence is None or evidence.mix is None:
+        return facts.ProportionsChanged()
+    mix = evidence.mix
+    share = min(1.0, mix.part.value / evidence.excess.value) if evidence.excess.value > 0 else 0.0
+    return facts.ProportionsChanged(mix.name, mix.was, mix.now, mix.error, share)
+
+
 def explains_ranking(kind: str, output: OutputFault, evaluation: Evaluation) -> bool:
     """Return True if a proven kind of change explains that scores rank the wrong way: they are not inverted."""
     if output.metric != "roc_auc":
@@ -337,6 +358,9 @@ def evidence_of_window(
         evidence = _with_estimate(evidence, evaluation)
     if fit is not None:
         evidence = replace(evidence, rates=fit.rates, classes=fit.classes, scores=fit.scores)
+    confused = None if evaluation.confusion is None else confusion(baseline.pane, len(evaluation.confusion))
+    if evidence.loss == "error" and evaluation.confusion is not None and confused is not None:
+        evidence = replace(evidence, mix=class_mix(evaluation.confusion, confused, baseline.task.classes))
     now, was = recalibrate(pane), recalibrate(baseline.pane)
     if evidence.loss == "absolute_error":
         now, was = (_without_bias(values) for values in (evaluation.realized, evaluation.reference))
@@ -444,6 +468,8 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     kind = kind_of_loss(evidence)
     if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit):
         return KindOfChange("label_shift", "proportions_changed", (*rates, facts.ScoresOfClassesHold(), *moved))
+    if evidence is not None and evidence.mix is not None and kind == "label_shift":
+        return KindOfChange(kind, "proportions_changed", (proportions_changed(evidence), *moved))
     if evidence is not None and kind == "covariate_shift":
         share = explained_share(evidence)
         explained = () if share is None else (facts.InputsExplain(share=share, drifted=bool(evidence.inputs)),)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.change import explains_ranking, may_explain
+from driftline_processor.core.change import explains_ranking, may_explain, proportions_changed
 from driftline_processor.core.evaluation import (
     ChangeKind,
     Evaluation,
@@ -64,11 +64,18 @@ def first_cause(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode 
         return FirstCause(fault, kind, fault.features)
     if episode.slice is not None:
         return FirstCause(slice_fact(episode.slice, episode.slice.name), kind)
+    evidence = episode.evidence or evaluation.loss_evidence
+    if kind == "label_shift" and evidence is not None and evidence.mix is not None:
+        return FirstCause(proportions_changed(evidence), kind)
+    return _first_drift(evaluation, kind, episode)
+
+
+def _first_drift(evaluation: Evaluation, kind: ChangeKind | Literal[""], episode: Episode) -> FirstCause:
+    """Return the input that explains a loss, or the main drift; none if the rows of the loss refute all of them."""
     causes = () if evaluation.explanation is None else evaluation.explanation.causes
     if episode.evidence is not None and not may_explain(episode.evidence):
         causes = ()
-    proved = None if episode.share is None else episode.cause
-    first = proved or next(iter(causes), episode.cause)
+    first = episode.cause or next(iter(causes), None)
     if first is None:
         return FirstCause(None, kind)
     names = dict.fromkeys(name for cause in causes for name in cause.features if name not in first.features)

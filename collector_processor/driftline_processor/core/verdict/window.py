@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.change import no_input_explains
+from driftline_processor.core.change import no_input_explains, proportions_changed
 from driftline_processor.core.evaluation import (
     Cause,
     ChangeKind,
@@ -339,7 +339,7 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     if episode.kind == "covariate_shift" and episode.share is not None:
         return facts.InputsExplain(share=episode.share, drifted=has_drifted(episode))
     if episode.kind == "label_shift":
-        return facts.ProportionsChanged()
+        return proportions_changed(episode.evidence)
     if episode.kind in ("concept_change", "calibration"):
         unexplained = no_input_explains(evaluation, episode.evidence, meaning=episode.kind == "concept_change")
         if unexplained is not None:

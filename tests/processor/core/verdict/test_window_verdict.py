@@ -273,7 +273,9 @@ def test_inputs_that_changed_are_named_and_those_that_may_have_leave_open_what_e
 
 
 @pytest.mark.parametrize(("covered", "first"), [(0.9, "temp"), (0.3, "dewp")])
-def test_what_changed_most_goes_first_if_new_values_leave_open_what_explains_a_loss(covered: float, first: str) -> None:
+def test_an_input_with_new_values_goes_first_if_they_leave_open_what_explains_a_loss(
+    covered: float, first: str
+) -> None:
     inputs = {"temp": LossPart(0.1, 0.01**2), "dewp": LossPart(0.0, 0.01**2, covered)}
     excess, together = LossPart(0.2, 0.01**2), LossPart(0.2, 0.01**2, covered)
     rows = LossEvidence(4_000, "log_loss", excess, inputs, together, largest_part=0.2)
@@ -281,6 +283,12 @@ def test_what_changed_most_goes_first_if_new_values_leave_open_what_explains_a_l
     moved = explained(replace(COLD, features=("dewp",)), COLD)
     verdict = verdict_of_window(wrong(loss_evidence=rows, explanation=moved, features=both))
     assert of_type(verdict.cause, Cause).features == (first,)
+
+
+def test_a_block_without_times_is_one_of_as_many_looks_as_a_day() -> None:
+    for loss, lone in ((wrong(), False), (wrong(stands_out=True), True)):
+        [sign] = read_outcomes(loss).signs
+        assert [sign.stands_out(length) for length in (0, DAY)] == [lone, lone]
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:
