@@ -40,9 +40,11 @@ from driftline_processor.core.evaluation import (
     LossPart,
     MetricValue,
 )
+from driftline_processor.core.explain.class_mix import class_mix
 from driftline_processor.core.explain.loss_evidence import METRICS, Recalibration, RowLosses, loss_evidence, recalibrate
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.output_faults import (
     INVERTED,
     SURELY_INVERTED,
@@ -238,7 +240,7 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
     ranks = skill is None or skill.value >= kept
     if skill is not None and gain >= RECALIBRATED * excess:
         ranks = ranks or (kept - skill.value) ** 2 < UNSURE**2 * skill.variance
-    if ranks and _is_label_shift(evidence):
+    if (ranks and _is_label_shift(evidence)) or _explains_mix(evidence, limit("label_shift", EXPLAINED)):
         return "label_shift"
     if explained:
         return "covariate_shift"
@@ -265,6 +267,51 @@ def explained_share(evidence: LossEvidence) -> float | None:
 
 def _is_loss(excess: LossPart) -> bool:
     return excess.value > 0 and excess.value**2 > Z**2 * excess.variance
+
+
+def may_explain(evidence: LossEvidence | None) -> bool:
+    """Return True if an input may explain a loss after all: it does in one direction."""
+    return evidence is not None and evidence.largest_part >= EXPLAINED * evidence.excess.value
+
+
+def no_input_explains(
+    evaluation: Evaluation, evidence: LossEvidence | None, *, meaning: bool
+) -> facts.NoInputExplains | None:
+    """Return the fact that no input explains a loss, with those that changed; None if one may explain it.
+
+    Args:
+        evaluation: The window.
+        evidence: What the rows of the loss show about its cause.
+        meaning: Whether the meaning of inputs or outcomes changed if no input did.
+    """
+    if may_explain(evidence):
+        return None
+    inputs = evaluation.features.values()
+    drifted = [column.name for column in inputs if column.state == "drift"]
+    changed = dict.fromkeys([*drifted, *(name for finding in evaluation.findings for name in finding.features)])
+    weighted = {} if evidence is None else evidence.inputs
+    names = tuple(sorted(changed.keys() & weighted.keys(), key=lambda name: -weighted[name].value))
+    is_open = len(names) < len(changed) or any(column.state == "inconclusive" for column in inputs)
+    return facts.NoInputExplains(meaning=meaning and not changed and not is_open, changed=names, open=is_open)
+
+
+def _explains_mix(evidence: LossEvidence, least: float = EXPLAINED) -> bool:
+    """Return True if the proportions of several classes explain a loss; the errors within the classes are the rest."""
+    mix = evidence.mix
+    return mix is not None and mix.part.covered >= COVERED and is_explained(mix.part, evidence.excess.value, least)
+
+
+def proportions_changed(evidence: LossEvidence | None) -> facts.ProportionsChanged:
+    """Return the fact that the proportions of the classes changed, with what they explain of the error rate if known.
+
+    Args:
+        evidence: What the rows of a label shift show about its cause.
+    """
+    if evidence is None or evidence.mix is None:
+        return facts.ProportionsChanged()
+    mix = evidence.mix
+    share = min(1.0, mix.part.value / evidence.excess.value) if evidence.excess.value > 0 else 0.0
+    return facts.ProportionsChanged(mix.name, mix.was, mix.now, mix.error, share)
 
 
 def explains_ranking(kind: str, output: OutputFault, evaluation: Evaluation) -> bool:
@@ -311,6 +358,9 @@ def evidence_of_window(
         evidence = _with_estimate(evidence, evaluation)
     if fit is not None:
         evidence = replace(evidence, rates=fit.rates, classes=fit.classes, scores=fit.scores)
+    confused = None if evaluation.confusion is None else confusion(baseline.pane, len(evaluation.confusion))
+    if evidence.loss == "error" and evaluation.confusion is not None and confused is not None:
+        evidence = replace(evidence, mix=class_mix(evaluation.confusion, confused, baseline.task.classes))
     now, was = recalibrate(pane), recalibrate(baseline.pane)
     if evidence.loss == "absolute_error":
         now, was = (_without_bias(values) for values in (evaluation.realized, evaluation.reference))
@@ -418,6 +468,8 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     kind = kind_of_loss(evidence)
     if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit):
         return KindOfChange("label_shift", "proportions_changed", (*rates, facts.ScoresOfClassesHold(), *moved))
+    if evidence is not None and evidence.mix is not None and kind == "label_shift":
+        return KindOfChange(kind, "proportions_changed", (proportions_changed(evidence), *moved))
     if evidence is not None and kind == "covariate_shift":
         share = explained_share(evidence)
         explained = () if share is None else (facts.InputsExplain(share=share, drifted=bool(evidence.inputs)),)
@@ -425,7 +477,8 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     if kind == "calibration":
         return KindOfChange(kind, "level_off", (*rates, *moved))
     if kind == "concept_change":
-        return KindOfChange(kind, "meaning_changed", (*rates, facts.NoInputExplains(), *moved))
+        unexplained = no_input_explains(evaluation, evidence, meaning=False)
+        return KindOfChange(kind, "meaning_changed", (*rates, *filter(None, [unexplained]), *moved))
     worse = next((name for name, change in evaluation.realized_changes.items() if is_significant(change)), None)
     if worse is not None and evidence is None and evaluation.features and not moved:
         return KindOfChange("concept_change", "meaning_changed", (facts.WorseWithoutDrift(metric=worse),))

@@ -419,6 +419,24 @@ class LossPart(Struct, frozen=True):
     covered: float = 1.0
 
 
+class ClassMix(Struct, frozen=True):
+    """The part of a rise of the error rate that new proportions of several classes explain.
+
+    Attributes:
+        name: The class with the largest part.
+        was: Its fraction of the baseline's rows.
+        now: Its fraction of the window's rows.
+        error: Its error rate in the baseline.
+        part: The part of all classes.
+    """
+
+    name: str
+    was: float
+    now: float
+    error: float
+    part: LossPart
+
+
 class LossEvidence(Struct, frozen=True):
     """What labelled rows show about the cause of a loss (:mod:`.explain.loss_evidence`).
 
@@ -436,6 +454,7 @@ class LossEvidence(Struct, frozen=True):
         rates: Misfit of the baseline's rates of positives by score, a chi-square less its degrees of freedom.
         classes: Misfit of the baseline's scores within each class, likewise.
         scores: Misfit of the baseline's scores of all rows, likewise.
+        mix: What the proportions of several classes explain; None for a loss other than the error rate.
     """
 
     rows: float
@@ -449,6 +468,7 @@ class LossEvidence(Struct, frozen=True):
     rates: float = 0.0
     classes: float = 0.0
     scores: float = 0.0
+    mix: ClassMix | None = None
 
 
 class KindOfChange(Struct, frozen=True):
@@ -1161,6 +1181,7 @@ class SliceChange(Struct, frozen=True):
         since: When the rise began, at the latest, unix nanoseconds; None if rows have no time.
         since_earliest: The earliest beginning that the days leave open, if it is before ``since``; else None.
         days: Length of the compared period in days: since the likeliest beginning.
+        is_mixed: Whether it is of rare and new categories, so that ``was`` is the loss of the rare ones alone.
     """
 
     name: str
@@ -1178,6 +1199,7 @@ class SliceChange(Struct, frozen=True):
     since: int | None = None
     since_earliest: int | None = None
     days: int = 1
+    is_mixed: bool = False
 
 
 class DriftSummary(Struct, frozen=True, eq=False):

@@ -269,7 +269,7 @@ def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
 
 
 def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
-    """Return the shift of the mean score that the shift of one feature explains; None if unknown.
+    """Return the shift of the mean score that the shift of one feature explains; None if unknown, as of a constant.
 
     Kitagawa's composition effect: the change of each cell's fraction times the baseline's mean score there. Correlated
     features carry the same shift, so their effects do not add up. Outside the range of the baseline, the score is that
@@ -288,7 +288,7 @@ def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
         return None
     means = scores.by_part[part]
     counts = _cells(now, means)
-    if not means.rows.any() or not counts.any():
+    if not counts.any() or np.count_nonzero(means.rows >= FEW) < 2:
         return None
     mean_scores = means.mean.copy()
     mean_scores[:-1] = _filled(means.mean[:-1], means.rows[:-1], FEW)

@@ -349,6 +349,8 @@ def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
             sum(part * one.covered for part, one in zip(share, values, strict=True)),
         )
 
+    mix = parts[-1].mix
+    mixes = [one.mix.part for one in parts if one.mix is not None]
     gains = [one.recalibrated for one in parts if one.recalibrated is not None]
     skills = [one.skill for one in parts if one.skill is not None]
     return LossEvidence(
@@ -363,4 +365,5 @@ def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
         sum(one.rates for one in parts),
         sum(one.classes for one in parts),
         sum(one.scores for one in parts),
+        None if mix is None or len(mixes) < len(parts) else replace(mix, part=mean(mixes)),
     )

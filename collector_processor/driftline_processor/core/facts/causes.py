@@ -90,7 +90,18 @@ class LabelShift(FactStruct):
 class NoInputDrifts(FactStruct): ...
 
 
-class ProportionsChanged(FactStruct): ...
+class ProportionsChanged(FactStruct):
+    """The proportions of the classes changed.
+
+    ``class_name``: of several classes, the one that raised the error rate most, with its fractions and its error rate
+    in the baseline; "" if unknown. ``share``: what the proportions explain of the rise.
+    """
+
+    class_name: str = ""
+    was: float = 0.0
+    now: float = 0.0
+    error: float = 0.0
+    share: float = 0.0
 
 
 class OutputDrifts(FactStruct):

@@ -167,7 +167,8 @@ class ErrorsRose(FactStruct):
 class SliceWorse(FactStruct):
     """A slice ("" if the sentence has its name already) with a ``share`` of the rise of a loss.
 
-    ``features``: the columns of the slice, which newer rows may bound elsewhere.
+    ``features``: the columns of the slice, which newer rows may bound elsewhere. ``rest``: the loss of all other rows,
+    if the slice is of rare and new categories; ``was`` is then that of the rare ones.
     """
 
     slice: str
@@ -177,6 +178,7 @@ class SliceWorse(FactStruct):
     share: float
     days: int
     features: tuple[str, ...] = ()
+    rest: float | None = None
 
 
 class ExpectationBroken(FactStruct):
@@ -204,7 +206,16 @@ class InputsLookAsBefore(FactStruct):
 
 
 class NoInputExplains(FactStruct):
+    """No input is shown to explain a loss.
+
+    ``changed``: inputs that drifted or have a finding; most of the loss remains with their distributions of the
+    baseline. ``open``: whether other inputs changed without such a proof, or may have. ``meaning``: no input changed,
+    so the meaning of inputs or outcomes did.
+    """
+
     meaning: bool = False
+    changed: ColumnNames = ()
+    open: bool = False
 
 
 class ChancePossible(FactStruct):

@@ -91,10 +91,13 @@ def suspect_new_values(
 ) -> Suspicion | None:
     """Return :func:`suspect_rise` for values that the baseline lacks.
 
-    A new value of a nearly constant feature is minor: the baseline had no occasion to show other values.
+    A new value of a nearly constant feature is minor: the baseline had no occasion to show other values. If most rows
+    have it, the feature is not the same any more.
     """
     found = suspect_rise(check, pair, was, now, beyond, **values)
-    if found is None or float(pair.was.counts.max(initial=0.0)) < CONSTANT * pair.was.usable:
+    if found is None or found.finding.severity == "critical":
+        return found
+    if float(pair.was.counts.max(initial=0.0)) < CONSTANT * pair.was.usable:
         return found
     return found._replace(finding=replace(found.finding, severity="minor"))
 

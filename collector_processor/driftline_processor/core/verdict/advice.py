@@ -134,6 +134,8 @@ def _learn_anew(evaluation: Evaluation, cause: FirstCause, episode: Episode, whe
         return facts.RetrainWithSlice(slice=where, since=since, check_outcomes=cause.kind == "concept_change")
     if _only_its_intervals_are_off(evaluation):
         return _recalibrate(evaluation, since)
+    if isinstance(cause.fact, facts.ProportionsChanged):
+        return facts.Retrain(since=since, check_outcomes=False)  # predicted classes have no level
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         return _recalibrate(evaluation, since)
     new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)

@@ -8,12 +8,11 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.change import EXPLAINED, explains_ranking
+from driftline_processor.core.change import explains_ranking, may_explain, proportions_changed
 from driftline_processor.core.evaluation import (
     ChangeKind,
     Evaluation,
     Finding,
-    LossEvidence,
 )
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.output_faults import output_faults
@@ -65,6 +64,14 @@ def first_cause(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode 
         return FirstCause(fault, kind, fault.features)
     if episode.slice is not None:
         return FirstCause(slice_fact(episode.slice, episode.slice.name), kind)
+    evidence = episode.evidence or evaluation.loss_evidence
+    if kind == "label_shift" and evidence is not None and evidence.mix is not None:
+        return FirstCause(proportions_changed(evidence), kind)
+    return _first_drift(evaluation, kind, episode)
+
+
+def _first_drift(evaluation: Evaluation, kind: ChangeKind | Literal[""], episode: Episode) -> FirstCause:
+    """Return the input that explains a loss, or the main drift; none if the rows of the loss refute all of them."""
     causes = () if evaluation.explanation is None else evaluation.explanation.causes
     if episode.evidence is not None and not may_explain(episode.evidence):
         causes = ()
@@ -148,8 +155,3 @@ def worst_fault(evaluation: Evaluation) -> Finding | None:
 def has_drifted(episode: Episode) -> bool:
     """Return True if inputs that drifted for certain explain the loss, and not only scores that are less sure."""
     return episode.evidence is None or bool(episode.evidence.inputs)
-
-
-def may_explain(evidence: LossEvidence | None) -> bool:
-    """Return True if an input may explain a loss after all: it does in one direction."""
-    return evidence is not None and evidence.largest_part >= EXPLAINED * evidence.excess.value

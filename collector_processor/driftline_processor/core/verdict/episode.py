@@ -79,14 +79,16 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
 def _named(total: LossEvidence, held: str) -> str:
     """Return the input that explains most of a loss; the one named before unless another explains clearly more.
 
-    If none does, an input of which most values are new: the loss may be that of another metric.
+    If none does, or most of the loss is assumed, an input of which most values are new: what it does is unknown.
     """
     parts = {
         name: part.value * (1 / CLOSE if name == held else 1.0)
         for name, part in total.inputs.items()
         if is_explained(part, total.excess.value, NAMED, z=1.0)
     }
-    return max(parts or new_inputs(total), key=lambda name: parts.get(name, float(name == held)), default="")
+    new = new_inputs(total)
+    names = new if new and explained_share(total) is None else parts or new
+    return max(names, key=lambda name: (parts.get(name, 0.0), name == held), default="")
 
 
 def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) -> Finding | None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
-from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.performance.changes import is_significant
 from driftline_processor.core.performance.difficulty import OFF
 from driftline_processor.core.performance.margin import SHARE
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -21,12 +22,12 @@ from .sign import Sign, is_clear, known_outcomes, signed
 def off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield a sign if the level of predictions differs from that of outcomes by more than in the baseline.
 
-    Unless the loss fell, or is no worse: then the model errs no more than before, and the level is a risk.
+    Unless the loss did not rise by its margin, or is no worse: then the level is a risk.
     """
     change, beside_constant = evaluation.level, evaluation.constant_comparison
     losses = (evaluation.realized_changes.get(name) for name in ("log_loss", "mae"))
-    fine = any(loss is not None and (loss.change <= 0 or loss.state == "not_worse") for loss in losses)
-    if change is None or change.state != "worse" or fine:
+    costs = all(loss is None or (loss.state != "not_worse" and _has_risen(loss)) for loss in losses)
+    if change is None or change.state != "worse" or not costs:
         return
     bias_fact = _bias(evaluation)
     if bias_fact is not None:
@@ -39,6 +40,11 @@ def off_level(evaluation: Evaluation) -> Iterator[Sign]:
     if level_fact is not None:
         certain = facts.LevelCertainlyOff(*known_outcomes(evaluation))
         yield Sign("level", level_fact, certain, "mean_score", *signed(change), clear=is_clear(change.low, change.high))
+
+
+def _has_risen(loss: MetricChange) -> bool:
+    """Return True if a loss rose by its margin; without one, if it rose significantly."""
+    return is_significant(loss) if loss.margin is None else loss.change >= loss.margin
 
 
 def _bias(evaluation: Evaluation) -> facts.BiasRose | None:

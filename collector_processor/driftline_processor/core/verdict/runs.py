@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -238,17 +239,14 @@ showed it is among the worst, so that those after a lasting one show less.
 def still_shows(fault: Reading, newer: Sequence[Reading]) -> bool:
     """Return True if the rows of a degraded window and of newer, undecided ones show its loss as one period.
 
-    As in a window, that is a loss of at least the margin, and a level is a loss only if errors did not fall.
+    As in a window, that is a loss of at least the margin, and a level is a loss only if that of the errors is, too.
     """
     windows, sign = [one.evaluation for one in (fault, *newer)], fault.signs[0]
-    period = _loss_of_period(sign, windows)
-    decides = deciding_change(fault.evaluation) if sign.reason == "level" else None
+    signs, decides = [sign], deciding_change(fault.evaluation) if sign.reason == "level" else None
     if decides is not None:
-        errors = replace(sign, reason="worse", metric=decides[0], effect=-direction(decides[0]))
-        of_errors = _loss_of_period(errors, windows)
-        if of_errors is not None and of_errors.loss <= 0:
-            return False
-    return period is None or (period.loss >= period.margin and period.loss > ENDED * period.half)
+        signs.append(replace(sign, reason="worse", metric=decides[0], effect=-direction(decides[0])))
+    periods = (_loss_of_period(one, windows) for one in signs)
+    return all(one is None or (one.loss >= one.margin and one.loss > ENDED * one.half) for one in periods)
 
 
 class _Period(NamedTuple):
@@ -292,8 +290,10 @@ def run_of_risk(
 ) -> Run | None:
     """Return the newest lasting run of windows at risk; None without any.
 
-    A risk begins with as many consecutive windows as change a state, or with a clear one, and ends with two windows
-    without it. Drift that the deciding window showed to be harmless is ignored unless it grows.
+    A risk begins with as many consecutive windows with the same sign as change a state, or with a clear one. Signs of
+    different columns do not confirm each other: among many columns, each window has one by chance now and then. A risk
+    ends with two windows without any sign. Drift that the deciding window showed to be harmless is ignored unless it
+    grows.
 
     Args:
         lengths: Closed windows by length, the oldest first.
@@ -310,18 +310,19 @@ def run_of_risk(
         ]
         run: list[Reading] = []
         quiet: Turn | None = None
-        in_a_row, needed = 0, windows_to_turn(length_of(readings[0]))
+        in_a_row, needed = Counter[tuple[str, str]](), windows_to_turn(length_of(readings[0]))
         sure = len(readings) == 1
         for newer_reading in newer:
             if newer_reading.state == "at_risk":
-                in_a_row = in_a_row + 1 if quiet is None else 1
-                sure = sure or newer_reading.clear or in_a_row >= needed
+                shown = {(sign.reason, sign.part) for sign in newer_reading.signs}
+                in_a_row = Counter({sign: 1 + (in_a_row[sign] if quiet is None else 0) for sign in shown})
+                sure = sure or newer_reading.clear or max(in_a_row.values()) >= needed
                 run.append(newer_reading)
                 quiet = None
             elif newer_reading.evaluation.rows and run and quiet is None:
                 quiet = Turn(newer_reading, newer_reading.start, 1, 1)
             elif newer_reading.evaluation.rows:
-                run, quiet, sure, in_a_row = [], None, False, 0
+                run, quiet, sure, in_a_row = [], None, False, Counter()
         if run and sure:
             runs.append(Run(run[-1], run[0].since(ended), quiet, len(readings)))
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)

@@ -96,13 +96,13 @@ class Sign(Struct, frozen=True):
         """Return True if the sign is too rare by chance in 90 days to be ignored in a single window.
 
         Args:
-            length: Nanoseconds of a window; 0 if rows have no time.
+            length: Nanoseconds of a window; 0 if rows have no time, which then counts as a day.
         """
-        if self.clear or length <= 0:
+        if self.clear:
             return True
         if self.low is None or self.high is None:
             return self.reason != "errors"  # unless another window confirms it
-        windows = max(1.0, LONE_DAYS * DAY / length)
+        windows = max(1.0, LONE_DAYS * DAY / (length or DAY))
         beyond = normal_quantile(1 - 2 * LONE / windows) / normal_quantile(STANDARD.confidence)
         return max(self.low, -self.high) >= (beyond - 1) * (self.high - self.low) / 2
 

@@ -254,7 +254,8 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
 def slice_fact(change: SliceChange, slice: str = "") -> Fact:
     """Return the fact that a model became worse in a slice; ``slice``: its name, "" if the sentence has it already."""
     numbers = change.was, change.now, change.share, change.days
-    return facts.SliceWorse(slice, METRIC_OF_LOSS[change.by], *numbers, features=change.features)
+    rest = change.rest_now if change.is_mixed else None
+    return facts.SliceWorse(slice, METRIC_OF_LOSS[change.by], *numbers, features=change.features, rest=rest)
 
 
 def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:

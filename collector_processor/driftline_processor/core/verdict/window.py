@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
+from driftline_processor.core.change import no_input_explains, proportions_changed
 from driftline_processor.core.evaluation import (
     Cause,
     ChangeKind,
@@ -20,7 +21,7 @@ from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.windows.window import DAY
 
 from .advice import keep, look_closer, outcomes_wanted, repair, repair_later
-from .cause import FirstCause, first_cause, harmless_drift, has_drifted, looks_as_before, may_explain, seen_in
+from .cause import FirstCause, first_cause, harmless_drift, has_drifted, looks_as_before, seen_in
 from .comparisons import deciding_change, is_fine, may_be_worse
 from .context import VerdictContext
 from .episode import NO_EPISODE, Episode, episode_of
@@ -338,9 +339,11 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     if episode.kind == "covariate_shift" and episode.share is not None:
         return facts.InputsExplain(share=episode.share, drifted=has_drifted(episode))
     if episode.kind == "label_shift":
-        return facts.ProportionsChanged()
-    if episode.kind in ("concept_change", "calibration") and not may_explain(episode.evidence):
-        return facts.NoInputExplains(meaning=episode.kind == "concept_change")
+        return proportions_changed(episode.evidence)
+    if episode.kind in ("concept_change", "calibration"):
+        unexplained = no_input_explains(evaluation, episode.evidence, meaning=episode.kind == "concept_change")
+        if unexplained is not None:
+            return unexplained
     return cause.reason(facts.CoincidingCause if cause.features else facts.FirstCause)
 
 

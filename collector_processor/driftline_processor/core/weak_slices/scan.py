@@ -28,6 +28,9 @@ MOST_CATEGORIES = 64
 """Maximum number of categories per feature, those with most rows."""
 
 
+RARE_OR_NEW = "= rare or new category"
+"""Text of the slice of all categories without a bin: the baseline had them in too few rows for one, or not at all."""
+
 Written = Callable[[], SliceCondition]
 """Function that returns the condition of a choice."""
 
@@ -80,7 +83,7 @@ def _category(feature: str, bins: CategoryBins, category: int) -> SliceCondition
     if category < len(bins.categories):
         return SliceCondition(feature, f"= {bins.categories[category]}", category=bins.categories[category])
     if category == len(bins.categories):
-        return SliceCondition(feature, "= a category the baseline does not have", category="")
+        return SliceCondition(feature, RARE_OR_NEW, category="")
     return _absent(feature, category - bins.size)
 
 

@@ -404,6 +404,7 @@ def _change(
         since=None if not has_times else start if onset is None else onset.latest,
         since_earliest=None if onset is None or onset.earliest == onset.latest else onset.earliest,
         days=max(1, _days(tiles, since)),
+        is_mixed=condition.category == "",
     )
 
 

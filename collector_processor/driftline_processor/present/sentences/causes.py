@@ -206,6 +206,8 @@ def change_sentence(change: KindOfChange) -> str:
                 f"the level of the scores is off{f': {first}' if change.evidence else ''}; their ranking is as before"
             )
         case "proportions_changed":
+            if isinstance(shown, facts.ProportionsChanged):
+                return f"the proportions of the classes changed: {first}"
             rose = isinstance(shown, facts.PositiveRate) and shown.observed > shown.expected
             side = "more" if rose else "less"
             return f"the proportions of the classes changed, positives are {side} frequent: {first}"
@@ -220,6 +222,16 @@ def change_sentence(change: KindOfChange) -> str:
             return f"the inputs drifted ({first})"
         case "inputs_moved_without_outcomes":
             return f"the inputs drifted ({first}); {OPEN}"
+
+
+@words_of(facts.ProportionsChanged)
+def _proportions_changed(fact: facts.ProportionsChanged) -> tuple[str, ...]:
+    if not fact.class_name:
+        return ("the proportions of the classes changed, and each class looks as before",)
+    was, now, error = (format_percent(value) for value in (fact.was, fact.now, fact.error))
+    rise = f"class {short(fact.class_name, NAME)} went from {was} to {now} of the outcomes"
+    shown = f"{rise}, which explains {_explained(fact.share)}"
+    return f"{shown}: the model was wrong in {error} of them in the baseline", shown
 
 
 @words_of(facts.RuleBroken)
@@ -299,7 +311,6 @@ def _target_shift(shift: facts.LabelShift, moved: str) -> str:
 words_as(
     {
         facts.NoInputDrifts: "no input drifts",
-        facts.ProportionsChanged: "the proportions of the classes changed, and each class looks as before",
         facts.OutputDrifts: "the {name} drifts",
         facts.ScoresOfClassesHold: "the scores within each class are distributed as before",
         facts.OutcomesAsExpected: "the outcomes are as expected from the scores",

@@ -12,10 +12,12 @@ from driftline_processor.present.metrics import (
     signed_ends,
     size_of_change,
 )
+from driftline_processor.present.names import first_names
 from driftline_processor.present.numbers import many_are, number, percents
 from driftline_processor.present.times import on_words
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
+from .causes import NAMED
 from .register import clause, forms, voice_of, words_as, words_of
 
 
@@ -181,8 +183,12 @@ def _errors_rose(fact: facts.ErrorsRose) -> str:
 @words_of(facts.SliceWorse)
 def _slice_worse(fact: facts.SliceWorse) -> tuple[str, ...]:
     place = f" for {slice_words(fact.slice)}" if fact.slice else ""
-    rise = f"its {metric_words(fact.metric)}{place} rose from {metric_value(fact.metric, fact.was)} in the baseline"
-    rise += f" to {metric_value(fact.metric, fact.now)}{f' over {fact.days} days' if fact.days > 1 else ''}"
+    metric, over = metric_words(fact.metric), f" over {fact.days} days" if fact.days > 1 else ""
+    was, now = (metric_value(fact.metric, value) for value in (fact.was, fact.now))
+    if fact.rest is not None:
+        level = f"its {metric}{place} is {now}{over}, and {metric_value(fact.metric, fact.rest)} for all other rows"
+        return f"{level} (in the baseline, {was} for rare categories; the new ones have no baseline)", level
+    rise = f"its {metric}{place} rose from {was} in the baseline to {now}{over}"
     if fact.share == 1:
         return f"{rise}, and that of all other rows did not rise significantly", rise
     return f"{rise}, {format_percent(fact.share)} of the rise over all rows", rise
@@ -191,6 +197,8 @@ def _slice_worse(fact: facts.SliceWorse) -> tuple[str, ...]:
 def slice_cause(worse: facts.SliceWorse) -> str:
     """Return which rows have the rise of a loss whose size is said already."""
     rows, metric, share = slice_words(worse.slice), metric_words(worse.metric), worse.share
+    if worse.rest is not None:
+        return voice_of(f"the rows with {rows}; the baseline had the rare ones only")
     if share == 1:
         return voice_of(f"only the rows with {rows}: the {metric} of all other rows did not rise significantly")
     return voice_of(f"the rows with {rows} have {format_percent(share)} of the rise of the {metric} over all rows")
@@ -230,6 +238,12 @@ def _inputs_look_as_before(fact: facts.InputsLookAsBefore) -> tuple[str, ...]:
 
 @words_of(facts.NoInputExplains)
 def _no_input_explains(fact: facts.NoInputExplains) -> tuple[str, ...]:
+    unproved = "no input is shown to explain it"
+    if fact.changed:
+        old = "its old distribution" if len(fact.changed) == 1 else "their old distributions"
+        return f"{first_names(fact.changed, NAMED)} changed, but with {old} most of the degradation remains", unproved
+    if fact.open:
+        return (unproved,)
     plain = "no input explains it"
     return (f"{plain}, so the meaning of inputs or outcomes changed", plain) if fact.meaning else (plain,)
 

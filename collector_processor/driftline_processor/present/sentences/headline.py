@@ -111,6 +111,8 @@ def _errors_rose(fact: facts.ErrorsRose) -> str:
 def _slice_worse(fact: facts.SliceWorse) -> str:
     place = f" for {slice_words(fact.slice)}" if fact.slice else ""
     was, now = (metric_value(fact.metric, value) for value in (fact.was, fact.now))
+    if fact.rest is not None:
+        return f"{metric_words(fact.metric)}{place} {now}, {metric_value(fact.metric, fact.rest)} elsewhere"
     return f"{metric_words(fact.metric)}{place} up from {was} to {now}"
 
 

@@ -30,7 +30,7 @@ DAY = Window("1d", 1_772_323_200 * 10**9, 1_772_409_600 * 10**9)
 def frame(n: int, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     age, height = rng.normal(45, 10, n), rng.normal(170, 10, n)
-    return {"age": age, "height": height, "score": 1 / (1 + np.exp(-(age - 45) / 10))}
+    return {"age": age, "height": height, "fee": np.full(n, 2.0), "score": 1 / (1 + np.exp(-(age - 45) / 10))}
 
 
 def evaluated(rows: dict[str, Any], importance: dict[str, float] | None = None) -> Evaluation:
@@ -113,6 +113,15 @@ def test_what_carries_the_score_comes_first_and_its_part_is_told() -> None:
     assert found.score_now == pytest.approx(rows["score"].mean(), abs=0.01)
     assert "of the score's shift" in cause_sentence(first)
     assert "importance unknown" not in explanation_sentence(found)
+
+
+def test_new_values_of_a_constant_have_an_unknown_effect_on_the_score() -> None:
+    rows = frame(4_000, 2)
+    rows["age"] = np.where(np.arange(4_000) < 1_000, rows["age"] + 30, rows["age"])
+    rows["score"] = 1 / (1 + np.exp(-(rows["age"] - 45) / 10))
+    rows["fee"] = np.full(4_000, 3.0)
+    first, second = unwrap(evaluated(rows).explanation).causes
+    assert (first.features, first.score_shift, second.features) == (("fee",), None, ("age",))
 
 
 def test_what_counts_more_comes_first_where_importance_is_known() -> None:

@@ -65,11 +65,16 @@ def test_a_planted_fault_is_found_in_nine_of_ten_small_windows(fault: str) -> No
 
 
 @pytest.mark.parametrize("new", [3.0, 0.5])
-@pytest.mark.parametrize(("constant", "severities"), [(0.99, {"minor"}), (0.6, {"critical"})])
-def test_a_new_value_of_a_nearly_constant_feature_is_minor(new: float, constant: float, severities: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("constant", "share", "severities"),
+    [(0.99, 0.4, {"minor"}), (0.99, 0.7, {"critical"}), (1.0, 1.0, {"critical"}), (0.6, 0.4, {"major"})],
+)
+def test_a_new_value_of_a_nearly_constant_feature_is_minor_unless_most_rows_have_it(
+    new: float, constant: float, share: float, severities: set[str]
+) -> None:
     rng = np.random.default_rng(5)
     was = {"company": (rng.random(N) > constant).astype(float), "age": rng.normal(size=N)}
-    now = {"company": np.where(rng.random(N) < 0.7, new, 0.0), "age": rng.normal(size=N)}
+    now = {"company": np.where(rng.random(N) < share, new, 0.0), "age": rng.normal(size=N)}
     baseline = Baseline.from_frame(was, score=rng.random(N), model="m", task="binary", classes=(0, 1))
 
     window = table_from_frame(now, score=rng.random(N), model="m", task="binary", classes=(0, 1))[0]

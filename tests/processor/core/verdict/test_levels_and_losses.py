@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.verdict.reading import Reading, read_outcomes
+from driftline_processor.core.verdict.runs import still_shows
 
 from tests.support.evaluated import evaluated
+from tests.support.verdict_windows import change, known, value
 
 
 def rows(n: int, seed: int, start: str = "", *, deviation: float = 1.0, bias: float = 0.0, days: float = 0.0) -> Any:
@@ -35,6 +38,23 @@ def test_a_bias_of_predictions_that_err_less_than_before_is_a_risk() -> None:
 
 def test_a_bias_of_predictions_that_err_more_degrades_a_model() -> None:
     assert verdict_of(rows(2_000, 2, bias=1.5), rows(3_000, 1)).state == "degraded"
+
+
+def test_a_bias_of_predictions_whose_errors_rose_by_less_than_the_margin_is_a_risk() -> None:
+    assert verdict_of(rows(100, 4, deviation=0.8, bias=0.9), rows(3_000, 1)).state == "at_risk"
+
+
+@pytest.mark.parametrize(("rise", "lasts"), [(0.05, True), (0.02, False)])
+def test_a_bias_is_over_if_errors_since_then_rose_by_less_than_the_margin(rise: float, lasts: bool) -> None:
+    def day(number: int, error: float) -> Reading:
+        changes = {"mae": change("inconclusive", error, error - 0.08, error + 0.08, margin=0.05)}
+        mean = {"bias": value(0.2, 0.15, 0.25), "mae": value(0.5 + error)}
+        level = change("worse", 0.2, 0.15, 0.25)
+        return read_outcomes(known(number, changes, realized=mean, reference={"mae": value(0.5)}, level=level))
+
+    fault = day(0, 0.07)
+    assert (fault.state, fault.signs[0].reason) == ("degraded", "level")
+    assert still_shows(fault, [day(1, rise)]) is lasts
 
 
 def test_days_whose_bias_differs_as_those_of_the_baseline_are_no_degradation() -> None:

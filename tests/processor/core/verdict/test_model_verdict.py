@@ -38,6 +38,7 @@ from tests.support.verdict_windows import (
 HOUR = DAY // 24
 DRIFT: dict[str, Any] = {"features": {"temp": column(p=0.001)}, "explanation": explained()}
 CLEAR: dict[str, Any] = {"features": {"temp": column(p=1e-12)}, "explanation": explained()}
+OTHER: dict[str, Any] = {"features": {"wind": column(p=1e-4, name="wind")}}
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
 FEW_BEFORE = known(0, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
 FEW = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
@@ -71,6 +72,9 @@ def day(number: int) -> int:
         ([right(0), window(1, **YOUNG)], "healthy", 0),
         ([right(0), window(1, **YOUNG, **DRIFT)], "healthy", 0),
         ([right(0), window(1, **YOUNG, **DRIFT), window(2, **YOUNG, **DRIFT)], "at_risk", 1),
+        ([right(0), window(1, **YOUNG, **DRIFT), window(2, **YOUNG, **OTHER)], "healthy", 0),
+        ([window(0), window(1, **DRIFT), window(2, **OTHER)], "unknown", 2),
+        ([window(0), window(1, **OTHER), window(2, **DRIFT), window(3, **DRIFT)], "at_risk", 1),
         ([right(0), window(1, **YOUNG, **CLEAR)], "at_risk", 1),
         ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG)], "at_risk", 1),
         ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG), window(3, **YOUNG)], "healthy", 0),

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 from driftline_processor.core import facts
+from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import (
     Cause,
+    ColumnDrift,
     Evaluation,
     Finding,
     KindOfChange,
+    LossEvidence,
+    LossPart,
 )
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.reading import read_outcomes
@@ -241,6 +245,50 @@ def test_a_certain_loss_has_which_drift_stays_open() -> None:
     of_both = facts.DriftOpen(outputs=("score",), features=("age",), missing=("too_few_days", "too_few_rows"))
     assert verdict_of_window(replace(wrong(), features=few, score=score)).certainty == (certain, of_both)
     assert verdict_of_window(wrong()).certainty == (certain,)
+
+
+@pytest.mark.parametrize(
+    ("features", "returns", "reason"),
+    [
+        ({"age": column("ok", name="age")}, {}, facts.NoInputExplains(meaning=True)),
+        ({"age": column(name="age")}, {"age": 0.02}, facts.NoInputExplains(changed=("age",))),
+        (
+            {"age": column(name="age"), "pay": column(name="pay")},
+            {"age": 0.01, "pay": 0.02},
+            facts.NoInputExplains(changed=("pay", "age")),
+        ),
+        ({"age": column(name="age")}, {}, facts.NoInputExplains(open=True)),
+        ({"age": column("inconclusive", name="age")}, {}, facts.NoInputExplains(open=True)),
+    ],
+)
+def test_inputs_that_changed_are_named_and_those_that_may_have_leave_open_what_explains_a_loss(
+    features: dict[str, ColumnDrift], returns: dict[str, float], reason: facts.NoInputExplains
+) -> None:
+    inputs = {name: LossPart(part, 0.01**2) for name, part in returns.items()}
+    rows = LossEvidence(4_000, "log_loss", LossPart(0.2, 0.01**2), inputs, LossPart(0.03, 0.01**2))
+    verdict = verdict_of_window(wrong(features=features, score=column("drift", kind="score"), loss_evidence=rows))
+    assert (verdict.kind, verdict.cause, verdict.reasons[1]) == ("concept_change", None, reason)
+    kind = unwrap(kind_of_change(wrong(features=features, loss_evidence=rows)))
+    assert kind.evidence[0] == replace(reason, meaning=False)
+
+
+@pytest.mark.parametrize(("covered", "first"), [(0.9, "temp"), (0.3, "dewp")])
+def test_an_input_with_new_values_goes_first_if_they_leave_open_what_explains_a_loss(
+    covered: float, first: str
+) -> None:
+    inputs = {"temp": LossPart(0.1, 0.01**2), "dewp": LossPart(0.0, 0.01**2, covered)}
+    excess, together = LossPart(0.2, 0.01**2), LossPart(0.2, 0.01**2, covered)
+    rows = LossEvidence(4_000, "log_loss", excess, inputs, together, largest_part=0.2)
+    both = {name: column(name=name) for name in ("temp", "dewp")}
+    moved = explained(replace(COLD, features=("dewp",)), COLD)
+    verdict = verdict_of_window(wrong(loss_evidence=rows, explanation=moved, features=both))
+    assert of_type(verdict.cause, Cause).features == (first,)
+
+
+def test_a_block_without_times_is_one_of_as_many_looks_as_a_day() -> None:
+    for loss, lone in ((wrong(), False), (wrong(stands_out=True), True)):
+        [sign] = read_outcomes(loss).signs
+        assert [sign.stands_out(length) for length in (0, DAY)] == [lone, lone]
 
 
 def test_what_a_regression_predicts_is_no_score() -> None:

@@ -29,7 +29,11 @@ def world(fault: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     late = pd.Series(day >= 28)
     if fault == "proportions":
         rows = rows[~late | (rows.y == 1) | (rng.random(n) < 0.2)]
-    where = {"country": rows.country == "FR", "range": rows.z > 1.2, "all": late}.get(fault, late & ~late)
+    if fault == "rare":  # each code has too few rows in the baseline for a bin of its own
+        codes = pd.Series([f"c{at}" for at in range(n)])
+        rows["country"] = rows.country.where(rows.country != "FR", codes)
+    wrong = {"country": rows.country == "FR", "range": rows.z > 1.2, "all": late, "rare": rows.country.str.len() > 2}
+    where = wrong.get(fault, late & ~late)
     rows["y"] = rows.y.where(~(late & where), 1 - rows.y)
     day = day[rows.index]
     return rows[day < 21], rows[day >= 21]
@@ -56,6 +60,13 @@ def test_the_reversed_slice_is_in_the_verdict_its_cause_and_its_advice(fault: st
     if fault == "country":
         assert change["name"] == "country=FR"
         assert "FR" in verdict["cause"]
+
+
+def test_categories_that_the_baseline_lacks_are_compared_with_the_other_rows() -> None:
+    found = told("rare", 3)
+    assert found["verdict"]["slice"] == "country=rare or new category"
+    assert "rose from" not in found["verdict"]["sentence"]
+    assert "for all other rows" in found["verdict"]["sentence"]
 
 
 @pytest.mark.parametrize("fault", ["", "all", "proportions"])
