@@ -75,7 +75,8 @@ def test_a_flush_ends_in_time_and_the_rows_arrive_later(receiver: Receiver, gate
     score({"id": "3"})
     gate.open()
     assert pipeline_of(channel).flush(PATIENCE) is True
-    assert sorted(receiver.ids()) == ["0", "1", "2", "3"]
+    # a request whose answer came too late for its flush is sent again
+    assert sorted(set(receiver.ids())) == ["0", "1", "2", "3"]
 
 
 @pytest.mark.parametrize("step", [(transport, "_stamps"), (grpc, "insecure_channel"), (Endpoint, "request_headers")])
