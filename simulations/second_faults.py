@@ -14,7 +14,7 @@ from typing import NamedTuple
 import driftline
 import numpy as np
 import pandas as pd
-from driftline_processor.core.evaluation import Cause, Finding, Verdict
+from driftline_processor.core.evaluation import Cause, Finding, LaterFinding, Verdict
 
 from simulations.frame import Figures, Random, Row, Table, percent, table_of
 
@@ -44,6 +44,9 @@ COLUMN = {"harder": "z", "unit": "x", "recoded": "c", "missing": "z", "constant"
 CHECK = {"unit": "unit_change", "recoded": "recoded", "missing": "missing", "constant": "constant"}
 HIDDEN = {("unit", "constant")}
 """A first fault that its values no longer have once the second sets them all to one."""
+
+OF_OUTCOMES = ("bias", "concept")
+"""Faults that only outcomes show. The day after one of no known size, such a rise may be of a fault since noon."""
 
 
 class Ending(NamedTuple):
@@ -166,19 +169,21 @@ def is_right(found: Verdict, drawn: History, first: str, second: str) -> bool:
     if found.state != "degraded":
         return max(drawn.alone, drawn.further) < ALONE
     roles = {one.role for one in found.later if told.begins_on(drawn.second, one.since)}
+    claimed = {one.role for one in found.later if told.begins_on(drawn.second, one.since) and one.shown}
     others = [one for one in found.later if not told.begins_on(drawn.second, one.since)]
     is_first_right = told.is_by_first(first, second) and not others
     if (first, second) in HIDDEN:
         return is_first_right and roles == {"joined"} and told.begins_on(drawn.second, told.first_end())
     if drawn.harm > HARM:
-        return is_first_right and (roles == {"joined"} or (not roles and drawn.further < ALONE))
-    return is_first_right and (drawn.harm > NO_HARM or roles <= {"harmless"} or second == "output")
+        is_next_day = drawn.second == FIRST + 1 and second in OF_OUTCOMES and first in ("harder", *OF_OUTCOMES)
+        return is_first_right and (roles == {"joined"} or (not roles and (drawn.further < ALONE or is_next_day)))
+    return is_first_right and (drawn.harm > NO_HARM or claimed <= {"harmless"} or second == "output")
 
 
 def is_right_after(found: Verdict, drawn: History, first: str, second: str, ended: str) -> bool:
     """Return True if what is left degrades the model, with its own begin, and what ended has its end within a day.
 
-    A fault that days are too few to show need not be mentioned.
+    A fault that days are too few to show need not be mentioned, and one that does too little harm alone not be dated.
     """
     told = _Told(found, drawn)
     if found.state != "degraded":
@@ -187,17 +192,19 @@ def is_right_after(found: Verdict, drawn: History, first: str, second: str, ende
         return ended == first
     lasting = [one for one in found.later if one.until is None]
     over = [one for one in found.later if one.until is not None]
-    if any(not told.begins_on(drawn.second, one.since) for one in lasting):
+    if any(not told.begins_on(drawn.second, one.since) and not told.rises_at_end(one) for one in lasting):
         return False
+    if drawn.left < ALONE and told.is_about(*((second, first) if ended == first else (first, second))):
+        return True
     # its finding ends, or the loss falls
     shows_end = ended in CHECK or ended == "output" or drawn.fall > HARM
     if ended == second:
         is_end_told = any(told.begins_on(drawn.second, one.since) and told.ends(one.until) for one in over)
-        is_second_told = told.first_end() is None and not lasting
-        shows_end = shows_end and drawn.harm > HARM
+        is_second_told = told.first_end() is None and all(map(told.rises_at_end, lasting))
+        shows_end = shows_end and drawn.harm > HARM and drawn.further >= ALONE
     else:
         is_end_told = told.ends(told.first_end())
-        is_second_told = bool(lasting) or COLUMN.get(second) in (None, *told.columns())
+        is_second_told = not all(map(told.rises_at_end, lasting)) or COLUMN.get(second) in (None, *told.columns())
         shows_end = shows_end and drawn.alone > ALONE
     is_begin_right = told.begins_on(FIRST, found.since) and (ended == first or told.is_by_first(first, second))
     return is_begin_right and is_second_told and (is_end_told or not shows_end)
@@ -240,8 +247,16 @@ class _Told(NamedTuple):
 
     def is_by_first(self, first: str, second: str) -> bool:
         """Return True if the degradation begins with the first fault, and no finding of another column is its cause."""
+        return self.begins_on(FIRST, self.found.since) and self.is_about(first, second)
+
+    def is_about(self, fault: str, other: str) -> bool:
+        """Return True if no finding of another column than that of a fault is the cause."""
         is_finding = isinstance(self.found.cause, Finding) and bool(self.found.cause.features)
-        return self.begins_on(FIRST, self.found.since) and (not is_finding or self.names(first, second))
+        return not is_finding or self.names(fault, other)
+
+    def rises_at_end(self, later: LaterFinding) -> bool:
+        """Return True for a rise of the loss, without a finding, where a fault ends that offset a part of the other."""
+        return later.subject.split(":")[0] == "loss" and self.drawn.fall < 0 and self.ends(later.since)
 
     def first_end(self) -> int | None:
         """Return when the cause ended."""

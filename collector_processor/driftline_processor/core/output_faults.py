@@ -96,7 +96,8 @@ def _collapsed(evaluation: Evaluation) -> Iterator[OutputFault]:
     """Yield the collapse of predictions to one class, else of scores to a narrow range; and new predicted classes.
 
     A model whose inputs did not change does not change its answers. Inputs that are all alike have one answer, and so
-    have outcomes of one class, of which a model is as good as before: neither is a fault of the output.
+    have outcomes of one class, of which a model is as good as before: neither is a fault of the output. A constant
+    score is one that has a name.
     """
     compared = {change.state for change in evaluation.realized_changes.values() if change.margin is not None}
     if "not_worse" in compared and "worse" not in compared:
@@ -106,6 +107,8 @@ def _collapsed(evaluation: Evaluation) -> Iterator[OutputFault]:
     if new >= FAULTY:
         yield OutputFault(facts.NewClasses(0.0, new), "new_classes", new)
     if not evaluation.features or any(feature.state == "drift" for feature in evaluation.features.values()):
+        return
+    if any(finding.check == CONSTANT.name for finding in evaluation.findings):
         return
     for column, width, least, most in (
         (predicted, 1, ONE_CLASS, MOST_OF_CLASS),

@@ -114,7 +114,13 @@ def _is_same(finding: Finding, other: Finding) -> bool:
     return (finding.check, finding.features) == (other.check, other.features)
 
 
-def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, together: TrailingPeriods) -> int | None:
+def kept_begin(
+    run: Run,
+    onset: Onset | None,
+    last: LastDegradation | None,
+    together: TrailingPeriods,
+    direct: Onset | None = None,
+) -> int | None:
     """Return the begin of a degradation: that of the last one, if it began before that had ended.
 
     Its first windows leave the memory, and windows of another length may decide, which says nothing about the begin. So
@@ -126,6 +132,7 @@ def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, toge
         onset: When a metric became worse; None if unknown.
         last: The last degradation of the record.
         together: The last days together, among which an onset was looked for.
+        direct: The first window with its faulty service or output; None for other runs.
     """
     since, oldest = run.since, min((int(one.start[0]) for one in together.metrics), default=0)
     if last is None or since is None or last.since < together.recovered:
@@ -135,9 +142,11 @@ def kept_begin(run: Run, onset: Onset | None, last: LastDegradation | None, toge
         return last.since  # a window around the known begin dates it no better
     if not last.since < since <= last.end:
         return since
-    is_direct = run.reading.signs[0].reason not in OF_OUTCOMES
+    is_direct = run.reading.signs[0].reason not in OF_OUTCOMES and (direct is None or direct.latest <= since)
     is_later = onset is not None and oldest <= last.since < onset.earliest and since >= onset.latest
-    return since if is_direct or is_later else last.since
+    # where a second fault does more harm than the first, the largest rise is not the first one
+    is_second = onset is not None and together.show_loss(last.since, onset.earliest)
+    return since if is_direct or (is_later and not is_second) else last.since
 
 
 def first_rows(since: int | None, closed: Sequence[Reading]) -> int | None:

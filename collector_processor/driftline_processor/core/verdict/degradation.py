@@ -41,17 +41,21 @@ class Degradation(NamedTuple):
         longer: The run of the longest windows that show it.
         earliest: The earliest time at which it may have begun; None if that is its begin.
         alone: Whether no other window determines the begin.
+        has_older: Whether its windows have findings that did not begin it, which longer ones may call its cause.
     """
 
     run: Run
     longer: Run
     earliest: int | None
     alone: bool
+    has_older: bool = False
 
     @classmethod
     def of(cls, look: Look, run: Run) -> Degradation:
         """Return a run of degraded windows with its begin."""
-        windows = without_older(_windows_of(run, look.closed), _windows_before(run, look.closed))
+        of_run = _windows_of(run, look.closed)
+        windows = without_older(of_run, _windows_before(run, look.closed))
+        has_older = windows is not of_run
         onset = onset_of(run, look.closed, look.together, windows)
         step = _first_of_output(run, look.closed) if onset is None else onset
         alone, run = run.alone and onset is None, _dated_by(run, step, look.closed)
@@ -60,19 +64,20 @@ class Degradation(NamedTuple):
             alone, run = False, run._replace(since=longer.since)
         run = run._replace(since=first_rows(run.since, look.closed))
         last = look.last()
-        since = kept_begin(run, onset, last, look.together)
+        since = kept_begin(run, onset, last, look.together, step if onset is None else None)
         if last is not None and since == last.since != run.since:  # a begin that is kept keeps its range
-            return cls(run._replace(since=since), longer, last.earliest, alone=False)
+            return cls(run._replace(since=since), longer, last.earliest, alone=False, has_older=has_older)
         run = run._replace(since=since)
-        return cls(run, longer, earliest_begin(run, onset, look.closed), alone)
+        return cls(run, longer, earliest_begin(run, onset, look.closed), alone, has_older)
 
     def verdict(self, look: Look) -> Verdict:
         """Return the verdict, from the same look."""
         run = self.run
         verdict = replace(_verdict(run, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
-        verdict = _measured(verdict, run, look)
+        verdict = _measured(verdict, run, look, alike=not self.has_older)
         # what joined would be the cause of a longer window, whose rows are of both
-        if verdict.kind in UNPROVEN and not verdict.later and self.longer.reading is not run.reading:
+        is_alike = not verdict.later and not self.has_older
+        if verdict.kind in UNPROVEN and is_alike and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, run.since, look.closed))
         verdict = _with_training_rows(verdict, look, run.since if self.earliest is None else self.earliest)
         zone = verdict.timezone
@@ -97,6 +102,8 @@ def _began_before(run: Run, onset: Onset, closed: Iterable[Reading]) -> bool:
     Without a window before the run, the first one begins it.
     """
     name, since = run.reading.evaluation.window.name, run.since or 0
+    if name in LENGTHS:
+        return False  # the begin of days together is that of other windows
     windows = [one for one in closed if one.evaluation.window.name == name and (one.start or 0) < onset.earliest]
     of_run = [one for one in windows if (one.start or 0) >= since and one.state == "degraded"]
     weight = sum(weight_of(one) for one in of_run if one.signs[0].reason != "slice_loss")
@@ -176,8 +183,11 @@ def _is_same_fault(run: Run, other: Run) -> bool:
     return same_output or (sign.reason in by_outcomes and of_other.reason in by_outcomes)
 
 
-def _measured(verdict: Verdict, run: Run, look: Look) -> Verdict:
-    """Return the verdict of short windows with the loss, and the same cause, of the longest inside the degradation."""
+def _measured(verdict: Verdict, run: Run, look: Look, *, alike: bool) -> Verdict:
+    """Return the verdict of short windows with the loss, and the same cause, of the longest inside the degradation.
+
+    ``alike``: a fault that is older than the degradation is in all rows of a longer window, too: then only the loss.
+    """
     longer = [one for one in look.runs if one.reading.state == "degraded" and _length(one) > _length(run)]
     measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
     if measured is None:
@@ -185,8 +195,7 @@ def _measured(verdict: Verdict, run: Run, look: Look) -> Verdict:
     of_more_rows = _verdict(measured, run.since, look.closed)
     is_proven = isinstance(verdict.cause, Finding) and cause_subject(verdict) != cause_subject(of_more_rows)
     verdict = _with_measure_of(verdict, of_more_rows)
-    # a fault that is older than the degradation is in all rows of a longer window, too
-    if of_more_rows.kind == verdict.kind and not verdict.later and not is_proven:
+    if of_more_rows.kind == verdict.kind and not verdict.later and not is_proven and alike:
         verdict = _with_cause_of(verdict, of_more_rows)
     return verdict
 
@@ -231,7 +240,8 @@ def _windows_of(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
     since = run.since or 0
     evaluations = [reading.evaluation for reading in closed]
     windows = [one for one in evaluations if one.window.name == run.reading.evaluation.window.name]
-    return [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
+    found = [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
+    return found or [run.reading.evaluation]  # a long window contains the begin that days tell
 
 
 def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:

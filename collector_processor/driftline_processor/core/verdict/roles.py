@@ -7,8 +7,8 @@ finding by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import chain, pairwise
 from math import nan, sqrt
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core import facts
 from driftline_processor.core.change import is_faulty
-from driftline_processor.core.evaluation import Cause, Evaluation, Finding, FindingRole
+from driftline_processor.core.evaluation import Cause, Evaluation, Finding, FindingRole, LossPart
 from driftline_processor.core.fact import Fact
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.intervals.onset import onset_of_step
@@ -43,6 +43,9 @@ OF_CALLS_OR_OUTPUT = ("service", *OF_OUTPUT)
 BEFORE = 3
 """Windows before a degradation, most of which have a finding that is older than it."""
 
+UNNAMED = ("out_of_range", "unseen", "pile_up")
+"""Checks that find that values are new, and not why. A fault that other columns hid may name it later."""
+
 CONFIRMED = 2
 """Consecutive windows that begin or end a finding. A grave one needs no second window if it is the newest."""
 
@@ -51,6 +54,9 @@ RISES = 3.3
 
 RISES_ALONE = 4.0
 """The same for a rise whose beginning is selected among all windows."""
+
+RISES_BETWEEN = 5.0
+"""The same for a rise that is over, whose end is selected, too."""
 
 ADDITIVE = ("rmse", "log_loss")
 """Metrics whose parts by independent causes add up, the first by its square. An absolute error hides what spreads the
@@ -134,9 +140,19 @@ def later_parts(course: Course) -> list[LaterPart]:
             size = None if rise is None else losses.further(rise)
             found.append(LaterPart(subject, fact, role[0], first, over, role[1], size))
     # a fault begins in a part of its first window; where it ends, the loss of another one may show again
-    explained = {0, *(part.first for part in found), *(streak.over for streak in streaks if streak.over is not None)}
+    explained = {*(part.first for part in found), *(streak.over for streak in streaks if streak.over is not None)}
+    if not _is_whole(windows, streaks):
+        explained.add(0)
     found += _rises_alone(losses, steps, explained)
     return sorted(found, key=lambda part: part.first)
+
+
+def _is_whole(windows: Sequence[Evaluation], streaks: Iterable[_Streak]) -> bool:
+    """Return True if a fault has its size from the first window on, so that a later rise is of another one."""
+    sizes = (
+        [_size(_marks(window).get(streak.subject)) for window in windows[:2]] for streak in streaks if streak.first == 0
+    )
+    return any(len(of_first) == 2 and of_first[0] >= CLOSE * of_first[1] for of_first in sizes)
 
 
 def _neighbours(
@@ -159,17 +175,18 @@ def _neighbours(
 
 def _rises_alone(losses: _Losses, steps: Sequence[int], explained: Set[int]) -> Iterator[LaterPart]:
     """Yield the rises of the loss that no finding explains."""
-    alone = [at for at in steps if explained.isdisjoint(range(at - 1, at + 2))]
     number = 0
-    for at in alone:
-        end = next((step for step in steps if step > at), len(losses.start))
-        start = max((step for step in steps if step < at), default=0)
-        rise = losses.rise(start, at, end)
-        if rise is not None and rise.value > 0:
+    for before, start, at, end in zip(
+        [0, 0, *steps], [0, *steps], steps, [*steps[1:], len(losses.start)], strict=False
+    ):
+        rise, over = losses.rise(start, at, end), losses.ended(start, at, steps)
+        # a rise that is over is none of a fault that lasts
+        is_explained = not explained.isdisjoint(range(at - 1, at + 2) if over is None else (at,))
+        if rise is not None and rise.value > 0 and not is_explained and not losses.returns(before, start, at, end):
             number += 1
             subject = ("loss", () if number == 1 else (str(number),))
             size = losses.further(rise)
-            yield LaterPart(subject, size, "joined", at, losses.ended(start, at, steps), size=size)
+            yield LaterPart(subject, size, "joined", at, over, size=size)
 
 
 def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -> Sequence[Evaluation]:
@@ -184,12 +201,11 @@ def without_older(windows: Sequence[Evaluation], before: Sequence[Evaluation]) -
     if not windows or not before:
         return windows
     marks = [_marks(window) for window in before]
-    older: Set[Subject] = {
-        subject for subject in _in_order(marks) if 2 * sum(subject in of_window for of_window in marks) > BEFORE
-    }
-    fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(subject, fact)} - older
-    if not fresh:
-        older = _without_loss(older, before, windows)
+    often = (one for one in _in_order(marks) if 2 * sum(one in of_window for of_window in marks) > BEFORE)
+    older: Set[Subject] = {*often}
+    harmless = _without_loss({*older, *marks[-1]}, before, windows)
+    fresh = {subject for subject, fact in _marks(windows[0]).items() if _is_grave(subject, fact)} - older - harmless
+    older = older | harmless if fresh else harmless
     if not older:
         return windows
     columns = {name for _, names in older for name in names} - {name for _, names in fresh for name in names}
@@ -224,14 +240,28 @@ def _size(fact: Fact | None) -> float:
     return fact.now if isinstance(fact, Finding) and fact.now is not None else nan
 
 
-def _without(window: Evaluation, columns: Collection[str]) -> Evaluation:
-    """Return a window without the findings and the drift of some columns."""
+NO_PART = LossPart(0.0, 0.0)
+"""The part of a loss that no input explains."""
+
+
+def _without(window: Evaluation, columns: Set[str]) -> Evaluation:
+    """Return a window without the findings and the drift of some columns, and without what they explain."""
     findings = [one for one in window.findings if not one.features or not {*one.features} <= {*columns}]
     explanation = window.explanation
     if explanation is not None:
         causes = [cause for cause in explanation.causes if not {*cause.features} <= {*columns}]
         explanation = replace(explanation, causes=type(explanation.causes)(causes))
-    return replace(window, findings=type(window.findings)(findings), explanation=explanation, change_kind=None)
+    evidence = window.loss_evidence
+    if evidence is not None and not columns.isdisjoint(evidence.inputs):
+        inputs = {name: part for name, part in evidence.inputs.items() if name not in columns}
+        evidence = replace(evidence, inputs=inputs, together=evidence.together if inputs else NO_PART)
+    return replace(
+        window,
+        findings=type(window.findings)(findings),
+        explanation=explanation,
+        change_kind=None,
+        loss_evidence=evidence,
+    )
 
 
 def windows_of_cause(course: Course, later: Sequence[LaterPart]) -> Sequence[Evaluation]:
@@ -313,17 +343,36 @@ def _drifts(window: Evaluation, name: str) -> bool:
 def _streaks(windows: Sequence[Evaluation], before: Evaluation | None) -> list[_Streak]:
     """Return the streaks of all findings, each with the window in which it began."""
     marks = [_marks(window) for window in windows]
-    return [
+    streaks = [
         _Streak(subject, _first(subject, first, windows, before), last, over)
         for subject in _in_order(marks)
         for first, last, over in _runs(subject, windows)
     ]
+    named = {one: _named_by(one, streaks) for one in streaks if one.subject[0] in UNNAMED}
+    began = {name: one.first for one, name in named.items() if name is not None}
+    return [one._replace(first=began.get(one, one.first)) for one in streaks if named.get(one) is None]
+
+
+def _named_by(streak: _Streak, streaks: Iterable[_Streak]) -> _Streak | None:
+    """Return the fault that names what is new about some values when a finding is over; None without one."""
+    return next(
+        (
+            one
+            for one in streaks
+            if streak.over is not None
+            and streak.first <= one.first <= streak.over + 1
+            and one.subject[0] in STRUCTURAL
+            and one.subject[1] == streak.subject[1]
+        ),
+        None,
+    )
 
 
 def _runs(subject: Subject, windows: Sequence[Evaluation]) -> Iterator[tuple[int, int, int | None]]:
     """Yield the first and the newest window of each time that a finding lasted, or lasts, and the one that ended it.
 
-    It begins with :data:`CONFIRMED` windows, or with the newest one if it is grave, and ends with as many without it.
+    It begins with :data:`CONFIRMED` windows, of which the second may have it as a minor one, or without its name, or
+    with the newest one if it is grave, and ends with as many without it.
     """
     runs = list[list[int]]()
     absent, over = list[int](), list[int | None]()
@@ -340,9 +389,19 @@ def _runs(subject: Subject, windows: Sequence[Evaluation]) -> Iterator[tuple[int
     newest = len(windows) - 1
     for run, end in zip(runs, over, strict=True):
         is_grave = run[-1] == newest and _is_grave(subject, _marks(windows[newest])[subject])
-        confirmed = next((at for at in run if at + 1 in run), newest if is_grave else None)
+        sure = (at for at in run if at < newest and _has(subject, windows[at + 1]))
+        confirmed = next(sure, newest if is_grave else None)
         if confirmed is not None:
             yield confirmed, run[-1], end
+
+
+def _has(subject: Subject, window: Evaluation) -> bool:
+    """Return True if a window has a finding, of any severity, or one that does not name what is new in its columns."""
+    check, columns = subject
+    names = (check, *UNNAMED)
+    return subject in _marks(window) or any(
+        (*one.features,) == columns and one.check in names for one in window.findings
+    )
 
 
 def _is_without(subject: Subject, window: Evaluation) -> bool:
@@ -410,7 +469,11 @@ class _Rise(NamedTuple):
     @property
     def is_material(self) -> bool:
         """True if a change is large for the loss before it, and significant also after the choice of its place."""
-        return abs(self.value) > max(RISES_ALONE * self.error, MATERIAL * max(self.before, 0.0))
+        return self.exceeds(RISES_ALONE)
+
+    def exceeds(self, errors: float) -> bool:
+        """Return True if a change is large for the loss before it, and exceeds a number of standard errors."""
+        return abs(self.value) > max(errors * self.error, MATERIAL * max(self.before, 0.0))
 
 
 def _role(subject: Subject, fact: Fact, rise: _Rise | None) -> tuple[FindingRole, bool] | None:
@@ -465,7 +528,10 @@ class _Losses(NamedTuple):
 
         ``since``: the first of these, if it is not ``at``.
         """
-        sides = [self._known(first, at), self._known(at if since is None else since, end)]
+        return self._compared(self._known(first, at), self._known(at if since is None else since, end))
+
+    def _compared(self, before: I64, after: I64) -> _Rise | None:
+        sides = before, after
         if not all(map(len, sides)):
             return None
         shares = [self.rows[side] / self.rows[side].sum() for side in sides]
@@ -498,9 +564,27 @@ class _Losses(NamedTuple):
         places = {self.step(first, end), self.step(first, end, falls=True)} - {None}
         known = [(at, rise) for at in places if at is not None and (rise := self.rise(first, at, end)) is not None]
         at, change = max(known, key=lambda one: abs(one[1].value) / one[1].error, default=(0, None))
-        if change is None or not change.is_material:
+        found = [at] if change is not None and change.is_material else self._passing(first, end)
+        bounds = [first, *found, end] if found else []
+        parts = [[*self.changes(*part), part[1]] for part in pairwise(bounds)]
+        return [*chain.from_iterable(parts)][:-1]
+
+    def _passing(self, first: int, end: int) -> list[int]:
+        """Return the first windows with a rise that is over, and without it, which no single step shows; [] if none."""
+        known = self._known(first, end)
+        if not len(known):
             return []
-        return [*self.changes(first, at), at, *self.changes(at, end)]
+        level, rise = float(np.average(self.worse[known], weights=self.rows[known])), None
+        for _ in range(2):  # above the mean, then above the middle between the levels that this shows
+            # the sum of what is above the level falls up to the rise, and from its end on
+            above = np.concatenate([[0.0], np.cumsum(self.rows[known] * (self.worse[known] - level))])
+            over = int(np.argmax(above - np.minimum.accumulate(above)))
+            at = int(np.argmin(above[: over + 1]))
+            rise = self._compared(np.concatenate([known[:at], known[over:]]), known[at:over])
+            if rise is None or not 0 < at <= over - CONFIRMED or over + CONFIRMED > len(known):
+                return []
+            level = rise.before + rise.value / 2
+        return [int(known[at]), int(known[over])] if rise is not None and rise.exceeds(RISES_BETWEEN) else []
 
     def ended(self, before: int, at: int, changes: Sequence[int]) -> int | None:
         """Return where a rise ended: at a fall to the loss before it; None while it lasts.
@@ -518,6 +602,11 @@ class _Losses(NamedTuple):
             if left is not None and abs(left.value) <= RISES * left.error:
                 return fall
         return None
+
+    def returns(self, before: int, fall: int, at: int, end: int) -> bool:
+        """Return True if a loss is again as it was before it fell: a fault that offset a part of it is over."""
+        again = self.rise(before, fall, end, since=at)
+        return again is not None and again.value <= RISES * again.error
 
     def further(self, rise: _Rise) -> facts.FurtherLoss:
         """Return a rise in the unit of the metric."""

@@ -111,6 +111,11 @@ class TrailingPeriods(NamedTuple):
         worse = -direction(metric) * days.values[first:]
         return onset_of_step(days.start[first:], worse, days.errors[first:])
 
+    def show_loss(self, since: int, end: int) -> bool:
+        """Return True if the days from one time to another are worse than the baseline by the margin."""
+        places = ((one, np.searchsorted(one.start, (since, end)).tolist()) for one in self.metrics)
+        return any(one.shows_loss(first, last, LEVEL) for one, (first, last) in places)
+
 
 Excluded = dict[tuple[str, int, int, int, float], bool]
 """Metric, start of a fault, start of the first and the last newer day, outcomes of the last one, which grows → whether
@@ -282,7 +287,7 @@ class _Days(NamedTuple):
                 fault = last - 1
             if fault < 0 and suspects[last - 1]:
                 firsts = (max(anew, last - days) for days in LENGTHS.values())
-                fault = next((at for at in firsts if last - at >= FEWEST and self._shows_loss(at, last, LEVEL)), -1)
+                fault = next((at for at in firsts if last - at >= FEWEST and self.shows_loss(at, last, LEVEL)), -1)
             if fault >= 0:
                 newest = next(
                     (last - days for days in NEWEST if self._excludes(fault, last - days, last, excluded)), -1
@@ -318,7 +323,7 @@ class _Days(NamedTuple):
             found |= moved > UNLIKELY * np.sqrt(squares) * (rows > 0)
         return found
 
-    def _shows_loss(self, first: int, last: int, level: float) -> bool:
+    def shows_loss(self, first: int, last: int, level: float) -> bool:
         """Return True if days are worse at a level, by the margin or more."""
         loss = self.worsening(self.mean(first, last))
         return self.margin is not None and loss is not None and loss[0] >= self.margin and _p_value(*loss) <= level
@@ -334,7 +339,7 @@ class _Days(NamedTuple):
         return excluded[days]
 
     def _differ(self, fault: int, newest: int, last: int) -> bool:
-        if self._shows_loss(newest, last, (1 - CONFIDENCE) / 2):
+        if self.shows_loss(newest, last, (1 - CONFIDENCE) / 2):
             return False
         before, after = self.mean(fault, newest), self.mean(newest, last)
         if before is None or after is None:

@@ -11,6 +11,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.table import F64
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.output_faults import output_faults
 from driftline_processor.notebook.report import NotebookReport
 
 from tests.support.planted_faults import Frame, N, judged, rows
@@ -79,6 +80,12 @@ def test_a_collapsed_output_is_a_fault_of_the_output() -> None:
     far = now.assign(predicted=1, x=now["x"] + 8, actual=1)
     kind = evaluated(was, far, "binary").change_kind
     assert kind is None or kind.kind != "output_fault"
+
+
+def test_a_constant_score_is_one_fault() -> None:
+    was, now = binary(3_000, 1), binary(1_500, 2)
+    constant = evaluated(was, now.assign(score=0.8), "binary")
+    assert [one.metric for one in output_faults(constant)][:2] == ["score_constant"]
 
 
 def test_an_input_that_changed_at_once_is_ruled_out_before_the_model_is_retrained() -> None:

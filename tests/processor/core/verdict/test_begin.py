@@ -8,12 +8,13 @@ from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.facts import NeverAsGood
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.verdict.begin import first_rows, kept_begin
+from driftline_processor.core.verdict.degradation import _dated_by, _windows_of
 from driftline_processor.core.verdict.look import LastDegradation
 from driftline_processor.core.verdict.model import decide
 from driftline_processor.core.verdict.reading import read_window
 from driftline_processor.core.verdict.record import Record
 from driftline_processor.core.verdict.runs import Run
-from driftline_processor.core.verdict.trailing_periods import TrailingPeriods
+from driftline_processor.core.verdict.trailing_periods import TrailingPeriods, trailing_periods
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
@@ -78,6 +79,29 @@ def test_a_degradation_keeps_its_begin_when_its_first_days_leave_the_memory() ->
     assert {row.state for row in rows[32:]} == {"degraded"}
 
 
+@pytest.mark.parametrize(("between", "expected"), [(0.5, 15), (0.8, 5)])
+def test_a_second_fault_that_does_more_harm_than_the_first_does_not_date_the_degradation(
+    between: float, expected: int
+) -> None:
+    windows = days(*[0.5] * 5, *[between] * 10, *[2.0] * 10)
+    run, onset = Run(read_window(windows[-1]), JULY + 15 * DAY), Onset(*[JULY + 15 * DAY] * 3)
+    last = LastDegradation(JULY + 5 * DAY, JULY + 25 * DAY)
+    assert kept_begin(run, onset, last, trailing_periods(windows)) == JULY + expected * DAY
+
+
+def test_the_begin_of_days_together_is_that_of_other_windows() -> None:
+    closed = [read_window(one) for one in days(*[0.5] * 10, *[0.9] * 6)]
+    week = replace(closed[-1].evaluation, window=Window("7d", JULY + 9 * DAY, JULY + 16 * DAY))
+    run = Run(replace(closed[-1], evaluation=week), JULY + 2 * DAY)
+    assert _dated_by(run, Onset(*[JULY + 10 * DAY] * 3), closed).since == JULY + 10 * DAY
+
+
+def test_a_long_window_that_contains_the_begin_is_of_the_degradation() -> None:
+    week = replace(wrong(), window=Window("1w", JULY, JULY + 7 * DAY))
+    reading = read_window(week)
+    assert _windows_of(Run(reading, JULY + 3 * DAY), [reading]) == [week]
+
+
 @pytest.mark.parametrize(
     ("last", "onset", "recovered", "expected"),
     [
@@ -113,6 +137,12 @@ def test_the_begin_of_a_degradation_that_shows_again(
 
 def test_a_failing_service_is_dated_by_its_own_windows() -> None:
     assert kept_begin(Run(read_window(failing(8)), 8), None, LastDegradation(3, 10), TrailingPeriods([], 0)) == 8
+
+
+@pytest.mark.parametrize(("first", "expected"), [(8, 8), (9, 3)])
+def test_a_service_that_fails_during_a_degradation_does_not_date_it(first: int, expected: int) -> None:
+    run, last = Run(read_window(failing(8)), 8), LastDegradation(3, 10)
+    assert kept_begin(run, None, last, TrailingPeriods([], 0), Onset(first, first, first)) == expected
 
 
 def test_a_longer_window_around_the_begin_does_not_move_it() -> None:

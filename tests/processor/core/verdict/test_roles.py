@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, Finding, LaterFinding, Verdict
+from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.verdict import (
     verdict_action,
     verdict_cause,
@@ -19,6 +20,7 @@ from tests.support.verdict_windows import DAY, JULY, MISSING, change, known, rig
 
 RECODED = Finding("recoded", ("plan",), "critical", 0.0, 1.0, 1e-12)
 RANGE = Finding("out_of_range", ("income",), "major", 0.0, 0.2, 1e-12)
+UNIT = Finding("unit_change", ("income",), "critical", 0.0, 1.0, 1e-12)
 CONSTANT = Finding("score_constant", ("score",), "critical", 0.01, 1.0, 1e-12)
 
 
@@ -156,6 +158,17 @@ def test_a_fault_that_did_no_harm_before_a_loss_is_not_its_cause_unless_it_grew(
     assert verdict_of_model([*before, *(bad(5 + day, findings=[most]) for day in range(5))]).cause == most
 
 
+def test_a_fault_that_did_no_harm_on_the_day_before_a_loss_is_not_its_cause() -> None:
+    loss = {"realized": {"log_loss": value(0.5, 0.47, 0.53)}}
+    fine = [known(day, {"log_loss": change("not_worse", 0.0, -0.03, 0.03)}, **loss) for day in range(5)]
+    after = [bad(5 + day, 0.9, findings=[MISSING]) for day in range(7)]
+    week = replace(after[0], window=Window("1w", JULY + 5 * DAY, JULY + 12 * DAY))
+    assert verdict_of_model([*fine, *after, week]).cause == MISSING
+    before = [*fine[:4], replace(fine[4], findings=[MISSING])]
+    assert verdict_of_model([*before, *after]).cause is None
+    assert verdict_of_model([*before, *after, week]).cause is None
+
+
 def test_a_single_bad_window_before_the_onset_does_not_date_a_degradation() -> None:
     windows = [
         *(right(day) for day in range(6)),
@@ -228,6 +241,42 @@ def test_a_further_loss_lasts_while_another_fault_joins_it() -> None:
 def test_two_rises_of_the_loss_have_a_begin_each() -> None:
     windows = days(*[{}] * 6, *[{"loss": 0.95}] * 6, *[{"loss": 1.4}] * 6)
     assert later(windows) == [("joined", "loss", 9), ("joined", "loss:2", 15)]
+
+
+@pytest.mark.parametrize(("quiet", "lasts"), [(12, 2), (6, 4), (40, 3)])
+def test_a_rise_of_the_loss_that_is_over_is_told_with_its_end(quiet: int, lasts: int) -> None:
+    windows = days(*[{}] * quiet, *[{"loss": 1.3}] * lasts, *[{}] * 12)
+    assert later(windows) == [("joined", "loss", 3 + quiet)]
+    assert [one.until for one in verdict_of_model(windows).later] == [JULY + (3 + quiet + lasts) * DAY]
+
+
+@pytest.mark.parametrize(("last", "expected"), [(1.4, []), (1.9, [("joined", "loss", 18)])])
+def test_a_loss_that_is_again_as_before_it_fell_is_not_another_one(
+    last: float, expected: list[tuple[str, str, int]]
+) -> None:
+    losses = [1.4] * 3 + [0.7] * 12 + [last] * 12
+    assert later(days(*({"findings": [MISSING], "loss": loss} for loss in losses))) == expected
+
+
+def test_a_fault_that_names_values_out_of_their_range_has_their_begin() -> None:
+    windows = days(*[{}] * 4, *[{"findings": [RANGE], "loss": 0.9}] * 4, *[{"findings": [UNIT], "loss": 0.9}] * 4)
+    assert later(windows) == [("joined", "unit_change:income", 7)]
+
+
+@pytest.mark.parametrize("second", [replace(UNIT, severity="minor"), RANGE], ids=["minor", "without its name"])
+def test_a_second_window_with_a_lesser_finding_confirms_a_fault(second: Finding) -> None:
+    shown = [UNIT, second, *[UNIT] * 5]
+    windows = days(*[{}] * 4, *({"findings": [one], "loss": 0.9} for one in shown))
+    assert later(windows) == [("joined", "unit_change:income", 7)]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(1.0, [("joined", "loss", 4)]), (0.4, [])])
+def test_a_loss_that_rises_while_a_fault_has_its_size_is_of_another_one(
+    size: float, expected: list[tuple[str, str, int]]
+) -> None:
+    first = replace(MISSING, now=size)
+    windows = days({"findings": [first], "loss": 0.7}, *[{"findings": [MISSING], "loss": 1.1}] * 8)
+    assert later(windows) == expected
 
 
 def test_a_finding_that_comes_back_begins_anew() -> None:
