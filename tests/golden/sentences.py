@@ -350,7 +350,7 @@ FACTS: tuple[Fact, ...] = (
     replace(NOW, start=None, end=0),
     facts.HealthyUntil(end=JULY, timezone="UTC"),
     facts.ConclusiveUntil(end=JULY, timezone="UTC", newest=False),
-    facts.ConclusiveUntil(end=JULY, timezone="UTC", newest=True),
+    facts.ConclusiveUntil(end=JULY, timezone="UTC", newest=True, degraded=True),
     facts.WindowsForgotten(),
     facts.KnownUntil(end=JULY, timezone="UTC"),
     facts.NewestMayBeChance(shown=MOVED),

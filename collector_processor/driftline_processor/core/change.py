@@ -255,14 +255,15 @@ def new_inputs(evidence: LossEvidence) -> list[str]:
     return [name for name, part in evidence.inputs.items() if part.covered < 0.5]
 
 
-def explained_share(evidence: LossEvidence) -> float | None:
-    """Return the fraction of a loss that all shifted inputs explain.
+def explained_share(evidence: LossEvidence, name: str = "") -> float | None:
+    """Return the fraction of a loss that an input explains, or all shifted inputs; ``name``: the input, "" for all.
 
-    None without a significant loss, and if most of it is assumed, since values are new.
+    None without a significant loss, if most of it is assumed, since values are new, and if the input did not shift.
     """
-    if evidence.together.covered < COVERED or not _is_loss(evidence.excess):
+    part = evidence.inputs.get(name) if name else evidence.together
+    if part is None or evidence.together.covered < COVERED or not _is_loss(evidence.excess):
         return None
-    return min(1.0, evidence.together.value / evidence.excess.value)
+    return min(1.0, max(0.0, part.value / evidence.excess.value))
 
 
 def _is_loss(excess: LossPart) -> bool:

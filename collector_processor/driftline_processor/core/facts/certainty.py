@@ -90,6 +90,7 @@ class Now(FactStruct):
         healthy: Number of the newest windows that look healthy again.
         left: Number of further healthy windows that end the degradation; 0 if only several days together do.
         clear_ends: Whether one clearly healthy window ends it, too.
+        in_a_row: Number of the newest windows in a row that show it, if rows have no time.
     """
 
     metric: str
@@ -104,6 +105,7 @@ class Now(FactStruct):
     clear_ends: bool
     timezone: str
     of_days: bool
+    in_a_row: int = 1
 
 
 class HealthyUntil(FactStruct):
@@ -112,11 +114,19 @@ class HealthyUntil(FactStruct):
 
 
 class ConclusiveUntil(FactStruct):
-    """The end of the newest conclusive window, which does not decide; whether no window is newer."""
+    """The end of the newest conclusive window, which does not decide.
+
+    Attributes:
+        end: Its end, unix nanoseconds.
+        timezone: IANA name of the time zone.
+        newest: Whether no window is newer.
+        degraded: Whether it shows a degradation; else it shows that the model is healthy.
+    """
 
     end: int
     timezone: str
     newest: bool
+    degraded: bool = False
 
 
 class WindowsForgotten(FactStruct):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -148,7 +149,14 @@ def _now(run: Run, closed: Sequence[Reading]) -> facts.Now:
     healthy, weight = (calm, calm) if run.turn is None else (run.turn.windows, run.turn.weight)
     left = 0 if newest.name in LENGTHS else windows_to_turn(length_of(degraded)) - weight
     windows = _windows_of(run, closed)
-    return now_of(degraded, windows, healthy=healthy, left=left, clear_ends=1 < left <= TO_TURN)
+    end = max(one.window.end for one in windows)
+    shorter = [one.evaluation for one in closed if one.evaluation.window.start >= end and length_of(one) < _length(run)]
+    in_a_row = 1
+    if degraded.start is None:
+        same = (one.state == "degraded" for one in reversed(closed) if one.evaluation.window.name == newest.name)
+        in_a_row = sum(takewhile(bool, same))
+    clear_ends = 1 < left <= TO_TURN
+    return now_of(degraded, windows, shorter, healthy=healthy, left=left, clear_ends=clear_ends, in_a_row=in_a_row)
 
 
 def _shows_before(longer: Run, run: Run) -> bool:

@@ -39,8 +39,8 @@ class Episode(NamedTuple):
         fault: The data fault that most of them have; None without one.
         slice: The slice in which the model became worse in at least half of those with a loss; None without one.
         cause: The input that explains most of the loss; None if none does.
-        share: The fraction of the loss that all shifted inputs explain; None if most of it is assumed, since values are
-            new.
+        share: The fraction of the loss that the cause explains, without one all shifted inputs; None if most of it is
+            assumed, since values are new.
     """
 
     kind: ChangeKind | Literal[""] = ""
@@ -73,7 +73,7 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
         return Episode("data_fault", total, fault)
     if total is None or kind != "covariate_shift":
         return Episode(kind, total, slice=None if kind in KINDS_OF_ALL_ROWS else _lasting_slice(windows))
-    return Episode(kind, total, cause=_cause(name, windows), share=explained_share(total))
+    return Episode(kind, total, cause=_cause(name, windows), share=explained_share(total, name))
 
 
 def _named(total: LossEvidence, held: str) -> str:

@@ -141,7 +141,7 @@ def _begin_of_risk(risk: Run, look: Look) -> int | None:
     """Return the begin of a risk: that of the last verdict, if the same drift lasts since then.
 
     Newer conclusive outcomes that do not show it to be harmless would move it. A risk that follows another state
-    begins after the last healthy window.
+    begins after the last window that showed it.
     """
     since, known = risk.since, risk.reading.signs[0].since
     if since is None:
@@ -150,7 +150,7 @@ def _begin_of_risk(risk: Run, look: Look) -> int | None:
         before = look.previous.since
         return before if since < before or (known is not None and known <= before) else since
     end = risk.reading.evaluation.window.end
-    ended = (one.evaluation.window.end for one in look.closed if one.state == "healthy")
+    ended = (one.evaluation.window.end for one in look.closed if one.decides)
     return max((since, *(one for one in ended if one < end)))
 
 
@@ -339,13 +339,17 @@ def _last_known(closed: Sequence[Reading], run: Run | None) -> Fact:
         evaluations = [reading.evaluation for reading in closed if reading.evaluation.has_mature_outcomes]
         if evaluations and not any(reading.reference or reading.objectives for reading in evaluations):
             return facts.OutcomesWithoutObjective()
-        end = max((reading.evaluation.window.end for reading in closed if reading.decides), default=0)
+        last = max((one for one in closed if one.decides), key=_end_and_length, default=None)
         newest = closed[-1]
-        if not end:
+        if last is None:
             return facts.NoWindowBefore()
-        is_newest = end == newest.evaluation.window.end
-        return facts.ConclusiveUntil(end=end, timezone=newest.context.timezone, newest=is_newest)
+        end, zone, degraded = last.evaluation.window.end, newest.context.timezone, last.state == "degraded"
+        return facts.ConclusiveUntil(end, zone, newest=end == newest.evaluation.window.end, degraded=degraded)
     return facts.HealthyUntil(end=run.reading.evaluation.window.end, timezone=run.reading.context.timezone)
+
+
+def _end_and_length(reading: Reading) -> tuple[int, int]:
+    return by_time(reading.evaluation)
 
 
 def _after(closed: Sequence[Reading], run: Run) -> Fact | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.performance.service_objectives import metric_of
+from driftline_processor.core.windows.window import DAY
 
 from .comparisons import compared_change, deciding_change
 from .reading import Reading
@@ -23,32 +24,46 @@ class _Figure(NamedTuple):
     rule: str = ""
 
 
-def now_of(degraded: Reading, windows: Sequence[Evaluation], *, healthy: int, left: int, clear_ends: bool) -> facts.Now:
+def now_of(
+    degraded: Reading,
+    windows: Sequence[Evaluation],
+    shorter: Sequence[Evaluation],
+    *,
+    healthy: int,
+    left: int,
+    clear_ends: bool,
+    in_a_row: int,
+) -> facts.Now:
     """Return what the newest window shows in which the degradation would show, and what ends it.
 
     Args:
         degraded: The newest window that shows the degradation.
-        windows: The closed windows since it began, the oldest first.
+        windows: The closed windows of its length since it began, the oldest first.
+        shorter: Windows of shorter lengths that begin after these, the oldest first.
         healthy: Number of the newest windows that look healthy again.
         left: Number of further healthy windows that end it; 0 if only several days together do.
         clear_ends: Whether one clearly healthy window ends it, too.
+        in_a_row: Number of the newest windows in a row that show it, if rows have no time.
     """
     sign = degraded.signs[0]
     newer = (one for one in windows if one.window.end >= degraded.evaluation.window.end)
-    able = [degraded.evaluation, *(one for one in newer if _could_tell(sign, one))]
+    able = [degraded.evaluation, *(one for one in (*newer, *shorter) if _could_tell(sign, one))]
     telling = ((one, figure) for one in reversed(able) if (figure := _figure(sign, one)) is not None)
     newest, figure = next(telling, (degraded.evaluation, _Figure()))
     window = newest.window
+    is_shorter = any(one is newest for one in shorter)
+    waiting = [one for one in (shorter if is_shorter else windows) if one.window.name == window.name or not is_shorter]
     return facts.Now(
         *figure,
         start=window.start if window.end > window.start else None,
         end=window.end,
-        waiting=sum(one.rows > 0 and one.window.end > window.end for one in windows),
-        healthy=healthy,
+        waiting=sum(one.rows > 0 and one.window.end > window.end for one in waiting),
+        healthy=0 if is_shorter else healthy,
         left=left,
         clear_ends=clear_ends,
         timezone=degraded.context.timezone,
-        of_days=degraded.of_days,
+        of_days=window.end - window.start >= DAY if is_shorter else degraded.of_days,
+        in_a_row=in_a_row,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -285,6 +284,24 @@ def began_before(previous: Verdict, first: int | None) -> bool:
     return previous.since is not None and first is not None and previous.since < first
 
 
+_Subject = tuple[str, str]
+"""Reason and part of a sign."""
+
+
+class _Streak(NamedTuple):
+    """Consecutive windows at risk with the same sign: the first, and their number."""
+
+    first: Reading
+    windows: int
+
+
+def _continued(streaks: Mapping[_Subject, _Streak], reading: Reading) -> dict[_Subject, _Streak]:
+    """Return the streaks of the signs of a window, which end if it does not have them."""
+    shown = {(sign.reason, sign.part) for sign in reading.signs}
+    before = {sign: streaks.get(sign, _Streak(reading, 0)) for sign in shown}
+    return {sign: one._replace(windows=one.windows + 1) for sign, one in before.items()}
+
+
 def run_of_risk(
     lengths: Iterable[Sequence[Reading]], ended: int, alone: bool, harmless: Mapping[str, float]
 ) -> Run | None:
@@ -310,23 +327,32 @@ def run_of_risk(
         ]
         run: list[Reading] = []
         quiet: Turn | None = None
-        in_a_row, needed = Counter[tuple[str, str]](), windows_to_turn(length_of(readings[0]))
-        sure = len(readings) == 1
+        streaks, needed = dict[_Subject, _Streak](), windows_to_turn(length_of(readings[0]))
+        began = newer[0] if len(readings) == 1 and newer else None
         for newer_reading in newer:
+            if run and _are_apart(run[-1], newer_reading, needed):
+                run, quiet, began, streaks = [], None, None, {}
             if newer_reading.state == "at_risk":
-                shown = {(sign.reason, sign.part) for sign in newer_reading.signs}
-                in_a_row = Counter({sign: 1 + (in_a_row[sign] if quiet is None else 0) for sign in shown})
-                sure = sure or newer_reading.clear or max(in_a_row.values()) >= needed
+                streaks = _continued(streaks if quiet is None else {}, newer_reading)
+                sure = (one for one in streaks.values() if newer_reading.clear or one.windows >= needed)
+                began = began or min((one.first for one in sure), key=lambda one: by_time(one.evaluation), default=None)
                 run.append(newer_reading)
                 quiet = None
             elif newer_reading.evaluation.rows and run and quiet is None:
                 quiet = Turn(newer_reading, newer_reading.start, 1, 1)
             elif newer_reading.evaluation.rows:
-                run, quiet, sure, in_a_row = [], None, False, Counter()
-        if run and sure:
-            runs.append(Run(run[-1], run[0].since(ended), quiet, len(readings)))
+                run, quiet, began, streaks = [], None, None, {}
+        if run and began is not None:
+            runs.append(Run(run[-1], began.since(ended), quiet, len(readings)))
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
     return None if newest is None else _dated_by_shortest(longest_of_episode(newest, runs), runs)
+
+
+def _are_apart(before: Reading, after: Reading, windows: int) -> bool:
+    """Return True if there are no rows between two windows for as long as windows without a risk end it."""
+    if before.start is None or after.start is None:
+        return False
+    return after.start - before.evaluation.window.end >= windows * length_of(after)
 
 
 def _dated_by_shortest(longest: Run, runs: Iterable[Run]) -> Run:

@@ -18,6 +18,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
 )
 from driftline_processor.core.fact import Fact, columns_of
+from driftline_processor.core.performance.metric_intervals import ROW_BLOCKS
 from driftline_processor.core.windows.window import DAY
 
 from .advice import keep, look_closer, outcomes_wanted, repair, repair_later
@@ -199,7 +200,7 @@ def _verdict_of(
         certainty=tuple(one for one in certainties if one is not None),
         advice=advice,
         reason=unknown_reason(evaluation) if reading.state == "unknown" else "",
-        assumes="independent_rows" if start is None and reading.decides else "",
+        assumes="independent_rows" if start is None and reading.decides and not _has_row_blocks(evaluation) else "",
         slice=reading.signs[0].slice if reading.signs else "",
         window_start=start,
         window_end=None if start is None else evaluation.window.end,
@@ -207,6 +208,11 @@ def _verdict_of(
         of_days=reading.of_days,
         timezone=reading.context.timezone,
     )
+
+
+def _has_row_blocks(evaluation: Evaluation) -> bool:
+    """Return True if intervals allow for rows that resemble their neighbours."""
+    return any(one.interval == ROW_BLOCKS for one in evaluation.realized.values())
 
 
 def _with_episode(reading: Reading, windows: Sequence[Evaluation]) -> tuple[Reading, Episode]:
@@ -270,7 +276,10 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
     Args:
         evaluation: The window.
     """
-    columns = (evaluation.score, evaluation.predicted, *evaluation.features.values())
+    causes = () if evaluation.explanation is None else evaluation.explanation.causes
+    moved = {name for cause in causes for name in cause.features}  # by new values, which need no days
+    features = (one for one in evaluation.features.values() if one.name not in moved)
+    columns = (evaluation.score, evaluation.predicted, *features)
     unsure = [
         column
         for column in columns

@@ -106,7 +106,7 @@ def _now(fact: facts.Now) -> str:
 
 def _newest_window(fact: facts.Now) -> str:
     """Return what the newest window shows: "on 5 July 2013, its log loss was 0.69 (baseline 0.49)"."""
-    when = "in these rows" if fact.start is None else on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)
+    when = _rows(fact) if fact.start is None else on_words(fact.start, fact.end, fact.timezone, days=fact.of_days)
     lasts = "looks healthy again" if fact.healthy else "still shows it"
     shown = f"the newest window {lasts}" if fact.start is not None else "the degradation shows"
     if fact.value is not None:
@@ -118,6 +118,13 @@ def _newest_window(fact: facts.Now) -> str:
         shown += f"; the {fact.healthy} newest windows look healthy"
     waiting = f"; {many(fact.waiting, 'newer window')} cannot tell" if fact.waiting else ""
     return f"{when}, {shown}{waiting}"
+
+
+def _rows(fact: facts.Now) -> str:
+    """Return which rows without times show it: "in the newest of 3 windows in a row that show it"."""
+    if fact.in_a_row > 1:
+        return f"in the newest of {fact.in_a_row} windows in a row that show it"
+    return "in these rows" if fact.in_a_row else "in the newest rows"
 
 
 def _what_ends(fact: facts.Now) -> str:
@@ -134,10 +141,11 @@ def _what_ends(fact: facts.Now) -> str:
 
 @words_of(facts.ConclusiveUntil)
 def _conclusive_until(fact: facts.ConclusiveUntil) -> str:
+    shown = "shows a degradation" if fact.degraded else "shows that it is healthy"
     if fact.newest:
-        return "The newest window is conclusive, but one with more outcomes is not."
-    last = end_words(fact.end, fact.timezone)
-    return f"The last conclusive window ended on {last}; newer ones, and those with more outcomes, are inconclusive."
+        return f"The newest window {shown}, but one with more outcomes is inconclusive."
+    rest = "newer ones, and those with more outcomes, are inconclusive"
+    return f"The last conclusive window, up to {end_words(fact.end, fact.timezone)}, {shown}; {rest}."
 
 
 @words_of(facts.HealthyUntil)

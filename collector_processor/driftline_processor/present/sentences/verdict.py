@@ -91,7 +91,9 @@ def verdict_evidence(verdict: Verdict) -> str:
         shown = [reason for reason in shown if not isinstance(reason, facts.OutcomesMayCome)]
     gives_slice = isinstance(verdict.cause, facts.SliceWorse)  # and its part of the rise
     texts = (
-        forms(one)[-1] if gives_slice and isinstance(one, facts.SliceWorse) else f"{clause(one)}{_when(one, verdict)}"
+        forms(one)[-1]
+        if gives_slice and isinstance(one, facts.SliceWorse)
+        else f"{clause(one)}{_when(one, verdict, always=True)}"
         for one in shown
     )
     text = "; ".join(dict.fromkeys((*texts, *([f"but {clause(verdict.but)}"] if verdict.but is not None else []))))
@@ -115,7 +117,9 @@ def verdict_cause(verdict: Verdict) -> str:
 OF_WINDOW = (
     facts.BiasRose
     | facts.LevelOfScores
+    | facts.MayBeWorse
     | facts.MetricMoved
+    | facts.NoWorseThanBaseline
     | facts.ObjectiveMissed
     | facts.WorseInsideMargin
     | facts.WorseThanConstant
@@ -123,20 +127,29 @@ OF_WINDOW = (
 """Kinds of reasons whose figures are those of the deciding window."""
 
 
-def _when(reason: Fact | None, verdict: Verdict) -> str:
+def _when(reason: Fact | None, verdict: Verdict, *, always: bool = False) -> str:
     """Return the window of the figures of a reason, with a leading space; "" where it is clear.
 
     Each window of a degradation has its own value of an objective, and lists show several of them. The figures of the
-    first reason are those of the newest rows, unless :func:`verdict_now` has newer ones.
+    first reason are of one window, which is neither all since the state began nor the one of :func:`verdict_now`.
+
+    Args:
+        reason: The reason.
+        verdict: Its verdict.
+        always: Also if the state has no line *Now*.
     """
     told = reason.reason if isinstance(reason, facts.AndAlso) else reason
-    start, end = verdict.window_start, verdict.window_end
+    start, end, now = verdict.window_start, verdict.window_end, verdict.now
     if verdict.of_window or start is None or end is None or not isinstance(told, OF_WINDOW):
         return ""
-    if not isinstance(told, facts.ObjectiveMissed):
-        dated = reason == verdict.reasons[0] and isinstance(verdict.now, facts.Now) and verdict.now.end > end
-    else:
+    if isinstance(told, facts.ObjectiveMissed):
         dated = not told.rolling
+    elif reason != verdict.reasons[0]:
+        dated = False
+    else:
+        dated = (
+            (now.start, now.end) != (start, end) if isinstance(now, facts.Now) else always and start != verdict.since
+        )
     return f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}" if dated else ""
 
 
