@@ -297,7 +297,7 @@ def fill(outer: Prediction, inner: Prediction) -> None:
     if rules != inner.plan.identity.privacy:
         slices = rules.slices(slices)
     outer.slices = {**slices, **(outer.slices or {})} or None
-    if not outer.scored and not outer.decided:
+    if not (outer.scored and outer.decided):
         outer.inner = inner if outer.inner is None else _joined(outer.inner, inner)
         outer.is_assigned = True
 
@@ -352,18 +352,34 @@ def read_output(prediction: Prediction) -> Output:
 
 
 def _read_output(prediction: Prediction) -> Output:
-    task = prediction.plan.identity.task
+    """Read what the code set, else the returned value, and add what only the prediction inside the call has."""
     n, one_row = prediction.count, prediction.batch is None
-    layer = prediction
-    if prediction.inner is not None and not prediction.scored and not prediction.decided:
-        own_output = _read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
-        if own_output is not None and own_output.unread is None:
-            return own_output
-        layer = prediction.inner
+    own = _read_layer(prediction, prediction.plan.identity.task, n, one_row=one_row)
+    return own if prediction.inner is None else _with_inner(own, prediction.inner, prediction)
+
+
+def _with_inner(own: Output, inner: Prediction, outer: Prediction) -> Output:
+    """Return the output of a prediction with the score or the class of the one inside it that it does not have."""
+    if own.rankings is not None or (own.scores is not None and own.predicted is not None):
+        return own
+    task = outer.plan.identity.task
+    output = _read_layer(inner, task, outer.count, one_row=outer.batch is None)
+    if inner.inner is not None:
+        output = _with_inner(output, inner.inner, outer)
+    if own.scores is None and own.predicted is None:
+        is_empty = output.scores is None and output.predicted is None and output.rankings is None
+        return own if is_empty and output.unread is None else output
+    if output.unread is None and inner.count == outer.count and not task.predicts_number:
+        own.predicted = output.predicted if own.predicted is None else own.predicted
+        if own.scores is None:
+            own.scores, own.by_class = output.scores, output.by_class
+    return own
+
+
+def _read_layer(layer: Prediction, task: Task, n: int, *, one_row: bool) -> Output:
+    """Read the result of one prediction as that of n rows, or of one row, without the predictions inside it."""
     if not layer.scored and not layer.decided:
-        if layer.result is ABSENT:
-            return Output()
-        return _read(task, layer.result, n, one_row=one_row)
+        return Output() if layer.result is ABSENT else _read(task, layer.result, n, one_row=one_row)
     if task.ranks_items:
         class_and_score = (layer.predicted if layer.decided else None, layer.score if layer.scored else None)
         return rankings.read_separate(*class_and_score, n, one_row=one_row)
@@ -403,7 +419,7 @@ def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
     if score.__class__ is not plan.score_type:
         return None
     if not prediction.decided:
-        return score, "", None
+        return (score, "", None) if prediction.inner is None else None
     return (score, class_text(decided), None) if is_plain_class(plan, decided) else None
 
 

@@ -780,3 +780,79 @@ def test_a_result_that_an_index_cannot_match_has_a_line(result: Any) -> None:
     capture = captured(BINARY, pd.DataFrame({"x": [1.0, 9.0, 5.0]}), result)
     assert [row.score for row in capture.predictions] == [0.1, 0.5, 0.9]
     assert len([line for line in capture.log if "matched with the rows of the input by their position" in line]) == 1
+
+
+_INNER: dict[str, tuple[Any, Any]] = {"proba": (0.7, None), "predict": (None, "no"), "both": (0.7, "no")}
+_OUTER: dict[str, tuple[Any, Any]] = {
+    "class": (None, "yes"),
+    "score": (0.25, None),
+    "both": (0.25, "yes"),
+    "unread": (None, None),
+    "none": (None, None),
+}
+
+
+@pytest.mark.parametrize("rows", [ROWS[0], ROWS], ids=["one row", "batch"])
+@pytest.mark.parametrize("way", ["returned", "assigned", "assigned before"])
+@pytest.mark.parametrize("inner", _INNER)
+@pytest.mark.parametrize("outer", _OUTER)
+def test_the_inner_prediction_adds_the_score_or_the_class_that_the_outer_one_does_not_have(
+    outer: str, inner: str, way: str, rows: Any
+) -> None:
+    model = driftline.Model("m", task="binary", classes=("no", "yes"), positive_class="yes")
+
+    def of_rows(value: Any) -> Any:
+        return value if isinstance(rows, dict) else [value] * len(rows)
+
+    def assign(prediction: driftline.Prediction | None, score: Any, predicted: Any) -> None:
+        assert prediction is not None
+        if score is not None:
+            prediction.score = of_rows(score)
+        if predicted is not None:
+            prediction.predicted = of_rows(predicted)
+
+    @model.predict
+    def serve(x: Any) -> Any:
+        score, decision = _OUTER[outer]
+        if way == "assigned before":
+            assign(driftline.current(), score, decision)
+        with model.prediction(features=x) as prediction:
+            assign(prediction, *_INNER[inner])
+        if way == "assigned" or outer == "both":
+            assign(driftline.current(), score, decision)
+        if outer == "unread":
+            return {"note": "about the call"}
+        return of_rows(decision if score is None else score) if way == "returned" and outer != "none" else None
+
+    with driftline.testing.capture() as capture:
+        serve(rows)
+    score, decision = (
+        own if own is not None else of_inner for own, of_inner in zip(_OUTER[outer], _INNER[inner], strict=True)
+    )
+    derived = "" if score is None else "yes" if score >= 0.5 else "no"
+    assert [(row.score, row.predicted) for row in capture.predictions] == of_rows_list(
+        rows, (score, decision or derived)
+    )
+    assert capture.lost == []
+
+
+def of_rows_list(rows: Any, value: Any) -> list[Any]:
+    """Return the value once for one row, else once per row."""
+    return [value] * (1 if isinstance(rows, dict) else len(rows))
+
+
+def test_the_scores_of_other_rows_are_not_those_of_an_outer_class() -> None:
+    model = driftline.Model("m", task="binary")
+
+    @model.predict
+    def candidates(x: Any) -> list[float]:  # noqa: ARG001
+        return [0.25, 0.75]
+
+    @model.predict
+    def serve(row: dict[str, float]) -> bool:  # noqa: ARG001
+        candidates(ROWS)
+        return True
+
+    with driftline.testing.capture() as capture:
+        serve(ROWS[0])
+    assert [(row.score, row.predicted) for row in capture.predictions] == [(None, "1")]
