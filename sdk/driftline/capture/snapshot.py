@@ -13,12 +13,13 @@ from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.column import values_of
 from driftline.inputs.objects import NO_COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
-from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value
+from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value, slice_value
 from driftline.loss_counters import TOO_LARGE
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
 from driftline.outputs.named_scores import NamedScores
 from driftline.outputs.output import Output, UnreadResult
+from driftline.outputs.result_copy import results_of_rows
 from driftline.privacy.policy import ProtectedBatch
 from driftline.tables.classes import class_text
 from driftline.tables.task import Task
@@ -172,7 +173,11 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
 def _take_field_slices(prediction: Prediction) -> None:
     """Add the fields of a row that are slices."""
     names, values, plan = prediction.names, prediction.values or (), prediction.plan
-    found = {name: values[names.index(name)] for name in plan.inputs.slice_fields if name in names and plan.cuts(name)}
+    found = {
+        name: slice_value(values[names.index(name)])
+        for name in plan.inputs.slice_fields
+        if name in names and plan.cuts(name)
+    }
     prediction.slices = {**(prediction.slices or {}), **found} or None
 
 
@@ -200,8 +205,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
             plan.note_result(score_or_class if set_in_code and not plan.selective else result)
         if not plan.selective:
             if not set_in_code:
-                in_order = result if prediction.batch is None else prediction.batch.in_order(result)
-                prediction.result = result if type(result) is float else plan.keep(in_order)
+                prediction.result = result if type(result) is float else plan.keep(_in_rows(prediction, result))
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.say(score=_selected(prediction, plan.score, result))
@@ -220,6 +224,15 @@ def take_result(prediction: Prediction, result: Any) -> None:
     if prediction.batch is not None and prediction.batch.row is not None:
         _decide_rows(prediction, prediction.batch, prediction.batch.row)
     settle_ids(prediction)
+
+
+def _in_rows(prediction: Prediction, result: Any) -> Any:
+    """Return the result of a batch in the order of its rows; a tuple of one result per row as a list."""
+    batch = prediction.batch
+    if batch is None:
+        return result
+    is_unclear = batch.row is not None or prediction.plan.identity.task.ranks_items
+    return batch.in_order(result if is_unclear else results_of_rows(result, batch.count))
 
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:

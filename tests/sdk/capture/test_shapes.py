@@ -856,3 +856,53 @@ def test_the_scores_of_other_rows_are_not_those_of_an_outer_class() -> None:
     with driftline.testing.capture() as capture:
         serve(ROWS[0])
     assert [(row.score, row.predicted) for row in capture.predictions] == [(None, "1")]
+
+
+NAMED: dict[str, Any] = {"task": "binary", "classes": ("no", "yes"), "positive_class": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ((0.25, 0.75), [(0.25, "no"), (0.75, "yes")]),
+        ((np.float64(0.25), 0.75), [(0.25, "no"), (0.75, "yes")]),
+        ((0.25, None), [(0.25, "no"), (None, "")]),
+        (("yes", "no"), [(None, "yes"), (None, "no")]),
+        (({"no": 0.75, "yes": 0.25}, {"no": 0.25, "yes": 0.75}), [(0.25, "no"), (0.75, "yes")]),
+        ((0.25, 0.75, 0.5), [(0.25, "no"), (0.75, "yes"), (0.5, "yes")]),
+        (([0.75, 0.25], [0.25, 0.75], [0.5, 0.5]), [(0.25, "no"), (0.75, "yes"), (0.5, "yes")]),
+        ((np.array([0.75, 0.25]),) * 3, [(0.25, "no")] * 3),
+        ((0.75,), [(0.75, "yes")]),
+    ],
+    ids=str,
+)
+def test_a_tuple_of_one_result_per_row_is_read_as_a_list(results: Any, expected: Any) -> None:
+    with driftline.testing.capture() as capture:
+        driftline.Model("m", **NAMED).predict(lambda rows: results)([{"x": 1.0}] * len(results))  # noqa: ARG005
+    assert [(row.score, row.predicted) for row in capture.predictions] == expected
+    assert [loss for loss in capture.lost if loss.reason == "unread_result"] == []
+
+
+@pytest.mark.parametrize(
+    ("results", "listed"),
+    [
+        (("yes", 0.75), ["yes", "no"]),
+        ((1, 0.75), [1, 0.75]),
+        (([0.25, 0.75], [0.5, 0.5]), [0.25, 0.75]),
+        ((np.array([0.25, 0.75]), ["no", "yes"]), [0.25, 0.75]),
+        ((0.75, {"explain": 1}), [0.75, 0.25]),
+    ],
+    ids=str,
+)
+def test_a_tuple_that_may_be_the_parts_of_a_result_is_unread_and_its_advice_works(results: Any, listed: Any) -> None:
+    def lost_after(function: Any, given: Any = ROWS, **options: Any) -> tuple[int, list[str]]:
+        with driftline.testing.capture(raising=False) as capture:
+            driftline.Model("m", **NAMED).predict(**options)(function)(given)
+        return len(capture.lost), capture.log
+
+    lost, (line, *_) = lost_after(lambda x: results)  # noqa: ARG005
+    assert lost == 1
+    code = line.partition("@m.predict(")[2].removesuffix(")")
+    assert lost_after(lambda x: results, **eval(f"dict({code})"))[0] == 0  # noqa: ARG005
+    if "in a list" in line:
+        assert lost_after(lambda x: listed)[0] == 0  # noqa: ARG005
