@@ -19,7 +19,9 @@ LARGEST = 4 << 20
 
 
 class TimedSession(requests.Session):
-    """A session whose timeout for reading limits the whole response. It follows no redirect.
+    """A session whose timeout for reading limits the whole response, also for OpenTelemetry's exporters.
+
+    It follows no redirect, and the status of a response counts whatever its body is.
 
     >>> TimedSession().get_adapter("https://driftline").max_retries.total
     0
@@ -29,6 +31,13 @@ class TimedSession(requests.Session):
         super().__init__()
         for scheme in ("http://", "https://"):
             self.mount(scheme, _TimedAdapter())
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send a request; without ``stream``, read at most :data:`LARGEST` bytes of the response."""
+        response = super().send(request, **{**options, "stream": True})
+        if not options.get("stream"):
+            response._content, _ = content_of(response)
+        return response
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: ``requests`` would read the whole body of a redirect, and its address may be unreadable."""

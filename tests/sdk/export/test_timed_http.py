@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
 from threading import Thread
 
 import pytest
-from driftline.export.endpoint import Endpoint
-from driftline.export.timed_http import LARGEST
+from driftline.configuration import destination
+from driftline.export.endpoint import Endpoint, resolve
+from driftline.export.timed_http import LARGEST, TimedSession
 from driftline.export.transport import HttpChannel
 
 from tests.support.hostile_endpoint import CHUNKED, OK, answering, whole
@@ -92,6 +93,34 @@ def test_outcomes_are_sent_again_if_the_answer_to_them_cannot_be_read(body: str)
         channel.close()
 
     assert (delivery.state, read) == ("retry", b"")
+
+
+@pytest.mark.parametrize("signal", ["TRACES", "METRICS"])
+@pytest.mark.parametrize(
+    ("pieces", "pause"),
+    [
+        (lambda: chain([OK + b"\r\n"], repeat(bytes(65_536))), 0.0),
+        (lambda: chain([LENGTH], repeat(b"0")), 0.05),
+        (lambda: [LENGTH], 0.0),
+    ],
+    ids=["without end", "a byte now and then", "late"],
+)
+def test_the_answers_to_the_exporters_of_opentelemetry_are_bounded(
+    signal: str, pieces: Callable[[], Iterable[bytes]], pause: float
+) -> None:
+    with answering(pieces(), pause) as url:
+        session = destination(signal, resolve(url, {}))["session"]
+        response = session.post(f"{url}/v1/traces", data=b"spans", timeout=0.5)
+
+    assert response.status_code == 200
+    assert len(response.content) < 2 * LARGEST
+
+
+def test_the_session_of_a_credential_provider_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "provider")
+    target = resolve("http://driftline:4318", {})
+    assert "session" not in destination("TRACES", target)
+    assert isinstance(destination("METRICS", target)["session"], TimedSession)
 
 
 class Answering(BaseHTTPRequestHandler):
