@@ -29,6 +29,7 @@ from driftline.outputs.named_scores import NamedScores
 from driftline.outputs.output import UnreadResult, are_unrelated_columns
 from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
+from driftline.tables.text import with_article
 
 from .call_plan import CallPlan
 
@@ -301,7 +302,7 @@ def warn_unusable_field(plan: CallPlan, field: str, reason: str, kind: str = "")
     """
     once = "" if reason == TOO_MANY_FEATURES else field
     if plan.is_feature(field) and FAULTS.once(f"{reason} {once} {plan.identity.name} {plan.name}"):
-        kind_text = f" ({'an' if kind[:1].lower() in tuple('aeiou') else 'a'} {kind})" if kind else ""
+        kind_text = f" ({with_article(kind)})" if kind else ""
         selection = f"driftline.Model({plan.identity.name!r}, feature_names=(...))"
         logger.warning(
             "driftline: %s.%s: %s: %s",
