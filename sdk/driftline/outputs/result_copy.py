@@ -70,7 +70,7 @@ def results_of_rows(result: Any, n: int) -> Any:
 
 def _kind_of(value: Any) -> Any:
     """Return the kind of a result, which is the same for the floats or the integers of Python and of numpy."""
-    if isinstance(value, list | tuple) or getattr(value, "shape", ()):
+    if isinstance(value, list | tuple) or getattr(value, "shape", None):
         return "sequence"
     return getattr(getattr(value, "dtype", None), "kind", None) or _KINDS.get(type(value), type(value))
 

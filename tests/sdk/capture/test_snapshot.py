@@ -241,7 +241,7 @@ class _Plan(enum.Enum):
     FREE = "free"
 
 
-VALUES: dict[str, Any] = {
+KINDS: dict[str, Any] = {
     "text": "no",
     "long text": "Mozilla/5.0 " + "(X11) " * 60,
     "longest text": "é" * 20_000,
@@ -268,11 +268,11 @@ VALUES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("way", ["field", "fields", "function", "argument", "block"])
-@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_slices_and_features_of_a_span_are_plain_and_those_of_its_row(
     service: Service, kind: str, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    value, model = VALUES[kind], service.model()
+    value, model = KINDS[kind], service.model()
     row = {"x": 1.0, "v": value, "w": "k"}
     if way == "block":
         with model.prediction(features=row, slices={"v": value, "w": "k"}) as prediction:
@@ -287,13 +287,13 @@ def test_the_slices_and_features_of_a_span_are_plain_and_those_of_its_row(
     else:
         slices: Any = {"field": "v", "fields": ("v", "w"), "function": lambda row: {"v": row["v"]}}[way]
         model.predict(returns(0.25), slices=slices, span_features=True)(row)
-    (span,) = service.spans
-    table = service.table()
+    (span,), table = service.spans, service.table()
+    attributes: dict[str, Any] = dict(span.attributes or {})
 
     assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
     kinds = ("driftline.feature.value.", "driftline.slice.value.")
     for of_row, start in zip((table.features, table.slices), kinds, strict=True):
-        for key, given in (span.attributes or {}).items():
+        for key, given in attributes.items():
             if not key.startswith(start) or given != given:
                 continue
             assert type(given) in (str, bool, int, float)
