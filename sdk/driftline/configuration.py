@@ -140,11 +140,12 @@ def destination(signal: str, target: Endpoint | None, name: str = "otlp") -> dic
         name: Name of the exporter, which can select the protocol.
 
     Returns:
-        The endpoint if ``target`` is given, and no proxy if the destination is on this machine.
+        The endpoint if ``target`` is given, and no proxy if the destination is on this machine. Over HTTP, a session
+        whose answers are bounded, unless a credential provider of OpenTelemetry makes the session.
 
     >>> from driftline.export.endpoint import resolve
-    >>> destination("TRACES", resolve("http://driftline:4318", {}))
-    {'endpoint': 'http://driftline:4318/v1/traces'}
+    >>> destination("TRACES", resolve("http://driftline:4318", {}))["endpoint"]
+    'http://driftline:4318/v1/traces'
     """
     grpc = _grpc(signal, target, name)
     endpoint = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -152,17 +153,19 @@ def destination(signal: str, target: Endpoint | None, name: str = "otlp") -> dic
     arguments: dict[str, Any] = {}
     if target is not None:
         arguments["endpoint"] = base if grpc else f"{base}/v1/{signal.lower()}"
-    if is_here(base):
-        if grpc:
+    if grpc:
+        if is_here(base):
             arguments["channel_options"] = (("grpc.enable_http_proxy", 0),)
-        else:
-            try:
-                import requests
-            except ImportError:  # the exporter has a transport of its own
-                return arguments
-            from driftline.export.transport import past_proxies
+        return arguments
+    providers = (f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{part}CREDENTIAL_PROVIDER" for part in ("", f"{signal}_"))
+    if is_here(base) or not any(map(os.environ.get, providers)):
+        try:
+            from driftline.export.timed_http import TimedSession
+        except ImportError:  # of requests: the exporter has a transport of its own
+            return arguments
+        from driftline.export.transport import past_proxies
 
-            arguments["session"] = past_proxies(requests.Session(), base)
+        arguments["session"] = past_proxies(TimedSession(), base) if is_here(base) else TimedSession()
     return arguments
 
 

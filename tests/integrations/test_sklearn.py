@@ -93,6 +93,22 @@ def test_a_row_is_a_prediction_with_its_features_score_and_class(service: Servic
     assert service.counts() == {(("ml.prediction.class", service.attributes()["ml.prediction.class"]),): 1}
 
 
+@pytest.mark.parametrize("rows", [ROW, BATCH], ids=["one row", "batch"])
+def test_a_function_that_serves_a_class_has_the_score_of_its_estimator(service: Service, rows: Any) -> None:
+    churn = nameless(service)
+    estimator = instrument(churn, classifier())
+
+    @churn.predict
+    def serve(frame: Any) -> list[str]:
+        return ["stays" if score >= 0.9 else "churns" for score in estimator.predict_proba(frame)[:, 1]]
+
+    served = serve(rows)
+    table = service.table()
+    assert unwrap(table.scores)[:, 0].tolist() == estimator.predict_proba(rows)[:, 1].tolist()
+    decided = unwrap(table.predicted)
+    assert [decided.categories[code] for code in unwrap(decided.codes)] == served
+
+
 def test_the_methods_entry_point_finds_this_integration(service: Service) -> None:
     estimator = nameless(service).instrument(classifier())
     estimator.predict(BATCH)

@@ -12,8 +12,8 @@ CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 
 
 @contextmanager
-def answering(pieces: Iterable[bytes], pause: float = 0.0) -> Iterator[str]:
-    """Yield the URL of an endpoint that answers any request with these bytes."""
+def answering(pieces: Iterable[bytes], pause: float = 0.0, *, closes: bool = False) -> Iterator[str]:
+    """Yield the URL of an endpoint that answers any request with these bytes, and then waits or closes."""
     done = Event()
 
     def answer() -> None:
@@ -24,7 +24,8 @@ def answering(pieces: Iterable[bytes], pause: float = 0.0) -> Iterator[str]:
                 connection.sendall(piece)
                 if done.wait(pause):
                     return
-            done.wait()
+            if not closes:
+                done.wait()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = Thread(target=answer)

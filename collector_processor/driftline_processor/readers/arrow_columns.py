@@ -27,6 +27,7 @@ NUMBER = "\f"
 White space, so that an id or a score is read as without it.
 """
 
+_NUMBER, _ZEROS = r"-?(0|[1-9]\d*)", r"^0+(?=\d+$)"
 _WHOLE = r"^([+-]?\d+)\.0+$"
 
 
@@ -350,8 +351,11 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     """Return a column of a CSV with the baseline's spelling of its categories.
 
     ``True`` becomes ``true``, and ``1.0``, which pandas writes for integers in a column with missing values, becomes
-    ``1``. Blanks around a category are those after a comma.
+    ``1``. Blanks around a category are those after a comma. If the baseline has whole numbers, codes have no leading
+    zeros there.
 
+    >>> as_known(Column(codes=np.array([0]), categories=("01000",)), ["1000", "20"]).categories
+    ('1000',)
     >>> as_known(Column(codes=np.array([0, 1, 2]), categories=("True", "1.0", " x")), ["true", "1", "x"]).categories
     ('true', '1', 'x')
     """
@@ -360,10 +364,11 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     # a column of booleans has the categories 1 and 0
     category_by_form = {word: code for word, code in (("true", "1"), ("false", "0")) if code in known}
     category_by_form |= {_written_alike(category): category for category in known}
+    are_numbers = all(re.fullmatch(_NUMBER, category) for category in known)
     category_codes = {
         category: category_by_form[alike]
         for category in set(texts.categories).difference(known)
-        if (alike := _written_alike(category)) in category_by_form
+        if (alike := _written_alike(category, are_numbers)) in category_by_form
     }
     return (
         replace(texts, categories=tuple(category_codes.get(category, category) for category in texts.categories))
@@ -372,9 +377,11 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
     )
 
 
-def _written_alike(category: str) -> str:
-    """Return the common form of several spellings of a value."""
+def _written_alike(category: str, are_numbers: bool = False) -> str:
+    """Return the common form of several spellings of a value; ``are_numbers``: leading zeros mean nothing."""
     category = category.strip()
+    if are_numbers:
+        category = re.sub(_ZEROS, "", category)
     if category.lower() in _BOOLEANS:
         return category.lower()
     return re.sub(_WHOLE, r"\1", category)  # 1.10 and 1.1 may be two codes

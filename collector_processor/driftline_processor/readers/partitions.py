@@ -12,6 +12,7 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import listed
 
 from .arrow_columns import is_text, is_time
+from .delimited import are_codes
 from .errors import Say, quiet
 from .json_rows import times_of
 from .memory import Rows
@@ -39,27 +40,32 @@ _DATE_NAME = r"(.*_)?(dt|ds|date|day|month|datehour|date_hour|hour|p?date)(_.*)?
 """Names of partitions whose whole numbers may be dates, such as 20260201."""
 
 
-def partition_values(paths: Sequence[Rows], text: Collection[str], say: Say = quiet) -> list[dict[str, pa.Scalar]]:
-    """Return the values of the partitions of each file.
+def partition_values(
+    paths: Sequence[Rows], text: Collection[str], say: Say = quiet, counted: Collection[str] = ()
+) -> tuple[list[dict[str, pa.Scalar]], set[str]]:
+    """Return the values of the partitions of each file, and the names of those that are codes.
 
-    The values of all files have one type: whole numbers, times of ISO 8601, or else texts. Partitions that are a time
+    The values of all files have one type: whole numbers, times of ISO 8601, or else texts, as are codes with leading
+    zeros. Partitions that are a time
     together are one time, and are left out if the day is unknown: each part has other values in every period. The time
     has the name of the partition with the date, or is :data:`DATE`.
-    ``text``: names whose values stay texts.
+    ``text``: names whose values stay texts. ``counted``: names whose values are numbers also with leading zeros.
 
     >>> from pathlib import Path
-    >>> [values] = partition_values([Path("rows/region=eu/shard=7/0.csv")], ())
-    >>> values["region"].as_py(), values["shard"].as_py()
-    ('eu', 7)
+    >>> [values], codes = partition_values([Path("rows/region=eu/shard=7/store=007/0.csv")], ())
+    >>> values["region"].as_py(), values["shard"].as_py(), values["store"].as_py(), codes
+    ('eu', 7, '007', {'store'})
     """
     parts = _with_dates([dict(_parts(path)) for path in paths], text, say)
     values: list[dict[str, pa.Scalar]] = [{} for _ in paths]
+    codes: set[str] = set()
     for name in dict.fromkeys(name for by_name in parts for name in by_name):
         files = [index for index, by_name in enumerate(parts) if name in by_name]
         texts = pa.array([parts[index][name] for index in files], pa.string())
-        for index, value in zip(files, texts if name in text else _typed(texts), strict=True):
+        codes |= {name} if name not in text and name not in counted and are_codes(texts) else set()
+        for index, value in zip(files, texts if name in text or name in codes else _typed(texts), strict=True):
             values[index][name] = value
-    return values
+    return values, codes
 
 
 def _parts(path: Rows) -> Iterator[tuple[str, str | None]]:
@@ -135,17 +141,17 @@ def _typed(texts: pa.Array) -> pa.Array:
     return times_of(texts)
 
 
-def with_partitions(source: Source, values: Mapping[str, pa.Scalar]) -> Source:
-    """Return the rows of a file with the values of its partitions as columns."""
+def with_partitions(source: Source, values: Mapping[str, pa.Scalar], codes: Collection[str]) -> Source:
+    """Return the rows of a file with the values of its partitions as columns, see :func:`partition_values`."""
     if any(is_time(field.type) for field in source.schema):  # the file's own times are more exact
         values = {name: value for name, value in values.items() if name != DATE}
-    return ExtendedSource(source, values) if values else source
+    return ExtendedSource(source, values, codes) if values else source
 
 
 class ExtendedSource:
     """The rows of a file with columns of one value each; a column of the file has precedence."""
 
-    def __init__(self, source: Source, values: Mapping[str, pa.Scalar]) -> None:
+    def __init__(self, source: Source, values: Mapping[str, pa.Scalar], codes: Collection[str] = ()) -> None:
         self._source = source
         names = set(source.schema.names)
         self._values = {name: value for name, value in values.items() if name not in names}
@@ -154,7 +160,7 @@ class ExtendedSource:
         # a value of a path or of no file has no type, so its texts may be numbers
         self.by_looks: Collection[str] = {
             *source.by_looks,
-            *(name for name, value in self._values.items() if is_text(value.type)),
+            *(name for name, value in self._values.items() if is_text(value.type) and name not in codes),
         }
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:

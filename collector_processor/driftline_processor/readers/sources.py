@@ -255,13 +255,15 @@ def open_sources(
     say: Say,
     numbers: NumberFormat = PLAIN_NUMBERS,
     features: Sequence[str] = (),
+    counted: Collection[str] = (),
 ) -> list[Source]:
     """Open files that are one set of rows, with equal types: a text column in one file is text in all.
 
     So a CSV is read like a Parquet file of the same set, and codes such as 02139 are texts also in a file without
     leading zeros. Patterns and folders are expanded, see :func:`expand_paths`; partitions are columns. Files without
     rows are counted and left out if another file has rows. All sources have the same columns: a column that a file
-    lacks has no values there. The arguments and errors are those of :func:`open_source`.
+    lacks has no values there. The arguments and errors are those of :func:`open_source`; ``counted``: features that the
+    baseline has as numbers.
     """
     paths = expand_paths(paths, say)
     without_rows: dict[Rows, NoRows] = {}
@@ -288,10 +290,11 @@ def open_sources(
             field.name in text_names and not is_text(field.type) for field in source.schema
         ):
             sources_by_rows[path] = _open(path, text_names, quiet, numbers)
+    values_by_file, codes = partition_values(paths, text_names, say, counted)
     return _with_equal_columns(
         [
-            with_partitions(sources_by_rows[path], values)
-            for path, values in zip(paths, partition_values(paths, text_names, say), strict=True)
+            with_partitions(sources_by_rows[path], values, codes)
+            for path, values in zip(paths, values_by_file, strict=True)
         ],
         say,
     )

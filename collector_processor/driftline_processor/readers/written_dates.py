@@ -55,7 +55,9 @@ _MARKS = ((" ", " "), ("T", "T"), (", ", ", "), (":", ":"))
 _TIMES = (
     ("%I:%M:%S %p", r"\d{1,2}:\d\d:\d\d ?[AaPp][Mm]"),
     ("%I:%M %p", r"\d{1,2}:\d\d ?[AaPp][Mm]"),
+    ("%I.%M.%S %p", r"\d{1,2}\.\d\d\.\d\d ?[AaPp][Mm]"),  # Oracle
     ("%H:%M:%S", r"\d{1,2}:\d\d:\d\d"),
+    ("%H.%M.%S", r"\d{1,2}\.\d\d\.\d\d"),
     ("%H:%M", r"\d{1,2}:\d\d"),
     ("%H%M%S", r"\d{6}"),
     ("%H%M", r"\d{4}"),
@@ -69,7 +71,8 @@ _ZONES = (
     ("%z", r"[+-]\d\d:?\d\d"),
 )
 _WEEKDAYS = (("", ""), ("%a, ", "[A-Za-z]{3,9}, "), ("%a ", "[A-Za-z]{3,9} "))
-_FRACTION = r"(:\d\d)\.(\d{1,9})"
+_SECONDS = r":\d\d|\D\d{1,2}\.\d\d\.\d\d"
+_FRACTION = rf"({_SECONDS})[.,](\d{{1,9}})"
 
 
 def formats_of(text: str) -> list[str]:
@@ -80,7 +83,8 @@ def formats_of(text: str) -> list[str]:
     >>> formats_of("2026-02-01 00:50:00 UTC"), formats_of("soon")
     (['%Y-%m-%d %H:%M:%S UTC'], [])
     """
-    if not 6 <= len(text) <= 60 or re.match(ISO, text) or not any(sign.isdigit() for sign in text):
+    is_iso = re.match(ISO, text) and "," not in text  # Arrow reads no comma in a CSV
+    if not 6 <= len(text) <= 60 or is_iso or not any(sign.isdigit() for sign in text):
         return []
     text = re.sub(_FRACTION, r"\1", text.strip())
     found = []
@@ -118,7 +122,7 @@ def read_dates(texts: pa.Array, date_format: str) -> pa.Array:
     read = pc.if_else(_exists(whole, date_format), read, pa.nulls(len(read), read.type))
     if whole.equals(texts):
         return read.cast(pa.timestamp("ns"))
-    digits = pc.struct_field(pc.extract_regex(texts, r":\d\d\.(?P<digits>\d{1,9})"), "digits")
+    digits = pc.struct_field(pc.extract_regex(texts, rf"(?:{_SECONDS})[.,](?P<digits>\d{{1,9}})"), "digits")
     fraction = pc.fill_null(pc.utf8_rpad(digits, 9, "0").cast(pa.int64()), 0)
     return pc.add(read, fraction).cast(pa.timestamp("ns"))
 

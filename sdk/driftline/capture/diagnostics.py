@@ -29,6 +29,7 @@ from driftline.outputs.named_scores import NamedScores
 from driftline.outputs.output import UnreadResult, are_unrelated_columns
 from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
+from driftline.tables.text import with_article
 
 from .call_plan import CallPlan
 
@@ -122,7 +123,7 @@ def _advise_rows(plan: CallPlan, unread: UnreadResult, rows: int | None, parts: 
     if suggested and n == 1 and other_rows == plan.unread_rows:  # with it, the result decides that it is a batch
         return f"; specify how to read the result: {_code(plan, suggested)}"
     if suggested or (unread.stored is not None and reads(task, "", unread.stored, other_rows)):
-        return f" for {_rows_text(rows)}; {_rows_fix(plan, n, suggested)}"
+        return f" for {_rows_text(rows)}; {_rows_fix(plan, n, suggested, unread)}"
     return ""
 
 
@@ -177,7 +178,7 @@ def _advise_form(plan: CallPlan, unread: UnreadResult, rows: int | None, _: Sequ
     if unread.count in (None, n):
         return f"; specify how to read the result: {_selector_line(plan)}"
     if n > 1:
-        return f" for {_rows_text(rows)}; return one result per row"
+        return f" for {_rows_text(rows)}; return one result per row{_as_list(unread)}"
     single = "a score" if task.has_threshold else "a class"
     expected = f"{single}, or {len(task.classes)} class scores whose sum is 1" if task.classes else "one result"
     selectors = "" if plan.fix is None or plan.selects_paths else first_or_last(task, unread.stored)
@@ -195,9 +196,9 @@ def _code(plan: CallPlan, suggested: Mapping[str, ResultPart], *more: str) -> st
     return "" if plan.fix is None else plan.fix(", ".join((*more, *chosen)))
 
 
-def _rows_fix(plan: CallPlan, n: int, suggested: Mapping[str, ResultPart]) -> str:
+def _rows_fix(plan: CallPlan, n: int, suggested: Mapping[str, ResultPart], unread: UnreadResult) -> str:
     """Return the fix if the result is that of one row and the input has n rows, or the result is that of a batch."""
-    fix = "return one result per row" if n > 1 else "return one result"
+    fix = f"return one result per row{_as_list(unread)}" if n > 1 else "return one result"
     if n == 1 and plan.fix is None:  # an estimator
         return "pass one row per value, such as values.reshape(-1, 1)"
     if plan.fix is None or plan.selects_paths:
@@ -206,6 +207,11 @@ def _rows_fix(plan: CallPlan, n: int, suggested: Mapping[str, ResultPart]) -> st
         "the input is one prediction, specify its features" if n > 1 else "each value is a prediction, pass rows"
     )
     return f"{fix}, or, if {condition}, such as {_rows_code(plan, n, suggested)}"
+
+
+def _as_list(unread: UnreadResult) -> str:
+    """Return that the results of the rows must be a list if they are a tuple, whose values may be parts of one."""
+    return ", in a list" if unread.text.startswith("a tuple of ") else ""
 
 
 def _rows_code(plan: CallPlan, n: int = 1, suggested: Mapping[str, ResultPart] = MappingProxyType({})) -> str:
@@ -296,7 +302,7 @@ def warn_unusable_field(plan: CallPlan, field: str, reason: str, kind: str = "")
     """
     once = "" if reason == TOO_MANY_FEATURES else field
     if plan.is_feature(field) and FAULTS.once(f"{reason} {once} {plan.identity.name} {plan.name}"):
-        kind_text = f" ({'an' if kind[:1].lower() in tuple('aeiou') else 'a'} {kind})" if kind else ""
+        kind_text = f" ({with_article(kind)})" if kind else ""
         selection = f"driftline.Model({plan.identity.name!r}, feature_names=(...))"
         logger.warning(
             "driftline: %s.%s: %s: %s",

@@ -13,12 +13,13 @@ from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.column import values_of
 from driftline.inputs.objects import NO_COLUMNS, are_columns
 from driftline.inputs.readers import READERS, reader_for
-from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value
+from driftline.inputs.row import LONGEST_ROW, MOST_VALUES, SCALARS, Row, clean, clean_value, slice_value
 from driftline.loss_counters import TOO_LARGE
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
 from driftline.outputs.named_scores import NamedScores
 from driftline.outputs.output import Output, UnreadResult
+from driftline.outputs.result_copy import results_of_rows
 from driftline.privacy.policy import ProtectedBatch
 from driftline.tables.classes import class_text
 from driftline.tables.task import Task
@@ -172,7 +173,11 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
 def _take_field_slices(prediction: Prediction) -> None:
     """Add the fields of a row that are slices."""
     names, values, plan = prediction.names, prediction.values or (), prediction.plan
-    found = {name: values[names.index(name)] for name in plan.inputs.slice_fields if name in names and plan.cuts(name)}
+    found = {
+        name: slice_value(values[names.index(name)])
+        for name in plan.inputs.slice_fields
+        if name in names and plan.cuts(name)
+    }
     prediction.slices = {**(prediction.slices or {}), **found} or None
 
 
@@ -200,8 +205,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
             plan.note_result(score_or_class if set_in_code and not plan.selective else result)
         if not plan.selective:
             if not set_in_code:
-                in_order = result if prediction.batch is None else prediction.batch.in_order(result)
-                prediction.result = result if type(result) is float else plan.keep(in_order)
+                prediction.result = result if type(result) is float else plan.keep(_in_rows(prediction, result))
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.say(score=_selected(prediction, plan.score, result))
@@ -220,6 +224,15 @@ def take_result(prediction: Prediction, result: Any) -> None:
     if prediction.batch is not None and prediction.batch.row is not None:
         _decide_rows(prediction, prediction.batch, prediction.batch.row)
     settle_ids(prediction)
+
+
+def _in_rows(prediction: Prediction, result: Any) -> Any:
+    """Return the result of a batch in the order of its rows; a tuple of one result per row as a list."""
+    batch = prediction.batch
+    if batch is None:
+        return result
+    is_unclear = batch.row is not None or prediction.plan.identity.task.ranks_items
+    return batch.in_order(result if is_unclear else results_of_rows(result, batch.count))
 
 
 def _decide_rows(prediction: Prediction, batch: Batch, row: Row) -> None:
@@ -297,7 +310,7 @@ def fill(outer: Prediction, inner: Prediction) -> None:
     if rules != inner.plan.identity.privacy:
         slices = rules.slices(slices)
     outer.slices = {**slices, **(outer.slices or {})} or None
-    if not outer.scored and not outer.decided:
+    if not (outer.scored and outer.decided):
         outer.inner = inner if outer.inner is None else _joined(outer.inner, inner)
         outer.is_assigned = True
 
@@ -352,18 +365,34 @@ def read_output(prediction: Prediction) -> Output:
 
 
 def _read_output(prediction: Prediction) -> Output:
-    task = prediction.plan.identity.task
+    """Read what the code set, else the returned value, and add what only the prediction inside the call has."""
     n, one_row = prediction.count, prediction.batch is None
-    layer = prediction
-    if prediction.inner is not None and not prediction.scored and not prediction.decided:
-        own_output = _read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
-        if own_output is not None and own_output.unread is None:
-            return own_output
-        layer = prediction.inner
+    own = _read_layer(prediction, prediction.plan.identity.task, n, one_row=one_row)
+    return own if prediction.inner is None else _with_inner(own, prediction.inner, prediction)
+
+
+def _with_inner(own: Output, inner: Prediction, outer: Prediction) -> Output:
+    """Return the output of a prediction with the score or the class of the one inside it that it does not have."""
+    if own.rankings is not None or (own.scores is not None and own.predicted is not None):
+        return own
+    task = outer.plan.identity.task
+    output = _read_layer(inner, task, outer.count, one_row=outer.batch is None)
+    if inner.inner is not None:
+        output = _with_inner(output, inner.inner, outer)
+    if own.scores is None and own.predicted is None:
+        is_empty = output.scores is None and output.predicted is None and output.rankings is None
+        return own if is_empty and output.unread is None else output
+    if output.unread is None and inner.count == outer.count and not task.predicts_number:
+        own.predicted = output.predicted if own.predicted is None else own.predicted
+        if own.scores is None:
+            own.scores, own.by_class = output.scores, output.by_class
+    return own
+
+
+def _read_layer(layer: Prediction, task: Task, n: int, *, one_row: bool) -> Output:
+    """Read the result of one prediction as that of n rows, or of one row, without the predictions inside it."""
     if not layer.scored and not layer.decided:
-        if layer.result is ABSENT:
-            return Output()
-        return _read(task, layer.result, n, one_row=one_row)
+        return Output() if layer.result is ABSENT else _read(task, layer.result, n, one_row=one_row)
     if task.ranks_items:
         class_and_score = (layer.predicted if layer.decided else None, layer.score if layer.scored else None)
         return rankings.read_separate(*class_and_score, n, one_row=one_row)
@@ -403,7 +432,7 @@ def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
     if score.__class__ is not plan.score_type:
         return None
     if not prediction.decided:
-        return score, "", None
+        return (score, "", None) if prediction.inner is None else None
     return (score, class_text(decided), None) if is_plain_class(plan, decided) else None
 
 

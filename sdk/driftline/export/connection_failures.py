@@ -49,6 +49,9 @@ _UNRESOLVED = ("gaierror", "failed to resolve", "name or service not known", "no
                "errors resolving", "address lookup failed", "domain name not found")  # fmt: skip
 """Parts of the messages of Python, urllib3, the systems and gRPC about the name of a host."""
 
+_REFUSED = ("connection refused", "actively refused", "econnrefused")
+"""Parts of the messages of the systems and gRPC about a port at which nothing listens."""
+
 _OTHER = ("sslerror", "ssl_error", "handshak", "empty address list")
 """Parts of messages about a handshake that failed for any reason; gRPC before 1.70 gives the last one for a key that
 does not belong to its certificate.
@@ -116,7 +119,7 @@ def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) 
     >>> failure_of("SSL: WRONG_VERSION_NUMBER", encrypted=True, certified=False).kind
     'plain'
     """
-    messages = [error] if isinstance(error, str) else _messages(error)
+    messages = _messages(error)
     text = " ".join(messages)
     low = text.lower()
     if any(phrase in low for phrase in _NO_HTTP2):
@@ -133,16 +136,36 @@ def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) 
                 return ConnectionFailure(kind, _detail(text) if kind in ("untrusted", "name", "refused") else "")
     if not any(phrase in low for phrase in _CUT):
         is_tls = encrypted and any(phrase in low for phrase in _OTHER)
-        last = messages[-1].rpartition("last error: ")[2]  # gRPC's last address; the innermost of exceptions
-        return ConnectionFailure("other", last[:_LONGEST_DETAIL]) if is_tls else None
+        return ConnectionFailure("other", innermost(error)) if is_tls else None
     if not encrypted:
         return ConnectionFailure("encrypted")
     # Python's servers close the connection without an alert if they do not accept a certificate.
     return ConnectionFailure("refused" if certified else "certificate")
 
 
-def _messages(error: BaseException) -> list[str]:
+def is_refused(error: BaseException | str) -> bool:
+    """Return True if the host refused the connection, so that nothing listens at this address.
+
+    >>> is_refused("connect: Connection refused (111)"), is_refused("connection attempt timed out")
+    (True, False)
+    """
+    text = " ".join(_messages(error)).lower()
+    return any(phrase in text for phrase in _REFUSED)
+
+
+def innermost(error: BaseException | str) -> str:
+    """Return the message of the first cause of an error, such as that of the system.
+
+    >>> innermost("failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:4317: timed out")
+    'UNKNOWN: ipv4:10.0.0.1:4317: timed out'
+    """
+    return _messages(error)[-1].rpartition("last error: ")[2][:_LONGEST_DETAIL]
+
+
+def _messages(error: BaseException | str) -> list[str]:
     """Return the messages of an error and its causes, without repetition."""
+    if isinstance(error, str):
+        return [error]
     messages: list[str] = []
     seen: set[int] = set()
     pending: list[object] = [error]

@@ -213,7 +213,7 @@ class Reporter:
         """Log once why a report did not arrive."""
         name = "the metrics channel" if self._channel is None else self._channel.name
         reason = "; ".join(filter(None, (delivery.reason if delivery.denied else "", delivery.fix))) or delivery.reason
-        if delivery.state == "unreachable" and not delivery.fix:
+        if delivery.nothing_listens:
             reason = "nothing listens at this address"
         elif delivery.state == "unsupported":
             reason = f"it does not accept OTLP metrics ({delivery.reason})"

@@ -553,9 +553,14 @@ class Pipeline:
         name = self._name()
         if delivery.fix:
             return f"driftline: {name}: {delivery.fix}; the last {QUEUE_BYTES >> 20} MB are kept in memory"
-        if delivery.state == "unreachable":
+        if delivery.nothing_listens:
             return (
                 f"driftline: nothing listens on {name} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
+                f"the last {QUEUE_BYTES >> 20} MB are kept in memory"
+            )
+        if delivery.state == "unreachable":
+            return (
+                f"driftline: {name} cannot be reached: {delivery.reason}; check DRIFTLINE_ENDPOINT and the network; "
                 f"the last {QUEUE_BYTES >> 20} MB are kept in memory"
             )
         if delivery.state == "retry":

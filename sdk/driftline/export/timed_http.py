@@ -18,22 +18,35 @@ LARGEST = 4 << 20
 """Maximum bytes of a response, the default of gRPC."""
 
 
-def timed_session() -> requests.Session:
-    """Return a session whose timeout for reading limits the whole response.
+class TimedSession(requests.Session):
+    """A session whose timeout for reading limits the whole response, also for OpenTelemetry's exporters.
 
-    >>> timed_session().get_adapter("https://driftline").max_retries.total
+    It follows no redirect, and the status of a response counts whatever its body is.
+
+    >>> TimedSession().get_adapter("https://driftline").max_retries.total
     0
     """
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _TimedAdapter())
-    return session
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _TimedAdapter())
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send a request; without ``stream``, read at most :data:`LARGEST` bytes of the response."""
+        response = super().send(request, **{**options, "stream": True})
+        if not options.get("stream"):
+            response._content, _ = content_of(response)
+        return response
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: ``requests`` would read the whole body of a redirect, and its address may be unreadable."""
 
 
-def content_of(response: requests.Response) -> bytes:
-    """Return the body of a response that was requested with ``stream=True``; the rest is not read.
+def content_of(response: requests.Response) -> tuple[bytes, str]:
+    """Return the body of a response that was requested with ``stream=True``, and why its rest cannot be read.
 
-    Raises ``requests.exceptions.RequestException`` if it does not end in time.
+    The status is known before, and it decides what became of the request, whatever the body is.
     """
     body = bytearray()
     try:
@@ -42,9 +55,11 @@ def content_of(response: requests.Response) -> bytes:
                 body += piece
                 if len(body) >= LARGEST:
                     break
-    except requests.exceptions.ConnectionError as error:  # what a timeout is after the headers
-        raise requests.exceptions.ReadTimeout(error) from None
-    return bytes(body)
+    except requests.exceptions.ConnectionError:  # what a timeout is after the headers
+        return bytes(body), "ReadTimeout"
+    except Exception as error:  # a body that breaks off, has a bad chunk, or cannot be decompressed
+        return bytes(body), type(error).__name__
+    return bytes(body), ""
 
 
 class _TimedReader(io.RawIOBase):

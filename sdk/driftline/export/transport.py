@@ -26,7 +26,7 @@ from driftline.faults import FAULTS, logger
 from driftline.guarded_log import guard_libraries
 
 from .backoff import next_pause, seconds_to_wait
-from .connection_failures import ConnectionFailure, failure_of
+from .connection_failures import ConnectionFailure, failure_of, innermost, is_refused
 from .endpoint import Endpoint, Signal, is_here
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ _RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUS
                               "UNAVAILABLE", "DATA_LOSS"))  # fmt: skip
 _TOO_LARGE = ("larger than", "too large", "exceeds max", "exceeds the max")
 """Words of gRPC's libraries (C and Python, Go, Rust, Java, .NET) about a message over the limit of the receiver."""
+_BROKEN = ("stream removed", "rst_stream", "no status received", "decompress", "compression bit")
+"""Words of gRPC's libraries about an answer that breaks off or cannot be read: no receiver refuses the request."""
 _GRPC_PORT = 4317
 _EXPORT = {
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
@@ -59,11 +61,11 @@ State = Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
 class Delivery:
     """The result of one request.
 
-    ``unreachable``: no server listens; ``retry``: send again, after ``after`` seconds if the receiver asked for that;
+    ``unreachable``: no receiver answers; ``retry``: send again, after ``after`` seconds if the receiver asked for that;
     ``refused``: this request will never be accepted; ``unsupported``: such requests are not accepted now (404,
     UNIMPLEMENTED). ``delivered`` with a ``reason``: the receiver warns, or rejects some (``rejected``) records or
     points. ``fix``: what is wrong and what to do, if that is known; ``may_pass``: another attempt may succeed without
-    it. ``denied``: the sender may not send this.
+    it. ``denied``: the sender may not send this. ``nothing_listens``: the host refused the connection.
     """
 
     state: State
@@ -73,6 +75,7 @@ class Delivery:
     fix: str = ""
     may_pass: bool = False
     denied: bool = False
+    nothing_listens: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -167,23 +170,26 @@ class HttpChannel:
     """OTLP/HTTP with protobuf bodies, through ``requests``, with the proxies and CA bundles of exporters."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        from .timed_http import timed_session
+        from .timed_http import TimedSession
 
         self.name = endpoint.base
         self._endpoint = endpoint
-        self._new_session = timed_session
+        self._new_session = TimedSession
         self._has_delivered = False
         self._session: requests.Session | None = None
 
     def send(self, body: bytes, timeout: float) -> Delivery:
-        """Post one request to the URL of the signal."""
-        delivery, answer = self.post(self._endpoint.url, body, "application/x-protobuf", timeout)
+        """Post one request to the URL of the signal; a success is one however its answer ends."""
+        delivery, answer, _ = self._exchange(self._endpoint.url, body, "application/x-protobuf", timeout)
         return read_success(answer) if delivery.state == "delivered" else delivery
 
     def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
-        """Post a body within ``timeout`` seconds; return the result and the answer."""
-        import requests
+        """Post a body within ``timeout`` seconds; return the result and the whole answer, else a result to retry."""
+        delivery, answer, broken = self._exchange(url, body, content_type, timeout)
+        return (Delivery("retry", broken), b"") if broken and delivery.state == "delivered" else (delivery, answer)
 
+    def _exchange(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes, str]:
+        """Post a body; return the result, the answer as far as it can be read, and why the rest cannot be read."""
         from .timed_http import content_of
 
         endpoint = self._endpoint
@@ -205,33 +211,23 @@ class HttpChannel:
                     # per request, since REQUESTS_CA_BUNDLE of the environment wins over the setting of a session
                     verify=endpoint.certificate or None,
                 )
-                content = content_of(response)
-        except requests.exceptions.Timeout as error:
-            return Delivery("retry", type(error).__name__), b""
-        except requests.exceptions.ConnectionError as error:
-            has_delivered = self._has_delivered and not isinstance(error, requests.exceptions.SSLError)
-            return _unreachable(endpoint, type(error).__name__, error, has_delivered=has_delivered), b""
-        except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text contains the header, often a key
-            where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
-            return Delivery("refused", f"{type(error).__name__} in {where}"), b""
-        except OSError as error:
-            if not isinstance(error, requests.exceptions.RequestException):
-                return _unusable_files(endpoint, error), b""
-            return Delivery("refused", f"{type(error).__name__}: {error}"), b""
-        except Exception as error:  # a wrong URL: a retry cannot succeed
-            return Delivery("refused", f"{type(error).__name__}: {error}"), b""
+                content, broken = content_of(response)
+        except Exception as error:
+            return _unanswered(endpoint, error, self._has_delivered), b"", ""
         status = response.status_code
         if 200 <= status < 300:
             self._has_delivered = True
-            return Delivery("delivered"), content
+            return Delivery("delivered"), content, broken
         reason = f"{status} {response.reason}"
         if status in _RETRYABLE:
-            return Delivery("retry", reason, seconds_to_wait(response.headers.get("retry-after", ""))), content
+            return Delivery("retry", reason, seconds_to_wait(response.headers.get("retry-after", ""))), content, broken
+        if broken:  # perhaps not the answer of the receiver, so the rows are kept
+            return Delivery("retry", f"incomplete answer: {reason}, {broken}"), b"", broken
         if status in (401, 403):
-            return _denied(endpoint, own_headers, reason, _message(content), unknown=status == 401), b""
+            return _denied(endpoint, own_headers, reason, _message(content), unknown=status == 401), b"", ""
         if status == 400 and not endpoint.encrypted and any(words in content for words in _HTTPS_ONLY):
-            return Delivery("unreachable", reason, fix=ConnectionFailure("encrypted").sentence("", "")), b""
-        return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), content
+            return Delivery("unreachable", reason, fix=ConnectionFailure("encrypted").sentence("", "")), b"", ""
+        return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), content, ""
 
     def _open_session(self) -> requests.Session:
         if self._session is None:
@@ -301,7 +297,7 @@ class GrpcChannel:
         except Exception as error:  # its text can contain a header, often a key
             return Delivery("refused", type(error).__name__)
         self._has_delivered = True
-        return read_success(answer)
+        return read_success(answer or b"")  # gRPC returns None for a success whose message breaks off
 
     def _open(self, grpc: Any) -> Any:
         endpoint = self._endpoint
@@ -393,7 +389,8 @@ def is_temporary(code: str, details: str, after: float | None) -> bool:
     """Return True if a request of gRPC is sent again.
 
     RESOURCE_EXHAUSTED is gRPC's 429. OTLP requests the client not to send again without a RetryInfo, but receivers at
-    their limit of memory do not add one, and the rows would be lost. A message that is too large stays too large.
+    their limit of memory do not add one, and the rows would be lost. A message that is too large stays too large. An
+    answer that breaks off refuses nothing.
 
     Args:
         code: Name of the status.
@@ -405,9 +402,28 @@ def is_temporary(code: str, details: str, after: float | None) -> bool:
     >>> is_temporary("RESOURCE_EXHAUSTED", "grpc: received message larger than max (5000000 vs. 4194304)", None)
     False
     """
-    if after is None and any(words in details.lower() for words in _TOO_LARGE):
+    low = details.lower()
+    if after is None and any(words in low for words in _TOO_LARGE):
         return False
-    return code in _RETRYABLE_CODES
+    return code in _RETRYABLE_CODES or (code in ("INTERNAL", "UNKNOWN") and any(words in low for words in _BROKEN))
+
+
+def _unanswered(endpoint: Endpoint, error: Exception, has_delivered: bool) -> Delivery:
+    """Return the result of an HTTP request without a status in the answer."""
+    import requests
+
+    if isinstance(error, requests.exceptions.Timeout):
+        return Delivery("retry", type(error).__name__)
+    if isinstance(error, requests.exceptions.ConnectionError):
+        has_delivered &= not isinstance(error, requests.exceptions.SSLError)
+        reason = f"{type(error).__name__}: {innermost(error)}"
+        return _unreachable(endpoint, reason, error, has_delivered=has_delivered)
+    if isinstance(error, requests.exceptions.InvalidHeader | UnicodeError):  # its text contains the header, often a key
+        where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
+        return Delivery("refused", f"{type(error).__name__} in {where}")
+    if isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException):
+        return _unusable_files(endpoint, error)
+    return Delivery("refused", f"{type(error).__name__}: {error}")  # a wrong URL: a retry cannot succeed
 
 
 def _unreachable(endpoint: Endpoint, reason: str, error: BaseException | str, *, has_delivered: bool) -> Delivery:
@@ -418,7 +434,7 @@ def _unreachable(endpoint: Endpoint, reason: str, error: BaseException | str, *,
     certified = bool(endpoint.client_certificate)
     failure = failure_of(error, encrypted=endpoint.encrypted, certified=certified)
     if failure is None or (has_delivered and not failure.may_pass):
-        return Delivery("unreachable", reason)
+        return Delivery("unreachable", reason, nothing_listens=is_refused(error))
     if failure.kind == "encrypted" and endpoint.protocol == "http" and urlsplit(endpoint.url).port == _GRPC_PORT:
         failure = ConnectionFailure("grpc")  # some servers of gRPC also close the connection without an answer
     fix = failure.sentence(endpoint.variables("CERTIFICATE"), endpoint.variables("CLIENT_CERTIFICATE", "CLIENT_KEY"))

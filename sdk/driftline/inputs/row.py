@@ -163,6 +163,17 @@ def feature_value(value: Any) -> Any:
     return clean_value(value)
 
 
+def slice_value(value: Any) -> Any:
+    """Return the value of a feature as that of a slice: a long text is a category, and a vector is missing.
+
+    >>> slice_value(1), len(slice_value(feature_value("a" * 300))), slice_value(feature_value([1.0, 2.0]))
+    (1, 217, None)
+    """
+    if value.__class__ is Document:
+        return short_text(value.category())
+    return None if value.__class__ is Vector else value
+
+
 def clean_value(value: Any) -> Any:
     """Return one value as a float, int, bool or str, or None if it cannot be recorded; see :func:`clean`."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):

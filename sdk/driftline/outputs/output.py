@@ -25,6 +25,7 @@ from driftline.tables.classes import class_column, class_text, with_exact_intege
 from driftline.tables.ranked_items import Ranked
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
+from driftline.tables.text import with_article
 
 from .named_scores import NamedScores
 
@@ -84,8 +85,7 @@ def describe(value: Any) -> UnreadResult:
         description: UnreadResult = value.description
         return description
     kind = type(value)
-    article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
-    name = f"{article} {kind.__name__}"
+    name = with_article(kind.__name__)
     if isinstance(value, Mapping) and not hasattr(value, "shape"):
         keys = tuple(map(str, value))
         return UnreadResult(f"{name} with keys {_list(keys)}", keys)

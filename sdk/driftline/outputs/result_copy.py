@@ -23,6 +23,8 @@ from .named_scores import MOST_NAMES, NamedScores, of_mapping, of_mappings, of_r
 from .output import UnreadResult, describe, describe_list
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
+_KINDS = {float: "f", int: "i", bool: "b", str: "U"}
+"""Types of Python, and the kinds of numpy that have their values."""
 _CELL = 32  # approximate bytes per value of a list
 _KEEPERS: dict[type, Callable[[Any], Any]] = {}
 
@@ -47,6 +49,30 @@ def copy_separate(value: Any) -> Any:
     ([0.25, 0.75], 'a tuple of 2')
     """
     return copy_result(list(value) if isinstance(value, tuple) else value)
+
+
+def results_of_rows(result: Any, n: int) -> Any:
+    """Return a tuple of n results of one kind for n rows as a list; anything else unchanged.
+
+    Values of several kinds may be a class and its score, and n sequences of n values one sequence per part of the
+    result, so they stay a tuple.
+
+    >>> results_of_rows((0.25, 0.75), 2), results_of_rows(("yes", 0.75), 2), results_of_rows(([0.5, 0.5], [1, 0]), 2)
+    ([0.25, 0.75], ('yes', 0.75), ([0.5, 0.5], [1, 0]))
+    """
+    if result.__class__ is not tuple or len(result) != n:
+        return result
+    types = set(map(type, result)) - {type(None)}
+    kinds = types if len(types) == 1 and types <= _KINDS.keys() else {*map(_kind_of, result)} - {type(None)}
+    is_square = kinds == {"sequence"} and any(len(value) == n for value in result if value is not None)
+    return list(result) if len(kinds) == 1 and not is_square else result
+
+
+def _kind_of(value: Any) -> Any:
+    """Return the kind of a result, which is the same for the floats or the integers of Python and of numpy."""
+    if isinstance(value, list | tuple) or getattr(value, "shape", None):
+        return "sequence"
+    return getattr(getattr(value, "dtype", None), "kind", None) or _KINDS.get(type(value), type(value))
 
 
 def cost_of(stored: Any) -> int:

@@ -66,3 +66,17 @@ def cut_middle(text: str) -> str:
     (1000, 'short')
     """
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 303]}...{text[-300:]}"
+
+
+def with_article(name: str) -> str:
+    """Return the name of a type with its article, as it is spoken.
+
+    >>> [with_article(name) for name in ("str", "int", "ndarray", "UUID", "SVC", "uint8", "UnreadResult", "Series")]
+    ['a str', 'an int', 'an ndarray', 'a UUID', 'an SVC', 'a uint8', 'an UnreadResult', 'a Series']
+    """
+    letter, low = name[:1].upper(), name.lower()
+    if name[:2].isupper() or low.startswith("nd"):  # spelled: a U, an N
+        is_vowel = letter in "AEFHILMNORSX"
+    else:
+        is_vowel = letter in "AEIOU" and not low.startswith(("uint", "uni", "use", "uti"))
+    return f"{'an' if is_vowel and letter else 'a'} {name}"

@@ -362,4 +362,5 @@ def test_spans_over_grpc_pass_a_proxy_by_on_this_machine_only(monkeypatch: pytes
 
     assert destination("TRACES", resolve("http://localhost:4317", {})) == direct
     assert destination("TRACES", resolve("http://d:4317", {})) == {"endpoint": "http://d:4317"}
-    assert destination("TRACES", None) == {}
+    (session,) = destination("TRACES", None).values()  # over HTTP
+    assert session.proxies == {}

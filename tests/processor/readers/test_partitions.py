@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import driftline
 import numpy as np
@@ -67,7 +69,9 @@ def test_partitions_are_columns(tmp_path: Path, extension: str) -> None:
     ("parts", "values"),
     [
         (("k=1", "k=2"), [1, 2]),
-        (("k=01", "k=12"), [1, 12]),
+        (("k=01", "k=12"), ["01", "12"]),
+        (("k=01000", "k=__HIVE_DEFAULT_PARTITION__"), ["01000", None]),
+        (("k=0", "k=-12"), [0, -12]),
         (("k=1", "k=b"), ["1", "b"]),
         (("k=1", "k=__HIVE_DEFAULT_PARTITION__"), [1, None]),
         (("k=S%C3%A3o%20Paulo", "k=a%2Fb"), ["São Paulo", "a/b"]),
@@ -262,10 +266,11 @@ def test_a_pattern_matches_hidden_names_only_if_it_contains_them(
         ("region=eu/year=2026/month=02/day=03", {"region": "eu", "partition_date": "2026-02-03T00:00:00"}),
         ("year=2026/month=02", {}),
         ("year=2026", {"year": 2026}),
-        ("month=02/day=03", {"month": 2, "day": 3}),
+        ("month=2/day=3", {"month": 2, "day": 3}),
+        ("month=02/day=03", {"month": "02", "day": "03"}),
         ("m=7/d=9/region=eu", {"m": 7, "d": 9, "region": "eu"}),
-        ("year=2026/month=13/day=03", {"year": 2026, "month": 13, "day": 3}),
-        ("year=2026/month=feb/day=03", {"year": 2026, "month": "feb", "day": 3}),
+        ("year=2026/month=13/day=03", {"year": 2026, "month": 13, "day": "03"}),
+        ("year=2026/month=feb/day=03", {"year": 2026, "month": "feb", "day": "03"}),
     ],
 )
 def test_partitions_that_are_a_date_are_one_time(tmp_path: Path, path: str, columns: dict[str, object]) -> None:
@@ -319,3 +324,72 @@ def test_a_date_of_partitions_is_not_compared_and_does_not_replace_times(tmp_pat
     assert source.schema.names == ["x", "made"]
     evaluation = driftline.evaluate(tmp_path / "2", baseline=tmp_path / "1")
     assert list(evaluation.to_dict()["windows"][0]["drift"]["features"]) == ["x"]
+
+
+VALUES = {
+    "codes": [f"{i:03d}" for i in range(20)],
+    "zip codes": [f"{i:05d}" for i in range(1_000, 1_020)],
+    "hours": [f"{i:02d}" for i in range(24)],
+    "a code among whole numbers": ["1", "2", "03", "4"],
+    "zeros": ["0", "00"],
+    "texts and codes": ["1", "2", "03", "x"],
+    "whole numbers": [str(i) for i in range(10_000, 10_020)],
+    "decimals": ["1.0", "1.10", "2.0"],
+    "signs": ["-1", "2", "-3"],
+    "long numbers": ["9" * 19, "1" + "0" * 19],
+    "booleans": ["true", "false"],
+    "texts": ["eu", "us", "São Paulo", "a b"],
+}
+
+
+def _write_rows(folder: Path, form: str, name: str, values: Sequence[str], seed: int) -> Path:
+    """Write 2,000 rows with values of one distribution, as partitions or as a column, and return the folder."""
+    random = np.random.default_rng(seed)
+    picks = random.integers(0, len(values), 2_000)
+    columns = {"x": random.normal(size=2_000), "score": random.random(2_000)}
+    if form == "partitions":
+        for index, value in enumerate(values):
+            part = {key: numbers[picks == index] for key, numbers in columns.items()}
+            _write(folder / f"{name}={quote(value)}/0.parquet", **part)
+    else:
+        texts = [values[pick] for pick in picks]
+        column = pa.array(list(map(int, texts))) if form == "numbers" else pa.array(texts)
+        extension = "csv" if form == "csv" else "parquet"
+        _write(folder / f"0.{extension}", **columns, **{name: column})
+    return folder
+
+
+def _is_whole(text: str) -> bool:
+    return str(int(text)) == text if text.removeprefix("-").isdecimal() and len(text) < 19 else False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["zip", "k"])
+@pytest.mark.parametrize("kind", VALUES)
+def test_the_same_values_as_partitions_and_as_a_column_do_not_drift(tmp_path: Path, kind: str, name: str) -> None:
+    values = VALUES[kind]
+    # texts of a typed file are not the numbers of an untyped one
+    forms = ["partitions", "csv", "numbers" if all(map(_is_whole, values)) else "texts"]
+    if kind in ("decimals", "signs", "long numbers", "booleans"):
+        forms = ["partitions", "csv"]
+    for before in forms:
+        _write_rows(tmp_path / f"was-{before}", before, name, values, 1)
+        _write_rows(tmp_path / f"now-{before}", before, name, values, 2)
+    states = {
+        (before, after): driftline.evaluate(
+            tmp_path / f"now-{after}", baseline=tmp_path / f"was-{before}", task="binary", actual="none"
+        ).to_dict()["windows"][0]["drift"]["features"][name]["state"]
+        for before in forms
+        for after in forms
+        if "partitions" in (before, after)
+    }
+    assert set(states.values()) == {"ok"}, states
+
+
+@pytest.mark.parametrize("name", ["zip", "k"])
+def test_codes_of_partitions_are_compared_with_the_numbers_of_a_baseline(tmp_path: Path, name: str) -> None:
+    values = VALUES["zip codes"]
+    was = _write_rows(tmp_path / "was", "numbers", name, values, 1)
+    now = _write_rows(tmp_path / "now", "partitions", name, values, 2)
+    result = driftline.evaluate(now, baseline=was, task="binary", actual="none").to_dict()
+    assert result["windows"][0]["drift"]["features"][name]["state"] == "ok"

@@ -92,6 +92,25 @@ def test_two_columns_have_two_formats(tmp_path: Path) -> None:
     assert source.column("%m/%d/%Y").to_pylist() == source.column("%d.%m.%Y").to_pylist() == days
 
 
+@pytest.mark.parametrize(
+    ("written", "date_format", "time"),
+    [
+        ("01-Jan-26 12.00.00.000000 AM", "%d-%b-%y %I.%M.%S %p", datetime(2026, 1, 1)),
+        ("13-JAN-26 01.30.05.250000 PM", "%d-%b-%y %I.%M.%S %p", datetime(2026, 1, 13, 13, 30, 5, 250_000)),
+        ("13.01.2026 10.30.05,25", "%d.%m.%Y %H.%M.%S", datetime(2026, 1, 13, 10, 30, 5, 250_000)),
+        ("2026-01-01 00:00:00,123", "%Y-%m-%d %H:%M:%S", datetime(2026, 1, 1, 0, 0, 0, 123_000)),
+        ("2026-01-01T00:00:00,123Z", "%Y-%m-%dT%H:%M:%SZ", datetime(2026, 1, 1, 0, 0, 0, 123_000)),
+        ("2026-01-01T02:00:00,5+02:00", "%Y-%m-%dT%H:%M:%S%z", datetime(2026, 1, 1, 0, 0, 0, 500_000)),
+        ("01/13/2026 10:30:05,5", "%m/%d/%Y %H:%M:%S", datetime(2026, 1, 13, 10, 30, 5, 500_000)),
+    ],
+)
+def test_points_and_commas_of_times_are_read(written: str, date_format: str, time: datetime, tmp_path: Path) -> None:
+    values, said = read(_csv(pd.DataFrame({"at": [written] * 20, "a": 1.5}), tmp_path / "rows"))
+    assert values == [time] * 20
+    option = f"'{date_format}'" if " " in date_format else date_format
+    assert said[0].endswith(f"at: read as times, --date-format {option}")
+
+
 def test_fractions_and_strays_are_kept_and_counted(tmp_path: Path) -> None:
     values = ["2026/02/01 00:50:00.25", "unknown", *["2026/02/13 01:00:00"] * 18]
     read_values, said = read(_csv(pd.DataFrame({"at": values, "a": 1}), tmp_path / "rows"))

@@ -780,3 +780,129 @@ def test_a_result_that_an_index_cannot_match_has_a_line(result: Any) -> None:
     capture = captured(BINARY, pd.DataFrame({"x": [1.0, 9.0, 5.0]}), result)
     assert [row.score for row in capture.predictions] == [0.1, 0.5, 0.9]
     assert len([line for line in capture.log if "matched with the rows of the input by their position" in line]) == 1
+
+
+_INNER: dict[str, tuple[Any, Any]] = {"proba": (0.7, None), "predict": (None, "no"), "both": (0.7, "no")}
+_OUTER: dict[str, tuple[Any, Any]] = {
+    "class": (None, "yes"),
+    "score": (0.25, None),
+    "both": (0.25, "yes"),
+    "unread": (None, None),
+    "none": (None, None),
+}
+
+
+@pytest.mark.parametrize("rows", [ROWS[0], ROWS], ids=["one row", "batch"])
+@pytest.mark.parametrize("way", ["returned", "assigned", "assigned before"])
+@pytest.mark.parametrize("inner", _INNER)
+@pytest.mark.parametrize("outer", _OUTER)
+def test_the_inner_prediction_adds_the_score_or_the_class_that_the_outer_one_does_not_have(
+    outer: str, inner: str, way: str, rows: Any
+) -> None:
+    model = driftline.Model("m", task="binary", classes=("no", "yes"), positive_class="yes")
+
+    def of_rows(value: Any) -> Any:
+        return value if isinstance(rows, dict) else [value] * len(rows)
+
+    def assign(prediction: driftline.Prediction | None, score: Any, predicted: Any) -> None:
+        assert prediction is not None
+        if score is not None:
+            prediction.score = of_rows(score)
+        if predicted is not None:
+            prediction.predicted = of_rows(predicted)
+
+    @model.predict
+    def serve(x: Any) -> Any:
+        score, decision = _OUTER[outer]
+        if way == "assigned before":
+            assign(driftline.current(), score, decision)
+        with model.prediction(features=x) as prediction:
+            assign(prediction, *_INNER[inner])
+        if way == "assigned" or outer == "both":
+            assign(driftline.current(), score, decision)
+        if outer == "unread":
+            return {"note": "about the call"}
+        return of_rows(decision if score is None else score) if way == "returned" and outer != "none" else None
+
+    with driftline.testing.capture() as capture:
+        serve(rows)
+    score, decision = (
+        own if own is not None else of_inner for own, of_inner in zip(_OUTER[outer], _INNER[inner], strict=True)
+    )
+    derived = "" if score is None else "yes" if score >= 0.5 else "no"
+    assert [(row.score, row.predicted) for row in capture.predictions] == of_rows_list(
+        rows, (score, decision or derived)
+    )
+    assert capture.lost == []
+
+
+def of_rows_list(rows: Any, value: Any) -> list[Any]:
+    """Return the value once for one row, else once per row."""
+    return [value] * (1 if isinstance(rows, dict) else len(rows))
+
+
+def test_the_scores_of_other_rows_are_not_those_of_an_outer_class() -> None:
+    model = driftline.Model("m", task="binary")
+
+    @model.predict
+    def candidates(x: Any) -> list[float]:  # noqa: ARG001
+        return [0.25, 0.75]
+
+    @model.predict
+    def serve(row: dict[str, float]) -> bool:  # noqa: ARG001
+        candidates(ROWS)
+        return True
+
+    with driftline.testing.capture() as capture:
+        serve(ROWS[0])
+    assert [(row.score, row.predicted) for row in capture.predictions] == [(None, "1")]
+
+
+NAMED: dict[str, Any] = {"task": "binary", "classes": ("no", "yes"), "positive_class": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ((0.25, 0.75), [(0.25, "no"), (0.75, "yes")]),
+        ((np.float64(0.25), 0.75), [(0.25, "no"), (0.75, "yes")]),
+        ((0.25, None), [(0.25, "no"), (None, "")]),
+        (("yes", "no"), [(None, "yes"), (None, "no")]),
+        (({"no": 0.75, "yes": 0.25}, {"no": 0.25, "yes": 0.75}), [(0.25, "no"), (0.75, "yes")]),
+        ((0.25, 0.75, 0.5), [(0.25, "no"), (0.75, "yes"), (0.5, "yes")]),
+        (([0.75, 0.25], [0.25, 0.75], [0.5, 0.5]), [(0.25, "no"), (0.75, "yes"), (0.5, "yes")]),
+        ((np.array([0.75, 0.25]),) * 3, [(0.25, "no")] * 3),
+        ((0.75,), [(0.75, "yes")]),
+    ],
+    ids=str,
+)
+def test_a_tuple_of_one_result_per_row_is_read_as_a_list(results: Any, expected: Any) -> None:
+    with driftline.testing.capture() as capture:
+        driftline.Model("m", **NAMED).predict(lambda rows: results)([{"x": 1.0}] * len(results))  # noqa: ARG005
+    assert [(row.score, row.predicted) for row in capture.predictions] == expected
+    assert [loss for loss in capture.lost if loss.reason == "unread_result"] == []
+
+
+@pytest.mark.parametrize(
+    ("results", "listed"),
+    [
+        (("yes", 0.75), ["yes", "no"]),
+        ((1, 0.75), [1, 0.75]),
+        (([0.25, 0.75], [0.5, 0.5]), [0.25, 0.75]),
+        ((np.array([0.25, 0.75]), ["no", "yes"]), [0.25, 0.75]),
+        ((0.75, {"explain": 1}), [0.75, 0.25]),
+    ],
+    ids=str,
+)
+def test_a_tuple_that_may_be_the_parts_of_a_result_is_unread_and_its_advice_works(results: Any, listed: Any) -> None:
+    def lost_after(function: Any, given: Any = ROWS, **options: Any) -> tuple[int, list[str]]:
+        with driftline.testing.capture(raising=False) as capture:
+            driftline.Model("m", **NAMED).predict(**options)(function)(given)
+        return len(capture.lost), capture.log
+
+    lost, (line, *_) = lost_after(lambda x: results)  # noqa: ARG005
+    assert lost == 1
+    code = line.partition("@m.predict(")[2].removesuffix(")")
+    assert lost_after(lambda x: results, **eval(f"dict({code})"))[0] == 0  # noqa: ARG005
+    if "in a list" in line:
+        assert lost_after(lambda x: listed)[0] == 0  # noqa: ARG005

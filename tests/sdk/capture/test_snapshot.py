@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,8 @@ from driftline import Privacy
 from driftline.batch.conversion import list_of
 from driftline.tables.column_codec import strings
 
-from tests.support.service import Service
+from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 ROW = {"order": "A-1", "amount": 17.5, "country": "NO"}
 SAID = {
@@ -231,3 +235,70 @@ def test_a_batch_at_none_says_how_many_rows_it_has(service: Service) -> None:
     attributes = service.attributes()
     assert attributes.pop("ml.prediction.count") == 2
     assert set(attributes) == set(SAID) - {"ml.model.version"}
+
+
+class _Plan(enum.Enum):
+    FREE = "free"
+
+
+KINDS: dict[str, Any] = {
+    "text": "no",
+    "long text": "Mozilla/5.0 " + "(X11) " * 60,
+    "longest text": "é" * 20_000,
+    "long bytes": b"x" * 400,
+    "surrogate": "a\ud800",
+    "long surrogate": "\ud800" * 300,
+    "empty": "",
+    "true": True,
+    "float": 0.25,
+    "nan": float("nan"),
+    "infinite": float("inf"),
+    "integer": 7,
+    "long integer": 2**53 + 1,
+    "longest integer": 10**30,
+    "decimal": Decimal("1.5"),
+    "time": datetime(2026, 11, 20, tzinfo=UTC),
+    "enum": _Plan.FREE,
+    "numpy": np.float32(0.5),
+    "numpy text": np.str_("x" * 300),
+    "vector": [1.0, 2.0],
+    "mapping": {"a": 1},
+    "missing": None,
+}
+
+
+@pytest.mark.parametrize("way", ["field", "fields", "function", "argument", "block"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_slices_and_features_of_a_span_are_plain_and_those_of_its_row(
+    service: Service, kind: str, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    value, model = KINDS[kind], service.model()
+    row = {"x": 1.0, "v": value, "w": "k"}
+    if way == "block":
+        with model.prediction(features=row, slices={"v": value, "w": "k"}) as prediction:
+            prediction.score = 0.25
+    elif way == "argument":
+
+        @model.predict(features="row", slices="v", span_features=True)
+        def by_argument(row: Any, v: Any) -> float:
+            return 0.25
+
+        by_argument({"x": 1.0, "w": "k"}, value)
+    else:
+        slices: Any = {"field": "v", "fields": ("v", "w"), "function": lambda row: {"v": row["v"]}}[way]
+        model.predict(returns(0.25), slices=slices, span_features=True)(row)
+    (span,), table = service.spans, service.table()
+    attributes: dict[str, Any] = dict(span.attributes or {})
+
+    assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+    kinds = ("driftline.feature.value.", "driftline.slice.value.")
+    for of_row, start in zip((table.features, table.slices), kinds, strict=True):
+        for key, given in attributes.items():
+            if not key.startswith(start) or given != given:
+                continue
+            assert type(given) in (str, bool, int, float)
+            column = of_row[key.removeprefix(start)]
+            if column.codes is None:
+                assert unwrap(column.numbers).tolist() == [float(given)]
+            else:
+                assert [column.categories[code] for code in column.codes] == [str(given)]

@@ -26,7 +26,7 @@ from tests.support.facts import lacking
 from tests.support.service import NOW, Service, returns
 from tests.support.unwrap import unwrap
 
-UNREACHABLE = Delivery("unreachable", "ConnectionError")
+UNREACHABLE = Delivery("unreachable", "ConnectionError", nothing_listens=True)
 
 
 @pytest.fixture
@@ -146,6 +146,20 @@ def test_nothing_listening_is_one_line_and_rows_are_kept(service: Service, caplo
         "the last 32 MB are kept in memory"
     ]
     assert sum(map(len, service.tables())) == 3
+
+
+def test_the_reason_is_logged_if_something_listens_but_does_not_answer(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.channel.answers = [Delivery("unreachable", "UNAVAILABLE connection attempt timed out")]
+    service.channel.name = "http://localhost:4317"
+    service.model().predict(returns(0.5))({"i": 1})
+    service.flush()
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "driftline: http://localhost:4317 cannot be reached: UNAVAILABLE connection attempt timed out; check "
+        "DRIFTLINE_ENDPOINT and the network; the last 32 MB are kept in memory"
+    ]
 
 
 def test_the_pause_between_attempts_grows_and_the_receiver_may_say_how_long(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import driftline
@@ -37,6 +39,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 from tests.support.certificates import Authority
+from tests.support.hostile_endpoint import answering
 from tests.support.service import returns
 
 
@@ -300,7 +303,21 @@ def test_nobody_listening_over_http_is_unreachable(receiver: Service) -> None:
     receiver.server_close()
     channel = _http(receiver)
 
-    assert channel.send(b"body", 60.0).state == "unreachable"
+    delivery = channel.send(b"body", 60.0)
+    assert (delivery.state, delivery.nothing_listens) == ("unreachable", True)
+
+
+def test_a_receiver_that_ends_the_connection_listens_and_the_reason_is_kept(receiver: Service) -> None:
+    channel = _http(receiver)
+    assert channel.send(b"body", 60.0) == Delivery("delivered")
+    channel.close()
+    with answering([], closes=True) as url:
+        channel._endpoint = Endpoint(url, f"{url}/v1/logs")
+        delivery = channel.send(b"body", 60.0)
+        channel.close()
+
+    assert delivery.reason.startswith("ConnectionError: ")
+    assert (delivery.state, delivery.fix, delivery.nothing_listens) == ("unreachable", "", False)
 
 
 def test_a_receiver_that_never_answers_costs_no_more_than_the_timeout() -> None:
@@ -411,6 +428,71 @@ def test_a_message_over_the_limit_of_the_receiver_is_not_sent_again(details: str
     assert is_temporary("RESOURCE_EXHAUSTED", "data refused due to high memory usage", None) is True
 
 
+@pytest.mark.parametrize("code", ["INTERNAL", "UNKNOWN"])
+@pytest.mark.parametrize(
+    "details",
+    [
+        "Stream removed (RST_STREAM (Received RST_STREAM with error code 2))",
+        "Received RST_STREAM with error code 2",
+        "Stream removed (Data frame with END_STREAM flag received)",
+        "No status received",
+        "Decompression failed due to zlib error",
+        "Compression bit set but no encoding configured",
+    ],
+)
+def test_an_answer_of_grpc_that_breaks_off_refuses_no_rows(code: str, details: str) -> None:
+    assert is_temporary(code, details, None) is True
+    assert is_temporary(code, "the record is invalid", None) is False
+    assert is_temporary("INVALID_ARGUMENT", details, None) is False
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+def _fields(**fields: str) -> bytes:
+    """Return header fields as literals of HPACK without an index."""
+    pairs = [(name.replace("_", "-"), value) for name, value in fields.items()]
+    return b"".join(b"\0%c%b%c%b" % (len(n), n.encode(), len(v), v.encode()) for n, v in pairs)
+
+
+_BEGIN = _frame(1, 4, 1, b"\x88" + _fields(content_type="application/grpc"))
+_HALF_MESSAGE = _frame(0, 0, 1, b"\0\0\0\0\x32half")
+
+
+@pytest.mark.parametrize(
+    ("answer", "states"),
+    [
+        (_BEGIN + _HALF_MESSAGE + _frame(1, 5, 1, _fields(grpc_status="0")), {"delivered"}),
+        (_BEGIN + _HALF_MESSAGE + _frame(3, 0, 1, b"\0\0\0\2"), {"retry"}),
+        (_BEGIN + _HALF_MESSAGE, {"retry", "unreachable"}),
+    ],
+    ids=["half a message of a success", "reset", "closed"],
+)
+def test_rows_stay_if_an_answer_of_grpc_breaks_off(answer: bytes, states: set[str]) -> None:
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(_frame(4, 0, 0) + _frame(4, 1, 0))
+            asked = b""
+            while b"body" not in asked:
+                asked += connection.recv(65_536)
+            connection.sendall(answer)
+            sent.wait(FOR_EVER if answer.endswith(b"\2") or b"grpc-status" in answer else 0.0)
+
+    sent = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        channel = _grpc(listener.getsockname()[1])
+        delivery = channel.send(b"body", 60.0)
+        sent.set()
+        channel.close()
+        thread.join()
+
+    assert delivery.state in states
+
+
 def test_rows_that_a_receiver_at_its_limit_does_not_take_arrive_later(export: tuple[_Export, int]) -> None:
     handler, port = export
     handler.failure = (grpc.StatusCode.RESOURCE_EXHAUSTED, ())
@@ -493,7 +575,8 @@ def test_nobody_listening_over_grpc_is_unreachable(receiver: Service) -> None:
     receiver.server_close()
     channel = _grpc(receiver.server_port)
 
-    assert channel.send(b"body", 60.0).state == "unreachable"
+    delivery = channel.send(b"body", 60.0)
+    assert (delivery.state, delivery.nothing_listens) == ("unreachable", True)
     channel.close()
 
 

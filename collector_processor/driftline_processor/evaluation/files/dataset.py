@@ -127,7 +127,8 @@ def read_dataset(
 def _open_rows(data: Sequence[Rows], options: ColumnOptions, baseline: Baseline, say: Say) -> list[Source]:
     """Open the files; if patterns name the features, rows without a value in one of them are left out."""
     texts = text_columns(baseline, options)
-    sources = open_sources(data, texts, say, options.number_format, feature_names(baseline))
+    names, counted = feature_names(baseline), number_features(baseline)
+    sources = open_sources(data, texts, say, options.number_format, names, counted)
     if not has_patterns(options.features):
         return sources
     columns = sources[0].schema.names
