@@ -91,10 +91,7 @@ def verdict_evidence(verdict: Verdict) -> str:
         shown = [reason for reason in shown if not isinstance(reason, facts.OutcomesMayCome)]
     gives_slice = isinstance(verdict.cause, facts.SliceWorse)  # and its part of the rise
     texts = (
-        forms(one)[-1]
-        if gives_slice and isinstance(one, facts.SliceWorse)
-        else f"{clause(one)}{_when(one, verdict, always=True)}"
-        for one in shown
+        forms(one)[-1] if gives_slice and isinstance(one, facts.SliceWorse) else _dated(one, verdict) for one in shown
     )
     text = "; ".join(dict.fromkeys((*texts, *([f"but {clause(verdict.but)}"] if verdict.but is not None else []))))
     if verdict.assumes:
@@ -151,6 +148,14 @@ def _when(reason: Fact | None, verdict: Verdict, *, always: bool = False) -> str
             (now.start, now.end) != (start, end) if isinstance(now, facts.Now) else always and start != verdict.since
         )
     return f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}" if dated else ""
+
+
+def _dated(reason: Fact, verdict: Verdict) -> str:
+    """Return a clause with the window of its figures: at its end for an objective, at its begin for others."""
+    when = _when(reason, verdict, always=True)
+    if isinstance(reason, facts.ObjectiveMissed) or not when:
+        return f"{clause(reason)}{when}"
+    return f"{when.strip()}, {clause(reason)}"
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:

@@ -108,15 +108,29 @@ def test_other_states_have_no_such_line(windows: list[Evaluation]) -> None:
 def test_figures_that_newer_rows_do_not_show_have_their_dates() -> None:
     verdict = verdict_of_model([wrong(0), wrong(1), right(2)])
     assert verdict_headline(verdict) == "Degraded since 1 July 2013: log loss up 0.2 to 0.69 on 2 July 2013"
-    evidence = "Its log loss rose by 0.2 (0.02 to 0.38) to 0.69"
-    assert verdict_evidence(verdict) == f"{evidence} on 2 July 2013."
-    assert verdict_evidence(verdict_of_model([wrong(0), wrong(1), FEW_ROWS])) == f"{evidence}."
+    evidence = "its log loss rose by 0.2 (0.02 to 0.38) to 0.69."
+    assert verdict_evidence(verdict) == f"On 2 July 2013, {evidence}"
+    assert verdict_evidence(verdict_of_model([wrong(0), wrong(1), FEW_ROWS])) == evidence.capitalize()
+    fine = verdict_evidence(verdict_of_model([right(0), right(1)]))
+    assert fine == "On 2 July 2013, its log loss of 0.5 is within 0.05 of the baseline's 0.49."
+
+
+def test_now_is_the_newest_shorter_window_that_tells() -> None:
+    def week(at: int, name: str = "1w") -> Evaluation:
+        return replace(wrong(), window=Window(name, JULY + at * DAY, JULY + (at + 7) * DAY))
+
+    assert of_type(verdict_of_model([week(0), week(7), wrong(14)]).now, facts.Now).start == JULY + 14 * DAY
+    few = replace(FEW_ROWS, window=Window("1d", JULY + 15 * DAY, JULY + 16 * DAY))
+    now = of_type(verdict_of_model([week(0), week(7), wrong(14), few]).now, facts.Now)
+    assert (now.start, now.waiting) == (JULY + 14 * DAY, 1)
 
 
 def test_rows_without_a_time_leave_it_to_newer_rows() -> None:
     rows = replace(wrong(0), window=Window("", 0, 0))
     now = "In these rows, its log loss was 0.69 (baseline 0.49); newer rows show whether it lasts."
     assert verdict_now(verdict_of_model([rows])) == now
+    again = "In the newest of 3 windows in a row that show it, its log loss was 0.69 (baseline 0.49)"
+    assert verdict_now(verdict_of_model([rows] * 3)) == f"{again}; newer rows show whether it lasts."
 
 
 def test_what_only_many_days_show_together_ends_by_many_days() -> None:
