@@ -75,6 +75,7 @@ def day(number: int) -> int:
         ([right(0), window(1, **YOUNG, **DRIFT), window(2, **YOUNG, **OTHER)], "healthy", 0),
         ([window(0), window(1, **DRIFT), window(2, **OTHER)], "unknown", 2),
         ([window(0), window(1, **OTHER), window(2, **DRIFT), window(3, **DRIFT)], "at_risk", 2),
+        ([window(0), window(1, **DRIFT), window(9, **CLEAR)], "at_risk", 9),
         ([right(0), window(1, **YOUNG, **CLEAR)], "at_risk", 1),
         ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG)], "at_risk", 1),
         ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG), window(3, **YOUNG)], "healthy", 0),

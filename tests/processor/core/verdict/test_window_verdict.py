@@ -285,6 +285,28 @@ def test_an_input_with_new_values_goes_first_if_they_leave_open_what_explains_a_
     assert of_type(verdict.cause, Cause).features == (first,)
 
 
+def test_the_part_of_a_loss_that_is_told_is_that_of_the_named_input() -> None:
+    parts = {"temp": LossPart(0.12, 0.01**2), "dewp": LossPart(0.06, 0.01**2)}
+    rows = LossEvidence(4_000, "log_loss", LossPart(0.2, 0.01**2), parts, LossPart(0.19, 0.01**2), largest_part=0.19)
+    both = {name: column(name=name) for name in parts}
+    verdict = verdict_of_window(wrong(loss_evidence=rows, explanation=explained(COLD), features=both))
+    likely = of_type(verdict.reasons[1], facts.LikelyCause)
+    assert (likely.cause, likely.share) == (COLD, pytest.approx(0.6))
+
+
+def test_an_input_that_moved_by_new_values_is_not_open() -> None:
+    few = {"temp": column("inconclusive", reason="too_few_days")}
+    verdict = verdict_of_window(wrong(features=few, explanation=explained(COLD)))
+    assert not any(isinstance(one, facts.DriftOpen) for one in verdict.certainty)
+
+
+@pytest.mark.parametrize(("interval", "assumes"), [("blocks", "independent_rows"), ("row_blocks", "")])
+def test_intervals_of_blocks_of_rows_do_not_assume_independent_rows(interval: str, assumes: str) -> None:
+    losses = {"log_loss": replace(value(0.69, 0.5, 0.8), interval=interval)}
+    rows = replace(wrong(realized=losses), window=Window("", 0, 0))
+    assert verdict_of_window(rows).assumes == assumes
+
+
 def test_a_block_without_times_is_one_of_as_many_looks_as_a_day() -> None:
     for loss, lone in ((wrong(), False), (wrong(stands_out=True), True)):
         [sign] = read_outcomes(loss).signs
