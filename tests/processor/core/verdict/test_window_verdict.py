@@ -300,6 +300,15 @@ def test_what_a_regression_predicts_is_no_score() -> None:
     assert verdict_of_window(window(score=unnamed)).reasons[0] == facts.OutputMoved(column="score", name="score")
 
 
+def test_the_certainty_of_a_drift_names_the_column_and_counts_its_values() -> None:
+    half_known, score = replace(column(size="moderate"), rows=2_208), replace(column(), column="score", name="")
+    [of_input, *_] = verdict_of_window(window(features={"temp": half_known}, rows=4_361)).certainty
+    sure = {"chance": 0.001, "days": False}
+    assert of_input == facts.DriftBeyondChance(rows=2_208, size="moderate", name="temp", **sure)
+    [of_score, *_] = verdict_of_window(window(score=score)).certainty
+    assert of_score == facts.DriftBeyondChance(rows=5_000, size="large", name="score", of_output=True, **sure)
+
+
 def table() -> list[str]:
     return [
         f"| {case} | `{one.state}` | {verdict_sentence(one)} | {verdict_certainty(one)} |" for case, one in examples()
