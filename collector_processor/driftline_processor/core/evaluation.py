@@ -1316,6 +1316,8 @@ class Evaluation(Struct, dict=True):
         realized: Performance from outcomes, by metric.
         reference: Performance of the baseline's rows, by metric.
         outcome_rows: Predictions with a known outcome.
+        outcome_span: Start of the first block of time with known outcomes and end of the last, unix nanoseconds; None
+            without any, or if rows have no time.
         coverage: Fraction of predictions with a known outcome.
         missing_features: Features of the baseline without any value.
         new_features: Features that the baseline lacks.
@@ -1374,6 +1376,7 @@ class Evaluation(Struct, dict=True):
     realized: dict[str, MetricValue] = {}
     reference: dict[str, MetricValue] = {}
     outcome_rows: int = 0
+    outcome_span: tuple[int, int] | None = None
     coverage: float | None = None
     missing_features: tuple[str, ...] = ()
     new_features: tuple[str, ...] = ()

@@ -433,7 +433,7 @@ def judge_performance(
         lent = _lent(evaluation, outcomes.reference or baseline, settings) if days else {}
         evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
-    evaluation.young = outcomes.young
+    evaluation.young, evaluation.outcome_span = outcomes.young, _outcome_span(evaluation, outcomes)
     evaluation.delay = delay_of(pane)
     if (
         settings.label_sla is not None
@@ -632,7 +632,21 @@ def _lent(evaluation: Evaluation, reference: Baseline | None, settings: Performa
 
 
 def _days_with_outcomes(outcomes: WindowOutcomes) -> int:
-    return sum(bool("outcomes" in block.parts and block.parts["outcomes"][0] > 0) for block in outcomes.blocks)
+    return len(_blocks_with_outcomes(outcomes))
+
+
+def _blocks_with_outcomes(outcomes: WindowOutcomes) -> list[int]:
+    blocks = enumerate(outcomes.blocks)
+    return [at for at, block in blocks if "outcomes" in block.parts and block.parts["outcomes"][0] > 0]
+
+
+def _outcome_span(evaluation: Evaluation, outcomes: WindowOutcomes) -> tuple[int, int] | None:
+    """Return start and end of the part of a window from the first block with outcomes to the last."""
+    known, count, window = _blocks_with_outcomes(outcomes), len(outcomes.blocks), evaluation.window
+    span = window.end - window.start
+    if not known or span <= 0:
+        return None
+    return window.start + span * known[0] // count, window.start + span * (known[-1] + 1) // count
 
 
 def maturity(

@@ -15,7 +15,7 @@ from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.present.sentences.verdict import verdict_action
 from msgspec.structs import replace
 
-from tests.support.unwrap import of_type
+from tests.support.unwrap import of_type, unwrap
 from tests.support.verdict_examples import verdict_of_window
 from tests.support.verdict_windows import change, known, objective, right, value, verdict_of_model, window, wrong
 
@@ -106,6 +106,14 @@ def test_the_number_of_outcomes_is_that_of_the_undecided_metric(
 )
 def test_a_sentence_with_a_number_of_outcomes_names_the_metric(evaluation: Evaluation, sentence: str) -> None:
     assert verdict_action(verdict_of_window(evaluation)) == sentence
+
+
+def test_the_traffic_is_that_of_the_days_with_outcomes() -> None:
+    month = window(0, 30, "30d", outcome_rows=100, rows=100, coverage=1.0, reference={"log_loss": value(0.49)})
+    month.realized_changes = {"log_loss": FEW}
+    end = month.window.end
+    last = replace(month, outcome_span=(end - 12 * DAY, end))
+    assert [unwrap(labels_needed(one)).length // DAY for one in (month, last)] == [30 * 4_380 // 100, 12 * 4_380 // 100]
 
 
 @pytest.mark.parametrize("undecided", [FEW, DAYS])
