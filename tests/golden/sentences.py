@@ -477,7 +477,8 @@ FACTS: tuple[Fact, ...] = (
     facts.OwnFirstRows(covered=3 * DAY, rows=9_850, until=JULY, shift=0.25),
     facts.BaselineReach("log_loss", 0.431, 0.012, 0.021, 12_000, needed=127_000, length=30 * DAY),
     facts.BaselineReach("accuracy", 0.9, 0.01, 0.03, 12_000, needed=5_260, length=0),
-    facts.BaselineReach("roc_auc", 0.8, 0.05, 0.03, 12_000, needed=None, length=30 * DAY),
+    facts.BaselineReach("roc_auc", 0.8, 0.05, 0.03, 12_000, needed=None, length=30 * DAY, constant=0.5),
+    facts.BaselineReach("roc_auc", 0.6, 0.05, 0.03, 12_000, needed=None, length=30 * DAY, constant=0.5),
     facts.BaselineWithoutSkill(metric="log_loss", value=0.7, constant=0.61),
     facts.BaselineLevelOff(
         level=facts.LevelOfScores(
@@ -584,6 +585,7 @@ ADVICE: tuple[Fact, ...] = (
     facts.WaitToRetrain(outcomes=8, needed=50, wrong=3),
     facts.WaitToRetrain(outcomes=8, needed=50, wrong=None, slice="country=NL"),
     facts.BuildLargerBaseline(metric="log_loss", half=0.08, margin=0.05, rows=12_000),
+    facts.BuildLargerBaseline("log_loss", half=0.0053, margin=0.0031, rows=77_000, value=0.6806, constant=0.6931),
     facts.BuildLargerBaseline(metric="accuracy", half=0.025, margin=0.05, rows=12_000, needed=45_120),
     facts.ChooseMargin(metric="accuracy", change=-0.04, margin=0.05),
     facts.IgnoreDrift(small=True),

@@ -174,6 +174,8 @@ class BuildLargerBaseline(FactStruct):
         margin: The margin.
         rows: Rows of a baseline that is large enough.
         needed: Outcomes with which nine of ten windows show it; None if no number does.
+        value: The value of the metric in the baseline.
+        constant: That of the best constant prediction; None if unknown.
     """
 
     metric: str
@@ -181,6 +183,8 @@ class BuildLargerBaseline(FactStruct):
     margin: float
     rows: int
     needed: int | None = None
+    value: float = 0.0
+    constant: float | None = None
 
 
 class ChooseMargin(FactStruct):

@@ -296,9 +296,16 @@ def _larger_baseline(evaluation: Evaluation, metric: str, change: MetricChange) 
     half, margin = half_interval(evaluation.reference, metric), change.margin or 0.0
     if margin >= margin_shown(half) or metric.partition("@")[0] not in DECIDING:
         return None  # other metrics decide only in a window with too few rows for these
-    needed, rows = labels_needed(evaluation), evaluation.reference[metric].rows
-    larger = baseline_rows_needed(rows, half, margin)
-    return facts.BuildLargerBaseline(metric, half, margin, larger, None if needed is None else needed.outcomes)
+    needed, was = labels_needed(evaluation), evaluation.reference[metric]
+    return facts.BuildLargerBaseline(
+        metric=metric,
+        half=half,
+        margin=margin,
+        rows=baseline_rows_needed(was.rows, half, margin),
+        needed=None if needed is None else needed.outcomes,
+        value=was.value or 0.0,
+        constant=evaluation.constants.get(metric),
+    )
 
 
 def _near_margin(evaluation: Evaluation, metric: str, change: MetricChange) -> Fact | None:

@@ -18,7 +18,7 @@ from driftline_processor.present.wording import NAME, capital, format_percent, l
 
 from .objectives import about_rows
 from .outcomes import TIME_FIXES, correction_words, unknown_outcomes_sentence
-from .references import longest_window_words, margin_words, traffic_words
+from .references import longest_window_words, margin_words, no_margin_words, traffic_words
 from .register import Makers, clause, clauses, voice_of
 
 
@@ -200,9 +200,9 @@ def _build_larger_baseline(fact: facts.BuildLargerBaseline) -> Advice:
     if fact.needed is not None:
         outcomes = f"{roughly(fact.needed):,} outcomes"
         shown = f"it takes windows of about {outcomes} to show in nine of ten that a model is as good"
-    build = f"Build the baseline from more days, {about_rows(fact.rows)}"
-    sentence = f"{build}, or set a margin, if only a change of {enough} or more matters: {known}, so {shown}."
-    return Advice("build a larger baseline", sentence)
+    build, no_margin = f"Build the baseline from more days, {about_rows(fact.rows)}", no_margin_words(fact)
+    build += "" if no_margin else f", or set a margin, if only a change of {enough} or more matters"
+    return Advice("build a larger baseline", f"{build}: {known}, so {shown}.{f' {no_margin}' if no_margin else ''}")
 
 
 @advice_of(facts.ChooseMargin)

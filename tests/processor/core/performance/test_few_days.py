@@ -42,6 +42,13 @@ def evaluated(*, time: bool, **more: Any) -> Evaluation:
     return evaluation
 
 
+def test_a_window_knows_what_a_constant_is_worth_on_the_baseline() -> None:
+    window = evaluated(time=True)
+    rate = unwrap(window.reference["actual_rate"].value)
+    entropy = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
+    assert (window.constants["roc_auc"], window.constants["log_loss"]) == (0.5, pytest.approx(entropy))
+
+
 def test_two_days_are_undecided_and_say_what_their_rows_alone_would_say() -> None:
     by_days, alone = evaluated(time=True), evaluated(time=False)
     change, without = by_days.realized_changes["log_loss"], alone.realized_changes["log_loss"]

@@ -129,6 +129,18 @@ def test_no_longer_window_is_asked_for_if_the_baseline_is_less_certain_than_the_
     )
 
 
+def test_no_margin_is_suggested_that_accepts_the_loss_of_most_of_the_skill() -> None:
+    half = 0.1 / 2.3375  # the margin that such a baseline can show is 0.1
+    some, little = (known(0, {"log_loss": FEW}, constants={"log_loss": was}, **base(half)) for was in (0.7, 0.68))
+    assert "or set a margin, if only a change of 0.1 or more matters" in verdict_action(verdict_of_window(some))
+    larger = of_type(verdict_of_window(little).advice, facts.BuildLargerBaseline)
+    assert (larger.value, larger.constant) == (0.49, 0.68)
+    assert verdict_action(verdict_of_window(little)).endswith(
+        "A wider margin does not help: 0.1, the smallest that this baseline can show, is more than half of the skill "
+        "of the model (log loss 0.49; 0.68 for a constant prediction)."
+    )
+
+
 def test_a_larger_baseline_is_asked_for_if_a_window_as_large_does_not_suffice() -> None:
     enough, more = (known(0, {"log_loss": FEW}, **base(half)) for half in (0.0213, 0.0214))
     assert isinstance(verdict_of_window(enough).advice, facts.EvaluateLongerWindow)
