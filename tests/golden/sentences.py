@@ -584,6 +584,7 @@ ADVICE: tuple[Fact, ...] = (
     facts.LabelMore(more=670, needed=facts.Needed(790, "precision", "precision >= 0.9")),
     facts.WaitToRetrain(outcomes=8, needed=50, wrong=3),
     facts.WaitToRetrain(outcomes=8, needed=50, wrong=None, slice="country=NL"),
+    facts.RuleOutFault("age", 0.87, then=facts.SendOutcomes()),
     facts.BuildLargerBaseline(metric="log_loss", half=0.08, margin=0.05, rows=12_000),
     facts.BuildLargerBaseline("log_loss", half=0.0053, margin=0.0031, rows=77_000, value=0.6806, constant=0.6931),
     facts.BuildLargerBaseline(metric="accuracy", half=0.025, margin=0.05, rows=12_000, needed=45_120),

@@ -111,6 +111,20 @@ class RetrainWithRange(FactStruct):
     rule_out: ColumnNames = ()
 
 
+class RuleOutFault(FactStruct):
+    """Rule out a fault of a column before the next step.
+
+    Attributes:
+        column: The column.
+        outside: Fraction of its values that are new.
+        then: The next step.
+    """
+
+    column: ColumnName
+    outside: float
+    then: Fact
+
+
 LearnAnew = Retrain | RetrainWithSlice | RetrainWithRange | Recalibrate
 """Advice that a fault of an input would make wrong."""
 

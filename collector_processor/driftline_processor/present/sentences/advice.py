@@ -223,6 +223,15 @@ def _retrain_with_range(fact: facts.RetrainWithRange) -> Advice:
     return Advice("rule out a fault, then retrain the model with rows from the new range", sentence)
 
 
+@advice_of(facts.RuleOutFault)
+def _rule_out_fault(fact: facts.RuleOutFault) -> Advice:
+    name, then = short(fact.column, NAME), advise(fact.then)
+    new = f"{format_percent(fact.outside)} of its values are new"
+    first = f"First rule out a fault at the source of {name}, because {new}."
+    step = f"Then {then.sentence[:1].lower()}{then.sentence[1:]}"
+    return Advice(f"rule out a fault of {name}, then {then.action}", f"{first} {step}")
+
+
 @advice_of(facts.CheckThreshold)
 def _check_threshold(fact: facts.CheckThreshold) -> Advice:
     verb = "fell" if fact.moved.change < 0 else "rose"
