@@ -1315,7 +1315,8 @@ class Evaluation(Struct, dict=True):
         lasting: Lasting shifts, by evidence that is valid at any time; None if nothing can be monitored.
         realized: Performance from outcomes, by metric.
         reference: Performance of the baseline's rows, by metric.
-        constants: Value of those metrics for the best constant prediction on the baseline's outcomes, if one has it.
+        skill: Value of each metric of all of the baseline's outcomes together, and that of the best constant prediction
+            on them, for metrics that one has.
         outcome_rows: Predictions with a known outcome.
         outcome_span: Start of the first block of time with known outcomes and end of the last, unix nanoseconds; None
             without any, or if rows have no time.
@@ -1376,7 +1377,7 @@ class Evaluation(Struct, dict=True):
     lasting: LastingDrift | None = None
     realized: dict[str, MetricValue] = {}
     reference: dict[str, MetricValue] = {}
-    constants: dict[str, float] = {}
+    skill: dict[str, tuple[float, float]] = {}
     outcome_rows: int = 0
     outcome_span: tuple[int, int] | None = None
     coverage: float | None = None

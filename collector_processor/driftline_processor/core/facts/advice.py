@@ -188,7 +188,7 @@ class BuildLargerBaseline(FactStruct):
         margin: The margin.
         rows: Rows of a baseline that is large enough.
         needed: Outcomes with which nine of ten windows show it; None if no number does.
-        value: The value of the metric in the baseline.
+        value: The value of the metric in all of the baseline.
         constant: That of the best constant prediction; None if unknown.
     """
 

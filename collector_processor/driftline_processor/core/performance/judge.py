@@ -76,7 +76,7 @@ from .objective_states import judge_objectives
 from .outstanding import at_bound, bounds_of
 from .positive_class import POSITIVE, positive_words
 from .realized import realized, realized_from_panes_alone
-from .reference import blocks_of_baseline, constants_of, find_missing_skill, lent_days, margins_of, reference_of
+from .reference import beside_constant, blocks_of_baseline, find_missing_skill, lent_days, margins_of, reference_of
 from .service_objectives import judge_service
 from .settings import STANDARD, PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
@@ -463,8 +463,7 @@ def _compare_with_baseline(
     """
     span = evaluation.window.end - evaluation.window.start
     evaluation.reference = reference_of(reference, settings, span)
-    of_constant = constants_of(reference, evaluation.reference)
-    evaluation.constants = {name: value for name, value in of_constant.items() if name in evaluation.reference}
+    evaluation.skill = beside_constant(reference, settings)
     if sums is not None:
         evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)

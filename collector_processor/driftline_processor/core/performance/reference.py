@@ -125,24 +125,26 @@ def margins_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, f
     known = _cached_metrics(baseline, settings)
     if known.margins is None:
         reference = reference_of(baseline, settings)
-        known.margins = margins(reference, constants_of(baseline, reference), settings.margin)
+        known.margins = margins(reference, _constants(baseline, reference), settings.margin)
     return known.margins
 
 
-def constants_of(baseline: Baseline, reference: Mapping[str, MetricValue]) -> dict[str, float]:
-    """Return the value of each metric for the best constant prediction, on the outcomes of a baseline.
-
-    Args:
-        baseline: The baseline.
-        reference: Its metrics.
-    """
+def _constants(baseline: Baseline, reference: Mapping[str, MetricValue]) -> dict[str, float]:
     return constants(reference, baseline.pane, baseline.task, baseline.extras.outcome_spread)
+
+
+def beside_constant(baseline: Baseline, settings: PerformanceSettings) -> dict[str, tuple[float, float]]:
+    """Return the value of each metric of a baseline, and that of the best constant prediction on its outcomes."""
+    reference = reference_of(baseline, settings)
+    known = {name: one.value for name, one in reference.items() if one.value is not None}
+    constant = _constants(baseline, reference)
+    return {name: (known[name], constant[name]) for name in known if name in constant}
 
 
 def find_missing_skill(baseline: Baseline) -> Fact | None:
     """Return the fact that a baseline is no better than a constant prediction; None if it is better, or unknown."""
     reference = reference_of(baseline, STANDARD)
-    constant = constants_of(baseline, reference)
+    constant = _constants(baseline, reference)
     name = next((name for name in deciding_order(reference, reference) if name in constant), None)
     value = None if name is None else reference[name].value
     if name is None or value is None or skill(name, value, constant[name]) > 0:

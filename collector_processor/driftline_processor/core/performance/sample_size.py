@@ -22,7 +22,7 @@ from driftline_processor.core.special_functions import ndtr
 
 from .margin import deciding_metric, skill
 from .objective_states import POWER
-from .reference import constants_of, margins_of, reference_of
+from .reference import beside_constant, margins_of, reference_of
 from .settings import PerformanceSettings
 
 REACH = NORMAL + POWER
@@ -112,7 +112,7 @@ def reach_of(baseline: Baseline, settings: PerformanceSettings) -> facts.Baselin
         outcomes=rows,
         needed=outcomes_needed(rows, half, half, margin),
         length=0 if period is None else period.last - period.first,
-        constant=constants_of(baseline, reference).get(name),
+        constant=beside_constant(baseline, settings).get(name, (None, None))[1],
     )
 
 

@@ -316,14 +316,15 @@ def _larger_baseline(evaluation: Evaluation, metric: str, change: MetricChange) 
     if margin >= margin_shown(half) or metric.partition("@")[0] not in DECIDING:
         return None  # other metrics decide only in a window with too few rows for these
     needed, was = labels_needed(evaluation), evaluation.reference[metric]
+    value, constant = evaluation.skill.get(metric, (was.value, None))
     return facts.BuildLargerBaseline(
         metric=metric,
         half=half,
         margin=margin,
         rows=baseline_rows_needed(was.rows, half, margin),
         needed=None if needed is None else needed.outcomes,
-        value=was.value or 0.0,
-        constant=evaluation.constants.get(metric),
+        value=value or 0.0,
+        constant=constant,
     )
 
 

@@ -131,7 +131,7 @@ def test_no_longer_window_is_asked_for_if_the_baseline_is_less_certain_than_the_
 
 def test_no_margin_is_suggested_that_accepts_the_loss_of_most_of_the_skill() -> None:
     half = 0.1 / 2.3375  # the margin that such a baseline can show is 0.1
-    some, little = (known(0, {"log_loss": FEW}, constants={"log_loss": was}, **base(half)) for was in (0.7, 0.68))
+    some, little = (known(0, {"log_loss": FEW}, skill={"log_loss": (0.49, was)}, **base(half)) for was in (0.7, 0.68))
     assert "or set a margin, if only a change of 0.1 or more matters" in verdict_action(verdict_of_window(some))
     larger = of_type(verdict_of_window(little).advice, facts.BuildLargerBaseline)
     assert (larger.value, larger.constant) == (0.49, 0.68)

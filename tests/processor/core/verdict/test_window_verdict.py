@@ -303,10 +303,9 @@ def test_what_a_regression_predicts_is_no_score() -> None:
 def test_the_certainty_of_a_drift_names_the_column_and_counts_its_values() -> None:
     half_known, score = replace(column(size="moderate"), rows=2_208), replace(column(), column="score", name="")
     [of_input, *_] = verdict_of_window(window(features={"temp": half_known}, rows=4_361)).certainty
-    sure = {"chance": 0.001, "days": False}
-    assert of_input == facts.DriftBeyondChance(rows=2_208, size="moderate", name="temp", **sure)
+    assert of_input == facts.DriftBeyondChance(2_208, "moderate", chance=0.001, days=False, name="temp")
     [of_score, *_] = verdict_of_window(window(score=score)).certainty
-    assert of_score == facts.DriftBeyondChance(rows=5_000, size="large", name="score", of_output=True, **sure)
+    assert of_score == facts.DriftBeyondChance(5_000, "large", chance=0.001, days=False, name="score", of_output=True)
 
 
 SUNSHINE = Finding("missing", ("sun",), "major", 0.36, 0.73, 1e-12)
