@@ -147,7 +147,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         window(findings=(BEYOND,)),
         "at_risk",
         ("finding", "and_also"),
-        "send_outcomes",
+        "rule_out_fault",
     ),
     (
         known(
@@ -252,7 +252,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         ),
         "unknown",
         ("level_of_scores", "and_also"),
-        "send_more_outcomes",
+        "recalibrate",
     ),
     (
         known(
@@ -261,7 +261,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         ),
         "at_risk",
         ("level_of_scores", "and_also", "first_cause"),
-        "send_more_outcomes",
+        "recalibrate",
     ),
     (
         wrong(realized=CONSTANT["realized"]),

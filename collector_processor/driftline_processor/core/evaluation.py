@@ -1315,7 +1315,11 @@ class Evaluation(Struct, dict=True):
         lasting: Lasting shifts, by evidence that is valid at any time; None if nothing can be monitored.
         realized: Performance from outcomes, by metric.
         reference: Performance of the baseline's rows, by metric.
+        skill: Value of each metric of all of the baseline's outcomes together, and that of the best constant prediction
+            on them, for metrics that one has.
         outcome_rows: Predictions with a known outcome.
+        outcome_span: Start of the first block of time with known outcomes and end of the last, unix nanoseconds; None
+            without any, or if rows have no time.
         coverage: Fraction of predictions with a known outcome.
         missing_features: Features of the baseline without any value.
         new_features: Features that the baseline lacks.
@@ -1373,7 +1377,9 @@ class Evaluation(Struct, dict=True):
     lasting: LastingDrift | None = None
     realized: dict[str, MetricValue] = {}
     reference: dict[str, MetricValue] = {}
+    skill: dict[str, tuple[float, float]] = {}
     outcome_rows: int = 0
+    outcome_span: tuple[int, int] | None = None
     coverage: float | None = None
     missing_features: tuple[str, ...] = ()
     new_features: tuple[str, ...] = ()

@@ -111,6 +111,20 @@ class RetrainWithRange(FactStruct):
     rule_out: ColumnNames = ()
 
 
+class RuleOutFault(FactStruct):
+    """Rule out a fault of a column before the next step.
+
+    Attributes:
+        column: The column.
+        outside: Fraction of its values that are new.
+        then: The next step.
+    """
+
+    column: ColumnName
+    outside: float
+    then: Fact
+
+
 LearnAnew = Retrain | RetrainWithSlice | RetrainWithRange | Recalibrate
 """Advice that a fault of an input would make wrong."""
 
@@ -174,6 +188,8 @@ class BuildLargerBaseline(FactStruct):
         margin: The margin.
         rows: Rows of a baseline that is large enough.
         needed: Outcomes with which nine of ten windows show it; None if no number does.
+        value: The value of the metric in all of the baseline.
+        constant: That of the best constant prediction; None if unknown.
     """
 
     metric: str
@@ -181,6 +197,8 @@ class BuildLargerBaseline(FactStruct):
     margin: float
     rows: int
     needed: int | None = None
+    value: float = 0.0
+    constant: float | None = None
 
 
 class ChooseMargin(FactStruct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Expected, Size
-from driftline_processor.core.fact import ColumnNames, Fact, FactStruct
+from driftline_processor.core.fact import ColumnName, ColumnNames, Fact, FactStruct
 
 
 class Certain(FactStruct):
@@ -143,15 +143,27 @@ class NewestMayBeChance(FactStruct):
 
 
 class DriftBeyondChance(FactStruct):
-    """Drift; ``chance``: fraction of windows without drift that show as much; ``days``: how days differ is known."""
+    """The drift of one column.
+
+    Attributes:
+        rows: Its usable values in the window: not all rows have one.
+        chance: Fraction of windows without drift that show as much.
+        days: Whether it is known how days differ.
+        name: The column.
+        of_output: Whether it is the score or the predicted class.
+    """
 
     rows: int
     size: Size
     chance: float
     days: bool = True
+    name: ColumnName = ""
+    of_output: bool = False
 
 
 class JointDriftBeyondChance(FactStruct):
+    """Drift of all features together; ``rows``: (effective) rows of the smaller side of the test."""
+
     rows: int
     chance: float
 

@@ -27,6 +27,7 @@ class BaselineReach(FactStruct):
         outcomes: Outcomes of the baseline.
         needed: Outcomes with which nine of ten windows show that a model is as good; None if no number does.
         length: Nanoseconds from the first row of the baseline to the last; 0 if rows have no time.
+        constant: The value of the metric for the best constant prediction; None if unknown.
     """
 
     metric: str
@@ -36,6 +37,7 @@ class BaselineReach(FactStruct):
     outcomes: int
     needed: int | None
     length: int
+    constant: float | None = None
 
 
 class BaselineWithoutSkill(FactStruct):

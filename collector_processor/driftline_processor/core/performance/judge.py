@@ -76,7 +76,7 @@ from .objective_states import judge_objectives
 from .outstanding import at_bound, bounds_of
 from .positive_class import POSITIVE, positive_words
 from .realized import realized, realized_from_panes_alone
-from .reference import blocks_of_baseline, find_missing_skill, lent_days, margins_of, reference_of
+from .reference import beside_constant, blocks_of_baseline, find_missing_skill, lent_days, margins_of, reference_of
 from .service_objectives import judge_service
 from .settings import STANDARD, PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
@@ -433,7 +433,7 @@ def judge_performance(
         lent = _lent(evaluation, outcomes.reference or baseline, settings) if days else {}
         evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
-    evaluation.young = outcomes.young
+    evaluation.young, evaluation.outcome_span = outcomes.young, _outcome_span(evaluation, outcomes)
     evaluation.delay = delay_of(pane)
     if (
         settings.label_sla is not None
@@ -463,6 +463,7 @@ def _compare_with_baseline(
     """
     span = evaluation.window.end - evaluation.window.start
     evaluation.reference = reference_of(reference, settings, span)
+    evaluation.skill = beside_constant(reference, settings)
     if sums is not None:
         evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
@@ -632,7 +633,21 @@ def _lent(evaluation: Evaluation, reference: Baseline | None, settings: Performa
 
 
 def _days_with_outcomes(outcomes: WindowOutcomes) -> int:
-    return sum(bool("outcomes" in block.parts and block.parts["outcomes"][0] > 0) for block in outcomes.blocks)
+    return len(_blocks_with_outcomes(outcomes))
+
+
+def _blocks_with_outcomes(outcomes: WindowOutcomes) -> list[int]:
+    blocks = enumerate(outcomes.blocks)
+    return [at for at, block in blocks if "outcomes" in block.parts and block.parts["outcomes"][0] > 0]
+
+
+def _outcome_span(evaluation: Evaluation, outcomes: WindowOutcomes) -> tuple[int, int] | None:
+    """Return start and end of the part of a window from the first block with outcomes to the last."""
+    known, count, window = _blocks_with_outcomes(outcomes), len(outcomes.blocks), evaluation.window
+    span = window.end - window.start
+    if not known or span <= 0:
+        return None
+    return window.start + span * known[0] // count, window.start + span * (known[-1] + 1) // count
 
 
 def maturity(

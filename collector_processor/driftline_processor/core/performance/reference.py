@@ -133,6 +133,14 @@ def _constants(baseline: Baseline, reference: Mapping[str, MetricValue]) -> dict
     return constants(reference, baseline.pane, baseline.task, baseline.extras.outcome_spread)
 
 
+def beside_constant(baseline: Baseline, settings: PerformanceSettings) -> dict[str, tuple[float, float]]:
+    """Return the value of each metric of a baseline, and that of the best constant prediction on its outcomes."""
+    reference = reference_of(baseline, settings)
+    known = {name: one.value for name, one in reference.items() if one.value is not None}
+    constant = _constants(baseline, reference)
+    return {name: (known[name], constant[name]) for name in known if name in constant}
+
+
 def find_missing_skill(baseline: Baseline) -> Fact | None:
     """Return the fact that a baseline is no better than a constant prediction; None if it is better, or unknown."""
     reference = reference_of(baseline, STANDARD)

@@ -20,9 +20,9 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.special_functions import ndtr
 
-from .margin import deciding_metric
+from .margin import deciding_metric, skill
 from .objective_states import POWER
-from .reference import margins_of, reference_of
+from .reference import beside_constant, margins_of, reference_of
 from .settings import PerformanceSettings
 
 REACH = NORMAL + POWER
@@ -30,6 +30,9 @@ REACH = NORMAL + POWER
 
 SHARE_OF_MARGIN = NORMAL / REACH
 """Longest half interval, relative to the margin, with which nine of ten windows show that a model is as good."""
+
+OF_SKILL = 0.5
+"""Largest margin to suggest, as a fraction of the skill: with a wider one, a model passes that has lost most of it."""
 
 
 def half_interval(metrics: Mapping[str, MetricValue], name: str) -> float:
@@ -73,6 +76,21 @@ def margin_shown(of_baseline: float) -> float:
     return 2**0.5 * of_baseline / SHARE_OF_MARGIN
 
 
+def is_of_skill(margin: float, metric: str, value: float, constant: float | None) -> bool:
+    """Return True if a margin is at most :data:`OF_SKILL` of the skill of a baseline; True if that is unknown.
+
+    Args:
+        margin: The margin.
+        metric: The metric.
+        value: Its value in the baseline.
+        constant: That of the best constant prediction.
+
+    >>> [is_of_skill(margin, "roc_auc", 0.6, 0.5) for margin in (0.04, 0.06)]
+    [True, False]
+    """
+    return constant is None or margin <= OF_SKILL * skill(metric, value, constant)
+
+
 def reach_of(baseline: Baseline, settings: PerformanceSettings) -> facts.BaselineReach | None:
     """Return what windows compared with a baseline can show about a model; None if no metric of it decides.
 
@@ -94,6 +112,7 @@ def reach_of(baseline: Baseline, settings: PerformanceSettings) -> facts.Baselin
         outcomes=rows,
         needed=outcomes_needed(rows, half, half, margin),
         length=0 if period is None else period.last - period.first,
+        constant=beside_constant(baseline, settings).get(name, (None, None))[1],
     )
 
 

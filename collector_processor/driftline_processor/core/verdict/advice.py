@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from driftline_processor.core import facts
+from driftline_processor.core.change import is_faulty
 from driftline_processor.core.evaluation import (
+    Cause,
     Evaluation,
     Finding,
     InconclusiveReason,
@@ -34,7 +36,7 @@ from .levels import is_surely_off, uncovered
 from .reading import Reading
 from .risks import has_small_drift, is_fault
 from .roles import LaterPart
-from .sign import OF_OUTPUT, Sign
+from .sign import OF_OUTPUT
 from .undecided import has_no_skill, labels_needed, needs_unreviewed
 
 _REPAIRS: Mapping[str, type[facts.Repair]] = {
@@ -175,19 +177,36 @@ def _recalibrate(evaluation: Evaluation, since: facts.Since) -> Fact:
     return facts.Recalibrate(roc_auc=auc, baseline=was, since=since)
 
 
-def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContext) -> Fact:
-    """Return the advice for a model at risk: repair the data, or get outcomes."""
+def look_closer(reading: Reading, cause: FirstCause, shown: Fact | None) -> Fact:
+    """Return the advice for a model at risk: what its headline asks for, else how to get conclusive outcomes.
+
+    Before both, a fault of the first cause is ruled out if most of its values are new.
+
+    Args:
+        reading: The window.
+        cause: The first cause.
+        shown: What the verdict shows first.
+    """
+    evaluation, signs = reading.evaluation, reading.signs
+    named = cause.fact.finding if isinstance(cause.fact, Cause) else cause.fact
+    if cause.kind == "data_fault" and isinstance(named, Finding) and is_faulty(named, evaluation.loss_evidence):
+        return _repair_data(named)
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
         return facts.RepairColumns(columns=fault.features, fault=fault.fact)
     if fault is not None:
         return _REPAIRS.get(fault.metric, facts.RepairData)(fault.fact)
-    if signs[0].reason == "level":
-        window = evaluation.window
-        start = window.start if window.end > window.start else None
-        since = facts.Since(start, context.timezone, of_days=False)
-        return _wait_to_retrain((evaluation,)) or _recalibrate(evaluation, since)
-    return outcomes_wanted(evaluation, context)
+    of_level = signs[0].reason == "level" or isinstance(shown, facts.LevelOfScores | facts.BiasRose)
+    step = level_again(reading) if of_level else outcomes_wanted(evaluation, reading.context)
+    columns = cause.features or signs[0].features
+    new = next((one for one in evaluation.findings if one.features == columns and _has_new_values(one)), None)
+    return step if new is None else facts.RuleOutFault(column=new.features[0], outside=new.now or 0.0, then=step)
+
+
+def level_again(reading: Reading) -> Fact:
+    """Return the advice for predictions that are too high or too low in one window."""
+    since = facts.Since(reading.start, reading.context.timezone, of_days=False)
+    return _wait_to_retrain((reading.evaluation,)) or _recalibrate(reading.evaluation, since)
 
 
 def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
@@ -296,9 +315,17 @@ def _larger_baseline(evaluation: Evaluation, metric: str, change: MetricChange) 
     half, margin = half_interval(evaluation.reference, metric), change.margin or 0.0
     if margin >= margin_shown(half) or metric.partition("@")[0] not in DECIDING:
         return None  # other metrics decide only in a window with too few rows for these
-    needed, rows = labels_needed(evaluation), evaluation.reference[metric].rows
-    larger = baseline_rows_needed(rows, half, margin)
-    return facts.BuildLargerBaseline(metric, half, margin, larger, None if needed is None else needed.outcomes)
+    needed, was = labels_needed(evaluation), evaluation.reference[metric]
+    value, constant = evaluation.skill.get(metric, (was.value, None))
+    return facts.BuildLargerBaseline(
+        metric=metric,
+        half=half,
+        margin=margin,
+        rows=baseline_rows_needed(was.rows, half, margin),
+        needed=None if needed is None else needed.outcomes,
+        value=value or 0.0,
+        constant=constant,
+    )
 
 
 def _near_margin(evaluation: Evaluation, metric: str, change: MetricChange) -> Fact | None:

@@ -162,7 +162,14 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
     days = column.p_normal_variation is not None
-    certainty: Fact = facts.DriftBeyondChance(rows=column.rows, size=column.size, chance=_chance(p), days=days)
+    certainty: Fact = facts.DriftBeyondChance(
+        rows=column.rows,
+        size=column.size,
+        chance=_chance(p),
+        days=days,
+        name=column.words,
+        of_output=column.column != "feature",
+    )
     if column.reason == "too_few_days":
         certainty = facts.DriftWithTooFewDays()
     since = evaluation.incident.get(part)

@@ -215,11 +215,13 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
     decides = deciding_change(newest)
     if decides is not None and decides[0] not in changes:
         changes = made_inconclusive(changes, ("not_worse",), "too_few_days")
+    spans = [one.outcome_span or (one.window.start, one.window.end) for one in windows if one.outcome_rows]
     return structs.replace(
         newest,
         window=Window(name, windows[0].window.start, newest.window.end),
         rows=sum(one.rows for one in windows),
         outcome_rows=sum(one.outcome_rows for one in windows),
+        outcome_span=(spans[0][0], spans[-1][1]) if spans else None,
         realized=realized,
         realized_changes=changes,
         verdict=None,

@@ -117,5 +117,6 @@ def _needed_to_decide(evaluation: Evaluation, metric: str, change: MetricChange)
         return None
     covered = (one.needed for one in evaluation.immature if isinstance(one, facts.CoverageTooLow))
     most = max(outcomes, *(math.ceil(share * evaluation.rows) for share in covered), 0)
-    span = evaluation.window.end - evaluation.window.start
-    return facts.Needed(most, metric, length=round(span * most / max(evaluation.outcome_rows, 1)))
+    window = evaluation.window
+    start, end = evaluation.outcome_span or (window.start, window.end)  # a window may begin before the first row
+    return facts.Needed(most, metric, length=round((end - start) * most / max(evaluation.outcome_rows, 1)))

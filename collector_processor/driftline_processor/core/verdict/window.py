@@ -21,7 +21,7 @@ from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.performance.metric_intervals import ROW_BLOCKS
 from driftline_processor.core.windows.window import DAY
 
-from .advice import keep, look_closer, outcomes_wanted, repair, repair_later
+from .advice import keep, level_again, look_closer, outcomes_wanted, repair, repair_later
 from .cause import FirstCause, first_cause, harmless_drift, has_drifted, looks_as_before, seen_in
 from .comparisons import deciding_change, is_fine, may_be_worse
 from .context import VerdictContext
@@ -318,16 +318,14 @@ def _conclusion(
             drift = replace(drift, of_newest=True)
         return (signs[0].fact, drift), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
-        return (
-            _risks(evaluation, signs, reading.context),
-            look_closer(evaluation, signs, reading.context),
-            signs[0].certainty,
-        )
+        risks = _risks(evaluation, signs, reading.context)
+        return risks, look_closer(reading, cause, risks[0]), signs[0].certainty
     open_fact, level = inconclusive(evaluation, reading.context), level_off(evaluation)
     reasons: tuple[Fact | None, ...] = (open_fact,) if level is None else (level, facts.AndAlso(reason=open_fact))
     if isinstance(open_fact, facts.MayBeWorse):
         reasons += (cause.reason(facts.FirstCause),)
-    return reasons, outcomes_wanted(evaluation, reading.context), facts.NothingShowsEither()
+    advice = outcomes_wanted(evaluation, reading.context) if level is None else level_again(reading)
+    return reasons, advice, facts.NothingShowsEither()
 
 
 def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:

@@ -18,7 +18,7 @@ from driftline_processor.present.wording import NAME, capital, format_percent, l
 
 from .objectives import about_rows
 from .outcomes import TIME_FIXES, correction_words, unknown_outcomes_sentence
-from .references import longest_window_words, margin_words, traffic_words
+from .references import longest_window_words, margin_words, no_margin_words, traffic_words
 from .register import Makers, clause, clauses, voice_of
 
 
@@ -200,9 +200,9 @@ def _build_larger_baseline(fact: facts.BuildLargerBaseline) -> Advice:
     if fact.needed is not None:
         outcomes = f"{roughly(fact.needed):,} outcomes"
         shown = f"it takes windows of about {outcomes} to show in nine of ten that a model is as good"
-    build = f"Build the baseline from more days, {about_rows(fact.rows)}"
-    sentence = f"{build}, or set a margin, if only a change of {enough} or more matters: {known}, so {shown}."
-    return Advice("build a larger baseline", sentence)
+    build, no_margin = f"Build the baseline from more days, {about_rows(fact.rows)}", no_margin_words(fact)
+    build += "" if no_margin else f", or set a margin, if only a change of {enough} or more matters"
+    return Advice("build a larger baseline", f"{build}: {known}, so {shown}.{f' {no_margin}' if no_margin else ''}")
 
 
 @advice_of(facts.ChooseMargin)
@@ -221,6 +221,15 @@ def _retrain_with_range(fact: facts.RetrainWithRange) -> Advice:
     first = f"First rule out a fault at the source of {_names(fact.rule_out or (fact.column,))}."
     sentence = f"{first} Then retrain the model on data that include {rows}: {values}."
     return Advice("rule out a fault, then retrain the model with rows from the new range", sentence)
+
+
+@advice_of(facts.RuleOutFault)
+def _rule_out_fault(fact: facts.RuleOutFault) -> Advice:
+    name, then = short(fact.column, NAME), advise(fact.then)
+    new = f"{format_percent(fact.outside)} of its values are new"
+    first = f"First rule out a fault at the source of {name}, because {new}."
+    step = f"Then {then.sentence[:1].lower()}{then.sentence[1:]}"
+    return Advice(f"rule out a fault of {name}, then {then.action}", f"{first} {step}")
 
 
 @advice_of(facts.CheckThreshold)

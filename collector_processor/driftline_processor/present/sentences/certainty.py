@@ -166,18 +166,18 @@ def _newest_may_be_chance(fact: facts.NewestMayBeChance) -> str:
 
 @words_of(facts.DriftBeyondChance)
 def _drift_beyond_chance(fact: facts.DriftBeyondChance) -> str:
-    most = f"at most {format_percent(fact.chance)} of windows with {fact.rows:,}"
+    of_column = f" of {'its ' if fact.of_output else ''}{short(fact.name, NAME)}" if fact.name else ""
+    shift = f"The shift{of_column} is {fact.size}"
+    most = f"at most {format_percent(fact.chance)} of windows with {fact.rows:,} values show such a shift"
     if fact.days:
-        return f"The shift is {fact.size}; without drift, {most} rows show such a shift."
-    alone = f"if rows are independent, {most} rows show such a shift without drift"
-    return f"The shift is {fact.size}; {alone}. The baseline does not show how much its days differ."
+        return f"{shift}; without drift, {most}."
+    alone = f"if rows are independent, {most} without drift"
+    return f"{shift}; {alone}. The baseline does not show how much its days differ."
 
 
 @words_of(facts.JointDriftBeyondChance)
 def _joint_drift_beyond_chance(fact: facts.JointDriftBeyondChance) -> str:
-    return (
-        f"Without drift, at most {format_percent(fact.chance)} of windows with {fact.rows:,} rows show such a change."
-    )
+    return f"Without drift, at most {format_percent(fact.chance)} of samples of {fact.rows:,} rows show such a change."
 
 
 words_as(

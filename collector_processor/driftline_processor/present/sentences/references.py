@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from driftline_processor.core import facts
 from driftline_processor.core.fact import Fact
-from driftline_processor.core.performance.sample_size import baseline_rows_needed, chance_of_longest, margin_shown
+from driftline_processor.core.performance.margin import skill
+from driftline_processor.core.performance.sample_size import (
+    baseline_rows_needed,
+    chance_of_longest,
+    is_of_skill,
+    margin_shown,
+)
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
 from driftline_processor.present.numbers import many, roughly
@@ -51,6 +57,7 @@ def _own_first_rows(fact: facts.OwnFirstRows) -> str:
 def _baseline_reach(fact: facts.BaselineReach) -> str:
     larger = baseline_rows_needed(fact.outcomes, fact.half, fact.margin)
     name, half, margin, enough = margin_words(fact.metric, fact.half, fact.margin, margin_shown(fact.half))
+    no_margin = no_margin_words(fact)
     value = metric_value(fact.metric, fact.value)
     known = f"the baseline's {name} of {value} is known to ±{half}, and the margin is {margin}"
     if fact.needed is None:
@@ -61,7 +68,21 @@ def _baseline_reach(fact: facts.BaselineReach) -> str:
         length = traffic_words(round(fact.length * fact.needed / fact.outcomes))
         shown = f"nine of ten windows of about {roughly(fact.needed):,} outcomes{length} show that a model is as good"
         ask = "If it is not the margin, set performance.margin."
-    return f"{known}: {shown}. How much worse would matter to you? {ask}"
+    return f"{known}: {shown}. {no_margin or f'How much worse would matter to you? {ask}'}"
+
+
+def no_margin_words(fact: facts.BaselineReach | facts.BuildLargerBaseline) -> str:
+    """Return the sentence that no margin helps, because the model has too little skill; "" if one does."""
+    enough = margin_shown(fact.half)
+    if fact.constant is None or is_of_skill(enough, fact.metric, fact.value, fact.constant):
+        return ""
+    name, smallest = margin_words(fact.metric, enough)
+    value, constant = (metric_value(fact.metric, one) for one in (fact.value, fact.constant))
+    part = "all" if enough > skill(fact.metric, fact.value, fact.constant) else "half"
+    of_skill = f"{part} of the skill of the model ({name} {value}; {constant} for a constant prediction)"
+    return (
+        f"A wider margin does not help: {smallest}, the smallest that this baseline can show, is more than {of_skill}."
+    )
 
 
 def margin_words(metric: str, *sizes: float) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ def rows(rng: np.random.Generator, n: int, start: str) -> pd.DataFrame:
     )
 
 
-def evaluated(*, time: bool) -> Evaluation:
+def evaluated(*, time: bool, **more: Any) -> Evaluation:
     rng = np.random.default_rng(3)
     before, after = rows(rng, 1_000, "2026-03-02"), rows(rng, 500, "2026-03-04")
     if not time:
@@ -36,10 +36,18 @@ def evaluated(*, time: bool) -> Evaluation:
         "actual": "y",
         "positive_class": "1",
         "progress": False,
-    }
+    } | more
     found: Any = driftline.evaluate(after, baseline=before, **options | ({"time": "time"} if time else {}))
     evaluation: Evaluation = found.result.evaluations[0]
     return evaluation
+
+
+def test_a_window_knows_what_a_constant_is_worth_on_the_baseline() -> None:
+    window = evaluated(time=True)
+    rate = unwrap(window.reference["actual_rate"].value)
+    entropy = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
+    assert window.skill["roc_auc"][1] == 0.5
+    assert window.skill["log_loss"] == pytest.approx((window.reference["log_loss"].value, entropy))
 
 
 def test_two_days_are_undecided_and_say_what_their_rows_alone_would_say() -> None:
@@ -57,6 +65,14 @@ def test_two_days_are_undecided_and_say_what_their_rows_alone_would_say() -> Non
     assert of_type(verdict.reasons[0], facts.MayBeWorse).by_rows == change.by_rows
     advice = of_type(verdict.advice, facts.EvaluateLongerWindow)
     assert (advice.reason, advice.needed, advice.rows) == ("too_few_days", None, 500)
+
+
+def test_the_days_with_outcomes_are_known_in_a_window_that_is_longer_than_the_rows() -> None:
+    long = evaluated(time=True, window="30d")
+    first, last = (pd.Timestamp(day).value for day in ("2026-03-04", "2026-03-06"))
+    assert long.outcome_span == (first, last)
+    assert (long.window.start, long.window.end) != long.outcome_span
+    assert evaluated(time=False).outcome_span is None
 
 
 @pytest.mark.parametrize("state", ["inconclusive", "within_normal_variation"])

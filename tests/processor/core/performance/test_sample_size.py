@@ -83,5 +83,6 @@ def test_a_baseline_says_what_it_can_show_and_asks_once() -> None:
     assert reach.half == pytest.approx(NORMAL * 0.6 / sqrt(4_000), rel=0.1)
     assert reach.needed == outcomes_needed(4_000, reach.half, reach.half, reach.margin)
     assert find_small_baseline(baseline, STANDARD) is None
+    assert reach.constant == pytest.approx(np.abs(actual - np.median(actual)).mean(), rel=0.01)
     small = replace(STANDARD, margin={"rmse": 1.0, "mae": reach.half / SHARE_OF_MARGIN})
     assert find_small_baseline(baseline, small) is None  # the owner has chosen it

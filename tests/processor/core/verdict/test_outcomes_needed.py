@@ -15,7 +15,7 @@ from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.present.sentences.verdict import verdict_action
 from msgspec.structs import replace
 
-from tests.support.unwrap import of_type
+from tests.support.unwrap import of_type, unwrap
 from tests.support.verdict_examples import verdict_of_window
 from tests.support.verdict_windows import change, known, objective, right, value, verdict_of_model, window, wrong
 
@@ -108,6 +108,14 @@ def test_a_sentence_with_a_number_of_outcomes_names_the_metric(evaluation: Evalu
     assert verdict_action(verdict_of_window(evaluation)) == sentence
 
 
+def test_the_traffic_is_that_of_the_days_with_outcomes() -> None:
+    month = window(0, 30, "30d", outcome_rows=100, rows=100, coverage=1.0, reference={"log_loss": value(0.49)})
+    month.realized_changes = {"log_loss": FEW}
+    end = month.window.end
+    last = replace(month, outcome_span=(end - 12 * DAY, end))
+    assert [unwrap(labels_needed(one)).length // DAY for one in (month, last)] == [30 * 4_380 // 100, 12 * 4_380 // 100]
+
+
 @pytest.mark.parametrize("undecided", [FEW, DAYS])
 def test_no_longer_window_is_asked_for_if_the_baseline_is_less_certain_than_the_margin(undecided: MetricChange) -> None:
     of_baseline = known(0, {"log_loss": undecided}, **base(0.1))
@@ -118,6 +126,18 @@ def test_no_longer_window_is_asked_for_if_the_baseline_is_less_certain_than_the_
         "Build the baseline from more days, about 110,000 rows, or set a margin, if only a change of 0.234 or more "
         "matters: the baseline's log loss is known to ±0.1 only, and the margin is 0.05, so even the longest window "
         "shows in only 16 of 100 cases that a model is as good."
+    )
+
+
+def test_no_margin_is_suggested_that_accepts_the_loss_of_most_of_the_skill() -> None:
+    half = 0.1 / 2.3375  # the margin that such a baseline can show is 0.1
+    some, little = (known(0, {"log_loss": FEW}, skill={"log_loss": (0.49, was)}, **base(half)) for was in (0.7, 0.68))
+    assert "or set a margin, if only a change of 0.1 or more matters" in verdict_action(verdict_of_window(some))
+    larger = of_type(verdict_of_window(little).advice, facts.BuildLargerBaseline)
+    assert (larger.value, larger.constant) == (0.49, 0.68)
+    assert verdict_action(verdict_of_window(little)).endswith(
+        "A wider margin does not help: 0.1, the smallest that this baseline can show, is more than half of the skill "
+        "of the model (log loss 0.49; 0.68 for a constant prediction)."
     )
 
 

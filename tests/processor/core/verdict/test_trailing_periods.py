@@ -15,11 +15,13 @@ from tests.support.verdict_windows import DAY, JULY, MISSING, value, verdict_of_
 
 
 def test_days_add_up_with_the_weight_of_their_outcomes() -> None:
-    windows = [day(0, 0.5), day(1, 0.6, rows=1_500), day(2, 0.5)]
+    noon = JULY + DAY // 2
+    windows = [replace(day(0, 0.5), outcome_span=(noon, JULY + DAY)), day(1, 0.6, rows=1_500), day(2, 0.5)]
     (found,) = trailing_periods(windows).windows
     assert found.realized["log_loss"].value == pytest.approx(0.56)
     assert found.outcome_rows == 2_500
     assert (found.window.start, found.window.end) == (JULY, JULY + 3 * DAY)
+    assert found.outcome_span == (noon, JULY + 3 * DAY)
     share, loss = np.array([0.2, 0.6, 0.2]), found.realized_changes["log_loss"]
     error = np.hypot(ERROR * np.sqrt((share**2).sum()), 0.005 / 1.96)
     assert loss.high is not None

@@ -322,6 +322,59 @@ def test_what_a_regression_predicts_is_no_score() -> None:
     assert verdict_of_window(window(score=unnamed)).reasons[0] == facts.OutputMoved(column="score", name="score")
 
 
+def test_the_certainty_of_a_drift_names_the_column_and_counts_its_values() -> None:
+    half_known, score = replace(column(size="moderate"), rows=2_208), replace(column(), column="score", name="")
+    [of_input, *_] = verdict_of_window(window(features={"temp": half_known}, rows=4_361)).certainty
+    assert of_input == facts.DriftBeyondChance(2_208, "moderate", chance=0.001, days=False, name="temp")
+    [of_score, *_] = verdict_of_window(window(score=score)).certainty
+    assert of_score == facts.DriftBeyondChance(5_000, "large", chance=0.001, days=False, name="score", of_output=True)
+
+
+SUNSHINE = Finding("missing", ("sun",), "major", 0.36, 0.73, 1e-12)
+OPEN = {"log_loss": change("inconclusive", 0.06, -0.001, 0.12, reason="too_few_days")}
+SMALL_BASE = {"log_loss": value(0.49, 0.46, 0.52)}
+
+
+def test_the_fault_in_the_headline_of_a_risk_is_repaired_whatever_the_outcomes_lack() -> None:
+    moved = known(changes=OPEN, features={"sun": column(name="sun")}, findings=(SUNSHINE,), reference=SMALL_BASE)
+    assert of_type(verdict_of_window(moved).advice, facts.BuildLargerBaseline).metric == "log_loss"
+    moved.explanation = explained(Cause(("sun",), "missing", 0.4, finding=SUNSHINE))
+    moved.change_kind = kind_of_change(moved)
+    verdict = verdict_of_window(moved)
+    assert (verdict.state, verdict.kind) == ("at_risk", "data_fault")
+    assert verdict.advice == facts.RepairColumns(columns=("sun",), fault=SUNSHINE)
+
+
+def test_the_worst_fault_is_both_in_the_headline_and_repaired() -> None:
+    faults = tuple(replace(MISSING, features=(name,)) for name in ("age", "pay"))
+    causes = explained(*(Cause((name,), "missing", 0.9) for name in ("pay", "age")))
+    verdict = verdict_of_window(window(findings=faults, explanation=causes))
+    assert (verdict.cause, verdict.advice) == (faults[1], facts.RepairColumns(columns=("pay",), fault=faults[1]))
+
+
+@pytest.mark.parametrize("fraction", [0.87, 0.27])
+def test_a_column_with_new_values_is_checked_before_outcomes_are_asked_for(fraction: float) -> None:
+    new = replace(BEYOND, features=("temp",), severity="major", now=fraction)
+    moved = known(changes=OPEN, **DRIFT, findings=(new,), reference=SMALL_BASE)
+    advice = verdict_of_window(moved).advice
+    if fraction > 0.5:
+        first = of_type(advice, facts.RuleOutFault)
+        assert (first.column, first.outside) == ("temp", fraction)
+        advice = first.then
+    assert isinstance(advice, facts.BuildLargerBaseline)
+
+
+def test_a_level_in_the_headline_is_mended_whatever_the_outcomes_lack() -> None:
+    off = known(**LEVEL | DRIFT, changes=OPEN, findings=(replace(BEYOND, features=("temp",)),))
+    off.level = change("inconclusive", -0.18, -0.21, -0.15)
+    verdict = verdict_of_window(off)
+    assert (verdict.state, verdict.reasons[0].kind) == ("at_risk", "level_of_scores")
+    first = of_type(verdict.advice, facts.RuleOutFault)
+    assert of_type(first.then, facts.Recalibrate).roc_auc == 0.7
+    of_few = verdict_of_window(replace(off, findings=(), outcome_rows=40))
+    assert of_few.advice == facts.WaitToRetrain(outcomes=40, needed=50, wrong=8)
+
+
 def table() -> list[str]:
     return [
         f"| {case} | `{one.state}` | {verdict_sentence(one)} | {verdict_certainty(one)} |" for case, one in examples()
