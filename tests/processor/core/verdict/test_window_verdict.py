@@ -291,7 +291,8 @@ def test_the_part_of_a_loss_that_is_told_is_that_of_the_named_input() -> None:
     both = {name: column(name=name) for name in parts}
     verdict = verdict_of_window(wrong(loss_evidence=rows, explanation=explained(COLD), features=both))
     likely = of_type(verdict.reasons[1], facts.LikelyCause)
-    assert (likely.cause, likely.share) == (COLD, pytest.approx(0.6))
+    assert likely.cause == COLD
+    assert likely.share == pytest.approx(0.6)
 
 
 def test_an_input_that_moved_by_new_values_is_not_open() -> None:
