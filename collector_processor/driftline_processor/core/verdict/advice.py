@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from driftline_processor.core import facts
 from driftline_processor.core.change import is_faulty
 from driftline_processor.core.evaluation import (
-    Cause,
     Evaluation,
     Finding,
     InconclusiveReason,
@@ -36,7 +35,7 @@ from .levels import is_surely_off, uncovered
 from .reading import Reading
 from .risks import has_small_drift, is_fault
 from .roles import LaterPart
-from .sign import OF_OUTPUT
+from .sign import OF_OUTPUT, OUTCOMES
 from .undecided import has_no_skill, labels_needed, needs_unreviewed
 
 _REPAIRS: Mapping[str, type[facts.Repair]] = {
@@ -188,23 +187,36 @@ def look_closer(reading: Reading, cause: FirstCause, shown: Fact | None) -> Fact
         shown: What the verdict shows first.
     """
     evaluation, signs = reading.evaluation, reading.signs
-    named = cause.fact.finding if isinstance(cause.fact, Cause) else cause.fact
-    if cause.kind == "data_fault" and isinstance(named, Finding) and is_faulty(named, evaluation.loss_evidence):
-        return _repair_data(named)
+    if cause.kind == "data_fault" and signs[0].part != OUTCOMES:
+        faults = [finding for finding in evaluation.findings if is_faulty(finding, evaluation.loss_evidence)]
+        faults.sort(key=lambda finding: finding.features != cause.features)
+        if faults:
+            return _repair_data(faults[0])
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
         return facts.RepairColumns(columns=fault.features, fault=fault.fact)
     if fault is not None:
         return _REPAIRS.get(fault.metric, facts.RepairData)(fault.fact)
-    of_level = signs[0].reason == "level" or isinstance(shown, facts.LevelOfScores | facts.BiasRose)
-    step = level_again(reading) if of_level else outcomes_wanted(evaluation, reading.context)
+    step = next_step(reading, cause, shown)
     columns = cause.features or signs[0].features
     new = next((one for one in evaluation.findings if one.features == columns and _has_new_values(one)), None)
     return step if new is None else facts.RuleOutFault(column=new.features[0], outside=new.now or 0.0, then=step)
 
 
-def level_again(reading: Reading) -> Fact:
-    """Return the advice for predictions that are too high or too low in one window."""
+def next_step(reading: Reading, cause: FirstCause, shown: Fact | None) -> Fact:
+    """Return how to mend predictions that are too high or too low, else how to get conclusive outcomes.
+
+    Nothing is learned from rows of a fault.
+
+    Args:
+        reading: The window.
+        cause: The first cause.
+        shown: What the verdict shows first.
+    """
+    of_level = any(sign.reason == "level" for sign in reading.signs[:1])
+    of_level = of_level or isinstance(shown, facts.LevelOfScores | facts.BiasRose)
+    if not of_level or cause.kind in ("data_fault", "output_fault", "service"):
+        return outcomes_wanted(reading.evaluation, reading.context)
     since = facts.Since(reading.start, reading.context.timezone, of_days=False)
     return _wait_to_retrain((reading.evaluation,)) or _recalibrate(reading.evaluation, since)
 

@@ -21,7 +21,7 @@ from driftline_processor.core.fact import Fact, columns_of
 from driftline_processor.core.performance.metric_intervals import ROW_BLOCKS
 from driftline_processor.core.windows.window import DAY
 
-from .advice import keep, level_again, look_closer, outcomes_wanted, repair, repair_later
+from .advice import keep, look_closer, next_step, repair, repair_later
 from .cause import FirstCause, first_cause, harmless_drift, has_drifted, looks_as_before, seen_in
 from .comparisons import deciding_change, is_fine, may_be_worse
 from .context import VerdictContext
@@ -324,8 +324,7 @@ def _conclusion(
     reasons: tuple[Fact | None, ...] = (open_fact,) if level is None else (level, facts.AndAlso(reason=open_fact))
     if isinstance(open_fact, facts.MayBeWorse):
         reasons += (cause.reason(facts.FirstCause),)
-    advice = outcomes_wanted(evaluation, reading.context) if level is None else level_again(reading)
-    return reasons, advice, facts.NothingShowsEither()
+    return reasons, next_step(reading, cause, reasons[0]), facts.NothingShowsEither()
 
 
 def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:

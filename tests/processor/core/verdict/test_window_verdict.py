@@ -372,6 +372,8 @@ def test_a_level_in_the_headline_is_mended_whatever_the_outcomes_lack() -> None:
     assert (verdict.state, verdict.reasons[0].kind) == ("at_risk", "level_of_scores")
     first = of_type(verdict.advice, facts.RuleOutFault)
     assert of_type(first.then, facts.Recalibrate).roc_auc == 0.7
+    broken = replace(off, findings=(), change_kind=KindOfChange("service", "service_changed", ()))
+    assert isinstance(verdict_of_window(broken).advice, facts.EvaluateLongerWindow), "nothing is learned from a fault"
     of_few = verdict_of_window(replace(off, findings=(), outcome_rows=40))
     assert of_few.advice == facts.WaitToRetrain(outcomes=40, needed=50, wrong=8)
 
