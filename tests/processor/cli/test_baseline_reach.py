@@ -21,15 +21,19 @@ def write(path: Path, rows: int) -> Path:
 
 
 @pytest.mark.parametrize(("rows", "small"), [(4_000, False), (60, True)])
-def test_a_baseline_asks_once_how_much_worse_would_matter(run: Run, tmp_path: Path, rows: int, small: bool) -> None:
+def test_a_baseline_asks_once_how_much_worse_would_matter_or_says_that_no_margin_helps(
+    run: Run, tmp_path: Path, rows: int, small: bool
+) -> None:
     data, baseline = write(tmp_path / "rows.csv", rows), tmp_path / "m.json"
     built = run("baseline", "build", data, *COLUMNS, "-o", baseline).stderr
     assert "the baseline's mean absolute error of" in built
     assert ("even the longest window" in built) == small
-    assert built.count("How much worse would matter to you?") == 1
+    # a margin that the small one can show would be more than half of the skill
+    question = "A wider margin does not help" if small else "How much worse would matter to you?"
+    assert built.count(question) == 1
     evaluated = run("evaluate", write(tmp_path / "new.csv", 300), "--baseline", baseline).stderr
-    assert evaluated.count("How much worse would matter to you?") == small
+    assert evaluated.count(question) == small
     chosen = tmp_path / "driftline.yaml"
     chosen.write_text("models:\n  m:\n    performance:\n      margin: 0.5\n")
     configured = run("evaluate", tmp_path / "new.csv", "--baseline", baseline, "--performance", chosen).stderr
-    assert "How much worse" not in configured
+    assert question not in configured

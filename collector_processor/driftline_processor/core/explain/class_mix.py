@@ -29,7 +29,7 @@ def class_mix(now: F64, was: F64, classes: Sequence[str]) -> ClassMix:
 
     >>> found = class_mix(np.array([[68.0, 0], [32, 0]]), np.array([[91.0, 0], [9, 0]]), ("a", "b"))
     >>> found.name, round(found.part.value, 2)
-    ('a', 0.0)
+    ('a', 0.02)
     >>> found = class_mix(np.array([[68.0, 0], [32, 0]]), np.array([[910.0, 0], [90, 0]]), ("a", "b"))
     >>> found.name, found.was, found.now, round(found.part.value, 2), round(found.error, 2)
     ('b', 0.09, 0.32, 0.23, 1.0)

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from driftline_processor.core import facts
 from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.performance.objective import LEAST_ROWS
 from driftline_processor.core.performance.service_objectives import metric_of
 from driftline_processor.core.windows.window import DAY
 
-from .comparisons import compared_change, deciding_change
+from .comparisons import deciding_change
 from .reading import Reading
+from .roles import OF_CALLS_OR_OUTPUT
 from .sign import Sign
 
 
@@ -47,7 +49,7 @@ def now_of(
     """
     sign = degraded.signs[0]
     newer = (one for one in windows if one.window.end >= degraded.evaluation.window.end)
-    able = [degraded.evaluation, *(one for one in (*newer, *shorter) if _could_tell(sign, one))]
+    able = [degraded.evaluation, *(one for one in (*newer, *shorter) if _could_tell(degraded, one))]
     telling = ((one, figure) for one in reversed(able) if (figure := _figure(sign, one)) is not None)
     newest, figure = next(telling, (degraded.evaluation, _Figure()))
     window = newest.window
@@ -67,12 +69,11 @@ def now_of(
     )
 
 
-def _could_tell(sign: Sign, evaluation: Evaluation) -> bool:
-    """Return True if a window's interval cannot hold both the loss of a sign and none; also if it compares nothing."""
-    change = None if sign.slice else compared_change(sign, evaluation)
-    if sign.effect is None or change is None or change.low is None or change.high is None:
-        return True
-    return change.high - change.low <= 2 * abs(sign.effect)
+def _could_tell(degraded: Reading, evaluation: Evaluation) -> bool:
+    """Return True if a window has enough rows for a figure: :data:`.objective.LEAST_ROWS`, or half of the degraded one's."""
+    of_calls = degraded.signs[0].reason in OF_CALLS_OR_OUTPUT
+    has, had = ((one.rows if of_calls else one.outcome_rows) for one in (evaluation, degraded.evaluation))
+    return has >= min(LEAST_ROWS, had / 2)
 
 
 def _figure(sign: Sign, evaluation: Evaluation) -> _Figure | None:

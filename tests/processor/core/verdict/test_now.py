@@ -26,9 +26,9 @@ from tests.support.verdict_windows import (
     wrong,
 )
 
-UNSURE = known(2, {"log_loss": change("inconclusive", 0.1, -0.05, 0.25)}, realized={"log_loss": value(0.6)})
-FEW_ROWS = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5)}, realized={"log_loss": value(0.6)})
-"""A window whose interval holds both the loss of :func:`wrong` and none."""
+UNSURE = known(2, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5)}, realized={"log_loss": value(0.6)})
+FEW_ROWS = replace(UNSURE, outcome_rows=24)
+"""A window with too few outcomes for a figure."""
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
 ENDS = "2 healthy windows in a row, or one clearly healthy one, end the degradation."
 NULL_SCORES = replace(column(p=0.5), missing_was=0.0, missing_now=0.33)
@@ -143,8 +143,8 @@ def test_what_only_many_days_show_together_ends_by_many_days() -> None:
     days = [replace(day, reference={"log_loss": value(0.49, 0.488, 0.492)}) for day in days]
     verdict = verdict_of_model(days)
     now = of_type(verdict.now, facts.Now)
-    assert (now.left, now.start) == (0, JULY + 23 * DAY)
+    assert (now.left, now.start) == (0, JULY + 29 * DAY)
     assert verdict_now(verdict) == (
-        "From 24 to 30 July 2013, its log loss was 0.55 (baseline 0.49); "
+        "On 30 July 2013, its log loss was 0.55 (baseline 0.49); "
         "the degradation ends when the newest days together are significantly better."
     )
