@@ -70,7 +70,7 @@ def now_of(
 
 
 def _could_tell(degraded: Reading, evaluation: Evaluation) -> bool:
-    """Return True if a window has enough rows for a figure: :data:`.objective.LEAST_ROWS`, or half of the degraded one's."""
+    """Return True if a window has enough rows for a figure: :data:`LEAST_ROWS`, or half of the degraded one's."""
     of_calls = degraded.signs[0].reason in OF_CALLS_OR_OUTPUT
     has, had = ((one.rows if of_calls else one.outcome_rows) for one in (evaluation, degraded.evaluation))
     return has >= min(LEAST_ROWS, had / 2)
