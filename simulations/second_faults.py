@@ -320,7 +320,7 @@ ROWS = {
             ended,
             120,
             "two faults, of which one ends while the other stays",
-            "the verdict is right in 70 %",
+            "the verdict is right in 85 %",
         ),
     )
 }
