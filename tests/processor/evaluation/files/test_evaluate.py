@@ -393,7 +393,7 @@ def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path
     data = ("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet")
     result = run(*data, "--methods", "age=wasserstein", "--fail-on", "drift.features.age.methods.wasserstein.value > 4")
     assert result.exit_code == 3
-    heading, age = (next(line for line in result.stdout.splitlines() if word in line) for word in ("was ", "age "))
+    heading, age = (next(line for line in result.stdout.splitlines() if word in line) for word in ("→ is", "age "))
     assert " W " in heading
     assert "6.0" in age or "5." in age
 
