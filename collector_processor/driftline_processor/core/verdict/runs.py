@@ -318,34 +318,47 @@ def run_of_risk(
         alone: Whether no window is conclusive.
         harmless: The result of :func:`~.reading.harmless_parts` for the deciding window.
     """
-    runs: list[Run] = []
+    found = []
     for readings in lengths:
         newer = [
             reading.without(harmless)
             for reading in readings
             if reading.evaluation.window.end > ended or (alone and reading.start is None)
         ]
-        run: list[Reading] = []
-        quiet: Turn | None = None
-        streaks, needed = dict[_Subject, _Streak](), windows_to_turn(length_of(readings[0]))
-        began = newer[0] if len(readings) == 1 and newer else None
-        for newer_reading in newer:
-            if run and _are_apart(run[-1], newer_reading, needed):
-                run, quiet, began, streaks = [], None, None, {}
-            if newer_reading.state == "at_risk":
-                streaks = _continued(streaks if quiet is None else {}, newer_reading)
-                sure = (one for one in streaks.values() if newer_reading.clear or one.windows >= needed)
-                began = began or min((one.first for one in sure), key=lambda one: by_time(one.evaluation), default=None)
-                run.append(newer_reading)
-                quiet = None
-            elif newer_reading.evaluation.rows and run and quiet is None:
-                quiet = Turn(newer_reading, newer_reading.start, 1, 1)
-            elif newer_reading.evaluation.rows:
-                run, quiet, began, streaks = [], None, None, {}
-        if run and began is not None:
-            runs.append(Run(run[-1], began.since(ended), quiet, len(readings)))
+        found.append(_run_of_length(newer, ended, len(readings)))
+    runs = [run for run in found if run is not None]
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
     return None if newest is None else _dated_by_shortest(longest_of_episode(newest, runs), runs)
+
+
+def _run_of_length(newer: Sequence[Reading], ended: int, windows: int) -> Run | None:
+    """Return the lasting run of windows at risk of one length; None without any.
+
+    Args:
+        newer: The windows that count, the oldest first.
+        ended: End of the newest conclusive window.
+        windows: Number of all windows of this length.
+    """
+    if not newer:
+        return None
+    run: list[Reading] = []
+    quiet: Turn | None = None
+    streaks, needed = dict[_Subject, _Streak](), windows_to_turn(length_of(newer[0]))
+    began = newer[0] if windows == 1 else None
+    for reading in newer:
+        if run and _are_apart(run[-1], reading, needed):
+            run, quiet, began, streaks = [], None, None, {}
+        if reading.state == "at_risk":
+            streaks = _continued(streaks if quiet is None else {}, reading)
+            sure = (one for one in streaks.values() if reading.clear or one.windows >= needed)
+            began = began or min((one.first for one in sure), key=lambda one: by_time(one.evaluation), default=None)
+            run.append(reading)
+            quiet = None
+        elif reading.evaluation.rows and run and quiet is None:
+            quiet = Turn(reading, reading.start, 1, 1)
+        elif reading.evaluation.rows:
+            run, quiet, began, streaks = [], None, None, {}
+    return Run(run[-1], began.since(ended), quiet, windows) if run and began is not None else None
 
 
 def _are_apart(before: Reading, after: Reading, windows: int) -> bool:
