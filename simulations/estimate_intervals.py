@@ -95,9 +95,9 @@ DAY = 86_400 * 10**9
 
 
 def by_days(days: int, each: int, apart: float, *, timed: bool = True) -> Callable[[Random], Found]:
-    """Draw a day of a binary model whose days differ, in scores and in what comes of them: by ``apart``, in logits.
+    """Draw a day of a binary model whose days differ in scores and in outcomes, by ``apart`` in logits.
 
-    Without times, a day is so many consecutive rows.
+    Without times, a day is ``each`` consecutive rows.
     """
 
     def rows(rng: Random) -> tuple[F64, F64]:

@@ -46,7 +46,7 @@ HIDDEN = {("unit", "constant")}
 """A first fault that its values no longer have once the second sets them all to one."""
 
 OF_OUTCOMES = ("bias", "concept")
-"""Faults that only outcomes show. The day after one of no known size, such a rise may be of a fault since noon."""
+"""Faults that only outcomes show. On the next day, a second one looks like the rest of a first one since noon."""
 
 
 class Ending(NamedTuple):

@@ -240,7 +240,7 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
     ranks = skill is None or skill.value >= kept
     if skill is not None and gain >= RECALIBRATED * excess:
         ranks = ranks or (kept - skill.value) ** 2 < UNSURE**2 * skill.variance
-    if (ranks and _is_label_shift(evidence)) or _explains_mix(evidence, limit("label_shift", EXPLAINED)):
+    if (ranks and _is_label_shift(evidence)) or _mix_explains(evidence, limit("label_shift", EXPLAINED)):
         return "label_shift"
     if explained:
         return "covariate_shift"
@@ -296,8 +296,8 @@ def no_input_explains(
     return facts.NoInputExplains(meaning=meaning and not changed and not is_open, changed=names, open=is_open)
 
 
-def _explains_mix(evidence: LossEvidence, least: float = EXPLAINED) -> bool:
-    """Return True if the proportions of several classes explain a loss; the errors within the classes are the rest."""
+def _mix_explains(evidence: LossEvidence, least: float) -> bool:
+    """Return True if the proportions of several classes explain at least a fraction of a loss."""
     mix = evidence.mix
     return mix is not None and mix.part.covered >= COVERED and is_explained(mix.part, evidence.excess.value, least)
 
@@ -359,9 +359,7 @@ def evidence_of_window(
         evidence = _with_estimate(evidence, evaluation)
     if fit is not None:
         evidence = replace(evidence, rates=fit.rates, classes=fit.classes, scores=fit.scores)
-    confused = None if evaluation.confusion is None else confusion(baseline.pane, len(evaluation.confusion))
-    if evidence.loss == "error" and evaluation.confusion is not None and confused is not None:
-        evidence = replace(evidence, mix=class_mix(evaluation.confusion, confused, baseline.task.classes))
+    evidence = _with_mix(evidence, evaluation, baseline)
     now, was = recalibrate(pane), recalibrate(baseline.pane)
     if evidence.loss == "absolute_error":
         now, was = (_without_bias(values) for values in (evaluation.realized, evaluation.reference))
@@ -369,6 +367,15 @@ def evidence_of_window(
         return evidence
     skill = LossPart(now.skill / was.skill, now.variance / was.skill**2)
     return replace(evidence, recalibrated=now.gain, skill=skill)
+
+
+def _with_mix(evidence: LossEvidence, evaluation: Evaluation, baseline: Baseline) -> LossEvidence:
+    """Return evidence about an error rate with what the proportions of several classes explain."""
+    now = evaluation.confusion
+    if evidence.loss != "error" or now is None:
+        return evidence
+    was = confusion(baseline.pane, len(now))
+    return evidence if was is None else replace(evidence, mix=class_mix(now, was, baseline.task.classes))
 
 
 def _with_estimate(evidence: LossEvidence, evaluation: Evaluation) -> LossEvidence:

@@ -97,7 +97,7 @@ def _collapsed(evaluation: Evaluation) -> Iterator[OutputFault]:
 
     A model whose inputs did not change does not change its answers. Inputs that are all alike have one answer, and so
     have outcomes of one class, of which a model is as good as before: neither is a fault of the output. A constant
-    score is one that has a name.
+    score is a fault of its own.
     """
     compared = {change.state for change in evaluation.realized_changes.values() if change.margin is not None}
     if "not_worse" in compared and "worse" not in compared:

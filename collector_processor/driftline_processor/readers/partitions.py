@@ -45,11 +45,15 @@ def partition_values(
 ) -> tuple[list[dict[str, pa.Scalar]], set[str]]:
     """Return the values of the partitions of each file, and the names of those that are codes.
 
-    The values of all files have one type: whole numbers, times of ISO 8601, or else texts, as are codes with leading
-    zeros. Partitions that are a time
-    together are one time, and are left out if the day is unknown: each part has other values in every period. The time
-    has the name of the partition with the date, or is :data:`DATE`.
-    ``text``: names whose values stay texts. ``counted``: names whose values are numbers also with leading zeros.
+    The values of all files have one type: whole numbers, times of ISO 8601, or else texts. Codes with leading
+    zeros are texts. Partitions that are a time together are one time, and are left out if the day is unknown: each part
+    has other values in every period. The time has the name of the partition with the date, or is :data:`DATE`.
+
+    Args:
+        paths: The files.
+        text: Names whose values stay texts.
+        say: Called with what the user should know.
+        counted: Names whose values are numbers also with leading zeros.
 
     >>> from pathlib import Path
     >>> [values], codes = partition_values([Path("rows/region=eu/shard=7/store=007/0.csv")], ())
@@ -62,7 +66,8 @@ def partition_values(
     for name in dict.fromkeys(name for by_name in parts for name in by_name):
         files = [index for index, by_name in enumerate(parts) if name in by_name]
         texts = pa.array([parts[index][name] for index in files], pa.string())
-        codes |= {name} if name not in text and name not in counted and are_codes(texts) else set()
+        if name not in text and name not in counted and are_codes(texts):
+            codes.add(name)
         for index, value in zip(files, texts if name in text or name in codes else _typed(texts), strict=True):
             values[index][name] = value
     return values, codes

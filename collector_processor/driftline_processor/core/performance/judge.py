@@ -573,8 +573,10 @@ def _by_rows(
     if name is None or change is None or change.reason != "too_few_days" or change.error is not None:
         return {}
     alone = performance_sums(sums.pane, (), sums.task, settings, sums.unseen, days=False)
-    own = {name: found[name]}
-    rows = Compared(lambda confidence: intervals_at(confidence, own, alone, {}), compared.was, compared.confidence)
+    of_metric = {name: found[name]}
+    rows = Compared(
+        lambda confidence: intervals_at(confidence, of_metric, alone, {}), compared.was, compared.confidence
+    )
     limits = judge_changes(rows).get(name)
     if limits is None or limits.low is None or limits.high is None:
         return {}
@@ -637,6 +639,7 @@ def _days_with_outcomes(outcomes: WindowOutcomes) -> int:
 
 
 def _blocks_with_outcomes(outcomes: WindowOutcomes) -> list[int]:
+    """Return the positions of the blocks of a window in which outcomes are known."""
     blocks = enumerate(outcomes.blocks)
     return [at for at, block in blocks if "outcomes" in block.parts and block.parts["outcomes"][0] > 0]
 

@@ -188,10 +188,10 @@ def look_closer(reading: Reading, cause: FirstCause, shown: Fact | None) -> Fact
     """
     evaluation, signs = reading.evaluation, reading.signs
     if cause.kind == "data_fault" and signs[0].part != OUTCOMES:
-        faults = [finding for finding in evaluation.findings if is_faulty(finding, evaluation.loss_evidence)]
-        faults.sort(key=lambda finding: finding.features != cause.features)
-        if faults:
-            return _repair_data(faults[0])
+        faults = (finding for finding in evaluation.findings if is_faulty(finding, evaluation.loss_evidence))
+        first = min(faults, key=lambda finding: finding.features != cause.features, default=None)
+        if first is not None:
+            return _repair_data(first)
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
         return facts.RepairColumns(columns=fault.features, fault=fault.fact)
@@ -213,8 +213,8 @@ def next_step(reading: Reading, cause: FirstCause, shown: Fact | None) -> Fact:
         cause: The first cause.
         shown: What the verdict shows first.
     """
-    of_level = any(sign.reason == "level" for sign in reading.signs[:1])
-    of_level = of_level or isinstance(shown, facts.LevelOfScores | facts.BiasRose)
+    first = reading.signs[0].reason if reading.signs else ""
+    of_level = first == "level" or isinstance(shown, facts.LevelOfScores | facts.BiasRose)
     if not of_level or cause.kind in ("data_fault", "output_fault", "service"):
         return outcomes_wanted(reading.evaluation, reading.context)
     since = facts.Since(reading.start, reading.context.timezone, of_days=False)

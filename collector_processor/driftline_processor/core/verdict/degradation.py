@@ -58,14 +58,15 @@ class Degradation(NamedTuple):
         windows = without_older(of_run, _windows_before(run, look.closed))
         has_older = windows is not of_run
         onset = onset_of(run, look.closed, look.together, windows)
-        step = _first_of_output(run, look.closed) if onset is None else onset
+        direct = _first_of_output(run, look.closed) if onset is None else None
+        step = direct if onset is None else onset
         alone, run = run.alone and onset is None, _dated_by(run, step, look.closed)
         longer = longest_of_episode(run, look.runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
         run = run._replace(since=first_rows(run.since, look.closed))
         last = look.last()
-        since = kept_begin(run, onset, last, look.together, step if onset is None else None)
+        since = kept_begin(run, onset, last, look.together, direct)
         if last is not None and since == last.since != run.since:  # a begin that is kept keeps its range
             return cls(run._replace(since=since), longer, last.earliest, alone=False, has_older=has_older)
         run = run._replace(since=since)
@@ -75,10 +76,10 @@ class Degradation(NamedTuple):
         """Return the verdict, from the same look."""
         run = self.run
         verdict = replace(_verdict(run, run.since, look.closed, alone=self.alone), now=_now(run, look.closed))
-        verdict = _measured(verdict, run, look, alike=not self.has_older)
-        # what joined would be the cause of a longer window, whose rows are of both
-        is_alike = not verdict.later and not self.has_older
-        if verdict.kind in UNPROVEN and is_alike and self.longer.reading is not run.reading:
+        # what joined, or is older, would be the cause of a longer window, whose rows are of both
+        may_share_cause = not verdict.later and not self.has_older
+        verdict = _measured(verdict, run, look, may_share_cause=may_share_cause)
+        if verdict.kind in UNPROVEN and may_share_cause and self.longer.reading is not run.reading:
             verdict = _with_cause_of(verdict, _verdict(self.longer, run.since, look.closed))
         verdict = _with_training_rows(verdict, look, run.since if self.earliest is None else self.earliest)
         zone = verdict.timezone
@@ -151,12 +152,21 @@ def _now(run: Run, closed: Sequence[Reading]) -> facts.Now:
     windows = _windows_of(run, closed)
     end = max(one.window.end for one in windows)
     shorter = [one.evaluation for one in closed if one.evaluation.window.start >= end and length_of(one) < _length(run)]
-    in_a_row = 1
-    if degraded.start is None:
-        same = (one.state == "degraded" for one in reversed(closed) if one.evaluation.window.name == newest.name)
-        in_a_row = sum(takewhile(bool, same))
-    clear_ends = 1 < left <= TO_TURN
-    return now_of(degraded, windows, shorter, healthy=healthy, left=left, clear_ends=clear_ends, in_a_row=in_a_row)
+    return now_of(
+        degraded,
+        windows,
+        shorter,
+        healthy=healthy,
+        left=left,
+        clear_ends=1 < left <= TO_TURN,
+        in_a_row=1 if degraded.start is not None else _newest_in_a_row(newest.name, closed),
+    )
+
+
+def _newest_in_a_row(name: str, closed: Sequence[Reading]) -> int:
+    """Return the number of the newest consecutive windows of one length that are degraded."""
+    of_length = (one for one in reversed(closed) if one.evaluation.window.name == name)
+    return sum(1 for _ in takewhile(lambda one: one.state == "degraded", of_length))
 
 
 def _shows_before(longer: Run, run: Run) -> bool:
@@ -191,10 +201,10 @@ def _is_same_fault(run: Run, other: Run) -> bool:
     return same_output or (sign.reason in by_outcomes and of_other.reason in by_outcomes)
 
 
-def _measured(verdict: Verdict, run: Run, look: Look, *, alike: bool) -> Verdict:
-    """Return the verdict of short windows with the loss, and the same cause, of the longest inside the degradation.
+def _measured(verdict: Verdict, run: Run, look: Look, *, may_share_cause: bool) -> Verdict:
+    """Return the verdict of short windows with the loss of the longest inside the degradation.
 
-    ``alike``: a fault that is older than the degradation is in all rows of a longer window, too: then only the loss.
+    If its cause is the same, and ``may_share_cause``, also with that.
     """
     longer = [one for one in look.runs if one.reading.state == "degraded" and _length(one) > _length(run)]
     measured = max((one for one in longer if _measures(one, run)), key=_length, default=None)
@@ -203,7 +213,7 @@ def _measured(verdict: Verdict, run: Run, look: Look, *, alike: bool) -> Verdict
     of_more_rows = _verdict(measured, run.since, look.closed)
     is_proven = isinstance(verdict.cause, Finding) and cause_subject(verdict) != cause_subject(of_more_rows)
     verdict = _with_measure_of(verdict, of_more_rows)
-    if of_more_rows.kind == verdict.kind and not verdict.later and not is_proven and alike:
+    if of_more_rows.kind == verdict.kind and may_share_cause and not is_proven:
         verdict = _with_cause_of(verdict, of_more_rows)
     return verdict
 
@@ -248,8 +258,8 @@ def _windows_of(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:
     since = run.since or 0
     evaluations = [reading.evaluation for reading in closed]
     windows = [one for one in evaluations if one.window.name == run.reading.evaluation.window.name]
-    found = [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
-    return found or [run.reading.evaluation]  # a long window contains the begin that days tell
+    of_run = [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
+    return of_run or [run.reading.evaluation]  # a long window contains the begin that days tell
 
 
 def _windows_before(run: Run, closed: Sequence[Reading]) -> list[Evaluation]:

@@ -1,4 +1,4 @@
-"""The level of predictions beside that of outcomes: rates, means and intervals that are off."""
+"""Predicted rates, means and intervals, compared with the outcomes."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def _begin_of_risk(risk: Run, look: Look) -> int | None:
     """Return the begin of a risk: that of the last verdict, if the same drift lasts since then.
 
     Newer conclusive outcomes that do not show it to be harmless would move it. A risk that follows another state
-    begins after the last window that showed it.
+    begins after the last conclusive window.
     """
     since, known = risk.since, risk.reading.signs[0].since
     if since is None:
@@ -150,8 +150,8 @@ def _begin_of_risk(risk: Run, look: Look) -> int | None:
         before = look.previous.since
         return before if since < before or (known is not None and known <= before) else since
     end = risk.reading.evaluation.window.end
-    ended = (one.evaluation.window.end for one in look.closed if one.decides)
-    return max((since, *(one for one in ended if one < end)))
+    conclusive = (one.evaluation.window.end for one in look.closed if one.decides)
+    return max([since, *(other for other in conclusive if other < end)])
 
 
 def _inside(reading: Reading, closed: Iterable[Reading]) -> list[Reading]:

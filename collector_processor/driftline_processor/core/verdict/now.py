@@ -54,12 +54,12 @@ def now_of(
     newest, figure = next(telling, (degraded.evaluation, _Figure()))
     window = newest.window
     is_shorter = any(one is newest for one in shorter)
-    waiting = [one for one in (shorter if is_shorter else windows) if one.window.name == window.name or not is_shorter]
+    of_length = [one for one in shorter if one.window.name == window.name] if is_shorter else windows
     return facts.Now(
         *figure,
         start=window.start if window.end > window.start else None,
         end=window.end,
-        waiting=sum(one.rows > 0 and one.window.end > window.end for one in waiting),
+        waiting=sum(one.rows > 0 and one.window.end > window.end for one in of_length),
         healthy=0 if is_shorter else healthy,
         left=left,
         clear_ends=clear_ends,
@@ -72,8 +72,8 @@ def now_of(
 def _could_tell(degraded: Reading, evaluation: Evaluation) -> bool:
     """Return True if a window has enough rows for a figure: :data:`LEAST_ROWS`, or half of the degraded one's."""
     of_calls = degraded.signs[0].reason in OF_CALLS_OR_OUTPUT
-    has, had = ((one.rows if of_calls else one.outcome_rows) for one in (evaluation, degraded.evaluation))
-    return has >= min(LEAST_ROWS, had / 2)
+    rows, of_degraded = ((one.rows if of_calls else one.outcome_rows) for one in (evaluation, degraded.evaluation))
+    return rows >= min(LEAST_ROWS, of_degraded / 2)
 
 
 def _figure(sign: Sign, evaluation: Evaluation) -> _Figure | None:

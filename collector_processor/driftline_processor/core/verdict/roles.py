@@ -56,7 +56,7 @@ RISES_ALONE = 4.0
 """The same for a rise whose beginning is selected among all windows."""
 
 RISES_BETWEEN = 5.0
-"""The same for a rise that is over, whose end is selected, too."""
+"""The same for a rise that is over: both its begin and its end are selected."""
 
 ADDITIVE = ("rmse", "log_loss")
 """Metrics whose parts by independent causes add up, the first by its square. An absolute error hides what spreads the
@@ -531,6 +531,7 @@ class _Losses(NamedTuple):
         return self._compared(self._known(first, at), self._known(at if since is None else since, end))
 
     def _compared(self, before: I64, after: I64) -> _Rise | None:
+        """Return the rise of the loss from some windows to others; None if either have no loss."""
         sides = before, after
         if not all(map(len, sides)):
             return None
@@ -565,12 +566,16 @@ class _Losses(NamedTuple):
         known = [(at, rise) for at in places if at is not None and (rise := self.rise(first, at, end)) is not None]
         at, change = max(known, key=lambda one: abs(one[1].value) / one[1].error, default=(0, None))
         found = [at] if change is not None and change.is_material else self._passing(first, end)
-        bounds = [first, *found, end] if found else []
-        parts = [[*self.changes(*part), part[1]] for part in pairwise(bounds)]
-        return [*chain.from_iterable(parts)][:-1]
+        if not found:
+            return []
+        parts = ([*self.changes(start, stop), stop] for start, stop in pairwise([first, *found, end]))
+        return [*chain.from_iterable(parts)][:-1]  # the last one is the end
 
     def _passing(self, first: int, end: int) -> list[int]:
-        """Return the first windows with a rise that is over, and without it, which no single step shows; [] if none."""
+        """Return the first window with a passing rise, and the first one after it; [] without one.
+
+        No single step shows such a rise.
+        """
         known = self._known(first, end)
         if not len(known):
             return []

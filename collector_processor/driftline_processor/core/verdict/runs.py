@@ -318,15 +318,15 @@ def run_of_risk(
         alone: Whether no window is conclusive.
         harmless: The result of :func:`~.reading.harmless_parts` for the deciding window.
     """
-    found = []
+    of_lengths = []
     for readings in lengths:
         newer = [
             reading.without(harmless)
             for reading in readings
             if reading.evaluation.window.end > ended or (alone and reading.start is None)
         ]
-        found.append(_run_of_length(newer, ended, len(readings)))
-    runs = [run for run in found if run is not None]
+        of_lengths.append(_run_of_length(newer, ended, len(readings)))
+    runs = [run for run in of_lengths if run is not None]
     newest = max(runs, key=lambda run: by_time(run.reading.evaluation), default=None)
     return None if newest is None else _dated_by_shortest(longest_of_episode(newest, runs), runs)
 
@@ -362,7 +362,7 @@ def _run_of_length(newer: Sequence[Reading], ended: int, windows: int) -> Run | 
 
 
 def _are_apart(before: Reading, after: Reading, windows: int) -> bool:
-    """Return True if there are no rows between two windows for as long as windows without a risk end it."""
+    """Return True if as many windows fit between two windows with rows as would end a risk."""
     if before.start is None or after.start is None:
         return False
     return after.start - before.evaluation.window.end >= windows * length_of(after)

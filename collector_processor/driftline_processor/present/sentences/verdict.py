@@ -135,19 +135,19 @@ def _when(reason: Fact | None, verdict: Verdict, *, always: bool = False) -> str
         verdict: Its verdict.
         always: Also if the state has no line *Now*.
     """
-    told = reason.reason if isinstance(reason, facts.AndAlso) else reason
+    plain = reason.reason if isinstance(reason, facts.AndAlso) else reason
     start, end, now = verdict.window_start, verdict.window_end, verdict.now
-    if verdict.of_window or start is None or end is None or not isinstance(told, OF_WINDOW):
+    if verdict.of_window or start is None or end is None or not isinstance(plain, OF_WINDOW):
         return ""
-    if isinstance(told, facts.ObjectiveMissed):
-        dated = not told.rolling
+    if isinstance(plain, facts.ObjectiveMissed):
+        is_clear = plain.rolling
     elif reason != verdict.reasons[0]:
-        dated = False
+        is_clear = True
+    elif isinstance(now, facts.Now):
+        is_clear = (now.start, now.end) == (start, end)
     else:
-        dated = (
-            (now.start, now.end) != (start, end) if isinstance(now, facts.Now) else always and start != verdict.since
-        )
-    return f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}" if dated else ""
+        is_clear = not always or start == verdict.since
+    return "" if is_clear else f" {on_words(start, end, verdict.timezone, days=verdict.of_days)}"
 
 
 def _dated(reason: Fact, verdict: Verdict) -> str:

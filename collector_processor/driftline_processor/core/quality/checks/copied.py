@@ -55,7 +55,7 @@ def find(look: CheckInput) -> CheckResult:
 
 
 def _distance(one: ChangedNumber, other: DistributionFunction) -> float:
-    """Return the KS distance of a window and a column, or that of their values beside frequent ones if it is larger."""
+    """Return the larger KS distance of a window and a column: of all values, or of all but the frequent ones."""
     atoms, below = atoms_of(one.now.points), (one.now.below, other.at(one.now.points))
     parts = []
     for function in below:
